@@ -1,0 +1,24 @@
+// Builds the library with its types into dist/, and the command as one bundled file, dist/cli.js.
+import { execFileSync } from "node:child_process"
+import { rmSync } from "node:fs"
+import { build } from "esbuild"
+
+rmSync("dist", { recursive: true, force: true })
+
+await build({
+  entryPoints: ["src/cli/main.ts"],
+  outfile: "dist/cli.js",
+  bundle: true,
+  minify: true,
+  keepNames: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  legalComments: "none",
+  // Some CommonJS dependencies call `require`, which a module does not have.
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'
+  }
+})
+
+execFileSync("npx", ["tsc", "--project", "tsconfig.build.json"], { stdio: "inherit" })

@@ -1,0 +1,95 @@
+/**
+ * The status key: what has been replicated, for people, monitors and the next leader.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { ConsulError } from "./ConsulError.js"
+import { ConsulHttp } from "./ConsulHttp.js"
+import { Operation } from "./Operation.js"
+
+/**
+ * The value of the status key. Field names are those of the Go tool where it has them.
+ *
+ * `LastReplicated` is the index of the source's last snapshot of which everything has landed, 0 when none has.
+ * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot. `Session`
+ * is that of the instance's lock: its successor ends it before it writes.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/Status")({
+  LastReplicated: Schema.NonNegativeInt,
+  Source: Schema.String,
+  Prefix: Schema.String,
+  DestinationPrefix: Schema.String,
+  State: Schema.Literal("comparing", "in-sync"),
+  Instance: Schema.String,
+  Session: Schema.String,
+  Time: Schema.DateTimeUtc
+}) {}
+
+const StatusJson = Schema.parseJson(Status)
+
+/**
+ * `status` is none when the key is absent or holds something that this release did not write. `index` is the key's
+ * modify index, 0 when it is absent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stored {
+  readonly status: Option.Option<Status>
+  readonly index: number
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class Checkpoint extends Context.Tag("consul-replicate/Checkpoint")<
+  Checkpoint,
+  {
+    /** The key that holds the status. */
+    readonly key: string
+    /** Never stale. */
+    readonly read: Effect.Effect<Stored, ConsulError>
+    /**
+     * The operation that writes the status, for the transaction that it reports on; that transaction is void when
+     * the key is not at `index` any more.
+     */
+    readonly operation: (status: Status, index: number) => Operation
+  }
+>() {}
+
+/** None for anything else, be it an older tool's `{"LastReplicated":123}` or no JSON at all. */
+const decode = (value: string): Option.Option<Status> =>
+  Option.flatMap(Option.getRight(Encoding.decodeBase64String(value)), Schema.decodeOption(StatusJson))
+
+const encode = Schema.encodeSync(StatusJson)
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (key: string): Layer.Layer<Checkpoint, never, ConsulHttp> =>
+  Layer.effect(
+    Checkpoint,
+    Effect.map(ConsulHttp, (consul) => ({
+      key,
+      read: Effect.map(
+        consul.kv.get(key, { consistency: "consistent" }),
+        ({ value }): Stored => ({
+          status: Option.flatMap(value, (entry) => decode(entry.value)),
+          index: Option.match(value, { onNone: () => 0, onSome: (entry) => entry.modifyIndex })
+        })
+      ).pipe(Effect.withSpan("Checkpoint.read")),
+      operation: (status, index) =>
+        Operation.Cas({ key, value: Encoding.encodeBase64(encode(status)), flags: 0n, index })
+    }))
+  )

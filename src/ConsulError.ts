@@ -1,0 +1,173 @@
+/**
+ * What can go wrong between this process and Consul: one tagged error for each thing that a caller does
+ * differently, and one function that says which of them are worth another try.
+ *
+ * Messages are for a person: what was tried, on what, what Consul said and what to do. They never contain the
+ * value of a key or a token.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+
+/** What every error tells of the request that failed, for example `GET /v1/kv/global/?recurse= (dc nyc1)`. */
+interface Context {
+  readonly request: string
+}
+
+/**
+ * No answer: refused, reset, or none within the time-out. A write that ended so may have landed or may land yet.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Unreachable extends Data.TaggedError("Unreachable")<
+  Context & { readonly address: string; readonly reason: string }
+> {
+  override get message() {
+    return `no answer from the Consul agent at ${this.address}: ${this.reason} (${this.request})`
+  }
+}
+
+/**
+ * The datacenter has no leader at the moment (500 `No cluster leader`): an election, or a lost quorum.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NoLeader extends Data.TaggedError("NoLeader")<Context> {
+  override get message() {
+    return `the Consul servers have no leader at the moment (${this.request})`
+  }
+}
+
+/**
+ * The agent knows no way to that datacenter (500 `No path to datacenter`): misspelt, not WAN-joined, or down.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NoPathToDatacenter extends Data.TaggedError("NoPathToDatacenter")<
+  Context & { readonly datacenter: string }
+> {
+  override get message() {
+    return `no path to datacenter "${this.datacenter}": check its name and that the clusters are WAN-joined (${this.request})`
+  }
+}
+
+/**
+ * The token may not do this (403).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Denied extends Data.TaggedError("Denied")<Context & { readonly reason: string }> {
+  override get message() {
+    return `Consul denied access: ${this.reason}; check the rights of the token (${this.request})`
+  }
+}
+
+/**
+ * Consul asks for fewer requests (429).
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RateLimited extends Data.TaggedError("RateLimited")<Context> {
+  override get message() {
+    return `Consul limits the rate of requests (${this.request})`
+  }
+}
+
+/**
+ * More bytes or operations than Consul takes in one request (413); nothing was changed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooLarge extends Data.TaggedError("TooLarge")<Context & { readonly reason: string }> {
+  override get message() {
+    return `the request is too large for Consul: ${this.reason} (${this.request})`
+  }
+}
+
+/**
+ * A transaction was rolled back (409): `failures` name its operations that failed, counted from 0.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Conflict extends Data.TaggedError("Conflict")<
+  Context & { readonly failures: ReadonlyArray<{ readonly operation: number; readonly reason: string }> }
+> {
+  override get message() {
+    const all = this.failures.map((failure) => `operation ${failure.operation}: ${failure.reason}`).join("; ")
+    return `Consul rolled the transaction back: ${all} (${this.request})`
+  }
+}
+
+/**
+ * Any other status that Consul refuses with; `reason` is its text. A write that ended with 5xx may have landed.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class Rejected extends Data.TaggedError("Rejected")<
+  Context & { readonly status: number; readonly reason: string }
+> {
+  override get message() {
+    return `Consul answered ${this.status}: ${this.reason} (${this.request})`
+  }
+}
+
+/**
+ * A successful status with an answer that Consul would not give: no index, half a document, another program.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class UnexpectedAnswer extends Data.TaggedError("UnexpectedAnswer")<
+  Context & { readonly reason: string }
+> {
+  override get message() {
+    return `the answer is not one of Consul's: ${this.reason} (${this.request})`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type ConsulError =
+  | Unreachable
+  | NoLeader
+  | NoPathToDatacenter
+  | Denied
+  | RateLimited
+  | TooLarge
+  | Conflict
+  | Rejected
+  | UnexpectedAnswer
+
+/**
+ * Whether the same request can succeed later without anybody changing it. Refused access is among these: tokens
+ * and policies are mended while this process waits. A conflict, a size and a malformed request are not.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const isRetryable = (error: ConsulError): boolean => {
+  switch (error._tag) {
+    case "Unreachable":
+    case "NoLeader":
+    case "NoPathToDatacenter":
+    case "Denied":
+    case "RateLimited":
+    case "UnexpectedAnswer":
+      return true
+    case "Rejected":
+      return error.status !== 400
+    case "TooLarge":
+    case "Conflict":
+      return false
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * A typed client for the parts of Consul's HTTP interface that a replicator needs.
+ *
+ * @since 0.1.0
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type { ConsulError } from "./ConsulError.js"
+import * as agent from "./internal/consul/agent.js"
+import * as kv from "./internal/consul/kv.js"
+import * as request from "./internal/consul/request.js"
+import * as session from "./internal/consul/session.js"
+import type { KeyValue, KeyValues } from "./KeyValue.js"
+import type { Operation } from "./Operation.js"
+
+/**
+ * Whom to ask: the agent at `address` (`http://127.0.0.1:8500`), which forwards to `datacenter` where one is named.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Endpoint {
+  readonly address: string
+  readonly datacenter?: string | undefined
+  readonly token?: Redacted.Redacted | undefined
+}
+
+/**
+ * `default` is answered by the datacenter's leader without asking the others, and can be stale for a moment after
+ * an election; `consistent` is never stale; `stale` is answered by any server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Consistency = "default" | "consistent" | "stale"
+
+/**
+ * With `index` the read blocks until something under what is read has a later index, or for `wait` (at most 10
+ * minutes; 5 unless given; the server adds up to a sixteenth).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReadOptions {
+  readonly consistency?: Consistency | undefined
+  readonly index?: number | undefined
+  readonly wait?: Duration.DurationInput | undefined
+}
+
+/**
+ * What Consul said, and how much it knew: `index` is `X-Consul-Index` (always there and above 0 on KV reads, 0
+ * where Consul sends none), `lastContact` the milliseconds since the answering server heard its leader.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer<A> {
+  readonly value: A
+  readonly index: number
+  readonly knownLeader: boolean
+  readonly lastContact: number
+}
+
+/**
+ * At most one condition. `cas` 0 creates the key only if it is absent. `acquire` and `release` take and give back
+ * the key as a lock of that session; `release` writes the value too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PutCondition =
+  | { readonly cas: number }
+  | { readonly acquire: string }
+  | { readonly release: string }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionOptions {
+  readonly name: string
+  /** Checks of the agent's node; when one of them becomes critical, the session ends. */
+  readonly checks: ReadonlyArray<string>
+  readonly behavior: "release" | "delete"
+  /** How long nobody may lock what the session held when it ended. */
+  readonly lockDelay: Duration.DurationInput
+  /** Between 10 s and 24 h; the session ends unless it is renewed, after up to twice as long. */
+  readonly ttl?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionInfo {
+  readonly id: string
+  readonly name: string
+  readonly node: string
+  readonly checks: ReadonlyArray<string>
+}
+
+/**
+ * A service with one TTL check, whose id is `service:<id>`; registered with the check passing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServiceOptions {
+  readonly id: string
+  readonly name: string
+  readonly ttl: Duration.DurationInput
+  /** Consul removes the service this long after its check became critical: at least a minute, seen every 30 s. */
+  readonly deregisterAfter: Duration.DurationInput
+  readonly meta?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type CheckStatus = "passing" | "warning" | "critical"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AgentSelf {
+  readonly datacenter: string
+  readonly node: string
+  readonly version: string
+}
+
+/**
+ * The client of one endpoint. Every member fails with {@link ConsulError}; `isRetryable` tells which are worth
+ * another try.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Consul {
+  readonly endpoint: Endpoint
+  /** The same client asking another endpoint over the same connections; what is not named stays. */
+  readonly at: (endpoint: Partial<Endpoint>) => Consul
+
+  readonly kv: {
+    readonly get: (
+      key: string,
+      options?: ReadOptions
+    ) => Effect.Effect<Answer<Option.Option<KeyValue>>, ConsulError>
+    /** All entries whose keys start with `prefix`, in the order of the keys' bytes. */
+    readonly list: (prefix: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
+    readonly keys: (
+      prefix: string,
+      options?: ReadOptions
+    ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
+    /** `value` is base64. Says whether it was written: false when the condition did not hold. */
+    readonly put: (
+      entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },
+      condition?: PutCondition
+    ) => Effect.Effect<boolean, ConsulError>
+    /** Says whether the key is gone: false when it is there with another index than `cas`. */
+    readonly delete: (
+      key: string,
+      condition?: { readonly cas: number }
+    ) => Effect.Effect<boolean, ConsulError>
+  }
+
+  /** All or nothing. Answers with the entries that the writes and checks met, without values. */
+  readonly transaction: (
+    operations: ReadonlyArray<Operation>
+  ) => Effect.Effect<ReadonlyArray<KeyValue>, ConsulError>
+
+  readonly session: {
+    readonly create: (options: SessionOptions) => Effect.Effect<string, ConsulError>
+    /** None when there is no such session (any more). */
+    readonly renew: (id: string) => Effect.Effect<Option.Option<SessionInfo>, ConsulError>
+    readonly info: (
+      id: string,
+      options?: ReadOptions
+    ) => Effect.Effect<Answer<Option.Option<SessionInfo>>, ConsulError>
+    /** Ends the session and releases what it holds. Not an error when there is none. */
+    readonly destroy: (id: string) => Effect.Effect<void, ConsulError>
+  }
+
+  readonly agent: {
+    readonly self: Effect.Effect<AgentSelf, ConsulError>
+    readonly registerService: (service: ServiceOptions) => Effect.Effect<void, ConsulError>
+    /** Not an error when there is none. */
+    readonly deregisterService: (id: string) => Effect.Effect<void, ConsulError>
+    readonly updateCheck: (
+      id: string,
+      check: { readonly status: CheckStatus; readonly output: string }
+    ) => Effect.Effect<void, ConsulError>
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class ConsulHttp extends Context.Tag("consul-replicate/ConsulHttp")<ConsulHttp, Consul>() {}
+
+const make = (send: request.Send): Consul => ({
+  endpoint: send.endpoint,
+  at: (endpoint) => make(send.at(endpoint)),
+  kv: kv.make(send),
+  transaction: kv.transaction(send),
+  session: session.make(send),
+  agent: agent.make(send)
+})
+
+/**
+ * Fails when the address of the endpoint is none that HTTP can use.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (endpoint: Endpoint): Layer.Layer<ConsulHttp, never, HttpClient.HttpClient> =>
+  Layer.effect(
+    ConsulHttp,
+    Effect.map(HttpClient.HttpClient, (client) => make(request.make(client, endpoint)))
+  )

@@ -1,0 +1,145 @@
+/**
+ * A key/value entry exactly as Consul holds it, and the one place where Consul's JSON for entries is decoded.
+ *
+ * @since 0.1.0
+ */
+import * as Either from "effect/Either"
+
+/**
+ * `value` is the base64 text that Consul sent, never decoded and encoded again. `flags` is a uint64. `session` is
+ * the session that holds the key as a lock. Indexes are Raft indexes of the datacenter that answered.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface KeyValue {
+  readonly key: string
+  readonly value: string
+  readonly flags: bigint
+  readonly session: string | undefined
+  readonly lockIndex: number
+  readonly createIndex: number
+  readonly modifyIndex: number
+}
+
+/**
+ * `unnameable` are the keys that are not valid UTF-8. Consul stores such keys but its JSON replaces their bad bytes
+ * by U+FFFD, so that no client can tell what they are called; they are kept apart from keys that really contain
+ * U+FFFD, and are good for a message only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface KeyValues {
+  readonly entries: ReadonlyArray<KeyValue>
+  readonly unnameable: ReadonlyArray<string>
+}
+
+/** `Flags` past 2^53 lose digits in `JSON.parse`. Within a JSON string the quotes would be `\"`, so only the field matches. */
+const largeFlags = /"Flags":(\d{16,})/g
+
+/** Go writes `\ufffd` for a byte that is not UTF-8, and a real U+FFFD as it is. An even run of `\` escapes itself. */
+const badByte = /(?<!\\)((?:\\\\)*)\\ufffd/g
+
+/** A lone surrogate: nothing that Consul sends decodes to it. */
+const badByteMark = "\ud800"
+
+const noFlags = 0n
+
+const parse = (json: string): unknown => {
+  const exact = largeFlags.test(json) ? json.replace(largeFlags, '"Flags":"$1"') : json
+  largeFlags.lastIndex = 0
+  return JSON.parse(exact.includes("\\ufffd") ? exact.replace(badByte, "$1\\ud800") : exact)
+}
+
+const isRecord = (u: unknown): u is Record<string, unknown> => typeof u === "object" && u !== null
+
+const isIndex = (u: unknown): u is number => typeof u === "number" && Number.isInteger(u) && u >= 0
+
+const flagsOf = (u: unknown): bigint | undefined => {
+  if (u === 0) return noFlags
+  if (isIndex(u)) return BigInt(u)
+  return typeof u === "string" ? BigInt(u) : undefined
+}
+
+const entryOf = (u: unknown): KeyValue | undefined => {
+  if (!isRecord(u)) return undefined
+  const { CreateIndex, Flags, Key, LockIndex, ModifyIndex, Session, Value } = u
+  const flags = flagsOf(Flags)
+  if (
+    typeof Key !== "string" ||
+    (typeof Value !== "string" && Value !== null) ||
+    flags === undefined ||
+    !isIndex(LockIndex) ||
+    !isIndex(CreateIndex) ||
+    !isIndex(ModifyIndex)
+  ) {
+    return undefined
+  }
+  return {
+    key: Key,
+    value: Value ?? "",
+    flags,
+    session: typeof Session === "string" && Session !== "" ? Session : undefined,
+    lockIndex: LockIndex,
+    createIndex: CreateIndex,
+    modifyIndex: ModifyIndex
+  }
+}
+
+const gather = (items: ReadonlyArray<unknown>): Either.Either<KeyValues, string> => {
+  const entries: Array<KeyValue> = []
+  const unnameable: Array<string> = []
+  for (let i = 0; i < items.length; i++) {
+    const entry = entryOf(items[i])
+    if (entry === undefined) return Either.left(`entry ${i} is not a key/value entry`)
+    if (entry.key.includes(badByteMark)) unnameable.push(entry.key.replaceAll(badByteMark, "\ufffd"))
+    else entries.push(entry)
+  }
+  return Either.right({ entries, unnameable })
+}
+
+/** V8's own message quotes the document, and with it values: it is not passed on. */
+const document = (json: string): Either.Either<unknown, string> =>
+  Either.try({
+    try: () => parse(json),
+    catch: () => `${json.length} characters that are not a JSON document`
+  })
+
+/**
+ * Decodes the answer of a KV read: an array of entries, in Consul's order (by bytes of the key). Imperative, because
+ * it runs over every entry of a prefix for every change: 100,000 entries of 100 bytes take about 120 ms, of which
+ * `JSON.parse` takes about 90 (`npm run bench`).
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decodeList = (json: string): Either.Either<KeyValues, string> =>
+  Either.flatMap(document(json), (u) => (Array.isArray(u) ? gather(u) : Either.left("not a list of entries")))
+
+/**
+ * Decodes the entries in the answer to a committed transaction. Writes and checks answer with their entry without
+ * its value, deletes with nothing.
+ *
+ * @since 0.1.0
+ * @category decoding
+ */
+export const decodeResults = (json: string): Either.Either<ReadonlyArray<KeyValue>, string> =>
+  Either.flatMap(document(json), (u) => {
+    const results = isRecord(u) ? (u["Results"] ?? []) : undefined
+    return Array.isArray(results)
+      ? Either.map(
+          gather(results.map((result) => (isRecord(result) ? result["KV"] : undefined))),
+          (all) => all.entries
+        )
+      : Either.left("no list of results")
+  })
+
+/**
+ * Whether two entries are the same to a replica: key, value and flags. Locks and indexes belong to a datacenter.
+ *
+ * @since 0.1.0
+ * @category predicates
+ */
+export const sameContent = (a: KeyValue, b: KeyValue): boolean =>
+  a.key === b.key && a.value === b.value && a.flags === b.flags

@@ -1,0 +1,277 @@
+/**
+ * Leadership among the instances of a datacenter: Consul's lock, held by a session that ends with this process.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { type ConsulError, isRetryable } from "./ConsulError.js"
+import { ConsulHttp } from "./ConsulHttp.js"
+import * as Condition from "./internal/Condition.js"
+import type { KeyValue } from "./KeyValue.js"
+import * as Schedules from "./Schedules.js"
+import type { Fence } from "./Transaction.js"
+import { version } from "./Version.js"
+
+/**
+ * The lock is not ours any more, or can't be known to be.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LockLost extends Data.TaggedError("LockLost")<{
+  readonly lock: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `lost the lock ${this.lock}: ${this.reason}`
+  }
+}
+
+/**
+ * Held from the acquisition to the end of its scope. `instance` is the id of this process in Consul's catalog,
+ * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Leadership {
+  readonly instance: string
+  readonly fence: Fence
+  readonly lost: Effect.Effect<never, LockLost>
+}
+
+/**
+ * `lock` is the key; `service` the name under which all instances stand in Consul's catalog, each with its own id.
+ * `ttl` is that of the service's check, {@link Schedules.checkTtl} unless given.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LeaderLockOptions {
+  readonly lock: string
+  readonly service: string
+  readonly ttl?: Duration.DurationInput | undefined
+}
+
+/**
+ * The lock's value: who holds it, or, when no session holds the key, who held it last.
+ *
+ * @since 0.1.0
+ * @category schemas
+ */
+export class Holder extends Schema.Class<Holder>("consul-replicate/LeaderLock/Holder")({
+  node: Schema.String,
+  pid: Schema.Number,
+  version: Schema.String,
+  since: Schema.DateTimeUtc
+}) {}
+
+const HolderJson = Schema.parseJson(Holder)
+
+/**
+ * @since 0.1.0
+ * @category tags
+ */
+export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
+  LeaderLock,
+  {
+    /**
+     * Waits for the lock, as long as it takes. Fails when Consul can't be asked, or takes away the session while
+     * standing by; then acquire again. When the scope closes, the lock is free at once and nothing is left in
+     * Consul but the lock's value.
+     */
+    readonly acquire: Effect.Effect<Leadership, ConsulError | LockLost, Scope.Scope>
+    /** Runs `use` while leading, interrupts it when the lock is lost, and gives the lock back after it. */
+    readonly lead: <A, E, R>(
+      use: (leadership: Leadership) => Effect.Effect<A, E, R>
+    ) => Effect.Effect<A, E | ConsulError | LockLost, Exclude<R, Scope.Scope>>
+  }
+>() {}
+
+/** Consul's floor; it looks for services to remove every 30 s. */
+const deregisterAfter = Duration.minutes(1)
+
+/** Leaving must not wait for a Consul that is away: the session then ends by itself with the check. */
+const farewellTimeout = Duration.seconds(1.5)
+
+const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
+  const consul = yield* ConsulHttp
+  const { lock, service } = options
+  const ttl = Duration.decode(options.ttl ?? Schedules.checkTtl)
+  const lost = (reason: string) => new LockLost({ lock, reason })
+
+  // An id of its own for each process: two may run on one agent, and one that was killed is registered for a while.
+  const id = `${service}-${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
+  const checkId = `service:${id}`
+
+  const farewell = <A>(request: Effect.Effect<A, ConsulError>) =>
+    request.pipe(
+      Effect.timeout(farewellTimeout),
+      Effect.catchAll((error) => Effect.logDebug(`could not say goodbye to Consul: ${error.message}`))
+    )
+
+  // The id is known beforehand, so that an interrupted registration is undone too.
+  const registration = Effect.zipRight(
+    Effect.addFinalizer(() => farewell(consul.agent.deregisterService(id))),
+    consul.agent.registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
+  )
+
+  /**
+   * Keeps the check passing; fails when Consul has not confirmed that for longer than the check's time to live, for
+   * then it has released the lock. Time is measured from before each request, and monotonic.
+   */
+  const heartbeat = Effect.gen(function* () {
+    const limit = Duration.unsafeToNanos(ttl)
+    let confirmed = yield* Clock.currentTimeNanos
+    const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
+    const beat = Effect.gen(function* () {
+      const sent = yield* Clock.currentTimeNanos
+      yield* consul.agent.updateCheck(checkId, { status: "passing", output: `consul-replicate ${version}` })
+      confirmed = sent
+    }).pipe(Effect.timeout(Schedules.heartbeatInterval(ttl)))
+    while (!(yield* overdue)) {
+      const next = yield* beat.pipe(
+        Effect.as(Schedules.heartbeatInterval(ttl)),
+        Effect.catchAll((error) =>
+          Effect.as(Effect.logDebug(`heartbeat: ${error.message}`), Schedules.heartbeatRetry(ttl))
+        )
+      )
+      yield* Effect.sleep(next)
+    }
+    return yield* lost(`Consul has confirmed no heartbeat for ${Duration.format(ttl)}`)
+  })
+
+  // The agent tells the servers of a new check in its own time; until then the session is refused. A session whose
+  // creation was interrupted, or its answer lost, holds nothing and ends with the check.
+  const session = Effect.uninterruptibleMask((restore) =>
+    consul.session
+      .create({ name: service, checks: ["serfHealth", checkId], behavior: "release", lockDelay: 0 })
+      .pipe(
+        Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
+        restore,
+        Effect.tap((session) => Effect.addFinalizer(() => farewell(consul.session.destroy(session))))
+      )
+  )
+
+  const sayHolder = (entry: Option.Option<KeyValue>) =>
+    Effect.logInfo(
+      Option.match(
+        Option.flatMap(entry, (e) => holderOf(e)),
+        {
+          onNone: () => `standing by: another instance holds ${lock}`,
+          onSome: ({ node, pid, since }) =>
+            `standing by: ${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
+        }
+      )
+    )
+
+  const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
+
+  const condition = yield* Condition.make(`the lock ${lock} can be read again`)
+  const readLock = (index: number) =>
+    consul.kv
+      .get(lock, index === 0 ? { consistency: "consistent" } : { index, wait: Schedules.watchWait })
+      .pipe(
+        Condition.watch(condition, `cannot read the lock ${lock}`),
+        Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
+      )
+
+  /** The lock's entry as soon as it is `until`; blocks on it, and starts over when its index goes backwards. */
+  const waitForLock = Effect.fnUntraced(function* (until: (entry: Option.Option<KeyValue>) => boolean) {
+    let { index, value } = yield* readLock(0)
+    while (!until(value)) {
+      const answer = yield* readLock(index)
+      index = answer.index < index ? 0 : answer.index
+      value = answer.value
+    }
+    return value
+  })
+
+  /** Blocks while another session holds the lock. One that is free and still refused is under a lock delay. */
+  const contend = Effect.fnUntraced(function* (session: string, holder: Effect.Effect<string>) {
+    let said = ""
+    while (!(yield* consul.kv.put({ key: lock, value: yield* holder }, { acquire: session }))) {
+      const { value } = yield* readLock(0)
+      const owner = Option.getOrElse(
+        Option.map(value, (e) => e.session ?? ""),
+        () => ""
+      )
+      if (owner !== said) yield* sayHolder(value)
+      said = owner
+      if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
+      else yield* waitForLock((entry) => !isHeld(entry))
+    }
+  })
+
+  /** Fails as soon as the lock is not held by `session`; trouble in asking says nothing about the lock. */
+  const guard = Effect.fnUntraced(function* (session: string) {
+    const entry = yield* waitForLock((e) => !Option.exists(e, (held) => held.session === session))
+    return yield* lost(
+      Option.match(entry, {
+        onNone: () => "the key was deleted",
+        onSome: (e) =>
+          e.session === undefined ? "the session ended or gave it back" : "another session holds it"
+      })
+    )
+  })
+
+  const agent = yield* Condition.make(`the agent at ${consul.endpoint.address} answers again`)
+
+  const acquire = Effect.gen(function* () {
+    const failed = yield* Deferred.make<never, LockLost | ConsulError>()
+    const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
+      Effect.forkScoped(Effect.catchAll(effect, (error) => Deferred.fail(failed, error)))
+
+    const { held, node } = yield* Effect.gen(function* () {
+      const { node } = yield* consul.agent.self
+      yield* registration
+      yield* supervise(heartbeat)
+      return { held: yield* session, node }
+    }).pipe(Condition.watch(agent, "cannot stand for leadership"))
+
+    const holder = Effect.flatMap(DateTime.now, (since) =>
+      Schema.encode(HolderJson)(new Holder({ node, pid: process.pid, version, since }))
+    ).pipe(Effect.map(Encoding.encodeBase64), Effect.orDie)
+    yield* Effect.raceFirst(contend(held, holder), Deferred.await(failed))
+    yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
+    yield* supervise(guard(held))
+    return {
+      instance: id,
+      fence: { lock, session: held },
+      lost: Effect.mapError(Deferred.await(failed), (error) =>
+        error._tag === "LockLost" ? error : lost(error.message)
+      )
+    }
+  }).pipe(Effect.withSpan("LeaderLock.acquire"))
+
+  return LeaderLock.of({
+    acquire,
+    lead: (use) =>
+      Effect.scoped(
+        Effect.flatMap(acquire, (leadership) => Effect.raceFirst(use(leadership), leadership.lost))
+      )
+  })
+})
+
+/** None when the value is of another program or an older release. */
+const holderOf = (entry: KeyValue): Option.Option<Holder> =>
+  Option.flatMap(Option.getRight(Encoding.decodeBase64String(entry.value)), Schema.decodeOption(HolderJson))
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
+  Layer.effect(LeaderLock, make(options))

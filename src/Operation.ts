@@ -1,0 +1,56 @@
+/**
+ * The operations of a Consul transaction, and their exact JSON.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+
+/**
+ * `value` is base64, `flags` a uint64. `Cas` with index 0 creates the key only if it is absent. `CheckSession`
+ * fails unless exactly that session holds the key.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Operation = Data.TaggedEnum<{
+  Set: { readonly key: string; readonly value: string; readonly flags: bigint }
+  Cas: { readonly key: string; readonly value: string; readonly flags: bigint; readonly index: number }
+  Delete: { readonly key: string }
+  DeleteCas: { readonly key: string; readonly index: number }
+  Lock: { readonly key: string; readonly value: string; readonly flags: bigint; readonly session: string }
+  Unlock: { readonly key: string; readonly value: string; readonly flags: bigint; readonly session: string }
+  CheckIndex: { readonly key: string; readonly index: number }
+  CheckSession: { readonly key: string; readonly session: string }
+}>
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Operation = Data.taggedEnum<Operation>()
+
+const verbs: Record<Operation["_tag"], string> = {
+  Set: "set",
+  Cas: "cas",
+  Delete: "delete",
+  DeleteCas: "delete-cas",
+  Lock: "lock",
+  Unlock: "unlock",
+  CheckIndex: "check-index",
+  CheckSession: "check-session"
+}
+
+/**
+ * The operation as Consul reads it. Written by hand because `JSON.stringify` has no number for a uint64; keys go
+ * through it, and base64 and session ids need no escaping.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const encode = (operation: Operation): string => {
+  let fields = `"Verb":"${verbs[operation._tag]}","Key":${JSON.stringify(operation.key)}`
+  if ("value" in operation) fields += `,"Value":"${operation.value}","Flags":${operation.flags}`
+  if ("index" in operation) fields += `,"Index":${operation.index}`
+  if ("session" in operation) fields += `,"Session":${JSON.stringify(operation.session)}`
+  return `{"KV":{${fields}}}`
+}

@@ -1,0 +1,78 @@
+/**
+ * Every schedule that something is retried on, and every interval that follows from another, in one place.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Schedule from "effect/Schedule"
+
+/**
+ * For whatever depends on a server that is away: quick at first, since elections take a second or two, then every 5
+ * s, which a server that comes back bears from any number of instances. Jitter keeps those from coming in step.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const reconnect = Schedule.exponential("100 millis", 2).pipe(
+  Schedule.union(Schedule.spaced("5 seconds")),
+  Schedule.jittered
+)
+
+/**
+ * Between two attempts to lead. Starts over after a minute of leading or standing by, so that a lock lost once a day
+ * is stood for again at once.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const standAgain = reconnect.pipe(Schedule.resetAfter("1 minute"))
+
+/**
+ * After an error while applying, before both sides are compared in full again.
+ *
+ * @since 0.1.0
+ * @category schedules
+ */
+export const compareAgain = standAgain
+
+/**
+ * How long the service's check passes without a heartbeat. Consul releases the lock of a killed leader this long
+ * after its last one (3.0 s measured with 3 s), so it bounds the failover; below 3 s a paused process loses it easily.
+ *
+ * @since 0.1.0
+ * @category intervals
+ */
+export const checkTtl = Duration.seconds(3)
+
+/**
+ * Three heartbeats fit the time to live, so that two may be lost before the check is critical.
+ *
+ * @since 0.1.0
+ * @category intervals
+ */
+export const heartbeatInterval = (ttl: Duration.Duration): Duration.Duration => Duration.times(ttl, 1 / 3)
+
+/**
+ * After a failed heartbeat the next one follows soon: what is left of the time to live is short.
+ *
+ * @since 0.1.0
+ * @category intervals
+ */
+export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration => Duration.times(ttl, 1 / 10)
+
+/**
+ * How long a lock that is free but refused, because another tool's session left a lock delay on it, is left alone.
+ *
+ * @since 0.1.0
+ * @category intervals
+ */
+export const lockDelayPoll = Duration.seconds(1)
+
+/**
+ * How long a blocking query blocks. An idle watch costs one request a minute, and a connection that died without a
+ * word is noticed soon after.
+ *
+ * @since 0.1.0
+ * @category intervals
+ */
+export const watchWait = Duration.minutes(1)

@@ -1,0 +1,216 @@
+/**
+ * Lands changes at the destination, so that nothing lands late: not after the lock was lost, and not after this
+ * instance itself has given up on it and looked again.
+ *
+ * Every transaction starts with two checks. The fence: our session holds the lock. The guard: the status key is
+ * where this writer left it. Opening a writer moves the status key, which voids whatever earlier writers still have
+ * in the network; what is read after that stays read. The last transaction of a pass writes the checkpoint in place
+ * of checking the guard.
+ *
+ * A value that fits no transaction is put by acquiring its key with the session of the lock, which Consul refuses
+ * once that session has ended. The guard cannot stand before such a put, so a lost answer costs the leadership:
+ * ending the session is what voids it.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import { Checkpoint, Status } from "./Checkpoint.js"
+import type { ConsulError, TooLarge } from "./ConsulError.js"
+import { ConsulHttp } from "./ConsulHttp.js"
+import type { Changes, Write } from "./Diff.js"
+import { type Leadership, LockLost } from "./LeaderLock.js"
+import { Operation } from "./Operation.js"
+import type { Replication } from "./Replication.js"
+import { defaultLimits, fenceOperation, halve, type Limits, pack, sizeOf } from "./Transaction.js"
+
+/**
+ * Somebody else wrote the status key; what this writer knows of the destination may be out of date.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ readonly key: string }> {
+  override get message() {
+    return `the status key ${this.key} was changed by somebody else`
+  }
+}
+
+/**
+ * A large value cannot be written while another session holds its key as a lock at the destination.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class KeyLocked extends Data.TaggedError("KeyLocked")<{ readonly key: string }> {
+  override get message() {
+    return `${JSON.stringify(this.key)} is locked by another session at the destination, and too large for a transaction`
+  }
+}
+
+/**
+ * Consul refused a transaction as too large; the next writer sends smaller ones.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly limits: Limits }> {
+  override get message() {
+    return `the destination takes smaller transactions: at most ${this.limits.operations} operations and ${this.limits.bytes} bytes from now on`
+  }
+}
+
+/**
+ * @since 0.1.0
+ * @category errors
+ */
+export type WriterError = ConsulError | LockLost | CheckpointMoved | KeyLocked | LimitLowered
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Writer {
+  /**
+   * Lands all of the changes in order (large values, writes, deletes), and with the last of them the checkpoint that
+   * everything up to the source's `index` has landed. What fits one transaction lands as one. After a failure, parts
+   * may have landed: open another writer and compare.
+   */
+  readonly apply: (changes: Changes, index: number) => Effect.Effect<void, WriterError>
+}
+
+/** Whether Consul refused before it wrote anything. */
+const isUntouched = (error: ConsulError): boolean =>
+  ["TooLarge", "Denied", "RateLimited", "NoLeader", "NoPathToDatacenter"].includes(error._tag)
+
+/** The same source and prefixes: only then does a former checkpoint say something about this replication. */
+const isAbout = (replication: Replication) => (status: Status) =>
+  status.Source === replication.source &&
+  status.Prefix === replication.prefix &&
+  status.DestinationPrefix === replication.destinationPrefix
+
+/**
+ * Opens a writer for a leader: ends the session of the leader before, and takes over its status. `limits` outlives
+ * the writer, since it is learned from refusals.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const open = Effect.fn("Writer.open")(function* (options: {
+  readonly leader: Pick<Leadership, "fence" | "instance">
+  readonly limits: Ref.Ref<Limits>
+  readonly replication: Replication
+}) {
+  const consul = yield* ConsulHttp
+  const checkpoint = yield* Checkpoint
+  const { leader, limits, replication } = options
+  const { fence } = leader
+  const lockLost = (reason: string) => new LockLost({ lock: fence.lock, reason })
+
+  const statusOf = (State: Status["State"], LastReplicated: number) =>
+    Effect.map(
+      DateTime.now,
+      (Time) =>
+        new Status({
+          LastReplicated,
+          State,
+          Source: replication.source,
+          Prefix: replication.prefix,
+          DestinationPrefix: replication.destinationPrefix,
+          Instance: leader.instance,
+          Session: fence.session,
+          Time
+        })
+    )
+
+  /** Sends the operations behind the fence and `guard`. */
+  const transact = (guard: Operation, operations: ReadonlyArray<Operation>) =>
+    consul.transaction([fenceOperation(fence), guard, ...operations]).pipe(
+      Effect.mapError((error) => {
+        const first = error._tag === "Conflict" ? error.failures[0] : undefined
+        if (first?.operation === 0) return lockLost(first.reason)
+        if (first?.operation === 1) return new CheckpointMoved({ key: checkpoint.key })
+        return error
+      })
+    )
+
+  /** Writes the status, with whatever else the transaction holds, and answers with the new index of its key. */
+  const commit = Effect.fnUntraced(function* (
+    status: Status,
+    index: number,
+    operations: ReadonlyArray<Operation>
+  ) {
+    const results = yield* transact(checkpoint.operation(status, index), operations)
+    const written = results.find((entry) => entry.key === checkpoint.key)
+    return written === undefined ? yield* new CheckpointMoved({ key: checkpoint.key }) : written.modifyIndex
+  })
+
+  const before = yield* checkpoint.read
+  const predecessor = Option.filter(before.status, (status) => status.Session !== fence.session)
+  if (Option.isSome(predecessor)) {
+    // Normally it ended long ago. It lives on where somebody deleted the lock under it, and then its large values could
+    // still land. A token that may not end it is no reason not to lead.
+    yield* consul.session
+      .destroy(predecessor.value.Session)
+      .pipe(Effect.catchTag("Denied", (error) => Effect.logDebug(error.message)))
+  }
+  const replicated = Option.match(Option.filter(before.status, isAbout(replication)), {
+    onNone: () => 0,
+    onSome: (status) => status.LastReplicated
+  })
+  const guard = yield* Ref.make(yield* commit(yield* statusOf("comparing", replicated), before.index, []))
+
+  const putLarge = Effect.fnUntraced(function* ({ flags, key, value }: Write) {
+    const put = (condition: { readonly acquire: string } | { readonly release: string }) =>
+      consul.kv
+        .put({ key, value, flags }, condition)
+        .pipe(
+          Effect.mapError((error) =>
+            isUntouched(error)
+              ? error
+              : lockLost(`given up, since a large value may have landed or not: ${error.message}`)
+          )
+        )
+    if (!(yield* put({ acquire: fence.session }))) return yield* new KeyLocked({ key })
+    // Giving the key back writes it again: without the value, Consul would leave it empty.
+    yield* put({ release: fence.session })
+  })
+
+  const lowerLimits = (refused: ReadonlyArray<Operation>, headBytes: number) => (error: TooLarge) =>
+    Effect.gen(function* () {
+      const lowered = halve(yield* Ref.get(limits), refused, headBytes, error.reason)
+      if (Option.isNone(lowered)) return yield* error
+      yield* Ref.set(limits, lowered.value)
+      return yield* new LimitLowered({ limits: lowered.value })
+    })
+
+  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (changes, replicated) {
+    const index = yield* Ref.get(guard)
+    const status = yield* statusOf("in-sync", replicated)
+    const head = [fenceOperation(fence), checkpoint.operation(status, index)]
+    const headBytes = head.reduce((sum, operation) => sum + sizeOf(operation), 0)
+    const steps = pack(changes, headBytes, yield* Ref.get(limits))
+    for (const [i, step] of steps.entries()) {
+      if (step._tag === "Large") {
+        yield* putLarge(step.write)
+        continue
+      }
+      const land =
+        i < steps.length - 1
+          ? transact(Operation.CheckIndex({ key: checkpoint.key, index }), step.operations)
+          : Effect.flatMap(commit(status, index, step.operations), (next) => Ref.set(guard, next))
+      yield* Effect.catchTag(land, "TooLarge", lowerLimits(step.operations, headBytes))
+    }
+  })
+
+  return { apply } satisfies Writer
+})
+
+/**
+ * @since 0.1.0
+ * @category constructors
+ */
+export const makeLimits: Effect.Effect<Ref.Ref<Limits>> = Ref.make(defaultLimits)

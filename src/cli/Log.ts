@@ -1,0 +1,41 @@
+/**
+ * One line an event, to stderr: short and coloured on a terminal, plain and with the full time elsewhere.
+ */
+import * as Cause from "effect/Cause"
+import * as HashMap from "effect/HashMap"
+import type * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+
+const colors: Readonly<Record<string, string>> = {
+  FATAL: "\x1b[31m",
+  ERROR: "\x1b[31m",
+  WARN: "\x1b[33m",
+  INFO: "\x1b[32m",
+  DEBUG: "\x1b[2m",
+  TRACE: "\x1b[2m"
+}
+
+const text = (u: unknown): string =>
+  typeof u === "string" ? u : u instanceof Error ? u.message : JSON.stringify(u)
+
+/** Names of keys may hold anything. */
+const oneLine = (line: string): string =>
+  line.replace(
+    /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
+const format = (terminal: boolean): Logger.Logger<unknown, string> =>
+  Logger.make(({ annotations, cause, date, logLevel, message }) => {
+    const time = terminal ? date.toISOString().slice(11, 23) : date.toISOString()
+    const level = logLevel.label.padEnd(5)
+    const words = (Array.isArray(message) ? message : [message]).map(text)
+    const extra = HashMap.toEntries(annotations).map(([name, value]) => `${name}=${text(value)}`)
+    const trace = Cause.isEmpty(cause) ? [] : [Cause.pretty(cause, { renderErrorCause: true })]
+    const label = terminal ? `${colors[logLevel.label] ?? ""}${level}\x1b[0m` : level
+    return `${time} ${label} ${oneLine([...words, ...extra, ...trace].join(" "))}`
+  })
+
+/** Replaces Effect's own logger. */
+export const layer = (options: { readonly terminal: boolean }): Layer.Layer<never> =>
+  Logger.replace(Logger.defaultLogger, Logger.withConsoleError(format(options.terminal)))

@@ -1,0 +1,33 @@
+/**
+ * Command lines as users of Go tools type them, turned into what `@effect/cli` reads.
+ */
+
+import type { Documented } from "./help.js"
+
+/**
+ * One dash is as good as two. A value may be empty or begin with a dash: Go takes whatever follows an option that
+ * has one. `-help` and `-version` are all that counts where they are asked for.
+ */
+export const normalize = (
+  args: ReadonlyArray<string>,
+  options: Readonly<Record<string, Documented>>
+): ReadonlyArray<string> => {
+  const normalized: Array<string> = []
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] ?? ""
+    if (arg === "--") return [...normalized, ...args.slice(i)]
+    const [, name, value] = /^--?([a-zA-Z][\w-]*)(?:=(.*))?$/s.exec(arg) ?? []
+    const option = name === undefined ? undefined : options[name]
+    if (name === undefined) normalized.push(arg)
+    else if (name === "version" && value === undefined) return ["--version"]
+    else if (["h", "help"].includes(name) && value === undefined) return ["--help"]
+    else if (option?.value === undefined)
+      normalized.push(`--${name}${value === undefined ? "" : `=${value}`}`)
+    else {
+      normalized.push(`--${option.parsedAs ?? name}`)
+      if (value !== undefined) normalized.push(value)
+      else if (i + 1 < args.length) normalized.push(args[++i] ?? "")
+    }
+  }
+  return normalized
+}

@@ -1,0 +1,43 @@
+/**
+ * `consul-replicate`: replicates until stopped.
+ */
+import * as Command from "@effect/cli/Command"
+import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as ConsulHttp from "../ConsulHttp.js"
+import * as Replication from "../Replication.js"
+import { layerWithServices, Replicator } from "../Replicator.js"
+import { version } from "../Version.js"
+import * as address from "./address.js"
+import * as Environment from "./Environment.js"
+import { documented, options } from "./options.js"
+
+export const command = Command.make(
+  "consul-replicate",
+  options,
+  Effect.fn("consul-replicate")(function* ({ addr, destinationPrefix, ...given }) {
+    const replication = yield* Replication.make({
+      ...given,
+      source: given.src,
+      destinationPrefix: Option.getOrUndefined(destinationPrefix)
+    })
+    const environment = yield* Environment.address
+    const asked = Option.getOrElse(
+      Option.orElse(addr, () => environment),
+      () => documented.addr.default
+    )
+    const base = yield* address.parse(asked)
+    const token = Option.getOrUndefined(yield* Environment.token)
+    yield* Effect.logInfo(`consul-replicate ${version}, agent ${base}`)
+    return yield* Effect.flatMap(Replicator, (replicator) => replicator.run).pipe(
+      Effect.provide(
+        layerWithServices(replication).pipe(
+          Layer.provide(ConsulHttp.layer({ address: base, token })),
+          Layer.provide(NodeHttpClient.layerUndici)
+        )
+      )
+    )
+  })
+)

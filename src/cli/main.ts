@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+/**
+ * The program: signals, exit codes and the terminal.
+ */
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Log from "./Log.js"
+import { run } from "./run.js"
+
+const isWrongUse = (error: unknown): boolean =>
+  Predicate.isTagged(error, "WrongUse") || Predicate.isTagged(error, "InvalidReplication")
+
+/** 0: done, or stopped by a signal. 1: failed. 2: wrong use, before anything was touched. */
+const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>
+  Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)
+    ? 0
+    : Option.exists(Cause.failureOption(exit.cause), isWrongUse)
+      ? 2
+      : 1
+
+/** One line for a person; the trace is for whoever asks for it. */
+const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) => {
+  if (Cause.isInterruptedOnly(cause)) return Effect.void
+  const [first] = [...Cause.failures(cause), ...Cause.defects(cause)]
+  const message = first instanceof Error ? first.message : String(first)
+  return Effect.zipRight(
+    Console.error(`consul-replicate: ${message}`),
+    Effect.logDebug("stopped by this failure", cause)
+  )
+}
+
+run(process.argv.slice(2)).pipe(
+  Effect.tapErrorCause(report),
+  Effect.provide(Layer.merge(NodeContext.layer, Log.layer({ terminal: process.stderr.isTTY }))),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    disablePrettyLogger: true,
+    teardown: (exit, onExit) => onExit(exitCode(exit))
+  })
+)

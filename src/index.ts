@@ -1,0 +1,20 @@
+/**
+ * One-way replication of Consul's key/value store between datacenters, as Effect services.
+ *
+ * @since 0.1.0
+ */
+export * as Checkpoint from "./Checkpoint.js"
+export * as ConsulError from "./ConsulError.js"
+export * as ConsulHttp from "./ConsulHttp.js"
+export * as Diff from "./Diff.js"
+export * as KeyValue from "./KeyValue.js"
+export * as LeaderLock from "./LeaderLock.js"
+export * as Mapping from "./Mapping.js"
+export * as Operation from "./Operation.js"
+export * as Replication from "./Replication.js"
+export * as Replicator from "./Replicator.js"
+export * as Schedules from "./Schedules.js"
+export * as Transaction from "./Transaction.js"
+export { version } from "./Version.js"
+export * as Watcher from "./Watcher.js"
+export * as Writer from "./Writer.js"

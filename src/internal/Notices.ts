@@ -1,0 +1,62 @@
+/**
+ * What a replicator tells a person about the keys that it copies: their number and names, never their values.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Changes } from "../Diff.js"
+import type { Replication } from "../Replication.js"
+import type { Snapshot } from "../Watcher.js"
+
+export interface Notices {
+  /** Oddities of the source, each key said once. */
+  readonly snapshot: (snapshot: Snapshot) => Effect.Effect<void>
+  readonly applied: (pass: {
+    readonly changes: Changes
+    readonly keys: number
+    readonly index: number
+    readonly duration: Duration.Duration
+    readonly first: boolean
+  }) => Effect.Effect<void>
+}
+
+const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
+
+const named = (keys: ReadonlyArray<string>): string =>
+  `${count(keys.length, "key")} at the source (${keys
+    .slice(0, 3)
+    .map((key) => JSON.stringify(key))
+    .join(", ")}${keys.length > 3 ? ", …" : ""})`
+
+export const make = (replication: Replication): Effect.Effect<Notices> =>
+  Effect.sync(() => {
+    const said = new Set<string>()
+    const sayNew = (keys: ReadonlyArray<string>, message: (which: string) => string) => {
+      const fresh = keys.filter((key) => !said.has(key))
+      for (const key of fresh) said.add(key)
+      return fresh.length === 0 ? Effect.void : Effect.logWarning(message(named(fresh)))
+    }
+    const route = `${replication.source} ${JSON.stringify(replication.prefix)} to ${JSON.stringify(replication.destinationPrefix)}`
+
+    return {
+      snapshot: ({ entries, unnameable }) =>
+        Effect.zipRight(
+          sayNew(
+            entries.filter((entry) => entry.session !== undefined).map((entry) => entry.key),
+            (which) => `${which} locked by a session: the value is copied, the lock is not`
+          ),
+          sayNew(
+            unnameable,
+            (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
+          )
+        ),
+      applied: ({ changes, duration, first, index, keys }) => {
+        const what = `${count(changes.writes.length, "write")}, ${count(changes.deletes.length, "delete")}`
+        const took = `${Math.round(Duration.toMillis(duration))} ms`
+        return Effect.logInfo(
+          first
+            ? `in sync: ${route}, ${count(keys, "key")} after ${what} in ${took} (index ${index})`
+            : `replicated ${what} in ${took} (index ${index})`
+        )
+      }
+    }
+  })

@@ -1,0 +1,53 @@
+/** The agent: who it is, and the services and checks that it looks after. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { CheckStatus, Consul, ServiceOptions } from "../../ConsulHttp.js"
+import { decode, goDuration, type Send } from "./request.js"
+
+const Self = Schema.Struct({
+  Config: Schema.Struct({ Datacenter: Schema.String, NodeName: Schema.String, Version: Schema.String })
+})
+
+/** What an agent is asked about itself is not forwarded: these requests name no datacenter. */
+export const make = (sendTo: Send): Consul["agent"] => {
+  const send = sendTo.at({ datacenter: undefined })
+  return {
+    self: Effect.gen(function* () {
+      const received = yield* send({ method: "GET", path: "/v1/agent/self" })
+      const { Config } = yield* decode(Self)(received)
+      return { datacenter: Config.Datacenter, node: Config.NodeName, version: Config.Version }
+    }).pipe(Effect.withSpan("ConsulHttp.agent.self")),
+
+    registerService: Effect.fn("ConsulHttp.agent.registerService")(function* (service: ServiceOptions) {
+      yield* send({
+        method: "PUT",
+        path: "/v1/agent/service/register",
+        body: JSON.stringify({
+          ID: service.id,
+          Name: service.name,
+          Meta: service.meta ?? {},
+          Check: {
+            TTL: goDuration(service.ttl),
+            Status: "passing",
+            DeregisterCriticalServiceAfter: goDuration(service.deregisterAfter)
+          }
+        })
+      })
+    }),
+
+    deregisterService: Effect.fn("ConsulHttp.agent.deregisterService")(function* (id: string) {
+      yield* send({ method: "PUT", path: `/v1/agent/service/deregister/${encodeURIComponent(id)}` }, [404])
+    }),
+
+    updateCheck: Effect.fn("ConsulHttp.agent.updateCheck")(function* (
+      id: string,
+      { output, status }: { readonly status: CheckStatus; readonly output: string }
+    ) {
+      yield* send({
+        method: "PUT",
+        path: `/v1/agent/check/update/${encodeURIComponent(id)}`,
+        body: JSON.stringify({ Status: status, Output: output })
+      })
+    })
+  }
+}

@@ -1,0 +1,158 @@
+/** KV and transactions. */
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { Conflict, type ConsulError, type UnexpectedAnswer } from "../../ConsulError.js"
+import type { Consul, PutCondition, ReadOptions } from "../../ConsulHttp.js"
+import { decodeList, decodeResults, type KeyValues } from "../../KeyValue.js"
+import { encode, Operation } from "../../Operation.js"
+import { encodePath, isNameable, nameablePart } from "./keyPath.js"
+import { decode, fromEither, indexed, type Received, type Send, unexpected } from "./request.js"
+
+const nothing: KeyValues = { entries: [], unnameable: [] }
+
+/**
+ * Consul says "there is nothing" with an empty 404 that carries an index. Any other 404 is somebody else's, and an
+ * empty list is none of its answers: taking either for an empty prefix would empty the replica.
+ */
+const found = <A>(
+  received: Received,
+  absent: A,
+  present: Effect.Effect<A, UnexpectedAnswer>,
+  isEmpty: (a: A) => boolean
+): Effect.Effect<A, UnexpectedAnswer> =>
+  received.status === 404
+    ? received.text === ""
+      ? Effect.succeed(absent)
+      : Effect.fail(unexpected(received, "404 with a text"))
+    : Effect.filterOrFail(
+        present,
+        (a) => !isEmpty(a),
+        () => unexpected(received, "200 with nothing in it")
+      )
+
+const Keys = Schema.Array(Schema.String)
+
+export const make = (send: Send): Consul["kv"] => {
+  const read = (path: string, query: Record<string, string>, options: ReadOptions | undefined) =>
+    send({ method: "GET", path: `/v1/kv/${path}`, query, read: options }, [404])
+
+  const entries = (received: Received) =>
+    found(
+      received,
+      nothing,
+      fromEither(received, decodeList(received.text)),
+      (all) => all.entries.length + all.unnameable.length === 0
+    )
+
+  const list = Effect.fn("ConsulHttp.kv.list")(function* (prefix: string, options?: ReadOptions) {
+    const part = nameablePart(prefix)
+    const received = yield* read(encodePath(part), { recurse: "" }, options)
+    const all = yield* entries(received)
+    const under = (key: string) => key.startsWith(prefix)
+    return yield* indexed(
+      received,
+      part === prefix
+        ? all
+        : { entries: all.entries.filter((e) => under(e.key)), unnameable: all.unnameable.filter(under) }
+    )
+  })
+
+  const get = Effect.fn("ConsulHttp.kv.get")(function* (key: string, options?: ReadOptions) {
+    const received = isNameable(key)
+      ? yield* read(encodePath(key), {}, options)
+      : yield* read(encodePath(nameablePart(key)), { recurse: "" }, options)
+    const all = yield* entries(received)
+    return yield* indexed(received, Option.fromNullable(all.entries.find((entry) => entry.key === key)))
+  })
+
+  const keys = Effect.fn("ConsulHttp.kv.keys")(function* (prefix: string, options?: ReadOptions) {
+    const received = yield* read(encodePath(nameablePart(prefix)), { keys: "" }, options)
+    const all = yield* found(received, [], decode(Keys)(received), (found) => found.length === 0)
+    return yield* indexed(
+      received,
+      all.filter((key) => key.startsWith(prefix))
+    )
+  })
+
+  const commit = transaction(send)
+
+  const put = Effect.fn("ConsulHttp.kv.put")(function* (
+    entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },
+    condition?: PutCondition
+  ) {
+    const { flags = 0n, key, value } = entry
+    if (!isNameable(key)) return yield* succeeds(commit([putOperation({ key, value, flags }, condition)]))
+    const received = yield* send({
+      method: "PUT",
+      path: `/v1/kv/${encodePath(key)}`,
+      query: { flags: String(flags), ...conditionQuery(condition) },
+      body: yield* Effect.orDie(Encoding.decodeBase64(value))
+    })
+    return yield* decode(Schema.Boolean)(received)
+  })
+
+  const remove = Effect.fn("ConsulHttp.kv.delete")(function* (
+    key: string,
+    condition?: { readonly cas: number }
+  ) {
+    if (!isNameable(key)) {
+      const operation =
+        condition === undefined
+          ? Operation.Delete({ key })
+          : Operation.DeleteCas({ key, index: condition.cas })
+      return yield* succeeds(commit([operation]))
+    }
+    const received = yield* send({
+      method: "DELETE",
+      path: `/v1/kv/${encodePath(key)}`,
+      query: condition === undefined ? {} : { cas: String(condition.cas) }
+    })
+    return yield* decode(Schema.Boolean)(received)
+  })
+
+  return { list, get, keys, put, delete: remove }
+}
+
+const conditionQuery = (condition: PutCondition | undefined): Record<string, string> =>
+  condition === undefined
+    ? {}
+    : "cas" in condition
+      ? { cas: String(condition.cas) }
+      : "acquire" in condition
+        ? { acquire: condition.acquire }
+        : { release: condition.release }
+
+const putOperation = (
+  entry: { readonly key: string; readonly value: string; readonly flags: bigint },
+  condition: PutCondition | undefined
+): Operation =>
+  condition === undefined
+    ? Operation.Set(entry)
+    : "cas" in condition
+      ? Operation.Cas({ ...entry, index: condition.cas })
+      : "acquire" in condition
+        ? Operation.Lock({ ...entry, session: condition.acquire })
+        : Operation.Unlock({ ...entry, session: condition.release })
+
+/** What a PUT answers with `false`, a transaction answers with a conflict; what it answers with 500 too. */
+const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effect<boolean, ConsulError> =>
+  effect.pipe(
+    Effect.as(true),
+    Effect.catchIf(
+      (error) =>
+        error instanceof Conflict && !error.failures.some((f) => f.reason.startsWith("invalid session")),
+      () => Effect.succeed(false)
+    )
+  )
+
+export const transaction = (send: Send): Consul["transaction"] =>
+  Effect.fn("ConsulHttp.transaction")(function* (operations) {
+    const received = yield* send({
+      method: "PUT",
+      path: "/v1/txn",
+      body: `[${operations.map(encode).join(",")}]`
+    })
+    return yield* fromEither(received, decodeResults(received.text))
+  })

@@ -1,0 +1,207 @@
+/**
+ * One request to a Consul agent: shaped, timed, sent, and its answer sorted into success or one of the errors.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import type { HttpMethod } from "@effect/platform/HttpMethod"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import * as ConsulError from "../../ConsulError.js"
+import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
+
+/** Consul answers most requests in milliseconds, one that waits for a Raft commit in an overloaded cluster in seconds. */
+const headersTimeout = Duration.seconds(10)
+
+/** For a body that has begun to arrive: 1,000,000 keys of 100 bytes are 235 MB. */
+const bodyTimeout = Duration.minutes(2)
+
+/** What Consul waits when the request names no `wait`. */
+const defaultWait = Duration.minutes(5)
+
+export interface Request {
+  readonly method: HttpMethod
+  /** Percent-encoded, from `/v1` on. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string>> | undefined
+  readonly read?: ReadOptions | undefined
+  readonly body?: string | Uint8Array | undefined
+}
+
+/** An answer with a status that the caller asked for, and its whole body. */
+export interface Received {
+  readonly request: string
+  readonly status: number
+  readonly headers: HttpClientResponse["headers"]
+  readonly text: string
+}
+
+export interface Send {
+  readonly endpoint: Endpoint
+  readonly at: (endpoint: Partial<Endpoint>) => Send
+  /** Succeeds on 2xx and on the statuses in `also`. */
+  (request: Request, also?: ReadonlyArray<number>): Effect.Effect<Received, ConsulError.ConsulError>
+}
+
+/** Consul's durations are Go's. */
+export const goDuration = (duration: Duration.DurationInput): string => `${Duration.toMillis(duration)}ms`
+
+const readQuery = (read: ReadOptions | undefined): Record<string, string> => ({
+  ...(read?.consistency === "consistent" && { consistent: "" }),
+  ...(read?.consistency === "stale" && { stale: "" }),
+  ...(read?.index !== undefined && { index: String(read.index) }),
+  ...(read?.index !== undefined && { wait: goDuration(read.wait ?? defaultWait) })
+})
+
+/** A blocking query may be held for its wait and a sixteenth before the first byte of its answer. */
+const answerTimeout = (read: ReadOptions | undefined): Duration.Duration =>
+  read?.index === undefined
+    ? headersTimeout
+    : Duration.sum(headersTimeout, Duration.times(read.wait ?? defaultWait, 17 / 16))
+
+const describe = (request: Request, endpoint: Endpoint): string => {
+  const query = Object.keys(request.query ?? {}).map((name) => `?${name}`)
+  const datacenter = endpoint.datacenter === undefined ? "" : ` in ${endpoint.datacenter}`
+  return `${request.method} ${request.path}${query.join("")}${datacenter}`
+}
+
+export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send => {
+  // Consul knows no trace headers, and a span a request stands on the service member already.
+  const http = client.pipe(
+    HttpClient.withTracerPropagation(false),
+    HttpClient.withTracerDisabledWhen(() => true)
+  )
+  const address = endpoint.address.replace(/\/+$/, "")
+
+  const shape = ({ body, method, path, query, read }: Request): HttpClientRequest.HttpClientRequest => {
+    const params = {
+      ...query,
+      ...readQuery(read),
+      ...(endpoint.datacenter !== undefined && { dc: endpoint.datacenter })
+    }
+    let request = HttpClientRequest.make(method)(`${address}${path}`).pipe(
+      HttpClientRequest.setUrlParams(params)
+    )
+    // Not `X-Consul-Token`: Effect redacts `Authorization` wherever it shows a request.
+    if (endpoint.token !== undefined) request = HttpClientRequest.bearerToken(request, endpoint.token)
+    if (typeof body === "string") request = HttpClientRequest.bodyText(request, body, "application/json")
+    else if (body !== undefined) request = HttpClientRequest.bodyUint8Array(request, body)
+    return request
+  }
+
+  const send = (request: Request, also: ReadonlyArray<number> = []) => {
+    const description = describe(request, endpoint)
+    const unreachable = (reason: string) =>
+      new ConsulError.Unreachable({ request: description, address: endpoint.address, reason })
+    const limit = answerTimeout(request.read)
+    const timedOut = (duration: Duration.Duration) => ({
+      duration,
+      onTimeout: () => unreachable(`nothing within ${Duration.format(duration)}`)
+    })
+    return http.execute(shape(request)).pipe(
+      Effect.mapError((error) => unreachable(transportReason(error.cause))),
+      Effect.timeoutFail(timedOut(limit)),
+      Effect.flatMap((response) =>
+        response.text.pipe(
+          Effect.mapError((error) => unreachable(`the answer broke off: ${transportReason(error.cause)}`)),
+          Effect.timeoutFail(timedOut(bodyTimeout)),
+          Effect.map(
+            (text): Received => ({
+              request: description,
+              status: response.status,
+              headers: response.headers,
+              text
+            })
+          )
+        )
+      ),
+      Effect.filterOrFail(
+        ({ status }) => (status >= 200 && status < 300) || also.includes(status),
+        (received) => refusal(received, endpoint)
+      )
+    )
+  }
+  return Object.assign(send, {
+    endpoint,
+    at: (other: Partial<Endpoint>) => make(client, { ...endpoint, ...other })
+  })
+}
+
+/** Node's message where there is one (`connect ECONNREFUSED 127.0.0.1:8500`); undici wraps it in a cause. */
+const transportReason = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return "the connection failed"
+  if (cause.cause instanceof Error) return transportReason(cause.cause)
+  const [first] = cause instanceof AggregateError ? cause.errors : []
+  return first instanceof Error ? first.message : cause.message || cause.name
+}
+
+const Failures = Schema.parseJson(
+  Schema.Struct({ Errors: Schema.Array(Schema.Struct({ OpIndex: Schema.Number, What: Schema.String })) })
+)
+
+/** One line of at most 200 characters: proxies answer with pages. */
+const excerpt = (text: string): string => text.replace(/\s+/g, " ").trim().slice(0, 200)
+
+/** The texts are those of Consul 1.8.7; a forwarded request puts `rpc error making call: ` before them. */
+const refusal = ({ request, status, text }: Received, endpoint: Endpoint): ConsulError.ConsulError => {
+  const reason = excerpt(text)
+  switch (status) {
+    case 403:
+      return new ConsulError.Denied({ request, reason })
+    case 409: {
+      const failures = Schema.decodeUnknownOption(Failures)(text)
+      return failures._tag === "None"
+        ? new ConsulError.UnexpectedAnswer({ request, reason: "a conflict that names no operation" })
+        : new ConsulError.Conflict({
+            request,
+            failures: failures.value.Errors.map((e) => ({ operation: e.OpIndex, reason: e.What }))
+          })
+    }
+    case 413:
+      return new ConsulError.TooLarge({ request, reason })
+    case 429:
+      return new ConsulError.RateLimited({ request })
+  }
+  if (reason.includes("No cluster leader")) return new ConsulError.NoLeader({ request })
+  if (reason.includes("No path to datacenter")) {
+    return new ConsulError.NoPathToDatacenter({ request, datacenter: endpoint.datacenter ?? "" })
+  }
+  if (reason.includes("Permission denied")) return new ConsulError.Denied({ request, reason })
+  return new ConsulError.Rejected({ request, status, reason })
+}
+
+export const unexpected = (received: Received, reason: string) =>
+  new ConsulError.UnexpectedAnswer({ request: received.request, reason })
+
+/** Headers that Consul puts on reads. A blocking query must never go on from a missing index: it would not block. */
+export const indexed = <A>(
+  received: Received,
+  value: A
+): Effect.Effect<Answer<A>, ConsulError.UnexpectedAnswer> => {
+  const index = Number(received.headers["x-consul-index"])
+  return Number.isSafeInteger(index) && index > 0
+    ? Effect.succeed({ ...answer(received, value), index })
+    : Effect.fail(unexpected(received, "no X-Consul-Index above 0"))
+}
+
+export const answer = <A>(received: Received, value: A): Answer<A> => ({
+  value,
+  index: Number(received.headers["x-consul-index"] ?? 0),
+  knownLeader: received.headers["x-consul-knownleader"] !== "false",
+  lastContact: Number(received.headers["x-consul-lastcontact"] ?? 0)
+})
+
+export const fromEither = <A>(
+  received: Received,
+  either: Either.Either<A, string>
+): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
+  Effect.mapError(either, (reason) => unexpected(received, reason))
+
+export const decode =
+  <A, I>(schema: Schema.Schema<A, I>) =>
+  (received: Received): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
+    Schema.decodeUnknown(Schema.parseJson(schema))(received.text).pipe(
+      Effect.mapError(() => unexpected(received, "another shape than expected"))
+    )

@@ -1,0 +1,61 @@
+/** Sessions. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { Consul, ReadOptions, SessionInfo, SessionOptions } from "../../ConsulHttp.js"
+import { decode, goDuration, indexed, type Send } from "./request.js"
+
+const Created = Schema.Struct({ ID: Schema.NonEmptyString })
+
+const Sessions = Schema.Array(
+  Schema.Struct({
+    ID: Schema.String,
+    Name: Schema.String,
+    Node: Schema.String,
+    Checks: Schema.optional(Schema.NullOr(Schema.Array(Schema.String)))
+  })
+)
+
+const first = (sessions: typeof Sessions.Type): Option.Option<SessionInfo> =>
+  Option.map(Option.fromNullable(sessions[0]), (session) => ({
+    id: session.ID,
+    name: session.Name,
+    node: session.Node,
+    checks: session.Checks ?? []
+  }))
+
+export const make = (send: Send): Consul["session"] => ({
+  create: Effect.fn("ConsulHttp.session.create")(function* (options: SessionOptions) {
+    const received = yield* send({
+      method: "PUT",
+      path: "/v1/session/create",
+      body: JSON.stringify({
+        Name: options.name,
+        // `NodeChecks` and `ServiceChecks` would be ignored before 1.7, and the session then outlive its owner.
+        Checks: options.checks,
+        Behavior: options.behavior,
+        LockDelay: goDuration(options.lockDelay),
+        ...(options.ttl !== undefined && { TTL: goDuration(options.ttl) })
+      })
+    })
+    return (yield* decode(Created)(received)).ID
+  }),
+
+  renew: Effect.fn("ConsulHttp.session.renew")(function* (id: string) {
+    const received = yield* send(
+      { method: "PUT", path: `/v1/session/renew/${encodeURIComponent(id)}` },
+      [404]
+    )
+    return received.status === 404 ? Option.none() : first(yield* decode(Sessions)(received))
+  }),
+
+  info: Effect.fn("ConsulHttp.session.info")(function* (id: string, options?: ReadOptions) {
+    const path = `/v1/session/info/${encodeURIComponent(id)}`
+    const received = yield* send({ method: "GET", path, read: options })
+    return yield* indexed(received, first(yield* decode(Sessions)(received)))
+  }),
+
+  destroy: Effect.fn("ConsulHttp.session.destroy")(function* (id: string) {
+    yield* send({ method: "PUT", path: `/v1/session/destroy/${encodeURIComponent(id)}` })
+  })
+})
