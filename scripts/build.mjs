@@ -1,9 +1,11 @@
-// Builds the library with its types into dist/, and the command as one bundled file, dist/cli.js.
+// Builds the command as one bundled file, dist/cli.js, and, unless `--cli` is given, the library with its types.
 import { execFileSync } from "node:child_process"
 import { rmSync } from "node:fs"
 import { build } from "esbuild"
 
-rmSync("dist", { recursive: true, force: true })
+const cliOnly = process.argv.includes("--cli")
+
+if (!cliOnly) rmSync("dist", { recursive: true, force: true })
 
 await build({
   entryPoints: ["src/cli/main.ts"],
@@ -21,4 +23,4 @@ await build({
   }
 })
 
-execFileSync("npx", ["tsc", "--project", "tsconfig.build.json"], { stdio: "inherit" })
+if (!cliOnly) execFileSync("npx", ["tsc", "--project", "tsconfig.build.json"], { stdio: "inherit" })

@@ -1,0 +1,14 @@
+/**
+ * `describe` for what needs real Consul servers.
+ */
+import { describe, inject, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+
+const { missing, required } = inject("consul")
+
+/** Without Consul, the tests are skipped, or one that says so fails where Consul is required (CI, REQUIRE_CONSUL). */
+export const describeConsul = (name: string, tests: () => void): void => {
+  if (missing === null) describe(name, tests)
+  else if (required) describe(name, () => it.effect("needs Consul", () => Effect.dieMessage(missing)))
+  else describe.skip(name, tests)
+}

@@ -1,0 +1,34 @@
+import { defineConfig } from "vitest/config"
+import ClosingLine from "./test/ClosingLine.js"
+
+const servers = ["test/consul/**/*.test.ts", "test/cli/**/*.test.ts"]
+
+export default defineConfig({
+  test: {
+    reporters: ["default", new ClosingLine()],
+    // Each file of the second project runs servers of its own.
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: servers,
+          testTimeout: 5_000
+        }
+      },
+      {
+        test: {
+          name: "servers",
+          include: servers,
+          globalSetup: "test/consul/globalSetup.ts",
+          setupFiles: "test/consul/setup.ts",
+          // After the unit tests, which would be slow beside elections.
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000
+        }
+      }
+    ]
+  }
+})
