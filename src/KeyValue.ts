@@ -41,10 +41,11 @@ const largeFlags = /"Flags":(\d{16,})/g
 /** Go writes `\ufffd` for a byte that is not UTF-8, and a real U+FFFD as it is. An even run of `\` escapes itself. */
 const badByte = /(?<!\\)((?:\\\\)*)\\ufffd/g
 
-/** A lone surrogate: nothing that Consul sends decodes to it. */
-const badByteMark = "\ud800"
+/** A lone surrogate: nothing that Consul sends decodes to it. With its other half it is U+10000 to U+103FF. */
+const badByteMark = /\ud800(?![\udc00-\udfff])/g
 
 const noFlags = 0n
+const maxFlags = 2n ** 64n - 1n
 
 const parse = (json: string): unknown => {
   const exact = largeFlags.test(json) ? json.replace(largeFlags, '"Flags":"$1"') : json
@@ -59,7 +60,9 @@ const isIndex = (u: unknown): u is number => typeof u === "number" && Number.isI
 const flagsOf = (u: unknown): bigint | undefined => {
   if (u === 0) return noFlags
   if (isIndex(u)) return BigInt(u)
-  return typeof u === "string" ? BigInt(u) : undefined
+  if (typeof u !== "string" || !/^\d{16,20}$/.test(u)) return undefined
+  const flags = BigInt(u)
+  return flags <= maxFlags ? flags : undefined
 }
 
 const entryOf = (u: unknown): KeyValue | undefined => {
@@ -93,8 +96,9 @@ const gather = (items: ReadonlyArray<unknown>): Either.Either<KeyValues, string>
   for (let i = 0; i < items.length; i++) {
     const entry = entryOf(items[i])
     if (entry === undefined) return Either.left(`entry ${i} is not a key/value entry`)
-    if (entry.key.includes(badByteMark)) unnameable.push(entry.key.replaceAll(badByteMark, "\ufffd"))
-    else entries.push(entry)
+    const name = entry.key.replace(badByteMark, "\ufffd")
+    if (name === entry.key) entries.push(entry)
+    else unnameable.push(name)
   }
   return Either.right({ entries, unnameable })
 }

@@ -103,7 +103,10 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
 /** Consul's floor; it looks for services to remove every 30 s. */
 const deregisterAfter = Duration.minutes(1)
 
-/** Leaving must not wait for a Consul that is away: the session then ends by itself with the check. */
+/**
+ * Leaving must not wait for a Consul that is away: the session then ends by itself with the check. There are two
+ * farewells.
+ */
 const farewellTimeout = Duration.seconds(1.5)
 
 const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
@@ -118,6 +121,8 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const farewell = <A>(request: Effect.Effect<A, ConsulError>) =>
     request.pipe(
+      // Finalizers are uninterruptible, and a time-out interrupts.
+      Effect.interruptible,
       Effect.timeout(farewellTimeout),
       Effect.catchAll((error) => Effect.logDebug(`could not say goodbye to Consul: ${error.message}`))
     )

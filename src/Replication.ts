@@ -53,7 +53,7 @@ export const defaults = {
   service: "consul-replicate"
 } as const
 
-/** Consul refuses to start with another name. */
+/** Consul refuses to start with another name, and keeps it in lower case; a query in upper case finds no path. */
 const datacenterName = /^[A-Za-z0-9_-]+$/
 
 /**
@@ -73,7 +73,7 @@ export const make = Effect.fnUntraced(function* (options: {
   const invalid = (option: string, problem: string) => new InvalidReplication({ option, problem })
   const prefix = options.prefix ?? defaults.prefix
   const replication: Replication = {
-    source: options.source,
+    source: options.source.toLowerCase(),
     prefix,
     destinationPrefix: options.destinationPrefix ?? prefix,
     lock: options.lock ?? defaults.lock,
@@ -96,7 +96,6 @@ export const make = Effect.fnUntraced(function* (options: {
 
 /**
  * Refuses a source that is the destination's own datacenter when the prefixes overlap: it would copy its own copies.
- * Consul compares names of datacenters without regard to case.
  *
  * @since 0.1.0
  * @category validation
@@ -106,9 +105,8 @@ export const validateIn = (
   datacenter: string
 ): Effect.Effect<void, InvalidReplication> => {
   const { destinationPrefix, prefix, source } = replication
-  const same = source.toLowerCase() === datacenter.toLowerCase()
   const overlap = prefix.startsWith(destinationPrefix) || destinationPrefix.startsWith(prefix)
-  return same && overlap
+  return source === datacenter && overlap
     ? new InvalidReplication({
         option: "src",
         problem:

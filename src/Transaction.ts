@@ -84,7 +84,8 @@ export const pack = (
   limits: Limits = defaultLimits
 ): ReadonlyArray<Step> => {
   const maxOperations = Math.max(1, limits.operations - headOperations)
-  const maxBytes = limits.bytes - headBytes - 2
+  // Two brackets, less the comma that the first operation goes without.
+  const maxBytes = limits.bytes - headBytes - 1
   const large: Array<Step> = []
   const batches: Array<Step> = []
   let operations: Array<Operation> = []
