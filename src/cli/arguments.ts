@@ -24,9 +24,11 @@ export const normalize = (
     else if (option?.value === undefined)
       normalized.push(`--${name}${value === undefined ? "" : `=${value}`}`)
     else {
-      normalized.push(`--${option.parsedAs ?? name}`)
-      if (value !== undefined) normalized.push(value)
-      else if (i + 1 < args.length) normalized.push(args[++i] ?? "")
+      const parsedAs = `--${option.parsedAs ?? name}`
+      const taken = value ?? args[++i]
+      if (taken === undefined) normalized.push(parsedAs)
+      // Joined, a value is not taken for the name of a command; `@effect/cli` takes an empty one only apart.
+      else normalized.push(...(taken === "" ? [parsedAs, ""] : [`${parsedAs}=${taken}`]))
     }
   }
   return normalized

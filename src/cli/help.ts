@@ -12,9 +12,13 @@ export interface Documented {
   readonly default?: string
 }
 
+export const programName = "consul-replicate"
+
 export interface Help {
   readonly usage: string
   readonly summary: string
+  /** With what each does. */
+  readonly commands: Readonly<Record<string, string>>
   readonly options: Readonly<Record<string, Documented>>
   readonly footer: ReadonlyArray<string>
 }
@@ -37,23 +41,29 @@ const wrap = (text: string, width: number): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
-const option = ([name, { default: fallback, description, value }]: [string, Documented]) => {
-  const title = value === undefined ? `  -${name}` : `  -${name} ${value}`
-  const text = fallback === undefined ? description : `${description} (default ${fallback})`
-  return wrap(text, columns - optionColumn).map(
-    (line, i) => (i === 0 ? title : "").padEnd(optionColumn) + line
+const entry = (title: string, text: string): ReadonlyArray<string> =>
+  wrap(text, columns - optionColumn).map(
+    (line, i) => (i === 0 ? `  ${title}` : "").padEnd(optionColumn) + line
   )
-}
 
-export const render = ({ footer, options, summary, usage }: Help): string =>
+const option = ([name, { default: fallback, description, value }]: [string, Documented]) =>
+  entry(
+    value === undefined ? `-${name}` : `-${name} ${value}`,
+    fallback === undefined ? description : `${description} (default ${fallback})`
+  )
+
+const section = (title: string, lines: ReadonlyArray<string>) =>
+  lines.length === 0 ? [] : ["", title, "", ...lines]
+
+export const render = ({ commands, footer, options, summary, usage }: Help): string =>
   [
     `Usage: ${usage}`,
     "",
     ...wrap(summary, columns),
-    "",
-    "Options:",
-    "",
-    ...Object.entries(options).flatMap(option),
-    "",
-    ...footer.flatMap((paragraph) => wrap(paragraph, columns))
+    ...section("Options:", Object.entries(options).flatMap(option)),
+    ...section(
+      "Commands:",
+      Object.entries(commands).flatMap(([name, text]) => entry(name, text))
+    ),
+    ...footer.flatMap((paragraph) => ["", ...wrap(paragraph, columns)])
   ].join("\n")

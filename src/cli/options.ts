@@ -52,9 +52,7 @@ export const documented = {
     parsedAs: "level",
     description: "lowest level that is logged: debug, info, warning or error",
     default: "info"
-  },
-  version: { description: "print the version" },
-  help: { description: "print this text; -h does too" }
+  }
 } as const satisfies Readonly<Record<string, Documented>>
 
 const levels: Readonly<Record<string, LogLevel.LogLevel>> = {

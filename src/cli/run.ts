@@ -1,20 +1,27 @@
 /**
  * From a command line to an effect: parsed by `@effect/cli`, with this program's own help and messages.
  */
+
+import type { CliApp } from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
+import type * as Command from "@effect/cli/Command"
 import * as Descriptor from "@effect/cli/CommandDescriptor"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import type * as ValidationError from "@effect/cli/ValidationError"
 import * as Arr from "effect/Array"
+import type { ConfigError } from "effect/ConfigError"
 import * as Console from "effect/Console"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
+import type { InvalidReplication } from "../Replication.js"
 import { version } from "../Version.js"
 import { normalize } from "./arguments.js"
-import { command } from "./command.js"
+import { demo } from "./demo/demo.js"
+import { dev } from "./dev.js"
+import type { PortUnavailable } from "./EmbeddedServers.js"
 import * as help from "./help.js"
-import { documented } from "./options.js"
+import { demoHelp, devHelp, replicateHelp } from "./helpTexts.js"
+import { replicate } from "./replicate.js"
 
 /** A command line that cannot be meant. */
 export class WrongUse extends Data.TaggedError("WrongUse")<{ readonly problem: string }> {
@@ -23,21 +30,7 @@ export class WrongUse extends Data.TaggedError("WrongUse")<{ readonly problem: s
   }
 }
 
-const name = "consul-replicate"
-
 const config = CliConfig.make({ isCaseSensitive: true, autoCorrectLimit: 1 })
-
-const helpText = help.render({
-  usage: `${name} -src=DATACENTER [options]`,
-  summary:
-    "Keeps a prefix of the local datacenter's key/value store equal to that of another datacenter, one way, until " +
-    "stopped. Run several instances for availability: one leads, the others stand by.",
-  options: documented,
-  footer: [
-    "Options may be typed with one dash or two, as -name=value or -name value. CONSUL_HTTP_ADDR and " +
-      "CONSUL_HTTP_TOKEN are read as Consul's own commands read them."
-  ]
-})
 
 /** What `@effect/cli` says, in one line, with the option as users of Go tools know it. */
 const problem = (error: ValidationError.ValidationError): string =>
@@ -47,41 +40,61 @@ const problem = (error: ValidationError.ValidationError): string =>
     .trim()
     .replace(/(^|[\s'"])--(?=\w)/g, "$1-")
 
-const leftoverProblem = (leftover: Arr.NonEmptyReadonlyArray<string>): string => {
+const leftoverProblem = (
+  leftover: Arr.NonEmptyReadonlyArray<string>,
+  options: Readonly<Record<string, help.Documented>>
+): string => {
   const [argument, ...rest] = leftover
   if (!argument.startsWith("-")) return `unexpected argument ${JSON.stringify(argument)}`
   const typed = argument.replace(/^--?/, "").replace(/=.*/s, "")
-  const options: ReadonlyArray<[string, help.Documented]> = Object.entries(documented)
-  const known = options.find(([name, { parsedAs }]) => typed === (parsedAs ?? name))
+  const known = Object.entries(options).find(([name, { parsedAs }]) => typed === (parsedAs ?? name))
   if (known === undefined) return `unknown option -${typed}`
   const [option, { value }] = known
-  return value !== undefined && rest.length === 0
+  return value !== undefined && rest.length === 0 && !argument.includes("=")
     ? `option -${option} needs a value`
     : `option -${option} is given twice, or with a value that it does not take`
 }
 
-const parse = (args: ReadonlyArray<string>) =>
-  Descriptor.parse(command.descriptor, [name, ...args], config).pipe(
+const parse = <A>(command: Descriptor.Command<A>, args: ReadonlyArray<string>) =>
+  Descriptor.parse(command, args, config).pipe(
     Effect.mapError((error) => new WrongUse({ problem: problem(error) }))
   )
 
-/** Replicates, or does what a built-in option asks for. `args` come after the runtime and the script. */
-export const run = Effect.fnUntraced(function* (args: ReadonlyArray<string>) {
-  const directive = yield* parse(normalize(args, documented))
+const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
+  command: Command.Command<Name, R, E, A>,
+  text: help.Help,
+  args: ReadonlyArray<string>
+) {
+  const directive = yield* parse(command.descriptor, args)
   if (directive._tag === "UserDefined") {
     const { leftover, value } = directive
-    if (Arr.isNonEmptyReadonlyArray(leftover))
-      return yield* new WrongUse({ problem: leftoverProblem(leftover) })
-    return yield* Logger.withMinimumLogLevel(command.handler(value), value.logLevel)
+    return Arr.isNonEmptyReadonlyArray(leftover)
+      ? yield* new WrongUse({ problem: leftoverProblem(leftover, text.options) })
+      : yield* command.handler(value)
   }
   switch (directive.option._tag) {
     case "ShowHelp":
-      return yield* Console.log(helpText)
+      return yield* Console.log(help.render(text))
     case "ShowVersion":
-      return yield* Console.log(`${name} ${version}`)
+      return yield* Console.log(`${help.programName} ${version}`)
     case "SetLogLevel":
     case "ShowCompletions":
     case "ShowWizard":
-      return yield* new WrongUse({ problem: `unexpected ${args.join(" ")}` })
+      return yield* new WrongUse({ problem: `unexpected ${args.slice(1).join(" ")}` })
   }
 })
+
+type Failure = WrongUse | PortUnavailable | InvalidReplication | ConfigError
+
+/** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
+export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, CliApp.Environment> => {
+  const [name, ...rest] = args
+  switch (name) {
+    case "demo":
+      return execute(demo, demoHelp, [name, ...normalize(rest, demoHelp.options)])
+    case "dev":
+      return execute(dev, devHelp, [name, ...normalize(rest, devHelp.options)])
+    default:
+      return execute(replicate, replicateHelp, [help.programName, ...normalize(args, replicateHelp.options)])
+  }
+}

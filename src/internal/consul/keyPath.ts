@@ -15,7 +15,8 @@ export const isNameable = (key: string): boolean => key !== "" && printable.test
 export const nameablePart = (prefix: string): string => {
   if (prefix === "" || isNameable(prefix)) return prefix
   const stop = Math.min(endOf(unprintable.exec(prefix), 0), endOf(cleaned.exec(prefix), 1))
-  return prefix.slice(0, stop)
+  // What is left may end in a name of dots that its next character kept from being cleaned.
+  return nameablePart(prefix.slice(0, stop))
 }
 
 /** A match of `cleaned` starts with the slash before the trouble, except at the very front. */

@@ -68,8 +68,10 @@ export const make = (send: Send): Consul["kv"] => {
   })
 
   const keys = Effect.fn("ConsulHttp.kv.keys")(function* (prefix: string, options?: ReadOptions) {
-    const received = yield* read(encodePath(nameablePart(prefix)), { keys: "" }, options)
-    const all = yield* found(received, [], decode(Keys)(received), (found) => found.length === 0)
+    const part = nameablePart(prefix)
+    const received = yield* read(encodePath(part), { keys: "" }, options)
+    // The keys of a store without any are the one empty list that Consul answers.
+    const all = yield* found(received, [], decode(Keys)(received), (keys) => keys.length === 0 && part !== "")
     return yield* indexed(
       received,
       all.filter((key) => key.startsWith(prefix))

@@ -12,6 +12,8 @@ const Sessions = Schema.Array(
     ID: Schema.String,
     Name: Schema.String,
     Node: Schema.String,
+    // Absent before 1.7; since then `serfHealth` stands in it, and not among the others.
+    NodeChecks: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))),
     Checks: Schema.optional(Schema.NullOr(Schema.Array(Schema.String)))
   })
 )
@@ -21,7 +23,7 @@ const first = (sessions: typeof Sessions.Type): Option.Option<SessionInfo> =>
     id: session.ID,
     name: session.Name,
     node: session.Node,
-    checks: session.Checks ?? []
+    checks: [...new Set([...(session.NodeChecks ?? []), ...(session.Checks ?? [])])]
   }))
 
 export const make = (send: Send): Consul["session"] => ({

@@ -5,6 +5,8 @@ import * as Command from "@effect/cli/Command"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as ConsulHttp from "../ConsulHttp.js"
 import * as Replication from "../Replication.js"
@@ -14,7 +16,12 @@ import * as address from "./address.js"
 import * as Environment from "./Environment.js"
 import { documented, options } from "./options.js"
 
-export const command = Command.make(
+const withLogLevel = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  { logLevel }: { readonly logLevel: LogLevel.LogLevel }
+): Effect.Effect<A, E, R> => Logger.withMinimumLogLevel(effect, logLevel)
+
+export const replicate = Command.make(
   "consul-replicate",
   options,
   Effect.fn("consul-replicate")(function* ({ addr, destinationPrefix, ...given }) {
@@ -31,13 +38,13 @@ export const command = Command.make(
     const base = yield* address.parse(asked)
     const token = Option.getOrUndefined(yield* Environment.token)
     yield* Effect.logInfo(`consul-replicate ${version}, agent ${base}`)
-    return yield* Effect.flatMap(Replicator, (replicator) => replicator.run).pipe(
-      Effect.provide(
-        layerWithServices(replication).pipe(
-          Layer.provide(ConsulHttp.layer({ address: base, token })),
-          Layer.provide(NodeHttpClient.layerUndici)
-        )
-      )
+    const replicator = layerWithServices(replication).pipe(
+      Layer.provide(ConsulHttp.layer({ address: base, token })),
+      Layer.provide(NodeHttpClient.layerUndici)
     )
-  })
+    return yield* Effect.provide(
+      Effect.flatMap(Replicator, ({ run }) => run),
+      replicator
+    )
+  }, withLogLevel)
 )

@@ -1,0 +1,61 @@
+/**
+ * Keys and values for properties: whatever Consul can hold, and mostly what is easily got wrong.
+ */
+import * as Encoding from "effect/Encoding"
+import * as fc from "effect/FastCheck"
+
+const troublesome = [
+  '"',
+  "\\",
+  '"Flags":12345678901234567890',
+  '\\"Flags\\":12345678901234567890',
+  '","Flags":12345678901234567890,"',
+  "\\ufffd",
+  "\\\\ufffd",
+  "\ufffd",
+  "\ufeff",
+  "/",
+  "//",
+  ".",
+  "..",
+  "/../",
+  "%2F",
+  "?",
+  "#",
+  "&",
+  "<",
+  ">",
+  "+",
+  " ",
+  "\t",
+  "\n",
+  "\0",
+  "\x7f",
+  "\u00a0",
+  "\u2028",
+  "é",
+  "e\u0301",
+  "😀",
+  "global/"
+]
+
+/** Any characters, no half of a surrogate pair: what has a UTF-8 form. */
+export const text: fc.Arbitrary<string> = fc
+  .array(fc.oneof(fc.constantFrom(...troublesome), fc.string({ unit: "binary", maxLength: 4 })), {
+    maxLength: 6
+  })
+  .map((parts) => parts.join(""))
+
+/** Few and short, so that keys meet: begin with each other, equal each other. */
+export const dense: fc.Arbitrary<string> = fc.string({
+  unit: fc.constantFrom("a", "b", "/", "é", "\n"),
+  maxLength: 4
+})
+
+export const flags: fc.Arbitrary<bigint> = fc.oneof(
+  fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  fc.constantFrom(0n, 1n, 2n ** 53n, 2n ** 53n + 1n, 3304740253564472344n, 10n ** 15n, 2n ** 64n - 1n)
+)
+
+/** Base64 of some bytes. */
+export const value: fc.Arbitrary<string> = fc.uint8Array({ maxLength: 40 }).map(Encoding.encodeBase64)

@@ -1,0 +1,110 @@
+/**
+ * Two datacenters in memory, `nyc1` and `sfo1`, and instances of this program beside `sfo1`'s agent, which copy from
+ * `nyc1`. Each instance has a network and logs of its own.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Checkpoint from "../../src/Checkpoint.js"
+import * as ConsulHttp from "../../src/ConsulHttp.js"
+import * as LeaderLock from "../../src/LeaderLock.js"
+import * as Replication from "../../src/Replication.js"
+import * as Replicator from "../../src/Replicator.js"
+import { SimConsul } from "../../src/testing/index.js"
+import * as Watcher from "../../src/Watcher.js"
+import * as Logs from "./Logs.js"
+import * as Network from "./Network.js"
+
+export const source = "nyc1"
+export const destination = "sfo1"
+export const address = "http://127.0.0.1:8500"
+export const lock = Replication.defaults.lock
+export const status = Replication.defaults.status
+
+export const layer: Layer.Layer<SimConsul.SimConsul> = SimConsul.layer({ datacenters: [destination, source] })
+
+export const replication: Replication.Replication = {
+  ...Replication.defaults,
+  source,
+  destinationPrefix: Replication.defaults.prefix
+}
+
+export type Services =
+  | ConsulHttp.ConsulHttp
+  | LeaderLock.LeaderLock
+  | Watcher.Watcher
+  | Checkpoint.Checkpoint
+  | Replicator.Replicator
+
+export interface Instance {
+  readonly network: Network.Network
+  readonly logs: ReadonlyArray<string>
+  /** Runs something as this instance: with its services, its logs and its clock. */
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Services>>
+  /** Stops all that this instance does, as `SIGSTOP` does, and lets it go on. Time passes meanwhile. */
+  readonly freeze: Effect.Effect<void>
+  readonly thaw: Effect.Effect<void>
+}
+
+/** A clock whose sleepers do not wake while the gate is closed. */
+const pausable = (clock: Clock.Clock, gate: Effect.Semaphore): Clock.Clock => ({
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+  currentTimeMillis: clock.currentTimeMillis,
+  unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+  currentTimeNanos: clock.currentTimeNanos,
+  sleep: (duration) => Effect.zipRight(clock.sleep(duration), gate.withPermits(1)(Effect.void))
+})
+
+export const instance = (
+  options: Partial<Replication.Replication> = {}
+): Effect.Effect<Instance, never, SimConsul.SimConsul | Scope.Scope> =>
+  Effect.gen(function* () {
+    const sim = yield* SimConsul.SimConsul
+    const replicated = { ...replication, ...options }
+    const network = Network.make(sim.httpClient)
+    const logs = Logs.make()
+    const gate = yield* Effect.makeSemaphore(1)
+    const clock = pausable(yield* Effect.clock, gate)
+    const whenRunning = network.client.pipe(
+      HttpClient.transform(Effect.zipLeft(gate.withPermits(1)(Effect.void)))
+    )
+    const services = Replicator.layer(replicated).pipe(
+      Layer.provideMerge(
+        Layer.mergeAll(
+          LeaderLock.layer({ lock: replicated.lock, service: replicated.service }),
+          Watcher.layer,
+          Checkpoint.layer(replicated.status)
+        )
+      ),
+      Layer.provideMerge(ConsulHttp.layer({ address })),
+      Layer.provide(Layer.succeed(HttpClient.HttpClient, whenRunning))
+    )
+    const context: Context.Context<Services> = yield* Layer.build(services).pipe(logs.capture)
+    return {
+      network,
+      logs: logs.lines,
+      run: (effect) => effect.pipe(Effect.provide(context), logs.capture, Effect.withClock(clock)),
+      freeze: gate.take(1),
+      thaw: gate.release(1)
+    }
+  })
+
+/** Keys of a datacenter under a prefix, with their text. */
+export const contents = (datacenter: string, prefix: string) =>
+  Effect.gen(function* () {
+    const sim = yield* SimConsul.SimConsul
+    const entries = yield* sim.entries(datacenter, prefix)
+    return Object.fromEntries(entries.map(({ key, value }) => [key, new TextDecoder().decode(value)]))
+  })
+
+/** The entry of one key as the servers hold it. */
+export const entry = (datacenter: string, key: string) =>
+  Effect.gen(function* () {
+    const sim = yield* SimConsul.SimConsul
+    const entries = yield* sim.entries(datacenter, key)
+    return entries.find((entry) => entry.key === key)
+  })
