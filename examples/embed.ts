@@ -36,7 +36,6 @@ const program = Effect.gen(function* () {
 })
 
 program.pipe(
-  Effect.provide(Layer.provideMerge(Replicating, Consul)),
-  Effect.provide(Logger.logFmt),
+  Effect.provide(Layer.mergeAll(Layer.provideMerge(Replicating, Consul), Logger.logFmt)),
   NodeRuntime.runMain({ disablePrettyLogger: true })
 )

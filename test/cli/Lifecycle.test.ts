@@ -132,7 +132,7 @@ describeConsul("the life of the program", () => {
         yield* Store.converge(source, destination, "status/")
         const read = Effect.map(
           destination.value("service/status/status"),
-          (text) => JSON.parse(text ?? "{}") as {}
+          (text) => JSON.parse(text ?? "{}") as object
         )
         const index = Effect.map(source.request("GET", "/v1/kv/status/a"), ({ text }) =>
           Number(/"ModifyIndex":(\d+)/.exec(text)?.[1])
