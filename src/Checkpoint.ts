@@ -30,7 +30,7 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   DestinationPrefix: Schema.String,
   State: Schema.Literal("comparing", "in-sync"),
   Instance: Schema.String,
-  Session: Schema.String,
+  Session: Schema.UUID,
   Time: Schema.DateTimeUtc
 }) {}
 

@@ -184,7 +184,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
-  const condition = yield* Condition.make(`the lock ${lock} can be read again`)
+  const condition = yield* Condition.make(`the lock ${lock} can be used again`)
   const readLock = (index: number) =>
     consul.kv
       .get(lock, index === 0 ? { consistency: "consistent" } : { index, wait: Schedules.watchWait })
@@ -207,7 +207,10 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   /** Blocks while another session holds the lock. One that is free and still refused is under a lock delay. */
   const contend = Effect.fnUntraced(function* (session: string, holder: Effect.Effect<string>) {
     let said = ""
-    while (!(yield* consul.kv.put({ key: lock, value: yield* holder }, { acquire: session }))) {
+    const take = Effect.flatMap(holder, (value) =>
+      consul.kv.put({ key: lock, value }, { acquire: session })
+    ).pipe(Condition.watch(condition, `cannot take the lock ${lock}`))
+    while (!(yield* take)) {
       const { value } = yield* readLock(0)
       const owner = Option.getOrElse(
         Option.map(value, (e) => e.session ?? ""),

@@ -15,7 +15,9 @@ import * as Schedule from "effect/Schedule"
  */
 export const reconnect = Schedule.exponential("100 millis", 2).pipe(
   Schedule.union(Schedule.spaced("5 seconds")),
-  Schedule.jittered
+  Schedule.jittered,
+  // Whole milliseconds: `TestClock` cannot tell the nanoseconds of a fraction of one, and dies of it.
+  Schedule.modifyDelay((_, delay) => Duration.millis(Math.round(Duration.toMillis(delay))))
 )
 
 /**

@@ -164,19 +164,18 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const guard = yield* Ref.make(yield* commit(yield* statusOf("comparing", replicated), before.index, []))
 
   const putLarge = Effect.fnUntraced(function* ({ flags, key, value }: Write) {
-    const put = (condition: { readonly acquire: string } | { readonly release: string }) =>
-      consul.kv
-        .put({ key, value, flags }, condition)
-        .pipe(
-          Effect.mapError((error) =>
-            isUntouched(error)
-              ? error
-              : lockLost(`given up, since a large value may have landed or not: ${error.message}`)
-          )
-        )
-    if (!(yield* put({ acquire: fence.session }))) return yield* new KeyLocked({ key })
-    // Giving the key back writes it again: without the value, Consul would leave it empty.
-    yield* put({ release: fence.session })
+    const entry = { key, value, flags }
+    const taken = yield* Effect.mapError(consul.kv.put(entry, { acquire: fence.session }), (error) =>
+      isUntouched(error)
+        ? error
+        : lockLost(`given up, since a large value may have landed or not: ${error.message}`)
+    )
+    if (!taken) return yield* new KeyLocked({ key })
+    // Giving the key back writes it again: without the value, Consul would leave it empty. Where that fails, the end
+    // of the session gives it back.
+    yield* Effect.mapError(consul.kv.put(entry, { release: fence.session }), (error) =>
+      lockLost(`given up, since the key of a large value may still be locked: ${error.message}`)
+    )
   })
 
   const lowerLimits = (refused: ReadonlyArray<Operation>, headBytes: number) => (error: TooLarge) =>

@@ -30,6 +30,8 @@ export interface Network {
   /** Takes the place of the fault before. */
   readonly disturb: (fault: Fault) => Effect.Effect<void>
   readonly heal: Effect.Effect<void>
+  /** Nothing gets through any more in either direction, be it on its way already. */
+  readonly cut: Effect.Effect<void>
 }
 
 const decoder = new TextDecoder()
@@ -40,6 +42,8 @@ const undisturbed: Fault = (_, pass) => pass
 export const make = (client: HttpClient.HttpClient, first: Fault = undisturbed): Network => {
   const sent: Array<Sent> = []
   let fault = first
+  let isCut = false
+  const arrives = Effect.suspend(() => (isCut ? Effect.never : Effect.void))
   const disturb = (next: Fault) =>
     Effect.sync(() => {
       fault = next
@@ -50,11 +54,14 @@ export const make = (client: HttpClient.HttpClient, first: Fault = undisturbed):
       const text = body._tag === "Uint8Array" ? decoder.decode(body.body) : ""
       const one: Sent = { request, method, target: url.pathname + url.search, headers, body: text }
       sent.push(one)
-      return fault(one, client.execute(request))
+      return fault(one, Effect.zipLeft(Effect.zipRight(arrives, client.execute(request)), arrives))
     }),
     sent,
     disturb,
-    heal: disturb(undisturbed)
+    heal: disturb(undisturbed),
+    cut: Effect.sync(() => {
+      isCut = true
+    })
   }
 }
 

@@ -14,6 +14,7 @@ import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
 import * as Watcher from "../../src/Watcher.js"
 import * as Logs from "./Logs.js"
 import * as Network from "./Network.js"
@@ -50,13 +51,13 @@ export interface Instance {
 }
 
 /** A clock whose sleepers do not wake while the gate is closed. */
-const pausable = (clock: Clock.Clock, gate: Effect.Semaphore): Clock.Clock => ({
+const pausable = (clock: Clock.Clock, gate: Effect.Latch): Clock.Clock => ({
   [Clock.ClockTypeId]: Clock.ClockTypeId,
   unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
   currentTimeMillis: clock.currentTimeMillis,
   unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
   currentTimeNanos: clock.currentTimeNanos,
-  sleep: (duration) => Effect.zipRight(clock.sleep(duration), gate.withPermits(1)(Effect.void))
+  sleep: (duration) => Effect.zipRight(clock.sleep(duration), gate.await)
 })
 
 export const instance = (
@@ -67,11 +68,9 @@ export const instance = (
     const replicated = { ...replication, ...options }
     const network = Network.make(sim.httpClient)
     const logs = Logs.make()
-    const gate = yield* Effect.makeSemaphore(1)
+    const gate = yield* Effect.makeLatch(true)
     const clock = pausable(yield* Effect.clock, gate)
-    const whenRunning = network.client.pipe(
-      HttpClient.transform(Effect.zipLeft(gate.withPermits(1)(Effect.void)))
-    )
+    const whenRunning = network.client.pipe(HttpClient.transform(Effect.zipLeft(gate.await)))
     const services = Replicator.layer(replicated).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
@@ -88,8 +87,8 @@ export const instance = (
       network,
       logs: logs.lines,
       run: (effect) => effect.pipe(Effect.provide(context), logs.capture, Effect.withClock(clock)),
-      freeze: gate.take(1),
-      thaw: gate.release(1)
+      freeze: gate.close,
+      thaw: gate.open
     }
   })
 
@@ -107,4 +106,16 @@ export const entry = (datacenter: string, key: string) =>
     const sim = yield* SimConsul.SimConsul
     const entries = yield* sim.entries(datacenter, key)
     return entries.find((entry) => entry.key === key)
+  })
+
+/** What this program has registered in the catalog: services by id, with the status of their check. */
+export const services = (datacenter: string) =>
+  Effect.gen(function* () {
+    const sim = yield* SimConsul.SimConsul
+    const { checks } = yield* sim.state(datacenter)
+    return Object.fromEntries(
+      OrderedMap.values(checks).flatMap(({ serviceId, status }) =>
+        serviceId === "" ? [] : [[serviceId, status] as const]
+      )
+    )
   })

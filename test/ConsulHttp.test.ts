@@ -1,0 +1,535 @@
+import * as Inspect from "node:util"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
+import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as fc from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as TestClock from "effect/TestClock"
+import * as ConsulError from "../src/ConsulError.js"
+import * as ConsulHttp from "../src/ConsulHttp.js"
+import { Operation } from "../src/Operation.js"
+import { SimConsul } from "../src/testing/index.js"
+import { flags, text, value } from "./support/Keys.js"
+import * as Network from "./support/Network.js"
+
+const address = "http://127.0.0.1:8500"
+
+const client = (network: Network.Network, endpoint: Partial<ConsulHttp.Endpoint> = {}) =>
+  Effect.provide(ConsulHttp.ConsulHttp, ConsulHttp.layer({ address, ...endpoint })).pipe(
+    Effect.provideService(HttpClient.HttpClient, network.client)
+  )
+
+/** A client whose every request is answered so. */
+const answering = (status: number, body: string, headers: Readonly<Record<string, string>> = {}) =>
+  client(Network.scripted(Network.answer(status, body, headers)), { datacenter: "nyc1" })
+
+const indexed = { "X-Consul-Index": "7" }
+
+const entryJson = '{"LockIndex":0,"Key":"a","Flags":0,"Value":null,"CreateIndex":5,"ModifyIndex":6}'
+
+const txn = [Operation.Delete({ key: "a" })]
+
+/** Each member once, as it is used. */
+const everyMember = (
+  consul: ConsulHttp.Consul
+): ReadonlyArray<Effect.Effect<unknown, ConsulError.ConsulError>> => [
+  consul.kv.get("a"),
+  consul.kv.list("a"),
+  consul.kv.keys("a"),
+  consul.kv.put({ key: "a", value: "c2VjcmV0" }),
+  consul.kv.put({ key: "a//b", value: "c2VjcmV0" }),
+  consul.kv.delete("a"),
+  consul.transaction([Operation.Set({ key: "a", value: "c2VjcmV0", flags: 0n })]),
+  consul.session.create({ name: "s", checks: ["serfHealth"], behavior: "release", lockDelay: 0 }),
+  consul.session.renew("id"),
+  consul.session.info("id"),
+  consul.session.destroy("id"),
+  consul.agent.self,
+  consul.agent.registerService({ id: "s", name: "s", ttl: "3 seconds", deregisterAfter: "1 minute" }),
+  consul.agent.deregisterService("s"),
+  consul.agent.updateCheck("c", { status: "passing", output: "" })
+]
+
+describe("ConsulHttp", () => {
+  describe("errors", () => {
+    it.effect.each([
+      [500, "No cluster leader", "NoLeader"],
+      [500, "rpc error making call: No cluster leader", "NoLeader"],
+      [500, "No path to datacenter", "NoPathToDatacenter"],
+      [403, "Permission denied", "Denied"],
+      [403, "", "Denied"],
+      [500, "rpc error making call: Permission denied", "Denied"],
+      [429, "Your IP is issuing too many concurrent connections", "RateLimited"],
+      [413, "Request body too large", "TooLarge"],
+      [500, "invalid session", "Rejected"],
+      [502, "<html>Bad Gateway</html>", "Rejected"],
+      [400, "Missing key name", "Rejected"],
+      [301, "", "Rejected"],
+      [409, "a proxy's idea of a conflict", "UnexpectedAnswer"],
+      [200, "<html>welcome</html>", "UnexpectedAnswer"]
+    ] as const)("%i %j is %s, for every member", ([status, body, tag]) =>
+      Effect.gen(function* () {
+        for (const member of everyMember(yield* answering(status, body, indexed))) {
+          // Writes that answer with nothing do not read what they are answered.
+          const failure = yield* Effect.either(member)
+          if (status === 200 && failure._tag === "Right") expect(failure.right).toBeUndefined()
+          else expect(failure).toMatchObject({ _tag: "Left", left: { _tag: tag } })
+        }
+      })
+    )
+
+    it.effect("no answer is Unreachable, and says what the connection said", () =>
+      Effect.gen(function* () {
+        for (const member of everyMember(yield* client(Network.scripted(Network.refused)))) {
+          const error = yield* Effect.flip(member)
+          expect(error).toMatchObject({ _tag: "Unreachable", address })
+          expect(error.message).toContain("connect ECONNREFUSED 127.0.0.1:8500")
+        }
+      })
+    )
+
+    it.effect("a conflict names its operations", () =>
+      Effect.gen(function* () {
+        const consul = yield* answering(
+          409,
+          '{"Results":null,"Errors":[{"OpIndex":0,"What":"failed session check"},{"OpIndex":2,"What":"stale"}]}'
+        )
+        const error = yield* Effect.flip(consul.transaction(txn))
+        expect(error).toMatchObject({
+          _tag: "Conflict",
+          failures: [
+            { operation: 0, reason: "failed session check" },
+            { operation: 2, reason: "stale" }
+          ]
+        })
+        expect(error.message).toContain("operation 0: failed session check; operation 2: stale")
+      })
+    )
+
+    it.effect("a page for an answer is cut to one short line", () =>
+      Effect.gen(function* () {
+        const consul = yield* answering(502, `<html>\n\n${"bad gateway\n".repeat(1000)}`)
+        const { message } = yield* Effect.flip(consul.kv.get("a"))
+        expect(message).not.toContain("\n")
+        expect(message.length).toBeLessThan(300)
+      })
+    )
+
+    it("worth another try is all but a conflict, a size and a malformed request", () => {
+      const request = "GET /v1/kv/a"
+      const rejected = (status: number) => new ConsulError.Rejected({ request, status, reason: "" })
+      const retryable = (error: ConsulError.ConsulError) => ConsulError.isRetryable(error)
+      expect(
+        [
+          new ConsulError.Unreachable({ request, address, reason: "" }),
+          new ConsulError.NoLeader({ request }),
+          new ConsulError.NoPathToDatacenter({ request, datacenter: "nyc1" }),
+          new ConsulError.Denied({ request, reason: "" }),
+          new ConsulError.RateLimited({ request }),
+          new ConsulError.UnexpectedAnswer({ request, reason: "" }),
+          rejected(500),
+          rejected(502)
+        ].every(retryable)
+      ).toBe(true)
+      expect(
+        [
+          new ConsulError.TooLarge({ request, reason: "" }),
+          new ConsulError.Conflict({ request, failures: [] }),
+          rejected(400)
+        ].some(retryable)
+      ).toBe(false)
+    })
+  })
+
+  describe("what is not Consul's answer is never taken for an empty prefix", () => {
+    it.effect.each([
+      ["a 404 without an index", 404, "", {}],
+      ["a 404 with a text", 404, "404 page not found", indexed],
+      ["an empty list", 200, "[]", indexed],
+      ["null", 200, "null", indexed],
+      ["nothing at all", 200, "", indexed],
+      ["half a document", 200, `[${entryJson.slice(0, 40)}`, indexed],
+      ["HTML", 200, "<html></html>", indexed],
+      ["an object", 200, "{}", indexed],
+      ["an index of 0", 200, `[${entryJson}]`, { "X-Consul-Index": "0" }],
+      ["no index", 200, `[${entryJson}]`, {}],
+      ["an index that is no number", 200, `[${entryJson}]`, { "X-Consul-Index": "seven" }],
+      ["a negative index", 404, "", { "X-Consul-Index": "-1" }],
+      ["an index of 0 with a 404", 404, "", { "X-Consul-Index": "0" }]
+    ] as const)("%s", ([, status, body, headers]) =>
+      Effect.gen(function* () {
+        const { kv } = yield* answering(status, body, headers)
+        const reads: ReadonlyArray<Effect.Effect<unknown, ConsulError.ConsulError>> = [
+          kv.list("a"),
+          kv.get("a"),
+          kv.keys("a"),
+          kv.list("a//b"),
+          kv.get("a//b")
+        ]
+        for (const read of reads) {
+          expect(yield* Effect.flip(read)).toMatchObject({ _tag: "UnexpectedAnswer" })
+        }
+      })
+    )
+
+    it.effect("Consul's own 404 is an empty prefix, with an index", () =>
+      Effect.gen(function* () {
+        const { kv } = yield* answering(404, "", {
+          ...indexed,
+          "X-Consul-Knownleader": "false",
+          "X-Consul-Lastcontact": "12"
+        })
+        const about = { index: 7, knownLeader: false, lastContact: 12 }
+        expect(yield* kv.list("a")).toEqual({ value: { entries: [], unnameable: [] }, ...about })
+        expect(yield* kv.get("a")).toEqual({ value: Option.none(), ...about })
+        expect(yield* kv.keys("a")).toEqual({ value: [], ...about })
+      })
+    )
+
+    it.effect("of an empty store, all keys are none: Consul answers that with an empty list", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const { kv } = yield* client(Network.make(sim.httpClient))
+        expect((yield* kv.keys("")).value).toEqual([])
+        expect((yield* kv.keys("/a")).value).toEqual([])
+        expect((yield* kv.list("")).value.entries).toEqual([])
+      }).pipe(Effect.provide(SimConsul.layer()))
+    )
+  })
+
+  describe("time-outs", () => {
+    /** Seconds of the clock until an effect is done; to the millisecond, with the given estimate. */
+    const isDoneAt = (effect: Effect.Effect<unknown, ConsulError.ConsulError>, milliseconds: number) =>
+      Effect.gen(function* () {
+        const fiber = yield* Effect.fork(Effect.flip(effect))
+        yield* TestClock.adjust(milliseconds - 1)
+        expect(yield* Fiber.poll(fiber)).toEqual(Option.none())
+        yield* TestClock.adjust(1)
+        expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "Unreachable" })
+      })
+
+    const mute = client(Network.scripted(Network.silent))
+
+    it.effect("a request is given up after 10 s", () =>
+      Effect.flatMap(mute, ({ kv }) => isDoneAt(kv.list("a"), 10_000))
+    )
+
+    it.effect("a blocking query is given its wait, the sixteenth that Consul adds, and 10 s", () =>
+      Effect.flatMap(mute, ({ kv }) =>
+        isDoneAt(kv.list("a", { index: 5, wait: "1 minute" }), 60_000 + 3_750 + 10_000)
+      )
+    )
+
+    it.effect("a blocking query that names no wait is given Consul's 5 minutes", () =>
+      Effect.flatMap(mute, ({ kv }) => isDoneAt(kv.get("a", { index: 5 }), 300_000 + 18_750 + 10_000))
+    )
+
+    it.effect("an answer that does not end is given up after 2 minutes", () =>
+      Effect.gen(function* () {
+        const body = new ReadableStream({ start: (stream) => stream.enqueue(new Uint8Array([91])) })
+        const endless = Network.scripted(({ request }) =>
+          Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(body, { headers: indexed })))
+        )
+        const { kv } = yield* client(endless)
+        yield* isDoneAt(kv.list("a"), 120_000)
+      })
+    )
+  })
+
+  describe("requests", () => {
+    it.effect("the token goes as a bearer header, and shows nowhere else", () =>
+      Effect.gen(function* () {
+        const token = "5ecret-t0ken"
+        const endpoint = { token: Redacted.make(token), datacenter: "nyc1" }
+        const faults = [
+          Network.refused,
+          Network.answer(403, "Permission denied"),
+          Network.answer(500, "boom"),
+          Network.answer(409, "{}"),
+          Network.answer(413, ""),
+          Network.answer(429, ""),
+          Network.answer(200, "<html>")
+        ]
+        for (const fault of faults) {
+          const network = Network.scripted(fault)
+          const consul = yield* client(network, endpoint)
+          for (const member of everyMember(consul)) {
+            const exit = yield* Effect.exit(member)
+            const cause = exit._tag === "Failure" ? exit.cause : Cause.empty
+            const errors = [...Cause.failures(cause)]
+            const shown = [
+              Cause.pretty(cause, { renderErrorCause: true }),
+              ...errors.flatMap((error) => [
+                error.message,
+                String(error),
+                JSON.stringify(error),
+                Inspect.inspect(error, { depth: 20, showHidden: true })
+              ]),
+              JSON.stringify(consul.endpoint),
+              Inspect.inspect(consul, { depth: 20 })
+            ]
+            expect(shown.join("\n")).not.toContain(token)
+            // Values of keys neither, in base64 or plain.
+            expect(shown.join("\n")).not.toMatch(/c2VjcmV0|secret/)
+          }
+          expect(network.sent.length).toBeGreaterThan(0)
+          for (const { headers, target } of network.sent) {
+            expect(headers["authorization"]).toBe(`Bearer ${token}`)
+            expect(target).not.toContain(token)
+          }
+        }
+      })
+    )
+
+    it.effect("name the datacenter on keys, transactions and sessions, and not when asking the agent", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const consul = yield* client(network, { datacenter: "nyc1" })
+        yield* Effect.forEach(everyMember(consul), Effect.either)
+        expect(network.sent).toHaveLength(15)
+        for (const { target } of network.sent) {
+          expect(target.includes("dc=nyc1")).toBe(!target.startsWith("/v1/agent/"))
+        }
+      })
+    )
+
+    it.effect("another endpoint takes over what it does not name, and is asked over the same client", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const consul = yield* client(network, { token: Redacted.make("t") })
+        yield* consul.at({ datacenter: "ams2" }).kv.get("a")
+        yield* consul.at({ address: "http://127.0.0.2:8500/" }).kv.get("a")
+        yield* consul.kv.get("a")
+        expect(network.sent.map(({ request, target }) => [request.url, target])).toEqual([
+          [`${address}/v1/kv/a`, "/v1/kv/a?dc=ams2"],
+          ["http://127.0.0.2:8500/v1/kv/a", "/v1/kv/a"],
+          [`${address}/v1/kv/a`, "/v1/kv/a"]
+        ])
+        for (const { headers } of network.sent) expect(headers["authorization"]).toBe("Bearer t")
+      })
+    )
+
+    it.effect("say what is read how", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const { kv } = yield* client(network)
+        const asked = (read: Effect.Effect<unknown, ConsulError.ConsulError>) =>
+          Effect.map(read, () => network.sent.at(-1)?.target)
+        expect(yield* asked(kv.list("a b/%2F?#&"))).toBe("/v1/kv/a%20b/%252F%3F%23%26?recurse=")
+        expect(yield* asked(kv.keys("a/"))).toBe("/v1/kv/a/?keys=")
+        expect(yield* asked(kv.get("a", { consistency: "consistent" }))).toBe("/v1/kv/a?consistent=")
+        expect(yield* asked(kv.get("a", { consistency: "stale" }))).toBe("/v1/kv/a?stale=")
+        expect(yield* asked(kv.get("a", { consistency: "default" }))).toBe("/v1/kv/a")
+        expect(yield* asked(kv.get("a", { index: 9, wait: "90 seconds" }))).toBe(
+          "/v1/kv/a?index=9&wait=90000ms"
+        )
+        expect(yield* asked(kv.list("a", { index: 0 }))).toBe("/v1/kv/a?recurse=&index=0&wait=300000ms")
+      })
+    )
+
+    it.effect("write a key that a path can name by its path, another by a transaction", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted((sent, pass) =>
+          Network.answer(200, sent.target.startsWith("/v1/txn") ? '{"Results":null,"Errors":null}' : "true")(
+            sent,
+            pass
+          )
+        )
+        const { kv } = yield* client(network)
+        const entry = (key: string) => ({ key, value: "AP8=", flags: 2n ** 64n - 1n })
+        const lines = (writes: ReadonlyArray<Effect.Effect<unknown, ConsulError.ConsulError>>) =>
+          Effect.map(Effect.all(writes), () =>
+            network.sent.slice(-writes.length).map(({ method, target }) => `${method} ${target}`)
+          )
+        expect(
+          yield* lines([
+            kv.put(entry("a/b")),
+            kv.put(entry("a/b"), { cas: 0 }),
+            kv.put(entry("a/b"), { acquire: "s" }),
+            kv.put(entry("a/b"), { release: "s" }),
+            kv.delete("a/b"),
+            kv.delete("a/b", { cas: 7 })
+          ])
+        ).toEqual([
+          "PUT /v1/kv/a/b?flags=18446744073709551615",
+          "PUT /v1/kv/a/b?flags=18446744073709551615&cas=0",
+          "PUT /v1/kv/a/b?flags=18446744073709551615&acquire=s",
+          "PUT /v1/kv/a/b?flags=18446744073709551615&release=s",
+          "DELETE /v1/kv/a/b",
+          "DELETE /v1/kv/a/b?cas=7"
+        ])
+        yield* Effect.all([
+          kv.put(entry("a//b")),
+          kv.put(entry("a//b"), { cas: 0 }),
+          kv.put(entry("a//b"), { acquire: "s" }),
+          kv.put(entry("a//b"), { release: "s" }),
+          kv.delete("a//b"),
+          kv.delete("a//b", { cas: 7 })
+        ])
+        const written = '"Key":"a//b","Value":"AP8=","Flags":18446744073709551615'
+        expect(network.sent.slice(-6).map(({ body }) => body)).toEqual([
+          `[{"KV":{"Verb":"set",${written}}}]`,
+          `[{"KV":{"Verb":"cas",${written},"Index":0}}]`,
+          `[{"KV":{"Verb":"lock",${written},"Session":"s"}}]`,
+          `[{"KV":{"Verb":"unlock",${written},"Session":"s"}}]`,
+          '[{"KV":{"Verb":"delete","Key":"a//b"}}]',
+          '[{"KV":{"Verb":"delete-cas","Key":"a//b","Index":7}}]'
+        ])
+      })
+    )
+
+    it.effect("list a prefix that a path cannot name by a shorter one, and keep what is under it", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        for (const key of ["a/", "a/b", "a//", "a//b", "a//c/d", "a/.hidden", "b", "/root", "a\nb"]) {
+          yield* sim.put("nyc1", key, "v")
+        }
+        const network = Network.make(sim.httpClient)
+        const { kv } = yield* client(network)
+        const listed = (prefix: string) =>
+          Effect.map(kv.list(prefix), ({ value }) => value.entries.map(({ key }) => key))
+        expect(yield* listed("a//")).toEqual(["a//", "a//b", "a//c/d"])
+        expect(network.sent.at(-1)?.target).toBe("/v1/kv/a/?recurse=")
+        expect(yield* listed("a/.")).toEqual(["a/.hidden"])
+        expect(yield* listed("/")).toEqual(["/root"])
+        expect(yield* listed("a\n")).toEqual(["a\nb"])
+        expect(yield* listed("a/x//")).toEqual([])
+        expect((yield* kv.keys("a//")).value).toEqual(["a//", "a//b", "a//c/d"])
+        expect((yield* kv.get("a//b")).value).toMatchObject({ _tag: "Some", value: { key: "a//b" } })
+        expect((yield* kv.get("a//")).value).toMatchObject({ _tag: "Some", value: { key: "a//" } })
+        expect((yield* kv.get("a//x")).value).toEqual(Option.none())
+      }).pipe(Effect.provide(SimConsul.layer()))
+    )
+
+    it.effect(
+      "what a PUT answers with false, a transaction does too; an ended session is an error for both",
+      () =>
+        Effect.gen(function* () {
+          const sim = yield* SimConsul.SimConsul
+          const { kv, session } = yield* client(Network.make(sim.httpClient))
+          const create = session.create({
+            name: "s",
+            checks: ["serfHealth"],
+            behavior: "release",
+            lockDelay: 0
+          })
+          const mine = yield* create
+          for (const key of ["named", "un//named"]) {
+            const other = yield* create
+            const entry = { key, value: "" }
+            expect(yield* kv.put(entry, { cas: 5 })).toBe(false)
+            expect(yield* kv.put(entry, { cas: 0 })).toBe(true)
+            expect(yield* kv.put(entry, { cas: 0 })).toBe(false)
+            expect(yield* kv.put(entry, { acquire: mine })).toBe(true)
+            expect(yield* kv.put(entry, { acquire: other })).toBe(false)
+            expect(yield* kv.put(entry, { release: other })).toBe(false)
+            expect(yield* kv.put(entry, { release: mine })).toBe(true)
+            expect(yield* kv.delete(key, { cas: 1 })).toBe(false)
+            expect(yield* kv.delete(key)).toBe(true)
+            expect(yield* kv.delete(key)).toBe(true)
+            yield* session.destroy(other)
+            expect(yield* Effect.flip(kv.put(entry, { acquire: other }))).toMatchObject({
+              _tag: expect.stringMatching(/Rejected|Conflict/)
+            })
+          }
+        }).pipe(Effect.provide(SimConsul.layer()))
+    )
+
+    it.effect.prop(
+      "whatever the key, value and flags: written, read, listed and deleted as they are",
+      [
+        fc.uniqueArray(
+          text.filter((key) => key !== ""),
+          { minLength: 1, maxLength: 4 }
+        ),
+        value,
+        flags
+      ],
+      ([keys, value, flags]) =>
+        Effect.gen(function* () {
+          const sim = yield* SimConsul.SimConsul
+          const { kv } = yield* client(Network.make(sim.httpClient))
+          for (const key of keys) expect(yield* kv.put({ key, value, flags })).toBe(true)
+          for (const key of keys) {
+            const { value: found } = yield* kv.get(key)
+            expect(Option.getOrNull(found)).toMatchObject({ key, value, flags })
+            const under = yield* kv.list(key)
+            expect(under.value.entries.map((entry) => entry.key).sort()).toEqual(
+              keys.filter((other) => other.startsWith(key)).sort()
+            )
+            expect([...(yield* kv.keys(key)).value].sort()).toEqual(
+              keys.filter((other) => other.startsWith(key)).sort()
+            )
+          }
+          const stored = yield* sim.entries("nyc1", "")
+          expect(stored.map((entry) => entry.key).sort()).toEqual(keys.map(SimConsul.key).sort())
+          expect(stored.every((entry) => Encoding.encodeBase64(entry.value) === value)).toBe(true)
+          for (const key of keys) expect(yield* kv.delete(key)).toBe(true)
+          expect(yield* sim.entries("nyc1", "")).toEqual([])
+        }).pipe(Effect.provide(SimConsul.layer())),
+      { fastCheck: { numRuns: 30 } }
+    )
+  })
+
+  describe("sessions and services", () => {
+    it.effect("a session is created with its checks, found, renewed, and gone after it is destroyed", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const network = Network.make(sim.httpClient)
+        const { session } = yield* client(network)
+        const id = yield* session.create({
+          name: "mine",
+          checks: ["serfHealth"],
+          behavior: "delete",
+          lockDelay: "1500 millis",
+          ttl: "10 seconds"
+        })
+        expect(JSON.parse(network.sent.at(-1)?.body ?? "")).toEqual({
+          Name: "mine",
+          Checks: ["serfHealth"],
+          Behavior: "delete",
+          LockDelay: "1500ms",
+          TTL: "10000ms"
+        })
+        const info = { id, name: "mine", node: "nyc1-a", checks: ["serfHealth"] }
+        expect((yield* session.info(id)).value).toEqual(Option.some(info))
+        expect(yield* session.renew(id)).toEqual(Option.some(info))
+        yield* session.destroy(id)
+        yield* session.destroy(id)
+        expect((yield* session.info(id)).value).toEqual(Option.none())
+        expect(yield* session.renew(id)).toEqual(Option.none())
+      }).pipe(Effect.provide(SimConsul.layer()))
+    )
+
+    it.effect(
+      "a service stands in the catalog with its check until it is deregistered, which may be twice",
+      () =>
+        Effect.gen(function* () {
+          const sim = yield* SimConsul.SimConsul
+          const { agent } = yield* client(Network.make(sim.httpClient))
+          expect(yield* agent.self).toEqual({ datacenter: "nyc1", node: "nyc1-a", version: "1.8.7" })
+          yield* agent.registerService({
+            id: "r-1",
+            name: "r",
+            ttl: "3 seconds",
+            deregisterAfter: "1 minute"
+          })
+          const status = Effect.map(
+            HttpClient.get(`${address}/v1/health/checks/r`).pipe(Effect.flatMap((response) => response.json)),
+            (checks) => (checks as ReadonlyArray<{ readonly Status: string }>).map(({ Status }) => Status)
+          ).pipe(Effect.provideService(HttpClient.HttpClient, sim.httpClient))
+          expect(yield* status).toEqual(["passing"])
+          yield* agent.updateCheck("service:r-1", { status: "warning", output: "so so" })
+          expect(yield* status).toEqual(["warning"])
+          yield* agent.deregisterService("r-1")
+          yield* agent.deregisterService("r-1")
+          expect(yield* status).toEqual([])
+        }).pipe(Effect.provide(SimConsul.layer()))
+    )
+  })
+})

@@ -1,0 +1,76 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Replication from "../src/Replication.js"
+
+const source = "nyc1"
+
+describe("Replication", () => {
+  it.effect("has the defaults of the first release; the destination prefix is that of the source", () =>
+    Effect.gen(function* () {
+      expect(yield* Replication.make({ source })).toEqual({
+        source,
+        prefix: "global/",
+        destinationPrefix: "global/",
+        lock: "service/consul-replicate/leader",
+        status: "service/consul-replicate/status",
+        service: "consul-replicate"
+      })
+      expect(yield* Replication.make({ source, prefix: "a" })).toMatchObject({ destinationPrefix: "a" })
+      expect(yield* Replication.make({ source, prefix: "", destinationPrefix: "b/" })).toMatchObject({
+        prefix: "",
+        destinationPrefix: "b/"
+      })
+      expect(yield* Replication.make({ source, prefix: "a", destinationPrefix: "" })).toMatchObject({
+        prefix: "a",
+        destinationPrefix: ""
+      })
+    })
+  )
+
+  it.effect("names of datacenters are lower case in Consul, however they are typed", () =>
+    Effect.gen(function* () {
+      expect(yield* Replication.make({ source: "NYC1" })).toMatchObject({ source: "nyc1" })
+    })
+  )
+
+  it.effect.each([
+    ["src", { source: "" }],
+    ["src", { source: "nyc1.example.com" }],
+    ["src", { source: "nyc1 " }],
+    ["src", { source: "nyc1\n" }],
+    ["src", { source: "nyc1?token=x" }],
+    ["lock", { source, lock: "" }],
+    ["status", { source, status: "" }],
+    ["status", { source, lock: "one", status: "one" }],
+    ["service", { source, service: "" }]
+  ] as const)("refuses and names -%s: %j", ([option, options]) =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Replication.make(options))
+      expect(error).toMatchObject({ _tag: "InvalidReplication", option })
+      expect(error.message).toMatch(new RegExp(`^-${option}: .`))
+      expect(error.message).not.toContain("\n")
+    })
+  )
+
+  it.effect.each([
+    ["global/", "global/", true],
+    ["global/", "global/copy/", true],
+    ["global/copy/", "global/", true],
+    ["global", "global/", true],
+    ["", "copy/", true],
+    ["global/", "", true],
+    ["global/", "copy/", false],
+    ["global/a", "global/b", false]
+  ] as const)("a source in the agent's own datacenter, %j to %j, is refused: %s", ([from, to, refused]) =>
+    Effect.gen(function* () {
+      const replication = yield* Replication.make({ source, prefix: from, destinationPrefix: to })
+      const outcome = yield* Effect.either(Replication.validateIn(replication, source))
+      expect(outcome._tag).toBe(refused ? "Left" : "Right")
+      if (outcome._tag === "Left") {
+        expect(outcome.left.option).toBe("src")
+        expect(outcome.left.message).toContain(`the agent is in ${source} itself`)
+      }
+      yield* Replication.validateIn(replication, "sfo1")
+    })
+  )
+})

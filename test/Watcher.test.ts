@@ -1,0 +1,155 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import { SimConsul } from "../src/testing/index.js"
+import * as Watcher from "../src/Watcher.js"
+import * as Network from "./support/Network.js"
+import * as Time from "./support/Time.js"
+import * as World from "./support/World.js"
+
+const { source } = World
+
+/** Collects the snapshots of a prefix of the source, as `key=value` texts. */
+const watching = (instance: World.Instance, prefix = "global/") =>
+  Effect.gen(function* () {
+    const seen: Array<{ readonly index: number; readonly entries: ReadonlyArray<string> }> = []
+    const fiber = yield* Watcher.snapshots({ source: { datacenter: source }, prefix }).pipe(
+      Stream.runForEach(({ entries, index }) =>
+        Effect.sync(() =>
+          seen.push({ index, entries: entries.map(({ key, value }) => `${key}=${atob(value)}`) })
+        )
+      ),
+      instance.run,
+      Effect.forkScoped
+    )
+    return { seen, fiber, latest: () => seen.at(-1)?.entries }
+  })
+
+const reads = (instance: World.Instance) => instance.network.sent.map(({ target }) => target)
+
+const put = (key: string, value: string) =>
+  Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, key, value))
+
+describe("Watcher", () => {
+  it.scoped("emits what is there, then each change, one blocking query after another", () =>
+    Effect.gen(function* () {
+      yield* put("global/a", "1")
+      const instance = yield* World.instance()
+      const { latest, seen } = yield* watching(instance)
+      yield* Time.until(Effect.sync(() => seen.length === 1))
+      expect(latest()).toEqual(["global/a=1"])
+      yield* put("global/b", "2")
+      yield* Time.until(Effect.sync(() => seen.length === 2))
+      expect(latest()).toEqual(["global/a=1", "global/b=2"])
+      const [first, ...blocking] = reads(instance)
+      expect(first).not.toContain("index=")
+      expect(blocking.map((target) => /index=(\d+)/.exec(target)?.[1])).toEqual(
+        seen.map(({ index }) => String(index))
+      )
+    }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped("does not emit what is equal to what it emitted, nor what is beside the prefix", () =>
+    Effect.gen(function* () {
+      yield* put("global/a", "1")
+      const instance = yield* World.instance()
+      const { seen } = yield* watching(instance)
+      yield* Time.until(Effect.sync(() => seen.length === 1))
+      yield* put("globalization", "x")
+      // Answers the blocked query at once, with what it has read before.
+      const sim = yield* SimConsul.SimConsul
+      yield* sim.restore(yield* sim.snapshot(source))
+      yield* Time.pass("70 seconds")
+      expect(reads(instance).length).toBeGreaterThan(3)
+      expect(seen).toHaveLength(1)
+    }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped(
+    "an index that goes backwards starts over from 0",
+    () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* put("global/a", "old")
+        const before = yield* sim.snapshot(source)
+        yield* put("global/a", "new")
+        const instance = yield* World.instance()
+        const { latest, seen } = yield* watching(instance)
+        yield* Time.until(Effect.sync(() => seen.length === 1))
+        yield* sim.restore(before, { rebuilt: true })
+        yield* Time.until(
+          Effect.sync(() => latest()?.[0] === "global/a=old"),
+          "90 seconds"
+        )
+        expect(seen[1]?.index).toBeLessThan(seen[0]?.index ?? 0)
+        expect(reads(instance).filter((target) => !target.includes("index="))).toHaveLength(2)
+        yield* put("global/a", "again")
+        yield* Time.until(Effect.sync(() => latest()?.[0] === "global/a=again"))
+      }).pipe(Effect.provide(World.layer)),
+    // Some 1,500 steps of virtual time.
+    15_000
+  )
+
+  for (const [what, fault] of [
+    ["refused connections", Network.refused],
+    ["no leader", Network.answer(500, "No cluster leader")],
+    ["an empty list", Network.answer(200, "[]", { "x-consul-index": "9" })],
+    ["a 404 without an index", Network.answer(404, "")],
+    ["half a document", Network.answer(200, '[{"Key":', { "x-consul-index": "9" })],
+    ["an index of 0", Network.answer(200, "[]", { "x-consul-index": "0" })]
+  ] as const) {
+    it.scoped(`backs off from ${what}, says so once, and resumes`, () =>
+      Effect.gen(function* () {
+        yield* put("global/a", "1")
+        const instance = yield* World.instance()
+        yield* instance.network.disturb(fault)
+        const { seen } = yield* watching(instance)
+        yield* Time.pass("30 seconds")
+        expect(seen).toEqual([])
+        // 100 ms, doubling up to 5 s, each from 80% to 120% of it: about 12 in half a minute.
+        expect(reads(instance).length).toBeGreaterThan(7)
+        expect(reads(instance).length).toBeLessThan(16)
+        expect(instance.logs.filter((line) => line.includes("waiting for the source nyc1"))).toHaveLength(1)
+        yield* instance.network.heal
+        yield* Time.until(Effect.sync(() => seen.length === 1))
+        expect(instance.logs.at(-1)).toContain("the source nyc1 answers again")
+      }).pipe(Effect.provide(World.layer))
+    )
+  }
+
+  it.scoped("reads nothing ahead of its consumer, who then sees many changes as one", () =>
+    Effect.gen(function* () {
+      yield* put("global/a", "0")
+      const instance = yield* World.instance()
+      const taken: Array<number> = []
+      yield* Watcher.snapshots({ source: { datacenter: source }, prefix: "global/" }).pipe(
+        Stream.runForEach(({ index }) =>
+          Effect.zipRight(
+            Effect.sync(() => taken.push(index)),
+            Effect.sleep("10 seconds")
+          )
+        ),
+        instance.run,
+        Effect.forkScoped
+      )
+      yield* Time.until(Effect.sync(() => taken.length === 1))
+      for (let i = 1; i <= 5; i++) yield* put("global/a", String(i))
+      yield* Time.pass("9 seconds")
+      expect(reads(instance)).toHaveLength(1)
+      yield* Time.pass("20 seconds")
+      expect(taken).toHaveLength(2)
+    }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped("fails with what no other try can mend", () =>
+    Effect.gen(function* () {
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(Network.answer(400, "Invalid index"))
+      const { fiber } = yield* watching(instance)
+      const exit = yield* Fiber.await(fiber)
+      expect(Exit.isFailure(exit) && String(exit.cause)).toContain("Invalid index")
+    }).pipe(Effect.provide(World.layer))
+  )
+})

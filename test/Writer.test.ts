@@ -1,0 +1,547 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Fiber from "effect/Fiber"
+import * as Ref from "effect/Ref"
+import * as TestClock from "effect/TestClock"
+import type { Status } from "../src/Checkpoint.js"
+import { ConsulHttp } from "../src/ConsulHttp.js"
+import type { Changes } from "../src/Diff.js"
+import { LeaderLock } from "../src/LeaderLock.js"
+import { defaultLimits } from "../src/Transaction.js"
+import { SimConsul } from "../src/testing/index.js"
+import * as Writer from "../src/Writer.js"
+import { failureOf } from "./support/Failure.js"
+import * as Network from "./support/Network.js"
+import * as World from "./support/World.js"
+
+const transactions = "PUT /v1/txn"
+
+const writes = (count: number, value = "MQ==") =>
+  Array.from({ length: count }, (_, i) => ({ key: `global/${i}`, value, flags: BigInt(i) }))
+
+const changes = (change: Partial<Changes>): Changes => ({ writes: [], deletes: [], ...change })
+
+const one = (value: string) => changes({ writes: [{ key: "global/a", value: btoa(value), flags: 0n }] })
+
+/** More than fits a transaction once in base64, and as much as Consul takes at all. */
+const largeValue = Encoding.encodeBase64(new Uint8Array(524_288).map((_, i) => i % 251))
+const large = changes({ writes: [{ key: "global/large", value: largeValue, flags: 2n ** 64n - 1n }] })
+
+/** An instance that leads, and opens writers. */
+const leading = (options: Partial<typeof World.replication> = {}) =>
+  Effect.gen(function* () {
+    const instance = yield* World.instance()
+    const limits = yield* Writer.makeLimits
+    const leader = yield* instance.run(Effect.flatMap(LeaderLock, (lock) => lock.acquire))
+    const replication = { ...World.replication, ...options }
+    // Time passes between two of them: what Consul holds already, it does not write again.
+    const open = Effect.zipRight(
+      TestClock.adjust(1),
+      instance.run(Writer.open({ leader, limits, replication }))
+    )
+    return { ...instance, leader, limits, open }
+  })
+
+type Leading = Effect.Effect.Success<ReturnType<typeof leading>>
+
+interface SentOperation {
+  readonly Verb: string
+  readonly Key: string
+  readonly Value?: string
+  readonly Index?: number
+  readonly Session?: string
+}
+
+/** The operations of each transaction that was sent. */
+const transactionsOf = ({ network }: World.Instance) =>
+  network.sent
+    .filter(({ method, target }) => `${method} ${target}` === transactions)
+    .map(({ body }) =>
+      (JSON.parse(body) as ReadonlyArray<{ readonly KV: SentOperation }>).map(({ KV }) => KV)
+    )
+
+/** Requests about single keys that write. */
+const putsOf = ({ network }: World.Instance) =>
+  network.sent.flatMap(({ method, target }) =>
+    method === "PUT" && target.startsWith("/v1/kv/global") ? [target.replace(/[0-9a-f-]{36}$/, "…")] : []
+  )
+
+const storedStatus = Effect.map(
+  World.entry(World.destination, World.status),
+  (entry) => JSON.parse(new TextDecoder().decode(entry?.value)) as typeof Status.Encoded
+)
+
+const stored = World.contents(World.destination, "global/")
+
+/** Holds the next request that matches back in the network; what is held can be let go later. */
+const holdBack = (instance: World.Instance, matching: string | RegExp) =>
+  Effect.gen(function* () {
+    const held: Array<Effect.Effect<number>> = []
+    yield* instance.network.disturb(
+      Network.on(
+        matching,
+        Network.once((sent, pass) => {
+          held.push(Effect.orDie(Effect.map(pass, ({ status }) => status)))
+          return Network.refused(sent, pass)
+        })
+      )
+    )
+    return Effect.suspend(() => held[0] ?? Effect.dieMessage("nothing was held back"))
+  })
+
+describe.concurrent("Writer", () => {
+  describe("transactions", () => {
+    it.scoped("every one starts with the fence and the guard; the checkpoint goes in the last", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const { fence } = leader.leader
+        const writer = yield* leader.open
+        yield* writer.apply(changes({ writes: writes(150) }), 77)
+        yield* writer.apply(
+          changes({ writes: writes(20, "Mg=="), deletes: writes(80).map(({ key }) => key) }),
+          78
+        )
+        const sent = transactionsOf(leader)
+        expect(sent.map((operations) => operations.length)).toEqual([2, 64, 64, 28, 64, 40])
+        for (const [first, second, ...rest] of sent) {
+          expect(first).toEqual({ Verb: "check-session", Key: World.lock, Session: fence.session })
+          expect(second?.Key).toBe(World.status)
+          expect(rest.every(({ Key }) => Key.startsWith("global/"))).toBe(true)
+        }
+        const guards = sent.map(([, guard]) => guard?.Verb)
+        expect(guards).toEqual(["cas", "check-index", "check-index", "cas", "check-index", "cas"])
+        // Each pass starts where the one before left the status key.
+        const indexes = sent.map(([, guard]) => guard?.Index)
+        expect(indexes[0]).toBe(0)
+        expect(new Set(indexes.slice(1, 4)).size).toBe(1)
+        expect(new Set(indexes.slice(4)).size).toBe(1)
+        expect(Number(indexes[4])).toBeGreaterThan(Number(indexes[1]))
+        const verbs = sent.slice(4).flatMap((operations) => operations.slice(2).map(({ Verb }) => Verb))
+        expect(verbs).toEqual([...Array(20).fill("set"), ...Array(80).fill("delete")])
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("what fits one lands as one, with the checkpoint", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        const landed: Array<ReadonlyArray<string>> = []
+        yield* sim.observe(({ changes }) => landed.push(changes.map(({ key }) => key)))
+        yield* writer.apply(changes({ writes: writes(40) }), 5)
+        yield* writer.apply(changes({ writes: writes(2, "Mg=="), deletes: ["global/30", "global/31"] }), 6)
+        expect(landed).toEqual([
+          [World.status, ...writes(40).map(({ key }) => key)],
+          [World.status, "global/0", "global/1", "global/30", "global/31"]
+        ])
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("nothing to change still moves the checkpoint", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* writer.apply(changes({}), 9)
+        expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 9 })
+        expect(transactionsOf(leader).map((operations) => operations.length)).toEqual([2, 2])
+      }).pipe(Effect.provide(World.layer))
+    )
+  })
+
+  describe("the checkpoint", () => {
+    it.scoped("says what has landed, whence, by whom and when", () =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(1_427_889_600_000)
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        const about = {
+          Source: "nyc1",
+          Prefix: "global/",
+          DestinationPrefix: "global/",
+          Instance: leader.leader.instance,
+          Session: leader.leader.fence.session,
+          Time: "2015-04-01T12:00:00.001Z"
+        }
+        expect(yield* storedStatus).toEqual({ ...about, State: "comparing", LastReplicated: 0 })
+        yield* writer.apply(one("1"), 12)
+        expect(yield* storedStatus).toEqual({ ...about, State: "in-sync", LastReplicated: 12 })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("does not claim what has not landed: a pass that breaks off leaves the one before", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* writer.apply(one("1"), 12)
+        let left = 2
+        yield* leader.network.disturb(
+          Network.on(transactions, (sent, pass) => (left-- > 0 ? pass : Network.refused(sent, pass)))
+        )
+        expect(yield* failureOf(writer.apply(changes({ writes: writes(150) }), 13))).toMatchObject({
+          _tag: "Unreachable"
+        })
+        expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 12 })
+        yield* leader.network.heal
+        yield* leader.open
+        expect(yield* storedStatus).toMatchObject({ State: "comparing", LastReplicated: 12 })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("keeps what the leader before had replicated, if it was the same replication", () =>
+      Effect.gen(function* () {
+        const first = yield* leading()
+        yield* (yield* first.open).apply(one("1"), 12)
+        yield* (yield* ConsulOf(first)).session.destroy(first.leader.fence.session)
+        const second = yield* leading()
+        yield* second.open
+        expect(yield* storedStatus).toMatchObject({ State: "comparing", LastReplicated: 12 })
+        for (const other of [{ source: "ams2" }, { prefix: "other/" }, { destinationPrefix: "copy/" }]) {
+          const replication = { ...World.replication, ...other }
+          yield* second.run(Writer.open({ leader: second.leader, limits: second.limits, replication }))
+          expect(yield* storedStatus).toMatchObject({ State: "comparing", LastReplicated: 0 })
+          yield* (yield* second.open).apply(changes({}), 12)
+        }
+      }).pipe(Effect.provide(World.layer))
+    )
+  })
+
+  describe("fencing", () => {
+    it.scoped("a transaction of an older writer is refused after a newer one opened", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const older = yield* leader.open
+        const newer = yield* leader.open
+        expect(yield* failureOf(older.apply(one("old"), 5))).toMatchObject({
+          _tag: "CheckpointMoved",
+          key: World.status
+        })
+        expect(yield* failureOf(older.apply(changes({ writes: writes(100) }), 5))).toMatchObject({
+          _tag: "CheckpointMoved"
+        })
+        expect(yield* stored).toEqual({})
+        yield* newer.apply(one("new"), 6)
+        expect(yield* stored).toEqual({ "global/a": "new" })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("one that was stuck in the network when a newer writer opened does not land", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const older = yield* leader.open
+        const late = yield* holdBack(leader, transactions)
+        expect(yield* failureOf(older.apply(one("old"), 5))).toMatchObject({ _tag: "Unreachable" })
+        const newer = yield* leader.open
+        yield* newer.apply(one("new"), 6)
+        expect(yield* late).toBe(409)
+        expect(yield* stored).toEqual({ "global/a": "new" })
+        expect(yield* storedStatus).toMatchObject({ LastReplicated: 6 })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("a write of a leader that lost the lock does not land", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const former = yield* leading()
+        const writer = yield* former.open
+        const late = yield* holdBack(former, transactions)
+        expect(yield* failureOf(writer.apply(one("late"), 5))).toMatchObject({ _tag: "Unreachable" })
+        yield* sim.destroySession(World.destination, former.leader.fence.session)
+        expect(yield* late).toBe(409)
+        expect(yield* failureOf(writer.apply(one("former"), 5))).toMatchObject({
+          _tag: "LockLost",
+          lock: World.lock
+        })
+        const next = yield* leading()
+        expect(yield* failureOf(writer.apply(one("former"), 5))).toMatchObject({ _tag: "LockLost" })
+        expect(yield* failureOf(former.open)).toMatchObject({ _tag: "LockLost" })
+        yield* (yield* next.open).apply(one("next"), 6)
+        expect(yield* failureOf(writer.apply(changes({ deletes: ["global/a"] }), 7))).toMatchObject({
+          _tag: "LockLost"
+        })
+        expect(yield* stored).toEqual({ "global/a": "next" })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped.each([
+      ["rewritten", (sim: SimConsul.SimConsul) => sim.put(World.destination, World.status, "mine")],
+      ["deleted", (sim: SimConsul.SimConsul) => sim.remove(World.destination, World.status)]
+    ] as const)(
+      "a status key that was %s by somebody else stops the writer, not the next one",
+      ([, disturb]) =>
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          const writer = yield* leader.open
+          yield* disturb(yield* SimConsul.SimConsul)
+          expect(yield* failureOf(writer.apply(one("1"), 5))).toMatchObject({ _tag: "CheckpointMoved" })
+          expect(yield* stored).toEqual({})
+          yield* (yield* leader.open).apply(one("2"), 6)
+          expect(yield* stored).toEqual({ "global/a": "2" })
+        }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("the session of the leader before is ended before anything is written, and only that one", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const former = yield* leading()
+        yield* former.open
+        // Somebody deleted the lock under it: its session lives on.
+        yield* sim.remove(World.destination, World.lock)
+        const next = yield* leading()
+        expect(yield* sim.sessions(World.destination)).toHaveLength(2)
+        yield* next.open
+        yield* next.open
+        expect((yield* sim.sessions(World.destination)).map(({ id }) => id)).toEqual([
+          next.leader.fence.session
+        ])
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("a token that may not end it leads all the same; trouble in ending it is no success", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const former = yield* leading()
+        yield* former.open
+        yield* sim.remove(World.destination, World.lock)
+        const next = yield* leading()
+        const ending = "PUT /v1/session/destroy/"
+        yield* next.network.disturb(Network.on(ending, Network.answer(500, "rpc error making call: EOF")))
+        expect(yield* failureOf(next.open)).toMatchObject({ _tag: "Rejected" })
+        yield* next.network.disturb(Network.on(ending, Network.answer(403, "Permission denied")))
+        yield* (yield* next.open).apply(one("1"), 5)
+        expect(yield* stored).toEqual({ "global/a": "1" })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped.each([
+      ["of an older tool", '{"LastReplicated":123}'],
+      ["that is no JSON", "\xff"],
+      ["with a session that is none", JSON.stringify(statusWith("nobody"))],
+      ["with an empty session", JSON.stringify(statusWith(""))],
+      ["of a session that is long gone", JSON.stringify(statusWith("adf4238a-882b-9ddc-4a9d-5b6758e4159e"))]
+    ] as const)("a status %s is taken over", ([, status]) =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* sim.put(World.destination, World.status, status)
+        const leader = yield* leading()
+        yield* (yield* leader.open).apply(one("1"), 5)
+        expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 5 })
+      }).pipe(Effect.provide(World.layer))
+    )
+  })
+
+  describe("large values", () => {
+    it.scoped("are put by acquiring and releasing their key, as they are, and leave it unlocked", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* writer.apply(large, 5)
+        const entry = yield* World.entry(World.destination, "global/large")
+        expect(Encoding.encodeBase64(entry?.value ?? new Uint8Array())).toBe(largeValue)
+        expect(entry).toMatchObject({ flags: 2n ** 64n - 1n, session: "" })
+        const flags = 2n ** 64n - 1n
+        expect(putsOf(leader)).toEqual([
+          `/v1/kv/global/large?flags=${flags}&acquire=…`,
+          `/v1/kv/global/large?flags=${flags}&release=…`
+        ])
+        expect(
+          leader.network.sent.filter(({ target }) => target.includes(leader.leader.fence.session))
+        ).toHaveLength(3)
+        expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 5 })
+        // Again, with another value, over the one that is there.
+        const other = Encoding.encodeBase64(new Uint8Array(450_000))
+        yield* writer.apply(changes({ writes: [{ key: "global/large", value: other, flags: 0n }] }), 6)
+        const changed = yield* World.entry(World.destination, "global/large")
+        expect(changed).toMatchObject({ flags: 0n, session: "" })
+        expect(changed?.value).toHaveLength(450_000)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("are refused after the session ended, also when they were stuck in the network", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* sim.put(World.destination, "global/large", "before")
+        const former = yield* leading()
+        const writer = yield* former.open
+        const late = yield* holdBack(former, /acquire=/)
+        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "LockLost" })
+        yield* sim.destroySession(World.destination, former.leader.fence.session)
+        expect(yield* late).toBe(500)
+        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "LockLost" })
+        expect(yield* stored).toEqual({ "global/large": "before" })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped.each([
+      ["is lost", Network.answerLost],
+      ["does not come", Network.silent],
+      ["is an error of the servers", Network.answer(500, "rpc error making call: EOF")],
+      ["is none of Consul's", Network.answer(200, "<html>")]
+    ] as const)("whose answer %s cost the leadership: they may have landed or not", ([, fault]) =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        for (const step of [/acquire=/, /release=/]) {
+          yield* leader.network.disturb(Network.on(step, fault))
+          const applying = yield* Effect.fork(failureOf(writer.apply(large, 5)))
+          yield* TestClock.adjust("10 seconds")
+          expect(yield* Fiber.join(applying)).toMatchObject({
+            _tag: "LockLost",
+            reason: expect.stringMatching(/^given up, since .*: ./)
+          })
+        }
+        expect(yield* storedStatus).toMatchObject({ State: "comparing" })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped.each([
+      ["TooLarge", 413],
+      ["Denied", 403],
+      ["RateLimited", 429]
+    ] as const)("that Consul refuses untouched do not: %s", ([tag, status]) =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(Network.on(/acquire=/, Network.answer(status, "no")))
+        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: tag })
+        yield* leader.network.heal
+        yield* writer.apply(large, 5)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("whose key was taken and not given back cost the leadership, which gives it back", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(Network.on(/release=/, Network.answer(429, "")))
+        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "LockLost" })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("wait while another session holds their key, and name it", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const { kv, session } = yield* ConsulOf(leader)
+        const other = yield* session.create({
+          name: "other",
+          checks: ["serfHealth"],
+          behavior: "release",
+          lockDelay: 0
+        })
+        yield* kv.put({ key: "global/large", value: "" }, { acquire: other })
+        const writer = yield* leader.open
+        const error = yield* failureOf(writer.apply(large, 5))
+        expect(error).toMatchObject({ _tag: "KeyLocked", key: "global/large" })
+        expect(error.message).toContain('"global/large" is locked by another session')
+        yield* session.destroy(other)
+        yield* writer.apply(large, 5)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("go before the writes, and the deletes after them", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        const landed: Array<string> = []
+        yield* sim.observe(({ changes }) => landed.push(changes.map(({ key }) => key).join()))
+        yield* writer.apply({ writes: [...one("1").writes, ...large.writes], deletes: ["global/gone"] }, 5)
+        expect(landed).toEqual(["global/large", "global/large", `${World.status},global/a`])
+      }).pipe(Effect.provide(World.layer))
+    )
+  })
+
+  describe("limits", () => {
+    /** A Consul that takes fewer operations, or smaller bodies. */
+    const takes =
+      (operations: number, bytes: number): Network.Fault =>
+      (sent, pass) => {
+        const count = (JSON.parse(sent.body) as ReadonlyArray<unknown>).length
+        const size = new TextEncoder().encode(sent.body).length
+        return size > bytes
+          ? Network.answer(413, `Request body(${size} bytes) too large, max size: ${bytes} bytes.`)(
+              sent,
+              pass
+            )
+          : count > operations
+            ? Network.answer(413, `Transaction contains too many operations (${count} > ${operations})`)(
+                sent,
+                pass
+              )
+            : pass
+      }
+
+    /** Opens writers until one gets everything through, as a replicator does; says how many were refused. */
+    const untilItLands = (leader: Leading, all: Changes) =>
+      Effect.gen(function* () {
+        for (let refused = 0; refused < 20; refused++) {
+          const outcome = yield* Effect.either(Effect.flatMap(leader.open, (writer) => writer.apply(all, 5)))
+          if (outcome._tag === "Right") return refused
+          expect({ ...outcome.left, _tag: outcome.left._tag }).toMatchObject({ _tag: "LimitLowered" })
+        }
+        return yield* Effect.dieMessage("refused 20 times")
+      })
+
+    it.scoped("413 lowers them, and the next writer succeeds with what is left", () =>
+      Effect.gen(function* () {
+        for (const [operations, bytes] of [
+          [10, 524_288],
+          [64, 3_000],
+          [3, 524_288],
+          [5, 1_200]
+        ] as const) {
+          const leader = yield* leading()
+          yield* leader.network.disturb(Network.on(transactions, takes(operations, bytes)))
+          const all = changes({ writes: writes(70), deletes: ["global/gone"] })
+          expect(yield* untilItLands(leader, all)).toBeGreaterThan(0)
+          expect(Object.keys(yield* stored)).toHaveLength(70)
+          expect(yield* storedStatus).toMatchObject({ State: "in-sync" })
+          expect(yield* Ref.get(leader.limits)).not.toEqual(defaultLimits)
+          // Learned for good: nothing more is refused.
+          expect(yield* untilItLands(leader, changes({ writes: writes(70, "Mg==") }))).toBe(0)
+          const sim = yield* SimConsul.SimConsul
+          yield* sim.destroySession(World.destination, leader.leader.fence.session)
+        }
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("a value that no transaction takes any more goes by a PUT of its own", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        yield* leader.network.disturb(Network.on(transactions, takes(64, 10_000)))
+        const value = Encoding.encodeBase64(new Uint8Array(20_000))
+        const all = changes({ writes: [...one("1").writes, { key: "global/b", value, flags: 1n }] })
+        yield* untilItLands(leader, all)
+        expect(putsOf(leader)).toHaveLength(2)
+        expect((yield* stored)["global/b"]).toHaveLength(20_000)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("a single operation that is refused cannot be halved, and is an error", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(
+          Network.on(transactions, Network.answer(413, "Transaction contains too many operations (3 > 2)"))
+        )
+        expect(yield* failureOf(writer.apply(one("1"), 5))).toMatchObject({ _tag: "TooLarge" })
+        expect(yield* Ref.get(leader.limits)).toEqual(defaultLimits)
+      }).pipe(Effect.provide(World.layer))
+    )
+  })
+})
+
+const ConsulOf = (instance: World.Instance) => instance.run(ConsulHttp)
+
+function statusWith(session: string) {
+  return {
+    LastReplicated: 3,
+    Source: "nyc1",
+    Prefix: "global/",
+    DestinationPrefix: "global/",
+    State: "in-sync",
+    Instance: "consul-replicate-1",
+    Session: session,
+    Time: "2015-04-01T12:00:00.000Z"
+  }
+}
