@@ -26,9 +26,9 @@ export const normalize = (
     else {
       const parsedAs = `--${option.parsedAs ?? name}`
       const taken = value ?? args[++i]
-      if (taken === undefined) normalized.push(parsedAs)
-      // Joined, a value is not taken for the name of a command; `@effect/cli` takes an empty one only apart.
-      else normalized.push(...(taken === "" ? [parsedAs, ""] : [`${parsedAs}=${taken}`]))
+      // Apart, `@effect/cli` takes every value as it is but `--`; joined it would drop spaces and miss newlines.
+      if (taken === "--") normalized.push(`${parsedAs}=--`)
+      else normalized.push(parsedAs, ...(taken === undefined ? [] : [taken]))
     }
   }
   return normalized

@@ -1,0 +1,173 @@
+import * as CliConfig from "@effect/cli/CliConfig"
+import * as Descriptor from "@effect/cli/CommandDescriptor"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as fc from "effect/FastCheck"
+import * as Option from "effect/Option"
+import { normalize } from "../../src/cli/arguments.js"
+import { dev } from "../../src/cli/dev.js"
+import { devHelp } from "../../src/cli/helpTexts.js"
+import { documented } from "../../src/cli/options.js"
+import { replicate } from "../../src/cli/replicate.js"
+import { text } from "../support/Keys.js"
+
+const config = CliConfig.make({ isCaseSensitive: true })
+
+/** The options as the program sees them, and what is left over. */
+const parse = (args: ReadonlyArray<string>) =>
+  Descriptor.parse(replicate.descriptor, ["consul-replicate", ...normalize(args, documented)], config).pipe(
+    Effect.map((directive) =>
+      directive._tag === "UserDefined"
+        ? { options: directive.value, leftover: directive.leftover }
+        : { builtIn: directive.option._tag }
+    ),
+    Effect.provide(NodeContext.layer)
+  )
+
+const spellings = {
+  "-a=x": (name: string, value: string) => [`-${name}=${value}`],
+  "-a x": (name: string, value: string) => [`-${name}`, value],
+  "--a=x": (name: string, value: string) => [`--${name}=${value}`],
+  "--a x": (name: string, value: string) => [`--${name}`, value]
+}
+
+const names = ["addr", "src", "prefix", "dst-prefix", "lock", "status", "service"] as const
+
+const value = fc.oneof(
+  text,
+  fc.string(),
+  fc.constantFrom(
+    "",
+    "-",
+    "--",
+    "-h",
+    "--help",
+    "--wizard",
+    "--completions",
+    "--log-level",
+    "consul-replicate",
+    " ",
+    "a ",
+    " a",
+    "a\n",
+    "-version",
+    "-src=ams2",
+    "--addr",
+    "=",
+    "a=b",
+    "demo",
+    "dev",
+    "1"
+  )
+)
+
+const given = fc.array(
+  fc.record({
+    name: fc.constantFrom(...names),
+    value,
+    spelling: fc.constantFrom(...Object.values(spellings))
+  }),
+  { maxLength: names.length }
+)
+
+const defaults = {
+  addr: Option.none(),
+  src: "",
+  prefix: "global/",
+  destinationPrefix: Option.none(),
+  lock: "service/consul-replicate/leader",
+  status: "service/consul-replicate/status",
+  service: "consul-replicate"
+}
+
+describe("arguments", () => {
+  it.effect.prop(
+    "options mean the same in every spelling, whatever their values",
+    [given.map((all) => [...new Map(all.map((one) => [one.name, one])).values()])],
+    ([given]) =>
+      Effect.gen(function* () {
+        const args = given.flatMap(({ name, spelling, value }) => spelling(name, value))
+        const expected = Object.fromEntries(
+          given.map(({ name, value }) =>
+            name === "addr"
+              ? [name, Option.some(value)]
+              : name === "dst-prefix"
+                ? ["destinationPrefix", Option.some(value)]
+                : [name, value]
+          )
+        )
+        expect(yield* parse(args)).toMatchObject({ options: { ...defaults, ...expected }, leftover: [] })
+      })
+  )
+
+  it.effect("an option that may be repeated keeps all of its values, in every spelling", () =>
+    Effect.gen(function* () {
+      const args = normalize(["-dc=a=1", "-dc", "b=2", "--dc", "c=3", "-bind", "::1"], devHelp.options)
+      const directive = yield* Descriptor.parse(dev.descriptor, ["dev", ...args], config).pipe(
+        Effect.provide(NodeContext.layer)
+      )
+      expect(directive).toMatchObject({
+        _tag: "UserDefined",
+        leftover: [],
+        value: {
+          datacenters: [
+            { name: "a", port: 1 },
+            { name: "b", port: 2 },
+            { name: "c", port: 3 }
+          ],
+          bind: "::1"
+        }
+      })
+    })
+  )
+
+  it.effect.each(["-h", "--h", "-help", "--help"])("%s asks for help, wherever it stands", (help) =>
+    Effect.gen(function* () {
+      for (const args of [[help], ["-src=nyc1", help], [help, "-nonsense"], ["-src", "nyc1", help, "x"]]) {
+        expect(yield* parse(args)).toEqual({ builtIn: "ShowHelp" })
+      }
+    })
+  )
+
+  it.effect.each(["-version", "--version"])("%s asks for the version", (version) =>
+    Effect.gen(function* () {
+      expect(yield* parse(["-src=nyc1", version])).toEqual({ builtIn: "ShowVersion" })
+    })
+  )
+
+  it("what stands where a value is expected is the value", () => {
+    expect(normalize(["-src", "-help"], documented)).toEqual(["--src", "-help"])
+    expect(normalize(["-src", "--"], documented)).toEqual(["--src=--"])
+    expect(normalize(["-prefix", "", "-src=x"], documented)).toEqual(["--prefix", "", "--src", "x"])
+  })
+
+  it("an option at the end without its value stays so, for the parser to refuse", () => {
+    expect(normalize(["-src"], documented)).toEqual(["--src"])
+  })
+
+  it("what is unknown is passed on with two dashes, and what is no option as it is", () => {
+    expect(normalize(["-nonsense", "-nonsense=1", "extra", "-", "-1"], documented)).toEqual([
+      "--nonsense",
+      "--nonsense=1",
+      "extra",
+      "-",
+      "-1"
+    ])
+  })
+
+  it("nothing is read as an option after --", () => {
+    expect(normalize(["-src=x", "--", "-src=y", "-help"], documented)).toEqual([
+      "--src",
+      "x",
+      "--",
+      "-src=y",
+      "-help"
+    ])
+  })
+
+  it("an option that @effect/cli knows by another name is given that name", () => {
+    expect(normalize(["-log-level=debug"], documented)).toEqual(["--level", "debug"])
+    expect(normalize(["--log-level", "debug"], documented)).toEqual(["--level", "debug"])
+  })
+})
