@@ -14,7 +14,9 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: servers,
-          testTimeout: 5_000
+          // No module keeps state, and loading Effect again for each file takes longer than most of the tests.
+          poolOptions: { forks: { isolate: false } },
+          testTimeout: 30_000
         }
       },
       {
