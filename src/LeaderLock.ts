@@ -18,6 +18,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
+import * as Blocking from "./internal/Blocking.js"
 import * as Condition from "./internal/Condition.js"
 import type { KeyValue } from "./KeyValue.js"
 import * as Schedules from "./Schedules.js"
@@ -188,19 +189,12 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const readLock = (index: number) =>
     consul.kv
       .get(lock, index === 0 ? { consistency: "consistent" } : { index, wait: Schedules.watchWait })
-      .pipe(
-        Condition.watch(condition, `cannot read the lock ${lock}`),
-        Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
-      )
+      .pipe(Condition.watch(condition, `cannot read the lock ${lock}`))
 
-  /** The lock's entry as soon as it is `until`; blocks on it, and starts over when its index goes backwards. */
+  /** The lock's entry as soon as it is `until`. */
   const waitForLock = Effect.fnUntraced(function* (until: (entry: Option.Option<KeyValue>) => boolean) {
-    let { index, value } = yield* readLock(0)
-    while (!until(value)) {
-      const answer = yield* readLock(index)
-      index = answer.index < index ? 0 : answer.index
-      value = answer.value
-    }
+    let { next, value } = yield* Blocking.ask(0, readLock)
+    while (!until(value)) ({ next, value } = yield* Blocking.ask(next, readLock))
     return value
   })
 
@@ -211,7 +205,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       consul.kv.put({ key: lock, value }, { acquire: session })
     ).pipe(Condition.watch(condition, `cannot take the lock ${lock}`))
     while (!(yield* take)) {
-      const { value } = yield* readLock(0)
+      const { value } = yield* Blocking.ask(0, readLock)
       const owner = Option.getOrElse(
         Option.map(value, (e) => e.session ?? ""),
         () => ""

@@ -78,3 +78,11 @@ export const lockDelayPoll = Duration.seconds(1)
  * @category intervals
  */
 export const watchWait = Duration.minutes(1)
+
+/**
+ * Before a watch starts over whose query was broken off.
+ *
+ * @since 0.1.0
+ * @category intervals
+ */
+export const brokenOffPause = Duration.seconds(1)

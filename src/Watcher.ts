@@ -8,8 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { type ConsulError, isRetryable } from "./ConsulError.js"
+import type { ConsulError } from "./ConsulError.js"
 import { type Answer, ConsulHttp, type Endpoint } from "./ConsulHttp.js"
+import * as Blocking from "./internal/Blocking.js"
 import * as Condition from "./internal/Condition.js"
 import { type KeyValues, sameContent } from "./KeyValue.js"
 import * as Schedules from "./Schedules.js"
@@ -52,12 +53,6 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
   }
 >() {}
 
-/**
- * Where the next query starts: after `index`, or, with 0, at once. An index that went backwards belongs to another
- * history (a restored or rebuilt source): waiting for a later one could take forever.
- */
-const nextIndex = (before: number, index: number): number => (index < before ? 0 : index)
-
 const sameSnapshot = (a: Snapshot, b: Snapshot): boolean =>
   a.entries.length === b.entries.length &&
   a.entries.every((entry, i) => {
@@ -84,14 +79,11 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.effect(
           const read = (index: number): Effect.Effect<Answer<KeyValues>, ConsulError> =>
             kv
               .list(prefix, index === 0 ? {} : { index, wait: Schedules.watchWait })
-              .pipe(
-                Condition.watch(condition, `waiting for the source ${place}`),
-                Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
-              )
+              .pipe(Condition.watch(condition, `waiting for the source ${place}`))
 
           return Stream.unfoldEffect(0, (index) =>
-            Effect.map(read(index), (answer) =>
-              Option.some([{ ...answer.value, index: answer.index }, nextIndex(index, answer.index)] as const)
+            Effect.map(Blocking.ask(index, read), ({ index, next, value }) =>
+              Option.some([{ ...value, index }, next] as const)
             )
           ).pipe(Stream.changesWith(sameSnapshot))
         })

@@ -52,6 +52,21 @@ export class KeyLocked extends Data.TaggedError("KeyLocked")<{ readonly key: str
 }
 
 /**
+ * A value fits no transaction, and its key has a name that only a transaction can write.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class KeyTooLarge extends Data.TaggedError("KeyTooLarge")<{
+  readonly key: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `the value of ${JSON.stringify(this.key)} is too large for the destination, see its limits.txn_max_req_len and limits.kv_max_value_size: ${this.reason}`
+  }
+}
+
+/**
  * Consul refused a transaction as too large; the next writer sends smaller ones.
  *
  * @since 0.1.0
@@ -67,7 +82,7 @@ export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly li
  * @since 0.1.0
  * @category errors
  */
-export type WriterError = ConsulError | LockLost | CheckpointMoved | KeyLocked | LimitLowered
+export type WriterError = ConsulError | LockLost | CheckpointMoved | KeyLocked | KeyTooLarge | LimitLowered
 
 /**
  * @since 0.1.0
@@ -165,11 +180,12 @@ export const open = Effect.fn("Writer.open")(function* (options: {
 
   const putLarge = Effect.fnUntraced(function* ({ flags, key, value }: Write) {
     const entry = { key, value, flags }
-    const taken = yield* Effect.mapError(consul.kv.put(entry, { acquire: fence.session }), (error) =>
-      isUntouched(error)
+    const taken = yield* Effect.mapError(consul.kv.put(entry, { acquire: fence.session }), (error) => {
+      if (error._tag === "TooLarge") return new KeyTooLarge({ key, reason: error.reason })
+      return isUntouched(error)
         ? error
         : lockLost(`given up, since a large value may have landed or not: ${error.message}`)
-    )
+    })
     if (!taken) return yield* new KeyLocked({ key })
     // Giving the key back writes it again: without the value, Consul would leave it empty. Where that fails, the end
     // of the session gives it back.

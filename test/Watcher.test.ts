@@ -67,29 +67,71 @@ describe("Watcher", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped(
-    "an index that goes backwards starts over from 0",
-    () =>
-      Effect.gen(function* () {
-        const sim = yield* SimConsul.SimConsul
-        yield* put("global/a", "old")
-        const before = yield* sim.snapshot(source)
-        yield* put("global/a", "new")
-        const instance = yield* World.instance()
-        const { latest, seen } = yield* watching(instance)
-        yield* Time.until(Effect.sync(() => seen.length === 1))
-        yield* sim.restore(before, { rebuilt: true })
-        yield* Time.until(
-          Effect.sync(() => latest()?.[0] === "global/a=old"),
-          "90 seconds"
-        )
-        expect(seen[1]?.index).toBeLessThan(seen[0]?.index ?? 0)
-        expect(reads(instance).filter((target) => !target.includes("index="))).toHaveLength(2)
-        yield* put("global/a", "again")
-        yield* Time.until(Effect.sync(() => latest()?.[0] === "global/a=again"))
-      }).pipe(Effect.provide(World.layer)),
-    // Some 1,500 steps of virtual time.
-    15_000
+  it.scoped("follows a restored source at once: a query that breaks off with nothing new starts over", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put("global/a", "old")
+      const before = yield* sim.snapshot(source)
+      yield* put("global/a", "new")
+      const instance = yield* World.instance()
+      const { latest, seen } = yield* watching(instance)
+      yield* Time.until(Effect.sync(() => seen.length === 1))
+      yield* sim.restore(before, { rebuilt: true })
+      yield* Time.until(
+        Effect.sync(() => latest()?.[0] === "global/a=old"),
+        "2 seconds"
+      )
+      expect(seen[1]?.index).toBeLessThan(seen[0]?.index ?? 0)
+      expect(reads(instance).filter((target) => !target.includes("index="))).toHaveLength(2)
+      yield* put("global/a", "again")
+      yield* Time.until(Effect.sync(() => latest()?.[0] === "global/a=again"))
+    }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped("starts over after a failure, which may have been a restart with older data", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put("global/a", "old")
+      const before = yield* sim.snapshot(source)
+      yield* put("global/a", "new")
+      const instance = yield* World.instance()
+      const { latest, seen } = yield* watching(instance)
+      yield* Time.until(Effect.sync(() => seen.length === 1))
+      yield* instance.network.disturb(Network.refused)
+      yield* sim.partition(source, World.destination)
+      yield* Time.pass("5 seconds")
+      yield* sim.restore(before, { rebuilt: true })
+      yield* sim.heal(source, World.destination)
+      yield* instance.network.heal
+      yield* Time.until(Effect.sync(() => latest()?.[0] === "global/a=old"))
+    }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped("an index that went backwards between two queries starts over when the wait ends", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put("global/a", "old")
+      const before = yield* sim.snapshot(source)
+      yield* put("global/a", "new")
+      const instance = yield* World.instance()
+      const indexes: Array<number> = []
+      yield* Watcher.snapshots({ source: { datacenter: source }, prefix: "global/" }).pipe(
+        Stream.runForEach(({ index }) =>
+          Effect.zipRight(
+            Effect.sync(() => indexes.push(index)),
+            Effect.sleep("1 second")
+          )
+        ),
+        instance.run,
+        Effect.forkScoped
+      )
+      yield* Time.until(Effect.sync(() => indexes.length === 1))
+      yield* sim.restore(before, { rebuilt: true })
+      yield* Time.pass("70 seconds")
+      expect(indexes).toHaveLength(2)
+      expect(indexes[1]).toBeLessThan(indexes[0] ?? 0)
+      expect(reads(instance).map((target) => target.includes("index="))).toEqual([false, true, false, true])
+    }).pipe(Effect.provide(World.layer))
   )
 
   for (const [what, fault] of [

@@ -395,7 +395,7 @@ describe.concurrent("Writer", () => {
     )
 
     it.scoped.each([
-      ["TooLarge", 413],
+      ["KeyTooLarge", 413],
       ["Denied", 403],
       ["RateLimited", 429]
     ] as const)("that Consul refuses untouched do not: %s", ([tag, status]) =>

@@ -1,0 +1,46 @@
+/**
+ * A chain of blocking queries: where each of them goes on from the one before.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { type ConsulError, isRetryable } from "../ConsulError.js"
+import type { Answer } from "../ConsulHttp.js"
+import * as Schedules from "../Schedules.js"
+
+/** An answer, and the index from which to ask on; 0 is to ask without waiting. */
+export interface Link<A> extends Answer<A> {
+  readonly next: number
+}
+
+/**
+ * Asks for what is newer than `index`, again and again while what fails can pass.
+ *
+ * An index that goes backwards belongs to another history (a restored or rebuilt cluster), in which waiting for a
+ * later one could take forever: then the chain starts over. So it does after a failure, which may have been a restart
+ * with older data, and when an answer has nothing new and comes before the wait is over: that is how Consul (1.8.7)
+ * ends a query that is blocked while its cluster is restored, with what it had read before. The pause keeps a server
+ * that never waits from being asked without end.
+ */
+export const ask = <A, R>(
+  index: number,
+  query: (index: number) => Effect.Effect<Answer<A>, ConsulError, R>
+): Effect.Effect<Link<A>, ConsulError, R> =>
+  Effect.gen(function* () {
+    let asked = index
+    const before = yield* Clock.currentTimeMillis
+    const answer = yield* Effect.suspend(() => query(asked)).pipe(
+      Effect.tapError(() =>
+        Effect.sync(() => {
+          asked = 0
+        })
+      ),
+      Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
+    )
+    const waited = (yield* Clock.currentTimeMillis) - before
+    if (asked === 0 || answer.index > asked) return { ...answer, next: answer.index }
+    if (answer.index < asked) return { ...answer, next: 0 }
+    if (waited >= Duration.toMillis(Schedules.watchWait)) return { ...answer, next: asked }
+    yield* Effect.sleep(Schedules.brokenOffPause)
+    return { ...answer, next: 0 }
+  })
