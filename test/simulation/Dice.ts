@@ -1,0 +1,40 @@
+/**
+ * Random choices that follow from a seed. Each purpose rolls dice of its own, so that one more roll in one place does
+ * not change what is rolled in another.
+ */
+import * as Hash from "effect/Hash"
+import { PCGRandom } from "effect/Utils"
+
+export interface Dice {
+  /** Whole, from `low` to `high`, both included. */
+  readonly between: (low: number, high: number) => number
+  readonly chance: (probability: number) => boolean
+  readonly pick: <A>(all: readonly [A, ...ReadonlyArray<A>]) => A
+  /** Each with its own probability. */
+  readonly some: <A>(all: ReadonlyArray<A>, probability: number) => ReadonlyArray<A>
+  /** One of the named things, as often as its weight says against the others. */
+  readonly weighted: <K extends string>(weights: Readonly<Record<K, number>>) => K
+}
+
+export const make = (seed: number, purpose: string): Dice => {
+  const random = new PCGRandom(seed, Hash.string(purpose))
+  const between = (low: number, high: number) => low + random.integer(high - low + 1)
+  const chance = (probability: number) => random.number() < probability
+  return {
+    between,
+    chance,
+    pick: (all) => all[between(0, all.length - 1)] ?? all[0],
+    some: (all, probability) => all.filter(() => chance(probability)),
+    weighted: <K extends string>(weights: Readonly<Record<K, number>>): K => {
+      const entries = Object.entries(weights) as Array<[K, number]>
+      const last = entries.at(-1)
+      if (last === undefined) throw new Error("nothing to choose from")
+      let left = random.number() * entries.reduce((sum, [, weight]) => sum + weight, 0)
+      for (const [name, weight] of entries) {
+        left -= weight
+        if (left < 0) return name
+      }
+      return last[0]
+    }
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * The network between the replicators and their agents, which does to requests what networks and servers do.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { SimConsul } from "../../src/testing/index.js"
+import { ClientResponse } from "../../src/testing/internal/ClientResponse.js"
+import * as Dice from "./Dice.js"
+import type { History } from "./History.js"
+import { cause, type Incarnation } from "./Judge.js"
+import { type Fate, type Plan, weights } from "./Plan.js"
+
+/** The cable of one process. */
+export interface Link {
+  readonly client: HttpClient.HttpClient
+  /** How many requests did not go as they should. */
+  readonly troubles: () => number
+  readonly isolate: (how: "refused" | "unanswered" | undefined) => Effect.Effect<void>
+  /** Nothing gets through any more, in either direction. */
+  readonly cut: Effect.Effect<void>
+  readonly freeze: Effect.Effect<void>
+  readonly thaw: Effect.Effect<void>
+  /** Waits while the process is frozen. */
+  readonly running: Effect.Effect<void>
+}
+
+export interface Fabric {
+  readonly link: (incarnation: Incarnation) => Effect.Effect<Link>
+  /** From now on every request is delivered at once, and answered. */
+  readonly calm: Effect.Effect<void>
+}
+
+type Exchange = Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError>
+
+/** An answer as it was given, to be given again. */
+interface Answer {
+  readonly status: number
+  readonly headers: ReadonlyArray<readonly [string, string]>
+  readonly text: string
+  /** When the servers gave it, in ms. */
+  readonly at: number
+}
+
+/** Answers kept of each read, to be given again as stale ones. */
+const kept = 8
+
+const encoder = new TextEncoder()
+
+const respond = (request: HttpClientRequest, { headers, status, text }: Omit<Answer, "at">) =>
+  new ClientResponse(request, { status, headers, body: encoder.encode(text) })
+
+const reset = (request: HttpClientRequest, message: string) =>
+  new HttpClientError.RequestError({ request, reason: "Transport", cause: new Error(message) })
+
+/** What a read is a read of, whatever its index and wait. */
+const subject = (url: URL): string => {
+  const parameters = Array.from(url.searchParams.keys()).filter((name) => name !== "index" && name !== "wait")
+  return `${url.pathname}?${parameters.sort().join("&")}&dc=${url.searchParams.get("dc")}`
+}
+
+/** What this process is, to a network that looks into requests. */
+const sort = (plan: Plan, request: HttpClientRequest, url: URL) => {
+  const isRead = request.method === "GET"
+  const dc = url.searchParams.get("dc")
+  const path = decodeURIComponent(url.pathname)
+  const isList = isRead && url.searchParams.has("recurse")
+  return {
+    isRead,
+    readsSource: isList && dc === plan.source && path.startsWith(`/v1/kv/${plan.prefix}`),
+    readsDestination: isList && dc === null && path === `/v1/kv/${plan.destinationPrefix}`,
+    isConsistent: url.searchParams.has("consistent"),
+    isKeys: path.startsWith("/v1/kv/"),
+    isHeartbeat: path.startsWith("/v1/agent/check/update/")
+  }
+}
+
+/** The id of the service that a request registers. */
+const serviceOf = ({ body, url }: HttpClientRequest): string | undefined =>
+  url.endsWith("/v1/agent/service/register") && body._tag === "Uint8Array"
+    ? (JSON.parse(new TextDecoder().decode(body.body)) as { readonly ID: string }).ID
+    : undefined
+
+type Sort = ReturnType<typeof sort>
+
+/** Whether this can become of a request of that sort. */
+const applies = (fate: Fate, { isConsistent, isKeys, isRead }: Sort): boolean => {
+  switch (fate) {
+    case "stale":
+      return isRead && isKeys && !isConsistent
+    case "truncated":
+    case "malformed":
+    case "foreign":
+      return isRead
+    case "without index":
+    case "empty body":
+      return isRead && isKeys
+    case "late":
+    case "twice":
+      return !isRead
+    default:
+      return true
+  }
+}
+
+const refusals: Partial<Record<Fate, readonly [status: number, text: string]>> = {
+  "no leader": [500, "No cluster leader"],
+  "rate limited": [429, "Your IP is issuing too many concurrent connections, please rate limit your calls"],
+  denied: [403, "Permission denied"],
+  failed: [500, "rpc error making call: EOF"],
+  foreign: [404, "<html><body>404 Not Found</body></html>"]
+}
+
+/** What reaches the client of an answer. */
+const spoil = (fate: Fate, answer: Answer): Answer => {
+  switch (fate) {
+    case "truncated":
+      return { ...answer, text: answer.text.slice(0, answer.text.length >> 1) }
+    case "malformed":
+      return { ...answer, status: 200, text: `[${answer.text}` }
+    case "without index":
+      return { ...answer, headers: answer.headers.filter(([name]) => name !== "x-consul-index") }
+    case "empty body":
+      return { ...answer, status: 200, text: "" }
+    default:
+      return answer
+  }
+}
+
+export const make = (
+  plan: Plan,
+  history: History,
+  sim: SimConsul.SimConsul
+): Effect.Effect<Fabric, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const dice = Dice.make(plan.seed, "network")
+    const world = yield* Effect.scope
+    const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const possible = plan.fates.map((fate) => [fate, weights[fate]] as const)
+    let isCalm = false
+
+    const pause = (low: number, high: number) =>
+      high === 0 ? Effect.void : Effect.suspend(() => clock.sleep(Duration.millis(dice.between(low, high))))
+
+    const drawFate = (what: Sort): Fate | undefined => {
+      if (isCalm || !dice.chance(plan.disturbed)) return undefined
+      const fitting = possible.filter(([fate]) => applies(fate, what))
+      return fitting.length === 0 ? undefined : dice.weighted(Object.fromEntries(fitting) as typeof weights)
+    }
+
+    const link = (incarnation: Incarnation): Effect.Effect<Link> =>
+      Effect.gen(function* () {
+        const gate = yield* Effect.makeLatch(true)
+        const memory = new Map<string, Array<Answer>>()
+        let isolation: "refused" | "unanswered" | undefined
+        let isCut = false
+        let troubles = 0
+
+        const learn = (at: number) => {
+          incarnation.learned = [incarnation.learned?.[1] ?? at, at]
+        }
+
+        /** At the agent: what it is asked, and what it answers. */
+        const serve = (
+          request: HttpClientRequest,
+          url: URL,
+          number: number,
+          what: Sort
+        ): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
+          Effect.gen(function* () {
+            const response = yield* sim.httpClient.execute(request)
+            const at = now()
+            if (what.readsDestination) incarnation.barrier = number
+            const answer = {
+              status: response.status,
+              headers: Object.entries(response.headers).filter(([name]) => name !== "content-length"),
+              text: yield* response.text,
+              at
+            }
+            if (what.isKeys && what.isRead && answer.status < 500) {
+              const answers = memory.get(subject(url)) ?? []
+              memory.set(subject(url), [...answers.slice(-kept + 1), answer])
+            }
+            return answer
+          }).pipe(Effect.locally(cause, Option.some({ by: incarnation, request: number })))
+
+        /** There and back again. Whatever is not a read lands even when nobody waits for its answer any more. */
+        const deliver = (request: HttpClientRequest, url: URL, number: number, what: Sort) => {
+          const there = Effect.zipRight(pause(0, plan.latency), serve(request, url, number, what))
+          const served = what.isRead
+            ? there
+            : Effect.flatMap(Effect.forkIn(Effect.interruptible(there), world), Fiber.join)
+          return Effect.zipLeft(served, pause(0, plan.latency))
+        }
+
+        const unanswered = Effect.never
+
+        const settle = (fate: Fate, request: HttpClientRequest, url: URL, number: number, what: Sort) => {
+          const delivered = deliver(request, url, number, what)
+          const refusal = refusals[fate]
+          if (refusal !== undefined) {
+            const [status, text] = refusal
+            return Effect.as(pause(0, plan.latency), { status, headers: [], text, at: now() })
+          }
+          switch (fate) {
+            case "refused":
+              return Effect.fail(reset(request, "connect ECONNREFUSED"))
+            case "unanswered":
+              return unanswered
+            case "answer lost":
+              return Effect.zipRight(
+                delivered,
+                dice.chance(0.8) ? Effect.fail(reset(request, "read ECONNRESET")) : unanswered
+              )
+            case "late":
+              return Effect.zipRight(
+                Effect.forkIn(
+                  Effect.interruptible(
+                    Effect.zipRight(pause(1, dice.pick([100, 2_000, 30_000])), Effect.exit(delivered))
+                  ),
+                  world
+                ),
+                dice.chance(0.8) ? Effect.fail(reset(request, "read ECONNRESET")) : unanswered
+              )
+            case "twice":
+              return Effect.zipRight(Effect.exit(delivered), delivered)
+            case "stale": {
+              const [old, ...newer] = memory.get(subject(url)) ?? []
+              if (old === undefined) return delivered
+              return Effect.succeed(dice.pick([old, ...newer]))
+            }
+            default:
+              return Effect.map(delivered, (answer) => spoil(fate, answer))
+          }
+        }
+
+        const exchange = (request: HttpClientRequest, url: URL): Exchange =>
+          Effect.gen(function* () {
+            yield* gate.await
+            incarnation.sent += 1
+            const number = incarnation.sent
+            const what = sort(plan, request, url)
+            const fate = isolation === "refused" || isolation === "unanswered" ? isolation : drawFate(what)
+            if (fate !== undefined) {
+              troubles += 1
+              history.count(fate)
+            }
+            if (fate !== undefined || !what.isHeartbeat) {
+              history.add(
+                now(),
+                `${incarnation.name} #${number} ${request.method} ${url.pathname}${url.search}${fate === undefined ? "" : ` [${fate}]`}`
+              )
+            }
+            const service = serviceOf(request)
+            if (service !== undefined) incarnation.services.add(service)
+            if (isCut) return yield* unanswered
+            const answer = yield* fate === undefined
+              ? deliver(request, url, number, what)
+              : settle(fate, request, url, number, what)
+            // What was on its way back when the cable broke.
+            if (isCut || isolation === "unanswered") return yield* unanswered
+            if (isolation === "refused") return yield* reset(request, "read ECONNRESET")
+            yield* gate.await
+            if (what.readsSource && answer.status < 300) learn(answer.at)
+            if (what.readsSource && answer.status === 404) learn(answer.at)
+            return respond(request, answer)
+          })
+
+        return {
+          client: HttpClient.make((request, url) => exchange(request, url)),
+          troubles: () => troubles,
+          isolate: (how) =>
+            Effect.sync(() => {
+              isolation = how
+            }),
+          cut: Effect.sync(() => {
+            isCut = true
+          }),
+          freeze: gate.close,
+          thaw: gate.open,
+          running: gate.await
+        }
+      })
+
+    return {
+      link,
+      calm: Effect.sync(() => {
+        isCalm = true
+      })
+    }
+  })

@@ -1,0 +1,160 @@
+/** One place where replicators run: started, stopped, killed, frozen and started again. */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Scope from "effect/Scope"
+import * as ConsulHttp from "../../src/ConsulHttp.js"
+import type * as Replication from "../../src/Replication.js"
+import * as Replicator from "../../src/Replicator.js"
+import type { Fabric, Link } from "./Fabric.js"
+import type { History } from "./History.js"
+import type { Incarnation } from "./Judge.js"
+
+/** Stands between a replicator and the network: a mistake that the simulation has to find. */
+export type Distort = (client: HttpClient.HttpClient) => HttpClient.HttpClient
+
+export interface Options {
+  readonly name: string
+  readonly agent: string
+  readonly datacenter: string
+  readonly address: string
+  readonly replication: Replication.Replication
+  readonly distort: Distort
+}
+
+export interface Instance {
+  /** Starts a process unless one runs. */
+  readonly start: Effect.Effect<void>
+  /** Ends the process as SIGTERM does. Answers with it if it could say its farewells undisturbed. */
+  readonly stop: Effect.Effect<Incarnation | undefined>
+  /** Ends the process as SIGKILL does. */
+  readonly kill: Effect.Effect<void>
+  readonly isolate: (how: "refused" | "unanswered" | undefined) => Effect.Effect<void>
+  readonly freeze: Effect.Effect<void>
+  readonly thaw: Effect.Effect<void>
+}
+
+interface Process {
+  readonly incarnation: Incarnation
+  readonly link: Link
+  readonly scope: Scope.CloseableScope
+}
+
+/** A clock whose sleepers do not wake while the process is frozen. */
+const stoppable = (clock: Clock.Clock, running: Effect.Effect<void>): Clock.Clock => ({
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
+  currentTimeMillis: clock.currentTimeMillis,
+  unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+  currentTimeNanos: clock.currentTimeNanos,
+  sleep: (duration) => Effect.zipRight(clock.sleep(duration), running)
+})
+
+export const make = (
+  options: Options,
+  fabric: Fabric,
+  history: History
+): Effect.Effect<Instance, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { address, agent, datacenter, distort, name, replication } = options
+    const clock = yield* Effect.clock
+    const world = yield* Effect.scope
+    const say = (line: string) => history.add(clock.unsafeCurrentTimeMillis(), line)
+    let generation = 0
+    let process: Process | undefined
+    let isolation: "refused" | "unanswered" | undefined
+
+    const logs = (of: string) =>
+      Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ logLevel, message }) => {
+          if (LogLevel.lessThan(logLevel, LogLevel.Info)) return
+          // The holder's process id is that of the test.
+          const text = (Array.isArray(message) ? message.join(" ") : String(message)).replace(
+            /pid \d+/,
+            "pid"
+          )
+          say(`${of} ${logLevel.label} ${text}`)
+        })
+      )
+
+    const start = Effect.suspend(() => {
+      if (process !== undefined) return Effect.void
+      generation += 1
+      const incarnation: Incarnation = {
+        name: `${name}.${generation}`,
+        agent,
+        datacenter,
+        sessions: new Set(),
+        services: new Set(),
+        sent: 0,
+        barrier: 0,
+        learned: undefined
+      }
+      return Effect.gen(function* () {
+        say(`${incarnation.name} starts`)
+        const link = yield* fabric.link(incarnation)
+        yield* link.isolate(isolation)
+        const scope = yield* Scope.make()
+        process = { incarnation, link, scope }
+        const services = Replicator.layerWithServices(replication).pipe(
+          Layer.provide(ConsulHttp.layer({ address: `http://${address}` })),
+          Layer.provide(Layer.succeed(HttpClient.HttpClient, distort(link.client)))
+        )
+        yield* Effect.flatMap(Replicator.Replicator, ({ run }) => run).pipe(
+          Effect.provide(services),
+          Effect.tapErrorCause((cause) =>
+            Effect.sync(() => say(`${incarnation.name} DIED ${String(cause)}`))
+          ),
+          Effect.provide(logs(incarnation.name)),
+          Effect.withClock(stoppable(clock, link.running)),
+          Effect.interruptible,
+          Effect.forkIn(scope)
+        )
+      })
+    })
+
+    const end = (how: string) =>
+      Effect.sync(() => {
+        const ended = process
+        process = undefined
+        if (ended !== undefined) say(`${ended.incarnation.name} is ${how}`)
+        return ended
+      })
+
+    const now = <A>(use: (process: Process) => Effect.Effect<A>) =>
+      Effect.suspend((): Effect.Effect<unknown> => (process === undefined ? Effect.void : use(process)))
+
+    return {
+      start,
+      stop: Effect.gen(function* () {
+        const ended = yield* end("stopped")
+        if (ended === undefined) return undefined
+        const before = ended.link.troubles()
+        yield* ended.link.thaw
+        yield* Scope.close(ended.scope, Exit.void)
+        say(`${ended.incarnation.name} has ended`)
+        return ended.link.troubles() === before && isolation === undefined ? ended.incarnation : undefined
+      }),
+      kill: Effect.gen(function* () {
+        const ended = yield* end("killed")
+        if (ended === undefined) return
+        yield* ended.link.cut
+        yield* ended.link.thaw
+        yield* Effect.forkIn(Scope.close(ended.scope, Exit.void), world)
+      }),
+      isolate: (how) =>
+        Effect.zipRight(
+          Effect.sync(() => {
+            isolation = how
+          }),
+          now(({ link }) => link.isolate(how))
+        ),
+      freeze: now(({ link }) => link.freeze),
+      thaw: now(({ link }) => link.thaw)
+    }
+  })

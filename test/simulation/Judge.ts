@@ -1,0 +1,269 @@
+/**
+ * The invariants, checked inside of the simulated servers at every log entry, where nothing can lie.
+ *
+ * Who caused an entry is told by a `FiberRef` that the network sets around each request that it delivers; entries
+ * without one are the servers' own or somebody else's.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { SimConsul } from "../../src/testing/index.js"
+import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
+import * as Store from "../../src/testing/internal/Store.js"
+import type { History } from "./History.js"
+import type { Plan } from "./Plan.js"
+
+/** One process, from its start to its end. An instance that is started again is another one. */
+export interface Incarnation {
+  readonly name: string
+  readonly agent: string
+  readonly datacenter: string
+  /** The sessions and services that it created. */
+  readonly sessions: Set<string>
+  readonly services: Set<string>
+  /** How many requests it has sent. */
+  sent: number
+  /** How many it had sent when it last read the destination: none of those may change anything any more. */
+  barrier: number
+  /** As of when it knows the source: the moments of its last two reads of it. */
+  learned: readonly [number, number] | undefined
+}
+
+/** The request that an entry of the log came with. */
+export interface Cause {
+  readonly by: Incarnation
+  /** Which of its requests, counted from 1. */
+  readonly request: number
+}
+
+export const cause: FiberRef.FiberRef<Option.Option<Cause>> = FiberRef.unsafeMake(Option.none<Cause>())
+
+export interface Judge {
+  /** Done with the first violation. */
+  readonly violated: Deferred.Deferred<never, string>
+  /** To be told after a restore, which is no log entry. */
+  readonly sourceRestored: Effect.Effect<void>
+  /** Whether a destination equals the source, and its status says so. */
+  readonly isConverged: (datacenter: string) => Effect.Effect<boolean>
+  /** What differs, for a message. */
+  readonly difference: (datacenter: string) => Effect.Effect<string>
+  /** Fails when a process that ended has left something. */
+  readonly checkGone: (incarnation: Incarnation) => Effect.Effect<void>
+}
+
+type Keys = OrderedMap.OrderedMap<Store.Entry>
+
+/** What a key held at the source from some moment on; nothing is absence. */
+interface Held {
+  readonly from: number
+  readonly entry: Store.Entry | undefined
+}
+
+const sameContent = (a: Store.Entry | undefined, b: Store.Entry | undefined): boolean => {
+  if (a === undefined || b === undefined) return a === b
+  return a === b || (a.flags === b.flags && Buffer.compare(Buffer.from(a.value), Buffer.from(b.value)) === 0)
+}
+
+const decoder = new TextDecoder()
+
+export const make = (
+  plan: Plan,
+  own: { readonly lock: string; readonly status: string },
+  history: History,
+  sim: SimConsul.SimConsul
+): Effect.Effect<Judge, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { destinationPrefix, prefix, source } = plan
+    const clock = yield* Effect.clock
+    const violated = yield* Deferred.make<never, string>()
+    const now = () => clock.unsafeCurrentTimeMillis()
+
+    const violation = (what: string) => {
+      history.add(now(), `VIOLATION: ${what}`)
+      Deferred.unsafeDone(violated, Effect.fail(what))
+    }
+
+    // --- the source's past
+
+    /** The source's store at each of its indexes of the prefix; after a restore, an index can come again. */
+    const pasts = new Map<number, Array<Keys>>()
+    const held = new Map<string, Array<Held>>()
+
+    const remember = (state: SimConsul.State, keys: Iterable<string>) => {
+      // Consul answers no index below 1.
+      const index = Math.max(Store.list(state, prefix).index, 1)
+      const same = pasts.get(index) ?? []
+      pasts.set(index, [...same, state.kv])
+      for (const key of keys) {
+        if (!key.startsWith(prefix)) continue
+        const past = held.get(key) ?? []
+        held.set(key, [...past, { from: now(), entry: OrderedMap.get(state.kv, key) }])
+      }
+    }
+
+    /** Whether the source held this for a key at some moment since `from`. */
+    const wasHeld = (key: string, entry: Store.Entry | undefined, from: number): boolean => {
+      const past = held.get(key) ?? []
+      const last = past.findLastIndex((one) => one.from < from)
+      return (
+        (last === -1 && entry === undefined) ||
+        past.slice(Math.max(last, 0)).some((one) => sameContent(one.entry, entry))
+      )
+    }
+
+    // --- what a replica should hold
+
+    const isOwn = (key: string) => key === own.lock || key === own.status
+    const sourceKey = (key: string) => prefix + key.slice(destinationPrefix.length)
+    const isReplica = (key: string) => key.startsWith(destinationPrefix) && !isOwn(key)
+
+    const differing = (from: Keys, to: Keys): ReadonlyArray<string> => {
+      const keys = new Set<string>()
+      for (const { key } of OrderedMap.withPrefix(from, prefix)) {
+        if (!isOwn(key)) keys.add(destinationPrefix + key.slice(prefix.length))
+      }
+      for (const { key } of OrderedMap.withPrefix(to, destinationPrefix)) if (!isOwn(key)) keys.add(key)
+      return Array.from(keys).filter(
+        (key) => !sameContent(OrderedMap.get(from, sourceKey(key)), OrderedMap.get(to, key))
+      )
+    }
+
+    /** Datacenters whose status somebody else wrote last; the next change puts it right. */
+    const overwritten = new Set<string>()
+
+    const isInSync = (datacenter: string, kv: Keys) =>
+      overwritten.has(datacenter) || statusOf(kv)?.State === "in-sync"
+
+    const statusOf = (kv: Keys) => {
+      const entry = OrderedMap.get(kv, own.status)
+      if (entry === undefined) return undefined
+      try {
+        return JSON.parse(decoder.decode(entry.value)) as { State?: unknown; LastReplicated?: unknown }
+      } catch {
+        return undefined
+      }
+    }
+
+    // --- the invariants
+
+    const checkChange = (commit: SimConsul.Commit, change: SimConsul.KeyChange, { by, request }: Cause) => {
+      const { after, before, key } = change
+      const what = `${by.name} (request ${request}) ${after === undefined ? "deletes" : "writes"} ${JSON.stringify(key)}`
+      const isSame = sameContent(before, after)
+      if (commit.datacenter !== by.datacenter) return violation(`${what} in ${commit.datacenter}`)
+      if (key === own.lock) {
+        const takes = after !== undefined && (after.session === "" || by.sessions.has(after.session))
+        return takes ? undefined : violation(`${what}, the lock, without a session of its own`)
+      }
+      if (!isOwn(key) && !isReplica(key)) return violation(`${what}, outside of the prefix`)
+      if (isSame) return
+      const holder = OrderedMap.get(commit.before.kv, own.lock)?.session ?? ""
+      if (!by.sessions.has(holder)) return violation(`${what} without holding the lock`)
+      if (request <= by.barrier) return violation(`${what} late: it has looked at the destination since`)
+      if (isOwn(key)) return
+      if (by.learned === undefined) return violation(`${what} without knowing the source`)
+      const since = Math.min(...by.learned)
+      if (!wasHeld(sourceKey(key), after, since)) {
+        return violation(`${what}, which the source did not hold since ${since} ms`)
+      }
+    }
+
+    const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {
+      const status = statusOf(commit.after.kv)
+      if (status?.State !== "in-sync") return
+      history.count("checkpoints")
+      const { LastReplicated: index } = status
+      const candidates = typeof index === "number" ? (pasts.get(index) ?? []) : []
+      if (!candidates.some((past) => differing(past, commit.after.kv).length === 0)) {
+        const [past] = candidates
+        const keys = past === undefined ? [] : differing(past, commit.after.kv)
+        violation(
+          `the checkpoint of ${by.name} (request ${request}) names index ${String(index)}, ` +
+            (past === undefined
+              ? "which the source never had"
+              : `whose changes have not landed: ${JSON.stringify(keys.slice(0, 5))}`)
+        )
+      }
+    }
+
+    const causeOf = (): Option.Option<Cause> =>
+      Option.flatMap(Fiber.getCurrentFiber(), (fiber) => fiber.getFiberRef(cause))
+
+    yield* sim.observe((commit) => {
+      if (commit.datacenter === source && commit.changes.length > 0) {
+        remember(
+          commit.after,
+          commit.changes.map(({ key }) => key)
+        )
+      }
+      const found = causeOf()
+      if (commit.changes.some(({ key }) => key === own.status)) {
+        if (Option.isNone(found)) overwritten.add(commit.datacenter)
+        else overwritten.delete(commit.datacenter)
+      }
+      if (Option.isNone(found)) return
+      const { by, request } = found.value
+      const { command, reply } = commit
+      if (command._tag === "SessionCreate") by.sessions.add(command.session.id)
+      if (reply._tag === "Failures") {
+        for (const { opIndex } of reply.failures) {
+          if (opIndex === 0) history.count("refused by the fence")
+          if (opIndex === 1) history.count("refused by the guard")
+        }
+      }
+      if (commit.changes.length === 0) return
+      history.add(
+        now(),
+        `${commit.datacenter} ${commit.index}: ${by.name} #${request} ${command._tag} ${commit.changes
+          .map(({ after, key }) => (after === undefined ? "-" : "") + JSON.stringify(key))
+          .join(" ")}`
+      )
+      for (const change of commit.changes) checkChange(commit, change, found.value)
+      if (commit.changes.some(({ key }) => key === own.status)) checkCheckpoint(commit, found.value)
+      if (command._tag === "Lock" && commit.changes.some(({ key }) => key === own.lock)) {
+        history.count("leaderships")
+      }
+    })
+
+    const start = yield* sim.state(source)
+    remember(
+      start,
+      OrderedMap.values(start.kv).map(({ key }) => key)
+    )
+
+    return {
+      violated,
+      sourceRestored: Effect.map(sim.state(source), (state) => {
+        const keys = new Set(held.keys())
+        for (const { key } of OrderedMap.withPrefix(state.kv, prefix)) keys.add(key)
+        remember(state, keys)
+      }),
+      isConverged: (datacenter) =>
+        Effect.map(
+          Effect.all([sim.state(source), sim.state(datacenter)]),
+          ([from, to]) => differing(from.kv, to.kv).length === 0 && isInSync(datacenter, to.kv)
+        ),
+      difference: (datacenter) =>
+        Effect.map(Effect.all([sim.state(source), sim.state(datacenter)]), ([from, to]) =>
+          JSON.stringify({
+            keys: differing(from.kv, to.kv).slice(0, 5),
+            state: statusOf(to.kv)?.State
+          })
+        ),
+      checkGone: (incarnation) =>
+        Effect.map(sim.state(incarnation.datacenter), (state) => {
+          const { name, services, sessions } = incarnation
+          for (const { id } of OrderedMap.values(state.sessions)) {
+            if (sessions.has(id)) violation(`${name} stopped and left a session`)
+          }
+          for (const { id } of OrderedMap.values(state.services)) {
+            if (services.has(id)) violation(`${name} stopped and left a service`)
+          }
+          const holder = OrderedMap.get(state.kv, own.lock)?.session ?? ""
+          if (sessions.has(holder)) violation(`${name} stopped and left the lock`)
+        })
+    }
+  })
