@@ -11,9 +11,11 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "./ConsulError.js"
@@ -41,7 +43,7 @@ export class LockLost extends Data.TaggedError("LockLost")<{
 }
 
 /**
- * Held from the acquisition to the end of its scope. `instance` is the id of this process in Consul's catalog,
+ * Held from the acquisition to the end of its scope. `instance` is the id of its service in Consul's catalog,
  * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost.
  *
  * @since 0.1.0
@@ -116,10 +118,6 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const ttl = Duration.decode(options.ttl ?? Schedules.checkTtl)
   const lost = (reason: string) => new LockLost({ lock, reason })
 
-  // An id of its own for each process: two may run on one agent, and one that was killed is registered for a while.
-  const id = `${service}-${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
-  const checkId = `service:${id}`
-
   const farewell = <A>(request: Effect.Effect<A, ConsulError>) =>
     request.pipe(
       // Finalizers are uninterruptible, and a time-out interrupts.
@@ -128,17 +126,39 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       Effect.catchAll((error) => Effect.logDebug(`could not say goodbye to Consul: ${error.message}`))
     )
 
-  // The id is known beforehand, so that an interrupted registration is undone too.
-  const registration = Effect.zipRight(
-    Effect.addFinalizer(() => farewell(consul.agent.deregisterService(id))),
-    consul.agent.registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
-  )
+  const registered = yield* Ref.make(HashSet.empty<string>())
+
+  /** Removes what this process has registered, and tries again what it could not remove before. */
+  const deregister = (ids: Iterable<string>) =>
+    Effect.forEach(
+      ids,
+      (id) =>
+        farewell(
+          Effect.zipRight(consul.agent.deregisterService(id), Ref.update(registered, HashSet.remove(id)))
+        ),
+      { concurrency: "unbounded", discard: true }
+    )
+
+  /**
+   * Registers the service, with an id that is new each time. Two processes may run on one agent; and where the
+   * answers to a former attempt's acquisition and to its farewells were lost, the session that holds the lock ends
+   * only because nobody keeps the check of that id passing.
+   */
+  const registration = Effect.gen(function* () {
+    const id = `${service}-${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
+    const former = yield* Ref.getAndUpdate(registered, HashSet.add(id))
+    // The id is known beforehand, so that an interrupted registration is undone too.
+    yield* Effect.addFinalizer(() => Effect.flatMap(Ref.get(registered), deregister))
+    yield* Effect.forkScoped(deregister(former))
+    yield* consul.agent.registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
+    return { id, checkId: `service:${id}` }
+  })
 
   /**
    * Keeps the check passing; fails when Consul has not confirmed that for longer than the check's time to live, for
    * then it has released the lock. Time is measured from before each request, and monotonic.
    */
-  const heartbeat = Effect.gen(function* () {
+  const heartbeat = Effect.fnUntraced(function* (checkId: string) {
     const limit = Duration.unsafeToNanos(ttl)
     let confirmed = yield* Clock.currentTimeNanos
     const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
@@ -161,15 +181,16 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   // The agent tells the servers of a new check in its own time; until then the session is refused. A session whose
   // creation was interrupted, or its answer lost, holds nothing and ends with the check.
-  const session = Effect.uninterruptibleMask((restore) =>
-    consul.session
-      .create({ name: service, checks: ["serfHealth", checkId], behavior: "release", lockDelay: 0 })
-      .pipe(
-        Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
-        restore,
-        Effect.tap((session) => Effect.addFinalizer(() => farewell(consul.session.destroy(session))))
-      )
-  )
+  const session = (checkId: string) =>
+    Effect.uninterruptibleMask((restore) =>
+      consul.session
+        .create({ name: service, checks: ["serfHealth", checkId], behavior: "release", lockDelay: 0 })
+        .pipe(
+          Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
+          restore,
+          Effect.tap((session) => Effect.addFinalizer(() => farewell(consul.session.destroy(session))))
+        )
+    )
 
   const sayHolder = (entry: Option.Option<KeyValue>) =>
     Effect.logInfo(
@@ -236,11 +257,11 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAll(effect, (error) => Deferred.fail(failed, error)))
 
-    const { held, node } = yield* Effect.gen(function* () {
+    const { held, id, node } = yield* Effect.gen(function* () {
       const { node } = yield* consul.agent.self
-      yield* registration
-      yield* supervise(heartbeat)
-      return { held: yield* session, node }
+      const { checkId, id } = yield* registration
+      yield* supervise(heartbeat(checkId))
+      return { held: yield* session(checkId), id, node }
     }).pipe(Condition.watch(agent, "cannot stand for leadership"))
 
     const holder = Effect.flatMap(DateTime.now, (since) =>

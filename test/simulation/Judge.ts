@@ -193,7 +193,8 @@ export const make = (
       Option.flatMap(Fiber.getCurrentFiber(), (fiber) => fiber.getFiberRef(cause))
 
     yield* sim.observe((commit) => {
-      if (commit.datacenter === source && commit.changes.length > 0) {
+      // A key that is written and deleted at once has changed nothing, but the index.
+      if (commit.datacenter === source && commit.before.kv !== commit.after.kv) {
         remember(
           commit.after,
           commit.changes.map(({ key }) => key)
