@@ -48,6 +48,9 @@ interface Answer {
   readonly at: number
 }
 
+/** The longest that a request is under way, in ms. */
+const latest = 12_000
+
 /** Answers kept of each read, to be given again as stale ones. */
 const kept = 8
 
@@ -223,7 +226,7 @@ export const make = (
               return Effect.zipRight(
                 Effect.forkIn(
                   Effect.interruptible(
-                    Effect.zipRight(pause(1, dice.pick([100, 2_000, 30_000])), Effect.exit(delivered))
+                    Effect.zipRight(pause(1, dice.pick([100, 2_000, latest])), Effect.exit(delivered))
                   ),
                   world
                 ),
@@ -258,7 +261,8 @@ export const make = (
                 `${incarnation.name} #${number} ${request.method} ${url.pathname}${url.search}${fate === undefined ? "" : ` [${fate}]`}`
               )
             }
-            const service = serviceOf(request)
+            // A registration that lands after its own farewell stays until its check has been critical for a while.
+            const service = fate === "late" ? undefined : serviceOf(request)
             if (service !== undefined) incarnation.services.add(service)
             if (isCut) return yield* unanswered
             const answer = yield* fate === undefined

@@ -38,6 +38,12 @@ export const bound = Duration.seconds(100)
 /** Where no request stays without an answer, nothing takes longer than an agent's wait for a leader and a back-off. */
 export const boundWhenAnswered = Duration.seconds(30)
 
+/** For a change in quiet times: somebody else's write of the status may still cost a back-off. */
+export const boundOfOneChange = Duration.seconds(8)
+
+/** Longer than whatever a plan lets last. */
+const aftermath = Duration.seconds(16)
+
 const boundOf = (plan: Plan.Plan) =>
   plan.fates.some((fate) => fate === "unanswered" || fate === "answer lost" || fate === "late") ||
   plan.actions.some(({ action }) => action._tag === "Isolate" && action.how === "unanswered")
@@ -245,15 +251,14 @@ const program = (
     })
     const { act, endAll, stop } = makeActor(plan, sim, judge, instances, write)
 
-    const converge = (datacenter: string) =>
+    const converge = (datacenter: string, limit: Duration.Duration) =>
       Effect.gen(function* () {
-        const limit = boundOf(plan)
         const before = yield* Clock.currentTimeMillis
         while (!(yield* judge.isConverged(datacenter))) {
           if ((yield* Clock.currentTimeMillis) - before > Duration.toMillis(limit)) {
             const difference = yield* judge.difference(datacenter)
             return yield* Effect.fail(
-              `${datacenter} differs from ${plan.source} ${Duration.format(limit)} after the last fault: ${difference}`
+              `${datacenter} differs from ${plan.source} ${Duration.format(limit)} after the last event: ${difference}`
             )
           }
           yield* Effect.sleep(poll)
@@ -274,13 +279,20 @@ const program = (
       history.add(plan.calmAt, "all faults end")
       yield* fabric.calm
       yield* endAll
-      // What began before may still end.
-      yield* Effect.sleep("16 seconds")
+      // What began before may still end, and what is in the network may still arrive.
+      yield* Effect.sleep(aftermath)
       yield* endAll
-      yield* Effect.forEach(plan.destinations, converge, { discard: true })
-      // What is still in the network must not undo it.
-      yield* Effect.sleep("30 seconds")
-      yield* Effect.forEach(plan.destinations, converge, { discard: true })
+      yield* Effect.forEach(plan.destinations, (datacenter) => converge(datacenter, boundOf(plan)), {
+        discard: true
+      })
+      // A query that was sent just before a restore blocks until its wait ends.
+      if (plan.actions.some(({ action }) => action._tag === "RestoreSource"))
+        yield* Effect.sleep("70 seconds")
+      history.add(yield* Clock.currentTimeMillis, "one more change")
+      yield* write([{ _tag: "Put", key: `${plan.prefix}last`, size: 4, flags: 7n }])
+      yield* Effect.forEach(plan.destinations, (datacenter) => converge(datacenter, boundOfOneChange), {
+        discard: true
+      })
       for (const instance of instances) yield* stop(instance)
     })
     yield* Effect.raceFirst(story, Deferred.await(judge.violated))

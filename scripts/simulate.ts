@@ -1,0 +1,83 @@
+/**
+ * Plays histories of replication among faults, each from its seed, and stops at the first that breaks a promise.
+ *
+ *     npm run simulate -- --seeds 10000 --from 1     many
+ *     npm run simulate -- --seed 177 --verbose       one, told in full
+ *     npm run simulate -- --mistakes --seeds 200     in how many seeds each planted mistake is found
+ */
+import { parseArgs } from "node:util"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Clock from "effect/Clock"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { mistakes } from "../test/simulation/Mistakes.js"
+import * as Plan from "../test/simulation/Plan.js"
+import * as Report from "../test/simulation/Report.js"
+import { simulate } from "../test/simulation/Simulation.js"
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "300" },
+    from: { type: "string", default: "1" },
+    seed: { type: "string" },
+    verbose: { type: "boolean", default: false },
+    mistakes: { type: "boolean", default: false }
+  }
+})
+
+const first = Number(values.seed ?? values.from)
+const count = values.seed === undefined ? Number(values.seeds) : 1
+
+const findMistakes = Effect.forEach(
+  mistakes,
+  ({ distort, fits, name }) =>
+    Effect.suspend(() => {
+      let tried = 0
+      let found = 0
+      for (let seed = first; seed < first + count; seed++) {
+        if (!fits(Plan.draw(seed))) continue
+        tried += 1
+        if (Option.isSome(simulate(seed, distort).violation)) found += 1
+      }
+      return Console.log(`${name}: found in ${found} of ${tried} seeds`)
+    }),
+  { discard: true }
+)
+
+const play = Effect.gen(function* () {
+  const before = yield* Clock.currentTimeMillis
+  let virtual = 0
+  const counts = new Map<string, number>()
+  for (let seed = first; seed < first + count; seed++) {
+    const outcome = simulate(seed)
+    virtual += outcome.duration
+    for (const [what, times] of outcome.history.counts) counts.set(what, (counts.get(what) ?? 0) + times)
+    if (values.verbose) yield* Console.log(Report.describe(outcome, true))
+    if (Option.isSome(outcome.violation)) yield* Effect.fail(Report.describe(outcome))
+    if ((seed - first + 1) % 500 === 0) yield* Console.log(`${seed - first + 1} seeds`)
+  }
+  const seconds = ((yield* Clock.currentTimeMillis) - before) / 1000
+  yield* Console.log(
+    `${count} seeds from ${first} without a violation: ${(virtual / 3_600_000).toFixed(1)} virtual hours in ${seconds.toFixed(0)} s`
+  )
+  yield* Console.log(
+    Array.from(counts, ([what, times]) => `${what} ${times}`)
+      .sort()
+      .join(", ")
+  )
+})
+
+const program: Effect.Effect<void, string> = values.mistakes ? findMistakes : play
+
+program.pipe(
+  Effect.catchAll((violation) =>
+    Effect.zipRight(
+      Console.error(violation),
+      Effect.sync(() => {
+        process.exitCode = 1
+      })
+    )
+  ),
+  NodeRuntime.runMain
+)

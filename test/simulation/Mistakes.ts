@@ -1,0 +1,209 @@
+/**
+ * Mistakes that a replicator could make, each made by changing what it sends or is told: proof that the simulation
+ * finds them.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import * as Effect from "effect/Effect"
+import { ClientResponse } from "../../src/testing/internal/ClientResponse.js"
+import type { Distort } from "./Instance.js"
+import type { Plan } from "./Plan.js"
+
+export interface Mistake {
+  readonly name: string
+  readonly distort: Distort
+  /** Where the mistake can show at all. */
+  readonly fits: (plan: Plan) => boolean
+}
+
+type Client = HttpClient.HttpClient
+type Request = HttpClientRequest.HttpClientRequest
+
+const decoder = new TextDecoder()
+
+const textOf = ({ body }: Request): string => (body._tag === "Uint8Array" ? decoder.decode(body.body) : "")
+
+const withText = (request: Request, text: string) =>
+  HttpClientRequest.bodyText(request, text, "application/json")
+
+const isTransaction = ({ url }: Request) => url.endsWith("/v1/txn")
+
+/** Changes each request; the client is one process's, and `make` runs once for it. */
+const rewriting =
+  (make: () => (request: Request, url: URL) => Request): Distort =>
+  (client) => {
+    const rewrite = make()
+    return HttpClient.make((request, url) => client.execute(rewrite(request, url)))
+  }
+
+const rewritingTransactions = (
+  rewrite: (operations: ReadonlyArray<string>) => ReadonlyArray<string>
+): Distort =>
+  rewriting(() => (request) => {
+    if (!isTransaction(request)) return request
+    return withText(request, `[${rewrite(operationsOf(request)).join()}]`)
+  })
+
+/** The texts of a transaction's operations. No key of a plan looks like their borders. */
+const operationsOf = (request: Request): ReadonlyArray<string> =>
+  textOf(request)
+    .slice(1, -1)
+    .split(/(?<=\}\}),(?=\{"KV":)/)
+
+/** An operation that always succeeds and answers nothing. */
+const idle = '{"KV":{"Verb":"get-tree","Key":"there is none"}}'
+
+const isLargeValue = (request: Request) =>
+  request.method === "PUT" && request.url.includes("/v1/kv/") && !request.url.endsWith("/leader")
+
+/** A read of the source or of the destination as a whole. */
+const isList = (request: Request, url: URL, of: "source" | "destination") =>
+  request.method === "GET" &&
+  url.searchParams.has("recurse") &&
+  url.searchParams.has("dc") === (of === "source")
+
+const answer = (request: Request, { headers, status }: HttpClientResponse, text: string) =>
+  new ClientResponse(request, {
+    status,
+    headers: Object.entries(headers).filter(([name]) => name !== "content-length"),
+    body: new TextEncoder().encode(text)
+  })
+
+/** Answers a read as it was answered the first time. */
+const rememberingFirst =
+  (matches: (request: Request, url: URL) => boolean): Distort =>
+  (client: Client) => {
+    let first: { readonly response: HttpClientResponse; readonly text: string } | undefined
+    return HttpClient.make((request, url) => {
+      if (!matches(request, url)) return client.execute(request)
+      if (first !== undefined) return Effect.succeed(answer(request, first.response, first.text))
+      return Effect.gen(function* () {
+        const response = yield* client.execute(request)
+        const text = yield* response.text
+        if (response.status === 200) first = { response, text }
+        return answer(request, response, text)
+      })
+    })
+  }
+
+const anywhere = () => true
+
+const has = (plan: Plan, tag: Plan["actions"][number]["action"]["_tag"]) =>
+  plan.actions.some(({ action }) => action._tag === tag)
+
+const isDisturbed = (plan: Plan) => plan.disturbed >= 0.1
+
+const hasLarge = (plan: Plan) =>
+  [
+    ...plan.initial,
+    ...plan.actions.flatMap(({ action }) => (action._tag === "Write" ? action.writes : []))
+  ].some((write) => write._tag === "Put" && write.size > 100_000)
+
+export const mistakes: ReadonlyArray<Mistake> = [
+  {
+    name: "the fence left out of transactions",
+    fits: (plan) => isDisturbed(plan) || has(plan, "EndSession"),
+    distort: rewritingTransactions(([, ...rest]) => [idle, ...rest])
+  },
+  {
+    name: "the guard left out: an own late write lands after a newer one",
+    fits: (plan) => plan.fates.includes("late") && isDisturbed(plan),
+    distort: rewritingTransactions(([fence = idle, guard = idle, ...rest]) => [
+      fence,
+      guard.includes('"Verb":"check-index"') ? idle : guard.replace('"Verb":"cas"', '"Verb":"set"'),
+      ...rest
+    ])
+  },
+  {
+    name: "the checkpoint written before the data",
+    fits: anywhere,
+    distort: (client) =>
+      HttpClient.make((request) => {
+        const [fence = idle, checkpoint = idle, ...rest] = isTransaction(request) ? operationsOf(request) : []
+        if (!checkpoint.includes('"Verb":"cas"') || rest.length === 0) return client.execute(request)
+        return client
+          .execute(withText(request, `[${fence},${checkpoint}]`))
+          .pipe(Effect.zipLeft(client.execute(withText(request, `[${[fence, ...rest].join()}]`))))
+      })
+  },
+  {
+    name: "the index not reset when it goes backwards",
+    fits: (plan) => plan.actions.some(({ action }) => action._tag === "RestoreSource" && action.rebuilt),
+    distort: (client) => {
+      let highest = 0
+      return HttpClient.make((request, url) => {
+        if (!isList(request, url, "source")) return client.execute(request)
+        const later =
+          highest === 0
+            ? request
+            : HttpClientRequest.setUrlParams(request, { index: String(highest), wait: "60000ms" })
+        return Effect.tap(client.execute(later), (response) =>
+          Effect.sync(() => {
+            highest = Math.max(highest, Number(response.headers["x-consul-index"] ?? 0))
+          })
+        )
+      })
+    }
+  },
+  {
+    name: "a lost answer taken for a failure, without looking at the destination again",
+    fits: (plan) => plan.fates.includes("answer lost") && isDisturbed(plan),
+    distort: rememberingFirst((request, url) => isList(request, url, "destination"))
+  },
+  {
+    name: "a lost answer taken for a success",
+    fits: (plan) => plan.fates.includes("refused") && isDisturbed(plan),
+    distort: (client) =>
+      HttpClient.make((request) =>
+        isTransaction(request) && !textOf(request).includes('"Verb":"cas"')
+          ? Effect.catchAll(client.execute(request), () =>
+              Effect.succeed(
+                new ClientResponse(request, {
+                  status: 200,
+                  headers: [],
+                  body: new TextEncoder().encode('{"Results":[],"Errors":null}')
+                })
+              )
+            )
+          : client.execute(request)
+      )
+  },
+  {
+    name: "writes and deletes computed from a stale answer of the source",
+    fits: (plan) => has(plan, "Kill") || has(plan, "EndSession") || isDisturbed(plan),
+    distort: rememberingFirst(
+      (request, url) => isList(request, url, "source") && !url.searchParams.has("index")
+    )
+  },
+  {
+    name: "a large value written without its fence",
+    fits: (plan) => hasLarge(plan) && (isDisturbed(plan) || has(plan, "EndSession") || has(plan, "Freeze")),
+    distort: (client) =>
+      HttpClient.make((request, url) => {
+        if (!isLargeValue(request)) return client.execute(request)
+        const open = HttpClientRequest.setUrl(
+          request,
+          `${url.origin}${url.pathname}?flags=${url.searchParams.get("flags") ?? "0"}`
+        )
+        return client.execute({ ...open, urlParams: [] } as unknown as Request)
+      })
+  },
+  {
+    name: "a large value released without its value",
+    fits: hasLarge,
+    distort: rewriting(
+      () => (request, url) =>
+        url.searchParams.has("release")
+          ? HttpClientRequest.bodyUint8Array(request, new Uint8Array(0))
+          : request
+    )
+  },
+  {
+    name: "flags not copied",
+    fits: anywhere,
+    distort: rewritingTransactions((operations) =>
+      operations.map((operation) => operation.replace(/"Flags":\d+/, '"Flags":0'))
+    )
+  }
+]
