@@ -103,7 +103,9 @@ const hasLarge = (plan: Plan) =>
 export const mistakes: ReadonlyArray<Mistake> = [
   {
     name: "the fence left out of transactions",
-    fits: (plan) => isDisturbed(plan) || has(plan, "EndSession"),
+    fits: (plan) =>
+      // With a successor, the guard stops what the fence would have stopped.
+      plan.instances.length === 1 && plan.fates.includes("late") && isDisturbed(plan),
     distort: rewritingTransactions(([, ...rest]) => [idle, ...rest])
   },
   {

@@ -124,7 +124,7 @@ const write = (dice: Dice.Dice, prefix: string, withLarge: boolean): SourceWrite
 const burst = (dice: Dice.Dice, prefix: string): ReadonlyArray<SourceWrite> => {
   const removes = dice.chance(0.3)
   const first = dice.between(0, 60)
-  return Array.from({ length: dice.between(20, 60) }, (_, i) => {
+  return Array.from({ length: dice.between(20, 150) }, (_, i) => {
     const key = `${prefix}many/${first + i}`
     return removes ? { _tag: "Remove", key } : { _tag: "Put", key, size: 4, flags: 0n }
   })
@@ -209,7 +209,8 @@ export const draw = (seed: number): Plan => {
   const instances =
     destinations.length === 2
       ? ["sfo1", "ams2", "sfo1"].slice(0, dice.between(2, 3))
-      : Array.from({ length: dice.between(2, 3) }, () => "sfo1")
+      : // One alone, now and then: nobody takes over from it, and what it left in the network meets a free lock.
+        Array.from({ length: dice.pick([1, 2, 2, 3, 3]) }, () => "sfo1")
   const prefix = "global/"
   const withLarge = dice.chance(0.15)
   const calmAt = dice.between(10_000, 40_000)

@@ -1,6 +1,7 @@
+import { describe, expect, it } from "@effect/vitest"
 import * as Array from "effect/Array"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { describe, expect, it } from "vitest"
 import { mistakes } from "./Mistakes.js"
 import * as Plan from "./Plan.js"
 import * as Report from "./Report.js"
@@ -17,13 +18,24 @@ const kept: ReadonlyArray<readonly [seed: number, what: string]> = [
 describe("replication among faults", () => {
   const counts = new Map<string, number>()
 
-  it(`keeps every promise in ${seeds.length} histories`, () => {
-    for (const seed of seeds) {
-      const outcome = simulate(seed)
-      if (Option.isSome(outcome.violation)) expect.fail(Report.describe(outcome))
-      for (const [what, times] of outcome.history.counts) counts.set(what, (counts.get(what) ?? 0) + times)
-    }
-  })
+  it.live(`keeps every promise in ${seeds.length} histories`, () =>
+    Effect.forEach(
+      seeds,
+      (seed) =>
+        // The test runner wants to be heard of between histories.
+        Effect.delay(
+          Effect.sync(() => {
+            const outcome = simulate(seed)
+            if (Option.isSome(outcome.violation)) expect.fail(Report.describe(outcome))
+            for (const [what, times] of outcome.history.counts) {
+              counts.set(what, (counts.get(what) ?? 0) + times)
+            }
+          }),
+          "1 millis"
+        ),
+      { discard: true }
+    )
+  )
 
   it("meets everything that a plan can hold", () => {
     const met = [
@@ -64,11 +76,14 @@ describe("replication among faults", () => {
 })
 
 describe("the simulation finds", () => {
-  it.each(mistakes)("$name", ({ distort, fits }) => {
-    const fitting = Array.range(1, 1_000)
-      .filter((seed) => fits(Plan.draw(seed)))
-      .slice(0, 60)
-    const found = fitting.find((seed) => Option.isSome(simulate(seed, distort).violation))
-    expect(found).toBeDefined()
-  })
+  it.live.each(mistakes)("$name", ({ distort, fits }) =>
+    Effect.gen(function* () {
+      const fitting = Array.range(1, 3_000).filter((seed) => fits(Plan.draw(seed)))
+      for (const seed of fitting.slice(0, 200)) {
+        yield* Effect.sleep("1 millis")
+        if (Option.isSome(simulate(seed, distort).violation)) return
+      }
+      expect.fail(`not found in ${Math.min(200, fitting.length)} seeds`)
+    })
+  )
 })

@@ -1,6 +1,7 @@
 /**
  * One history from one seed: datacenters, replicators, writers, faults, and a judge, on a clock of their own.
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
@@ -77,6 +78,9 @@ const datacenters = (plan: Plan.Plan): SimConsul.Options => {
 
 const encoder = new TextEncoder()
 
+/** What Consul takes in a transaction. */
+const operationsEach = 64
+
 /** What the writers at the source do: each value is one that was never written before. */
 const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
   let writes = 0
@@ -99,12 +103,15 @@ const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
         ? `{"KV":{"Verb":"delete","Key":${JSON.stringify(write.key)}}}`
         : `{"KV":{"Verb":"set","Key":${JSON.stringify(write.key)},"Flags":${write.flags},"Value":"${Encoding.encodeBase64(value(write.size))}"}}`
     )
-    return Effect.asVoid(
-      sim.request(`${plan.source}-server`, {
-        method: "PUT",
-        target: "/v1/txn",
-        body: encoder.encode(`[${operations.join()}]`)
-      })
+    return Effect.forEach(
+      Arr.chunksOf(operations, operationsEach),
+      (some) =>
+        sim.request(`${plan.source}-server`, {
+          method: "PUT",
+          target: "/v1/txn",
+          body: encoder.encode(`[${some.join()}]`)
+        }),
+      { discard: true }
     )
   }
 }
