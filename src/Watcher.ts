@@ -8,20 +8,23 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import { type ConsulError, isRetryable } from "./ConsulError.js"
-import { type Answer, ConsulHttp, type Endpoint } from "./ConsulHttp.js"
+import { type ConsulError, isRetryable, NoLeader } from "./ConsulError.js"
+import { ConsulHttp, type Endpoint, type ReadOptions } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
-import { type KeyValues, sameContent } from "./KeyValue.js"
+import type { KeyValues } from "./KeyValue.js"
 import * as Schedules from "./Schedules.js"
 
 /**
  * All entries under a prefix at one moment of its datacenter; `index` is that of the prefix (`X-Consul-Index`).
+ * `rewound` when that is lower than the one before: the datacenter was restored or rebuilt, or has forgotten a
+ * delete, as Consul does after 15 minutes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Snapshot extends KeyValues {
   readonly index: number
+  readonly rewound: boolean
 }
 
 /**
@@ -43,27 +46,15 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
   Watcher,
   {
     /**
-     * The snapshot of now, then one for each change; changes that come faster than they are consumed are seen as
-     * one, and a snapshot with the same keys, values and flags as the one before is not emitted. Nothing is read
-     * ahead. What passes by itself is waited for, and said once; the stream fails only with what is not worth
-     * another try.
+     * The snapshot of now, then one for each answer of a blocking query; changes that come faster than they are
+     * consumed are seen as one, and an answer without a change is a snapshot like any other. Nothing is read ahead.
+     * What passes by itself is waited for, and said once; the stream fails only with what is not worth another try.
      */
     readonly snapshots: (options: WatchOptions) => Stream.Stream<Snapshot, ConsulError>
+    /** The snapshot of now, never stale, for whoever doubts another one. Waits as `snapshots` does. */
+    readonly confirm: (options: WatchOptions) => Effect.Effect<Snapshot, ConsulError>
   }
 >() {}
-
-/**
- * Where the next query starts: after `index`, or, with 0, at once. An index that went backwards belongs to another
- * history (a restored or rebuilt source): waiting for a later one could take forever.
- */
-const nextIndex = (before: number, index: number): number => (index < before ? 0 : index)
-
-const sameSnapshot = (a: Snapshot, b: Snapshot): boolean =>
-  a.entries.length === b.entries.length &&
-  a.entries.every((entry, i) => {
-    const other = b.entries[i]
-    return other !== undefined && sameContent(entry, other)
-  })
 
 /**
  * @since 0.1.0
@@ -74,30 +65,43 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.effect(
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
 
-    const snapshots = ({ prefix, source }: WatchOptions): Stream.Stream<Snapshot, ConsulError> =>
+    const reader = Effect.fnUntraced(function* ({ prefix, source }: WatchOptions) {
+      const { endpoint, kv } = consul.at(source)
+      const place = endpoint.datacenter ?? endpoint.address
+      const condition = yield* Condition.make(`the source ${place} answers again`)
+      // A query that was blocked when its server lost the leadership is answered with what that server still holds.
+      const noLeader = () => new NoLeader({ request: `keys under ${JSON.stringify(prefix)} in ${place}` })
+      return (options: ReadOptions) =>
+        kv.list(prefix, options).pipe(
+          Effect.filterOrFail(({ knownLeader }) => knownLeader, noLeader),
+          Condition.watch(condition, `waiting for the source ${place}`),
+          Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
+        )
+    })
+
+    const snapshots = (options: WatchOptions): Stream.Stream<Snapshot, ConsulError> =>
       Stream.unwrap(
-        Effect.gen(function* () {
-          const { endpoint, kv } = consul.at(source)
-          const place = endpoint.datacenter ?? endpoint.address
-          const condition = yield* Condition.make(`the source ${place} answers again`)
-
-          const read = (index: number): Effect.Effect<Answer<KeyValues>, ConsulError> =>
-            kv
-              .list(prefix, index === 0 ? {} : { index, wait: Schedules.watchWait })
-              .pipe(
-                Condition.watch(condition, `waiting for the source ${place}`),
-                Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
-              )
-
-          return Stream.unfoldEffect(0, (index) =>
-            Effect.map(read(index), (answer) =>
-              Option.some([{ ...answer.value, index: answer.index }, nextIndex(index, answer.index)] as const)
+        Effect.map(reader(options), (read) =>
+          Stream.unfoldEffect(0, (before) =>
+            Effect.map(
+              read(before === 0 ? {} : { index: before, wait: Schedules.watchWait }),
+              ({ index, value }) => {
+                // Waiting for a later index than that of another history could take forever.
+                const rewound = index < before
+                return Option.some([{ ...value, index, rewound }, rewound ? 0 : index] as const)
+              }
             )
-          ).pipe(Stream.changesWith(sameSnapshot))
-        })
+          )
+        )
       )
 
-    return { snapshots }
+    const confirm = Effect.fn("Watcher.confirm")(function* (options: WatchOptions) {
+      const read = yield* reader(options)
+      const { index, value } = yield* read({ consistency: "consistent" })
+      return { ...value, index, rewound: false }
+    })
+
+    return { confirm, snapshots }
   })
 )
 
