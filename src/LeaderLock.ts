@@ -14,10 +14,11 @@ import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "./ConsulError.js"
-import { ConsulHttp } from "./ConsulHttp.js"
+import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
 import type { KeyValue } from "./KeyValue.js"
 import * as Schedules from "./Schedules.js"
@@ -40,8 +41,27 @@ export class LockLost extends Data.TaggedError("LockLost")<{
 }
 
 /**
+ * What the check of the service shows. A warning is for people: it renews the time to live as passing does, and the
+ * lock stays.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Health {
+  readonly status: Exclude<CheckStatus, "critical">
+  readonly output: string
+}
+
+/**
+ * @since 0.2.0
+ * @category models
+ */
+export const passing: Health = { status: "passing", output: `consul-replicate ${version}` }
+
+/**
  * Held from the acquisition to the end of its scope. `instance` is the id of this process in Consul's catalog,
- * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost.
+ * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost. `report` says
+ * what the next heartbeat tells Consul, and those after it: {@link passing} until then.
  *
  * @since 0.1.0
  * @category models
@@ -50,6 +70,7 @@ export interface Leadership {
   readonly instance: string
   readonly fence: Fence
   readonly lost: Effect.Effect<never, LockLost>
+  readonly report: (health: Health) => Effect.Effect<void>
 }
 
 /**
@@ -134,16 +155,16 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   )
 
   /**
-   * Keeps the check passing; fails when Consul has not confirmed that for longer than the check's time to live, for
+   * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time to live, for
    * then it has released the lock. Time is measured from before each request, and monotonic.
    */
-  const heartbeat = Effect.gen(function* () {
+  const heartbeat = Effect.fnUntraced(function* (health: Ref.Ref<Health>) {
     const limit = Duration.unsafeToNanos(ttl)
     let confirmed = yield* Clock.currentTimeNanos
     const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
     const beat = Effect.gen(function* () {
       const sent = yield* Clock.currentTimeNanos
-      yield* consul.agent.updateCheck(checkId, { status: "passing", output: `consul-replicate ${version}` })
+      yield* consul.agent.updateCheck(checkId, yield* Ref.get(health))
       confirmed = sent
     }).pipe(Effect.timeout(Schedules.heartbeatInterval(ttl)))
     while (!(yield* overdue)) {
@@ -239,13 +260,14 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const acquire = Effect.gen(function* () {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
+    const health = yield* Ref.make(passing)
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAll(effect, (error) => Deferred.fail(failed, error)))
 
     const { held, node } = yield* Effect.gen(function* () {
       const { node } = yield* consul.agent.self
       yield* registration
-      yield* supervise(heartbeat)
+      yield* supervise(heartbeat(health))
       return { held: yield* session, node }
     }).pipe(Condition.watch(agent, "cannot stand for leadership"))
 
@@ -260,7 +282,8 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       fence: { lock, session: held },
       lost: Effect.mapError(Deferred.await(failed), (error) =>
         error._tag === "LockLost" ? error : lost(error.message)
-      )
+      ),
+      report: (said: Health) => Ref.set(health, said)
     }
   }).pipe(Effect.withSpan("LeaderLock.acquire"))
 
