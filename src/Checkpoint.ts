@@ -17,8 +17,9 @@ import { Operation } from "./Operation.js"
  * The value of the status key. Field names are those of the Go tool where it has them.
  *
  * `LastReplicated` is the index of the source's last snapshot of which everything has landed, 0 when none has.
- * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot. `Session`
- * is that of the instance's lock: its successor ends it before it writes.
+ * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot, and
+ * `deletes-held` while it does so but for `HeldDeletes` keys, whose deletion the limit holds back. `Session` is that
+ * of the instance's lock: its successor ends it before it writes.
  *
  * @since 0.1.0
  * @category schemas
@@ -28,7 +29,8 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   Source: Schema.String,
   Prefix: Schema.String,
   DestinationPrefix: Schema.String,
-  State: Schema.Literal("comparing", "in-sync"),
+  State: Schema.Literal("comparing", "in-sync", "deletes-held"),
+  HeldDeletes: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
   Instance: Schema.String,
   Session: Schema.UUID,
   Time: Schema.DateTimeUtc

@@ -53,6 +53,16 @@ export interface ReadOptions {
 }
 
 /**
+ * With `separator`, keys are folded up to and with the first one after the prefix: `/` lists one folder.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface KeysOptions extends ReadOptions {
+  readonly separator?: string | undefined
+}
+
+/**
  * What Consul said, and how much it knew: `index` is `X-Consul-Index` (always there and above 0 on KV reads, 0
  * where Consul sends none), `lastContact` the milliseconds since the answering server heard its leader.
  *
@@ -156,7 +166,7 @@ export interface Consul {
     readonly list: (prefix: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
     readonly keys: (
       prefix: string,
-      options?: ReadOptions
+      options?: KeysOptions
     ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
     /** `value` is base64. Says whether it was written: false when the condition did not hold. */
     readonly put: (

@@ -100,3 +100,30 @@ export const diff = (current: Contents, target: Contents): Changes => {
  * @category predicates
  */
 export const isEmpty = (changes: Changes): boolean => changes.writes.length + changes.deletes.length === 0
+
+/**
+ * By how many keys a destination that was changed by others differs from what was believed of it: keys with another
+ * content, keys that are gone, and keys that nobody knew of.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Drift {
+  readonly changed: number
+  readonly missing: number
+  readonly extra: number
+}
+
+/**
+ * None when `found` holds what was `believed`.
+ *
+ * @since 0.2.0
+ * @category comparing
+ */
+export const drift = (believed: Contents, found: Contents): Option.Option<Drift> => {
+  const repair = diff(found, believed)
+  const changed = repair.writes.filter(({ key }) => found.has(key)).length
+  return isEmpty(repair)
+    ? Option.none()
+    : Option.some({ changed, missing: repair.writes.length - changed, extra: repair.deletes.length })
+}

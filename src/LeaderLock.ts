@@ -11,6 +11,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Fiber from "effect/Fiber"
 import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -19,7 +20,7 @@ import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "./ConsulError.js"
-import { ConsulHttp } from "./ConsulHttp.js"
+import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
 import * as Blocking from "./internal/Blocking.js"
 import * as Condition from "./internal/Condition.js"
 import type { KeyValue } from "./KeyValue.js"
@@ -43,8 +44,27 @@ export class LockLost extends Data.TaggedError("LockLost")<{
 }
 
 /**
+ * What the check of the service shows. A warning is for people: it renews the time to live as passing does, and the
+ * lock stays.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Health {
+  readonly status: Exclude<CheckStatus, "critical">
+  readonly output: string
+}
+
+/**
+ * @since 0.2.0
+ * @category models
+ */
+export const passing: Health = { status: "passing", output: `consul-replicate ${version}` }
+
+/**
  * Held from the acquisition to the end of its scope. `instance` is the id of its service in Consul's catalog,
- * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost.
+ * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost. `report` says
+ * what the next heartbeat tells Consul, and those after it: {@link passing} until then.
  *
  * @since 0.1.0
  * @category models
@@ -53,6 +73,7 @@ export interface Leadership {
   readonly instance: string
   readonly fence: Fence
   readonly lost: Effect.Effect<never, LockLost>
+  readonly report: (health: Health) => Effect.Effect<void>
 }
 
 /**
@@ -107,8 +128,8 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
 const deregisterAfter = Duration.minutes(1)
 
 /**
- * Leaving must not wait for a Consul that is away: the session then ends by itself with the check. There are two
- * farewells.
+ * Leaving must not wait for a Consul that is away: the session then ends by itself with the check. There are at
+ * most three farewells, two unless the registration is under way.
  */
 const farewellTimeout = Duration.seconds(1.5)
 
@@ -147,24 +168,29 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const registration = Effect.gen(function* () {
     const id = `${service}-${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
     const former = yield* Ref.getAndUpdate(registered, HashSet.add(id))
-    // The id is known beforehand, so that an interrupted registration is undone too.
-    yield* Effect.addFinalizer(() => Effect.flatMap(Ref.get(registered), deregister))
     yield* Effect.forkScoped(deregister(former))
-    yield* consul.agent.registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
+    // A fiber of its own: where this one is interrupted, the request may still land, and must before it is undone.
+    const registering = yield* Effect.forkDaemon(
+      consul.agent.registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
+    )
+    yield* Effect.addFinalizer(() =>
+      farewell(Fiber.join(registering)).pipe(Effect.zipRight(Ref.get(registered)), Effect.flatMap(deregister))
+    )
+    yield* Fiber.join(registering)
     return { id, checkId: `service:${id}` }
   })
 
   /**
-   * Keeps the check passing; fails when Consul has not confirmed that for longer than the check's time to live, for
+   * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time to live, for
    * then it has released the lock. Time is measured from before each request, and monotonic.
    */
-  const heartbeat = Effect.fnUntraced(function* (checkId: string) {
+  const heartbeat = Effect.fnUntraced(function* (checkId: string, health: Ref.Ref<Health>) {
     const limit = Duration.unsafeToNanos(ttl)
     let confirmed = yield* Clock.currentTimeNanos
     const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
     const beat = Effect.gen(function* () {
       const sent = yield* Clock.currentTimeNanos
-      yield* consul.agent.updateCheck(checkId, { status: "passing", output: `consul-replicate ${version}` })
+      yield* consul.agent.updateCheck(checkId, yield* Ref.get(health))
       confirmed = sent
     }).pipe(Effect.timeout(Schedules.heartbeatInterval(ttl)))
     while (!(yield* overdue)) {
@@ -254,13 +280,14 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const acquire = Effect.gen(function* () {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
+    const health = yield* Ref.make(passing)
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAll(effect, (error) => Deferred.fail(failed, error)))
 
     const { held, id, node } = yield* Effect.gen(function* () {
       const { node } = yield* consul.agent.self
       const { checkId, id } = yield* registration
-      yield* supervise(heartbeat(checkId))
+      yield* supervise(heartbeat(checkId, health))
       return { held: yield* session(checkId), id, node }
     }).pipe(Condition.watch(agent, "cannot stand for leadership"))
 
@@ -275,7 +302,8 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       fence: { lock, session: held },
       lost: Effect.mapError(Deferred.await(failed), (error) =>
         error._tag === "LockLost" ? error : lost(error.message)
-      )
+      ),
+      report: (said: Health) => Ref.set(health, said)
     }
   }).pipe(Effect.withSpan("LeaderLock.acquire"))
 

@@ -4,7 +4,10 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as DeleteLimit from "./DeleteLimit.js"
 
 /**
  * @since 0.1.0
@@ -23,6 +26,12 @@ export interface Replication {
   readonly status: string
   /** Name in Consul's catalog. */
   readonly service: string
+  /** Whether keys that the source has not are deleted at the destination. */
+  readonly deletes: boolean
+  /** How many of them one pass may delete. */
+  readonly maxDeletes: DeleteLimit.DeleteLimit
+  /** How often the destination is looked at for what others changed; zero: not while all goes well. */
+  readonly reconcile: Duration.Duration
 }
 
 /**
@@ -41,7 +50,7 @@ export class InvalidReplication extends Data.TaggedError("InvalidReplication")<{
 }
 
 /**
- * The defaults of the first consul-replicate.
+ * Keys and names are those of the first consul-replicate.
  *
  * @since 0.1.0
  * @category models
@@ -50,14 +59,21 @@ export const defaults = {
   prefix: "global/",
   lock: "service/consul-replicate/leader",
   status: "service/consul-replicate/status",
-  service: "consul-replicate"
+  service: "consul-replicate",
+  deletes: true,
+  maxDeletes: DeleteLimit.defaultLimit,
+  reconcile: Duration.minutes(1)
 } as const
+
+/** More often, an idle replicator would do nothing but look. */
+const shortestReconcile = Duration.millis(100)
 
 /** Consul refuses to start with another name, and keeps it in lower case; a query in upper case finds no path. */
 const datacenterName = /^[A-Za-z0-9_-]+$/
 
 /**
  * A replication with defaults for what is not given; `destinationPrefix` is that of the source unless given.
+ * `maxDeletes` is text, as in {@link DeleteLimit.parse}.
  *
  * @since 0.1.0
  * @category constructors
@@ -69,18 +85,27 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly lock?: string | undefined
   readonly status?: string | undefined
   readonly service?: string | undefined
+  readonly deletes?: boolean | undefined
+  readonly maxDeletes?: string | undefined
+  readonly reconcile?: Duration.DurationInput | undefined
 }): Effect.fn.Return<Replication, InvalidReplication> {
   const invalid = (option: string, problem: string) => new InvalidReplication({ option, problem })
   const prefix = options.prefix ?? defaults.prefix
+  const maxDeletes = yield* DeleteLimit.parse(
+    options.maxDeletes ?? DeleteLimit.format(defaults.maxDeletes)
+  ).pipe(Either.mapLeft((expected) => invalid("max-deletes", `the limit is ${expected}`)))
   const replication: Replication = {
     source: options.source.toLowerCase(),
     prefix,
     destinationPrefix: options.destinationPrefix ?? prefix,
     lock: options.lock ?? defaults.lock,
     status: options.status ?? defaults.status,
-    service: options.service ?? defaults.service
+    service: options.service ?? defaults.service,
+    deletes: options.deletes ?? defaults.deletes,
+    maxDeletes,
+    reconcile: Duration.decode(options.reconcile ?? defaults.reconcile)
   }
-  const { lock, service, source, status } = replication
+  const { lock, reconcile, service, source, status } = replication
   if (source === "") return yield* invalid("src", "name the datacenter to replicate from")
   if (!datacenterName.test(source)) {
     return yield* invalid("src", `${JSON.stringify(source)} cannot be the name of a datacenter`)
@@ -91,6 +116,12 @@ export const make = Effect.fnUntraced(function* (options: {
     return yield* invalid("status", `the lock and the status need keys of their own, both are ${lock}`)
   }
   if (service === "") return yield* invalid("service", "the service needs a name")
+  if (
+    !Duration.isFinite(reconcile) ||
+    (!Duration.isZero(reconcile) && Duration.lessThan(reconcile, shortestReconcile))
+  ) {
+    return yield* invalid("reconcile", "the interval is at least 100ms, or 0 for never")
+  }
   return replication
 })
 

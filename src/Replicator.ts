@@ -4,21 +4,22 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
-import * as Diff from "./Diff.js"
 import * as Condition from "./internal/Condition.js"
-import * as Notices from "./internal/Notices.js"
 import * as LeaderLock from "./LeaderLock.js"
-import type { Mapping } from "./Mapping.js"
+import * as Replica from "./Replica.js"
 import * as Replication from "./Replication.js"
 import * as Schedules from "./Schedules.js"
 import * as Watcher from "./Watcher.js"
-import * as Writer from "./Writer.js"
+import type { WriterError } from "./Writer.js"
 
 /**
  * @since 0.1.0
@@ -32,79 +33,81 @@ export class Replicator extends Context.Tag("consul-replicate/Replicator")<
      * Fails only with wrong use that shows when the agent has said where it is, before anything is written.
      */
     readonly run: Effect.Effect<never, Replication.InvalidReplication>
+    /**
+     * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Waits and fails as
+     * `run` does. Answers with the keys whose deletion the limit holds back.
+     */
+    readonly runOnce: Effect.Effect<ReadonlySet<string>, Replication.InvalidReplication>
   }
 >() {}
 
-/** The destination as its writer knows it: what it holds, and whether a checkpoint says so yet. */
-interface Replica {
-  readonly writer: Writer.Writer
-  readonly contents: Diff.Contents
-  readonly checkpointed: boolean
-}
-
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
-  const { destinationPrefix, lock, prefix, source, status } = replication
-  const mapping: Mapping = { prefix, destinationPrefix, owned: new Set([lock, status]) }
+  const { prefix, reconcile, source } = replication
   const consul = yield* ConsulHttp
-  const context = yield* Effect.context<ConsulHttp | Checkpoint.Checkpoint>()
   const leaderLock = yield* LeaderLock.LeaderLock
   const watcher = yield* Watcher.Watcher
-  const limits = yield* Writer.makeLimits
-  const notices = yield* Notices.make(replication)
+  const passes = yield* Replica.make(replication)
   const starting = yield* Condition.make(`the agent at ${consul.endpoint.address} answers`)
   const applying = yield* Condition.make("replication goes on")
 
-  /** Voids what is still under way from before, then reads what the destination holds. */
-  const takeOver = Effect.fn("Replicator.takeOver")(function* (leader: LeaderLock.Leadership) {
-    const writer = yield* Effect.provide(Writer.open({ leader, limits, replication }), context)
-    const { value } = yield* consul.kv.list(destinationPrefix, { consistency: "consistent" })
-    return { writer, contents: Diff.held(mapping, value.entries), checkpointed: false }
-  })
+  const watched: Watcher.WatchOptions = { source: { datacenter: source }, prefix }
 
-  /** Makes the destination equal to a snapshot of the source. */
-  const catchUp = Effect.fn("Replicator.catchUp")(function* (replica: Replica, snapshot: Watcher.Snapshot) {
-    const contents = Diff.wanted(mapping, snapshot.entries)
-    const changes = Diff.diff(replica.contents, contents)
-    if (!replica.checkpointed || !Diff.isEmpty(changes)) {
-      const { index } = snapshot
-      const [duration] = yield* Effect.timed(replica.writer.apply(changes, index))
-      yield* notices.applied({ changes, keys: contents.size, index, duration, first: !replica.checkpointed })
-    }
-    yield* applying.fine
-    return { ...replica, contents, checkpointed: true }
-  })
-
-  /** Compares both sides in full, then follows the source from snapshot to snapshot. */
-  const follow = (leader: LeaderLock.Leadership) =>
-    watcher.snapshots({ source: { datacenter: source }, prefix }).pipe(
-      Stream.tap(notices.snapshot),
-      Stream.runFoldEffect(Option.none<Replica>(), (replica, snapshot) =>
-        Option.match(replica, { onNone: () => takeOver(leader), onSome: Effect.succeed }).pipe(
-          Effect.flatMap((replica) => catchUp(replica, snapshot)),
+  /** Compares both sides in full, then follows the source from snapshot to snapshot, and looks for drift. */
+  const follow = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
+    // One thing at a time: whoever updates the replica is the only one to write.
+    const replica = yield* SynchronizedRef.make(Option.none<Replica.Replica>())
+    const catchUp = (snapshot: Watcher.Snapshot) =>
+      SynchronizedRef.updateEffect(replica, (known) =>
+        Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
+          Effect.flatMap((replica) => passes.catchUp(replica, snapshot)),
+          Effect.zipLeft(applying.fine),
           Effect.asSome
         )
-      ),
-      Effect.zipRight(Effect.never)
+      )
+    const lookForDrift = SynchronizedRef.updateEffect(
+      replica,
+      Option.match({
+        onNone: () => Effect.succeedNone,
+        onSome: (replica) => Effect.asSome(passes.reconcile(replica))
+      })
     )
+    const following = Stream.runForEach(watcher.snapshots(watched), catchUp)
+    const reconciling = Duration.isZero(reconcile)
+      ? Effect.void
+      : Effect.schedule(lookForDrift, Schedule.spaced(reconcile))
+    yield* Effect.all([following, reconciling], { concurrency: "unbounded", discard: true })
+    return yield* Effect.never
+  })
 
-  /** What has landed after a failure is not known, so both sides are compared again; a lost lock ends the leading. */
-  const lead = leaderLock.lead((leader) =>
-    follow(leader).pipe(
-      Effect.tapError((error) =>
-        error._tag === "LockLost"
-          ? Effect.void
-          : applying.trouble(error._tag, `replication is held up: ${error.message}`)
-      ),
-      Effect.retry({ schedule: Schedules.compareAgain, while: (error) => error._tag !== "LockLost" })
-    )
-  )
+  /** One pass, with the source's snapshot of now. */
+  const passOnce = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
+    const snapshot = yield* watcher.confirm(watched)
+    const { held } = yield* passes.catchUp(yield* passes.takeOver(leader), snapshot)
+    yield* applying.fine
+    return held
+  })
 
-  /** Stands again whenever leading ends, which it only does by a failure. */
-  const standAndLead = lead.pipe(
-    Effect.tapErrorTag("LockLost", (error) => Effect.logWarning(error.message)),
-    Effect.retry(Schedules.standAgain),
-    Effect.orDie
-  )
+  /**
+   * Leads, and does `use` while leading. What has landed after a failure is not known, so both sides are compared
+   * again; after a lost lock it stands again.
+   */
+  const lead = <A>(use: (leader: LeaderLock.Leadership) => Effect.Effect<A, WriterError>) =>
+    leaderLock
+      .lead((leader) =>
+        use(leader).pipe(
+          Effect.tapError((error) =>
+            error._tag === "LockLost"
+              ? Effect.void
+              : applying.trouble(error._tag, `replication is held up: ${error.message}`)
+          ),
+          Effect.retry({ schedule: Schedules.compareAgain, while: (error) => error._tag !== "LockLost" })
+        )
+      )
+      .pipe(
+        Effect.tapErrorTag("LockLost", (error) => Effect.logWarning(error.message)),
+        Effect.retry(Schedules.standAgain),
+        Effect.orDie
+      )
 
   const validate = consul.agent.self.pipe(
     Condition.watch(starting, "waiting for the agent"),
@@ -113,7 +116,10 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter))
   )
 
-  return { run: Effect.zipRight(validate, standAndLead).pipe(Effect.withSpan("Replicator.run")) }
+  return {
+    run: Effect.zipRight(validate, lead(follow)).pipe(Effect.withSpan("Replicator.run")),
+    runOnce: Effect.zipRight(validate, lead(passOnce)).pipe(Effect.withSpan("Replicator.runOnce"))
+  }
 })
 
 /**

@@ -38,6 +38,15 @@ export const standAgain = reconnect.pipe(Schedule.resetAfter("1 minute"))
 export const compareAgain = standAgain
 
 /**
+ * Between a doubtful read of the source and the one that settles it: a source that keeps giving wrong answers at once
+ * is asked every 5 s.
+ *
+ * @since 0.2.0
+ * @category schedules
+ */
+export const lookAgain = standAgain
+
+/**
  * How long the service's check passes without a heartbeat. Consul releases the lock of a killed leader this long
  * after its last one (3.0 s measured with 3 s), so it bounds the failover; below 3 s a paused process loses it easily.
  *
@@ -86,3 +95,12 @@ export const watchWait = Duration.minutes(1)
  * @category intervals
  */
 export const brokenOffPause = Duration.seconds(1)
+
+/**
+ * For how long an unmoved `X-Consul-Index` says that nothing changed under a prefix. Consul forgets a delete after 15
+ * minutes, and with it the index that it gave to the prefix.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const indexTrust = Duration.minutes(10)

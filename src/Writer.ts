@@ -91,10 +91,11 @@ export type WriterError = ConsulError | LockLost | CheckpointMoved | KeyLocked |
 export interface Writer {
   /**
    * Lands all of the changes in order (large values, writes, deletes), and with the last of them the checkpoint that
-   * everything up to the source's `index` has landed. What fits one transaction lands as one. After a failure, parts
-   * may have landed: open another writer and compare.
+   * everything up to the source's `index` has landed; or, with `heldDeletes`, that so many keys still stand out, and
+   * the index is that of before. What fits one transaction lands as one. After a failure, parts may have landed: open
+   * another writer and compare.
    */
-  readonly apply: (changes: Changes, index: number) => Effect.Effect<void, WriterError>
+  readonly apply: (changes: Changes, index: number, heldDeletes?: number) => Effect.Effect<void, WriterError>
 }
 
 /** Whether Consul refused before it wrote anything. */
@@ -125,13 +126,14 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const { fence } = leader
   const lockLost = (reason: string) => new LockLost({ lock: fence.lock, reason })
 
-  const statusOf = (State: Status["State"], LastReplicated: number) =>
+  const statusOf = (State: Status["State"], LastReplicated: number, HeldDeletes = 0) =>
     Effect.map(
       DateTime.now,
       (Time) =>
         new Status({
           LastReplicated,
           State,
+          HeldDeletes,
           Source: replication.source,
           Prefix: replication.prefix,
           DestinationPrefix: replication.destinationPrefix,
@@ -172,11 +174,12 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       .destroy(predecessor.value.Session)
       .pipe(Effect.catchTag("Denied", (error) => Effect.logDebug(error.message)))
   }
-  const replicated = Option.match(Option.filter(before.status, isAbout(replication)), {
+  const landed = Option.match(Option.filter(before.status, isAbout(replication)), {
     onNone: () => 0,
     onSome: (status) => status.LastReplicated
   })
-  const guard = yield* Ref.make(yield* commit(yield* statusOf("comparing", replicated), before.index, []))
+  const lastReplicated = yield* Ref.make(landed)
+  const guard = yield* Ref.make(yield* commit(yield* statusOf("comparing", landed), before.index, []))
 
   const putLarge = Effect.fnUntraced(function* ({ flags, key, value }: Write) {
     const entry = { key, value, flags }
@@ -202,9 +205,12 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       return yield* new LimitLowered({ limits: lowered.value })
     })
 
-  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (changes, replicated) {
+  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (changes, replicated, heldDeletes = 0) {
     const index = yield* Ref.get(guard)
-    const status = yield* statusOf("in-sync", replicated)
+    const status =
+      heldDeletes === 0
+        ? yield* statusOf("in-sync", replicated)
+        : yield* statusOf("deletes-held", yield* Ref.get(lastReplicated), heldDeletes)
     const head = [fenceOperation(fence), checkpoint.operation(status, index)]
     const headBytes = head.reduce((sum, operation) => sum + sizeOf(operation), 0)
     const steps = pack(changes, headBytes, yield* Ref.get(limits))
@@ -219,6 +225,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
           : Effect.flatMap(commit(status, index, step.operations), (next) => Ref.set(guard, next))
       yield* Effect.catchTag(land, "TooLarge", lowerLimits(step.operations, headBytes))
     }
+    yield* Ref.set(lastReplicated, status.LastReplicated)
   })
 
   return { apply } satisfies Writer

@@ -16,7 +16,8 @@ const status = fc
     Source: fc.constantFrom("nyc1", "ams2"),
     Prefix: text,
     DestinationPrefix: text,
-    State: fc.constantFrom("comparing" as const, "in-sync" as const),
+    State: fc.constantFrom("comparing" as const, "in-sync" as const, "deletes-held" as const),
+    HeldDeletes: fc.nat(),
     Instance: text,
     Session: fc.uuid(),
     Time: fc.nat({ max: 2 ** 41 }).map((millis) => DateTime.unsafeMake(millis))
@@ -53,7 +54,8 @@ describe("Checkpoint", () => {
           Source: "nyc1",
           Prefix: "global/",
           DestinationPrefix: "copy/",
-          State: "in-sync",
+          State: "deletes-held",
+          HeldDeletes: 3,
           Instance: "consul-replicate-0a1b2c3d",
           Session: "5f4ce0cd-9cd9-4a9e-a0d6-3f1a8a3c8f0e",
           Time: DateTime.unsafeMake("2015-04-01T12:00:00Z")
@@ -67,11 +69,32 @@ describe("Checkpoint", () => {
         Source: "nyc1",
         Prefix: "global/",
         DestinationPrefix: "copy/",
-        State: "in-sync",
+        State: "deletes-held",
+        HeldDeletes: 3,
         Instance: "consul-replicate-0a1b2c3d",
         Session: "5f4ce0cd-9cd9-4a9e-a0d6-3f1a8a3c8f0e",
         Time: "2015-04-01T12:00:00.000Z"
       })
+    }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped("what release 0.1.0 wrote is read, with no deletes held", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const written = {
+        LastReplicated: 42,
+        Source: "nyc1",
+        Prefix: "global/",
+        DestinationPrefix: "copy/",
+        State: "in-sync",
+        Instance: "consul-replicate-0a1b2c3d",
+        Session: "5f4ce0cd-9cd9-4a9e-a0d6-3f1a8a3c8f0e",
+        Time: "2015-04-01T12:00:00.000Z"
+      }
+      yield* sim.put(World.destination, World.status, JSON.stringify(written))
+      const instance = yield* World.instance()
+      const { status } = yield* Effect.flatMap(instance.run(Checkpoint), ({ read }) => read)
+      expect(Option.getOrNull(status)).toMatchObject({ LastReplicated: 42, State: "in-sync", HeldDeletes: 0 })
     }).pipe(Effect.provide(World.layer))
   )
 

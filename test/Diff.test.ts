@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
+import * as Option from "effect/Option"
 import * as Diff from "../src/Diff.js"
 import type { KeyValue } from "../src/KeyValue.js"
 import { isOwned } from "../src/Mapping.js"
@@ -39,6 +40,8 @@ const apply = (to: Diff.Contents, { deletes, writes }: Diff.Changes): Diff.Conte
 /** Equality of maps ignores the order of their keys, as it should. */
 const sorted = (of: Diff.Contents) => [...of].sort(([a], [b]) => (a < b ? -1 : 1))
 
+const plain = (content: Diff.Content | undefined) => ({ ...content, flags: String(content?.flags) })
+
 const mapping = fc.record({
   prefix: dense,
   destinationPrefix: dense,
@@ -64,6 +67,26 @@ describe("Diff", () => {
     expect(new Set(changed).size).toBe(changed.length)
     expect(Diff.isEmpty({ deletes, writes })).toBe(changed.length === 0)
   })
+
+  it.prop(
+    "drift counts what must be put right, and there is none between equals",
+    [contents, contents],
+    ([a, b]) => {
+      expect(Diff.drift(a, new Map([...a].reverse()))).toEqual(Option.none())
+      const { changed, extra, missing } = Option.getOrElse(Diff.drift(a, b), () => ({
+        changed: 0,
+        missing: 0,
+        extra: 0
+      }))
+      const keys = [...new Set([...a.keys(), ...b.keys()])]
+      const both = keys.filter((key) => a.has(key) && b.has(key))
+      expect(missing).toBe(keys.filter((key) => !b.has(key)).length)
+      expect(extra).toBe(keys.filter((key) => !a.has(key)).length)
+      expect(changed).toBe(
+        both.filter((key) => JSON.stringify(plain(a.get(key))) !== JSON.stringify(plain(b.get(key)))).length
+      )
+    }
+  )
 
   it("a change of the flags alone is a change, even past 2^53", () => {
     const a = new Map([["k", { value: "", flags: 2n ** 53n }]])

@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { ConsulHttp } from "../src/ConsulHttp.js"
-import { LeaderLock, type Leadership } from "../src/LeaderLock.js"
+import { LeaderLock, type Leadership, passing } from "../src/LeaderLock.js"
 import { SimConsul } from "../src/testing/index.js"
 import { version } from "../src/Version.js"
 import { failureOf } from "./support/Failure.js"
@@ -160,6 +160,28 @@ describe.concurrent("LeaderLock", () => {
         expect(yield* Effect.flip(lead(Effect.fail("failed")))).toBe("failed")
         yield* nothingIsLeft
       }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped(
+      "the check shows what is reported from the next heartbeat on, and a warning keeps the lock",
+      () =>
+        Effect.gen(function* () {
+          const leader = yield* newcomer
+          const bodies = () =>
+            leader.network.sent.flatMap(({ body, method, target }) =>
+              `${method} ${target}`.startsWith(heartbeats) ? [JSON.parse(body) as unknown] : []
+            )
+          yield* leader.led[0]?.report({ status: "warning", output: "look here" }) ?? Effect.void
+          expect(bodies()).toHaveLength(1)
+          yield* TestClock.adjust("1 second")
+          expect(bodies().at(-1)).toEqual({ Status: "warning", Output: "look here" })
+          expect(Object.values(yield* World.services(World.destination))).toEqual(["warning"])
+          for (let second = 1; second <= 20; second++) yield* TestClock.adjust("1 second")
+          yield* leadsUndisturbed(leader)
+          yield* leader.led[0]?.report(passing) ?? Effect.void
+          yield* TestClock.adjust("1 second")
+          expect(Object.values(yield* World.services(World.destination))).toEqual(["passing"])
+        }).pipe(Effect.provide(World.layer))
     )
 
     it.scoped("heartbeats go every third of the time to live, and keep the check passing", () =>

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as DeleteLimit from "../src/DeleteLimit.js"
 import * as Replication from "../src/Replication.js"
 
 const source = "nyc1"
@@ -13,7 +15,17 @@ describe("Replication", () => {
         destinationPrefix: "global/",
         lock: "service/consul-replicate/leader",
         status: "service/consul-replicate/status",
-        service: "consul-replicate"
+        service: "consul-replicate",
+        deletes: true,
+        maxDeletes: DeleteLimit.DeleteLimit.Share({ percent: 50 }),
+        reconcile: Duration.seconds(60)
+      })
+      expect(
+        yield* Replication.make({ source, maxDeletes: "200", deletes: false, reconcile: "250 millis" })
+      ).toMatchObject({
+        maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 200 }),
+        deletes: false,
+        reconcile: Duration.millis(250)
       })
       expect(yield* Replication.make({ source, prefix: "a" })).toMatchObject({ destinationPrefix: "a" })
       expect(yield* Replication.make({ source, prefix: "", destinationPrefix: "b/" })).toMatchObject({
@@ -42,7 +54,12 @@ describe("Replication", () => {
     ["lock", { source, lock: "" }],
     ["status", { source, status: "" }],
     ["status", { source, lock: "one", status: "one" }],
-    ["service", { source, service: "" }]
+    ["service", { source, service: "" }],
+    ["max-deletes", { source, maxDeletes: "" }],
+    ["max-deletes", { source, maxDeletes: "many" }],
+    ["max-deletes", { source, maxDeletes: "101%" }],
+    ["reconcile", { source, reconcile: "1 millis" }],
+    ["reconcile", { source, reconcile: Number.POSITIVE_INFINITY }]
   ] as const)("refuses and names -%s: %j", ([option, options]) =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Replication.make(options))

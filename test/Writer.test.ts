@@ -159,6 +159,7 @@ describe.concurrent("Writer", () => {
           Source: "nyc1",
           Prefix: "global/",
           DestinationPrefix: "global/",
+          HeldDeletes: 0,
           Instance: leader.leader.instance,
           Session: leader.leader.fence.session,
           Time: "2015-04-01T12:00:00.001Z"
@@ -166,6 +167,21 @@ describe.concurrent("Writer", () => {
         expect(yield* storedStatus).toEqual({ ...about, State: "comparing", LastReplicated: 0 })
         yield* writer.apply(one("1"), 12)
         expect(yield* storedStatus).toEqual({ ...about, State: "in-sync", LastReplicated: 12 })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("stays where it was while deletes are held, and counts them", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* writer.apply(one("1"), 12)
+        yield* writer.apply(one("2"), 13, 40)
+        const held = { State: "deletes-held", LastReplicated: 12, HeldDeletes: 40 }
+        expect(yield* storedStatus).toMatchObject(held)
+        yield* writer.apply(one("3"), 14, 41)
+        expect(yield* storedStatus).toMatchObject({ ...held, HeldDeletes: 41 })
+        yield* writer.apply(one("4"), 15)
+        expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 15, HeldDeletes: 0 })
       }).pipe(Effect.provide(World.layer))
     )
 

@@ -3,7 +3,8 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Changes } from "../Diff.js"
+import * as DeleteLimit from "../DeleteLimit.js"
+import type { Changes, Drift } from "../Diff.js"
 import type { Replication } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
 
@@ -15,9 +16,17 @@ export interface Notices {
     readonly keys: number
     readonly index: number
     readonly duration: Duration.Duration
-    readonly first: boolean
+    /** The destination equals the source now, and did not before. */
+    readonly inSync: boolean
   }) => Effect.Effect<void>
+  readonly drift: (drift: Drift, repaired: boolean) => Effect.Effect<void>
 }
+
+/** For the log and for the service's check. `of` is how many keys the destination holds. */
+export const holding = (replication: Replication, held: number, of: number): string =>
+  `holding back the deletion of ${held} of the ${count(of, "key")} under ` +
+  `${JSON.stringify(replication.destinationPrefix)} (-max-deletes=${DeleteLimit.format(replication.maxDeletes)}): ` +
+  `${replication.source} does not have them; to let them go, restart with a higher -max-deletes, or delete them yourself`
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
 
@@ -49,14 +58,18 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
             (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
           )
         ),
-      applied: ({ changes, duration, first, index, keys }) => {
+      applied: ({ changes, duration, inSync, index, keys }) => {
         const what = `${count(changes.writes.length, "write")}, ${count(changes.deletes.length, "delete")}`
         const took = `${Math.round(Duration.toMillis(duration))} ms`
         return Effect.logInfo(
-          first
+          inSync
             ? `in sync: ${route}, ${count(keys, "key")} after ${what} in ${took} (index ${index})`
             : `replicated ${what} in ${took} (index ${index})`
         )
-      }
+      },
+      drift: ({ changed, extra, missing }, repaired) =>
+        Effect.logInfo(
+          `${repaired ? "repaired" : "found"} drift: ${changed} changed, ${missing} missing, ${extra} extra`
+        )
     }
   })

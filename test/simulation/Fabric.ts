@@ -93,7 +93,7 @@ const serviceOf = ({ body, url }: HttpClientRequest): string | undefined =>
 type Sort = ReturnType<typeof sort>
 
 /** Whether this can become of a request of that sort. */
-const applies = (fate: Fate, { isConsistent, isKeys, isRead }: Sort): boolean => {
+const applies = (fate: Fate, { isConsistent, isKeys, isRead, readsSource }: Sort): boolean => {
   switch (fate) {
     case "stale":
       return isRead && isKeys && !isConsistent
@@ -104,6 +104,8 @@ const applies = (fate: Fate, { isConsistent, isKeys, isRead }: Sort): boolean =>
     case "without index":
     case "empty body":
       return isRead && isKeys
+    case "emptied":
+      return readsSource && !isConsistent
     case "late":
     case "twice":
       return !isRead
@@ -131,6 +133,8 @@ const spoil = (fate: Fate, answer: Answer): Answer => {
       return { ...answer, headers: answer.headers.filter(([name]) => name !== "x-consul-index") }
     case "empty body":
       return { ...answer, status: 200, text: "" }
+    case "emptied":
+      return { ...answer, status: 404, text: "" }
     default:
       return answer
   }

@@ -134,14 +134,41 @@ export const make = (
     /** Datacenters whose status somebody else wrote last; the next change puts it right. */
     const overwritten = new Set<string>()
 
-    const isInSync = (datacenter: string, kv: Keys) =>
-      overwritten.has(datacenter) || statusOf(kv)?.State === "in-sync"
+    /** Keys that somebody else wrote at a destination: a checkpoint may not know of them yet. */
+    const drifted = new Set<string>()
+
+    const replicaSize = (kv: Keys) =>
+      OrderedMap.withPrefix(kv, destinationPrefix).filter(({ key }) => isReplica(key)).length
+
+    /** The default of the option, and those that are never held. */
+    const deletable = (keys: number) => Math.max(10, keys / 2)
+
+    /** Equal, or but for deletes past the limit that are held back and said to be. */
+    const isRight = (datacenter: string, from: Keys, to: Keys): boolean => {
+      const wrong = differing(from, to)
+      const status = statusOf(to)
+      if (wrong.length === 0) return overwritten.has(datacenter) || status?.State === "in-sync"
+      const isExtra = (key: string) => OrderedMap.get(from, sourceKey(key)) === undefined
+      if (!wrong.every(isExtra) || wrong.length <= deletable(replicaSize(to))) return false
+      if (
+        !overwritten.has(datacenter) &&
+        (status?.State !== "deletes-held" || status.HeldDeletes !== wrong.length)
+      ) {
+        return false
+      }
+      history.count("deletes held")
+      return true
+    }
 
     const statusOf = (kv: Keys) => {
       const entry = OrderedMap.get(kv, own.status)
       if (entry === undefined) return undefined
       try {
-        return JSON.parse(decoder.decode(entry.value)) as { State?: unknown; LastReplicated?: unknown }
+        return JSON.parse(decoder.decode(entry.value)) as {
+          State?: unknown
+          LastReplicated?: unknown
+          HeldDeletes?: unknown
+        }
       } catch {
         return undefined
       }
@@ -171,13 +198,29 @@ export const make = (
       }
     }
 
+    /** Deletes since the last write of a status, of how many keys there were then. */
+    const passes = new Map<string, { keys: number; deletes: number }>()
+
+    const checkLimit = (commit: SimConsul.Commit, { by, request }: Cause) => {
+      const pass = passes.get(by.datacenter) ?? { keys: replicaSize(commit.before.kv), deletes: 0 }
+      pass.deletes += commit.changes.filter(({ after, key }) => after === undefined && isReplica(key)).length
+      passes.set(by.datacenter, pass)
+      // Keys that were written before the deletes of the same pass count for neither.
+      if (pass.deletes > deletable(pass.keys)) {
+        violation(`${by.name} (request ${request}) deletes ${pass.deletes} of ${pass.keys} keys`)
+      }
+      if (commit.changes.some(({ key }) => key === own.status)) passes.delete(by.datacenter)
+    }
+
     const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {
       const status = statusOf(commit.after.kv)
       if (status?.State !== "in-sync") return
       history.count("checkpoints")
       const { LastReplicated: index } = status
       const candidates = typeof index === "number" ? (pasts.get(index) ?? []) : []
-      if (!candidates.some((past) => differing(past, commit.after.kv).length === 0)) {
+      const isEqual = (past: Keys) =>
+        differing(past, commit.after.kv).every((key) => drifted.has(`${commit.datacenter} ${key}`))
+      if (!candidates.some(isEqual)) {
         const [past] = candidates
         const keys = past === undefined ? [] : differing(past, commit.after.kv)
         violation(
@@ -205,7 +248,12 @@ export const make = (
         if (Option.isNone(found)) overwritten.add(commit.datacenter)
         else overwritten.delete(commit.datacenter)
       }
-      if (Option.isNone(found)) return
+      if (Option.isNone(found)) {
+        if (commit.datacenter !== source) {
+          for (const { key } of commit.changes) if (isReplica(key)) drifted.add(`${commit.datacenter} ${key}`)
+        }
+        return
+      }
       const { by, request } = found.value
       const { command, reply } = commit
       if (command._tag === "SessionCreate") by.sessions.add(command.session.id)
@@ -223,6 +271,7 @@ export const make = (
           .join(" ")}`
       )
       for (const change of commit.changes) checkChange(commit, change, found.value)
+      checkLimit(commit, found.value)
       if (commit.changes.some(({ key }) => key === own.status)) checkCheckpoint(commit, found.value)
       if (command._tag === "Lock" && commit.changes.some(({ key }) => key === own.lock)) {
         history.count("leaderships")
@@ -243,9 +292,8 @@ export const make = (
         remember(state, keys)
       }),
       isConverged: (datacenter) =>
-        Effect.map(
-          Effect.all([sim.state(source), sim.state(datacenter)]),
-          ([from, to]) => differing(from.kv, to.kv).length === 0 && isInSync(datacenter, to.kv)
+        Effect.map(Effect.all([sim.state(source), sim.state(datacenter)]), ([from, to]) =>
+          isRight(datacenter, from.kv, to.kv)
         ),
       difference: (datacenter) =>
         Effect.map(Effect.all([sim.state(source), sim.state(datacenter)]), ([from, to]) =>

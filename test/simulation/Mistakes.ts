@@ -207,5 +207,23 @@ export const mistakes: ReadonlyArray<Mistake> = [
     distort: rewritingTransactions((operations) =>
       operations.map((operation) => operation.replace(/"Flags":\d+/, '"Flags":0'))
     )
+  },
+  {
+    name: "an empty answer believed without a second read",
+    fits: (plan) => plan.fates.includes("emptied") && isDisturbed(plan),
+    distort: (client) => {
+      let last: { readonly response: HttpClientResponse; readonly text: string } | undefined
+      return HttpClient.make((request, url) =>
+        Effect.gen(function* () {
+          if (!isList(request, url, "source")) return yield* client.execute(request)
+          if (url.searchParams.has("consistent") && last !== undefined)
+            return answer(request, last.response, last.text)
+          const response = yield* client.execute(request)
+          const text = yield* response.text
+          last = { response, text }
+          return answer(request, response, text)
+        })
+      )
+    }
   }
 ]

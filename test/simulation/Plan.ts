@@ -21,6 +21,8 @@ export type Fate =
   | "foreign"
   | "without index"
   | "empty body"
+  /** A source that says for a while that it has no keys at all, but for consistent reads. */
+  | "emptied"
 
 /** How often each is drawn against the others, where a plan has it at all. */
 export const weights: Readonly<Record<Fate, number>> = {
@@ -38,7 +40,8 @@ export const weights: Readonly<Record<Fate, number>> = {
   malformed: 1,
   foreign: 1,
   "without index": 1,
-  "empty body": 1
+  "empty body": 1,
+  emptied: 4
 }
 
 export const fates = Object.keys(weights) as ReadonlyArray<Fate>
@@ -54,6 +57,15 @@ export type Action =
   | { readonly _tag: "Write"; readonly writes: ReadonlyArray<SourceWrite> }
   /** Somebody else at a destination: keys beside the replica. */
   | { readonly _tag: "WriteElsewhere"; readonly datacenter: string; readonly key: string }
+  /** Somebody else writes or deletes a key of the replica. */
+  | {
+      readonly _tag: "Drift"
+      readonly datacenter: string
+      readonly key: string
+      readonly deletes: boolean
+    }
+  /** Somebody deletes most of the source's keys. */
+  | { readonly _tag: "Wipe" }
   /** Somebody else writes the status key, or deletes the lock's. */
   | { readonly _tag: "OverwriteStatus"; readonly datacenter: string }
   | { readonly _tag: "DeleteLock"; readonly datacenter: string }
@@ -99,6 +111,8 @@ export interface Plan {
   readonly disturbed: number
   /** Upper limit of a request's way, each direction, in ms. */
   readonly latency: number
+  /** Between two comparisons in full, in ms. */
+  readonly reconcile: number
   /** When all faults end, in ms. */
   readonly calmAt: number
   readonly actions: ReadonlyArray<Timed>
@@ -130,13 +144,18 @@ const burst = (dice: Dice.Dice, prefix: string): ReadonlyArray<SourceWrite> => {
   })
 }
 
-const disturbance = (dice: Dice.Dice, plan: Pick<Plan, "source" | "destinations" | "instances">): Action => {
-  const { destinations, instances, source } = plan
+const disturbance = (
+  dice: Dice.Dice,
+  plan: Pick<Plan, "source" | "destinations" | "instances" | "destinationPrefix">
+): Action => {
+  const { destinationPrefix, destinations, instances, source } = plan
   const datacenter = dice.pick(destinations)
   const instance = dice.between(0, instances.length - 1)
   switch (
     dice.weighted({
       Elsewhere: 2,
+      Drift: 3,
+      Wipe: 1,
       Status: 1,
       Lock: 1,
       Session: 2,
@@ -153,6 +172,15 @@ const disturbance = (dice: Dice.Dice, plan: Pick<Plan, "source" | "destinations"
   ) {
     case "Elsewhere":
       return { _tag: "WriteElsewhere", datacenter, key: dice.pick(["copyist", "other/key", "service/x"]) }
+    case "Drift":
+      return {
+        _tag: "Drift",
+        datacenter,
+        key: destinationPrefix + dice.pick(["k1", "k2", "many/30", "stray", "folder/"]),
+        deletes: dice.chance(0.4)
+      }
+    case "Wipe":
+      return { _tag: "Wipe" }
     case "Status":
       return { _tag: "OverwriteStatus", datacenter }
     case "Lock":
@@ -212,6 +240,7 @@ export const draw = (seed: number): Plan => {
       : // One alone, now and then: nobody takes over from it, and what it left in the network meets a free lock.
         Array.from({ length: dice.pick([1, 2, 2, 3, 3]) }, () => "sfo1")
   const prefix = "global/"
+  const destinationPrefix = dice.pick([prefix, prefix, "copy/of/"])
   const withLarge = dice.chance(0.15)
   const calmAt = dice.between(10_000, 40_000)
   const actions: Array<Timed> = []
@@ -223,7 +252,7 @@ export const draw = (seed: number): Plan => {
     actions.push({ at: at(), action: { _tag: "Write", writes } })
   }
   for (let i = dice.between(1, 8); i > 0; i--) {
-    const action = disturbance(dice, { source, destinations, instances })
+    const action = disturbance(dice, { source, destinations, instances, destinationPrefix })
     // Whoever deletes the lock while a large value is in the network may see it land until the next leader has ended
     // the session: the one hole that Writer's documentation states.
     if (withLarge && action._tag === "DeleteLock") continue
@@ -235,7 +264,7 @@ export const draw = (seed: number): Plan => {
     destinations,
     instances,
     prefix,
-    destinationPrefix: dice.pick([prefix, prefix, "copy/of/"]),
+    destinationPrefix,
     initial: dice.chance(0.2)
       ? burst(dice, prefix)
       : Array.from({ length: dice.between(0, 12) }, () => write(dice, prefix, withLarge)),
@@ -243,6 +272,7 @@ export const draw = (seed: number): Plan => {
     fates: dice.some(fates, 0.4),
     disturbed: dice.pick([0, 0.02, 0.1, 0.25]),
     latency: dice.pick([0, 2, 50]),
+    reconcile: dice.pick([2_000, 5_000]),
     calmAt,
     actions: actions.sort((a, b) => a.at - b.at)
   }

@@ -116,6 +116,9 @@ const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
   }
 }
 
+/** A key that `SimConsul` shows by its bytes. */
+const textOf = (key: SimConsul.ByteString): string => Buffer.from(key, "latin1").toString()
+
 /** Does what a plan says; what lasts goes on beside it. */
 const makeActor = (
   plan: Plan.Plan,
@@ -173,6 +176,16 @@ const makeActor = (
         return write(action.writes)
       case "WriteElsewhere":
         return sim.put(action.datacenter, action.key, "not a replica's")
+      case "Drift":
+        return action.deletes
+          ? sim.remove(action.datacenter, action.key)
+          : sim.put(action.datacenter, action.key, "drifted")
+      case "Wipe":
+        return Effect.flatMap(sim.entries(plan.source, plan.prefix), (entries) =>
+          Effect.forEach(entries.slice(1), ({ key }) => sim.remove(plan.source, textOf(key)), {
+            discard: true
+          })
+        )
       case "OverwriteStatus":
         return sim.put(action.datacenter, status, '{"LastReplicated":1}')
       case "DeleteLock":
@@ -245,12 +258,12 @@ const program = (
     }
     const judge = yield* Judge.make(plan, { lock, status }, history, sim)
     const fabric = yield* Fabric.make(plan, history, sim)
-    const replication: Replication.Replication = {
-      ...Replication.defaults,
+    const replication = yield* Replication.make({
       source: plan.source,
       prefix: plan.prefix,
-      destinationPrefix: plan.destinationPrefix
-    }
+      destinationPrefix: plan.destinationPrefix,
+      reconcile: Duration.millis(plan.reconcile)
+    }).pipe(Effect.orDie)
     const instances = yield* Effect.forEach(plan.instances, (datacenter, i) => {
       const agent = Plan.agentOf(plan, i)
       const address = sim.agents.find(({ name }) => name === agent)?.address ?? ""

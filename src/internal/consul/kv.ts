@@ -1,10 +1,11 @@
 /** KV and transactions. */
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Conflict, type ConsulError, type UnexpectedAnswer } from "../../ConsulError.js"
-import type { Consul, PutCondition, ReadOptions } from "../../ConsulHttp.js"
+import type { Consul, KeysOptions, PutCondition, ReadOptions } from "../../ConsulHttp.js"
 import { decodeList, decodeResults, type KeyValues } from "../../KeyValue.js"
 import { encode, Operation } from "../../Operation.js"
 import { encodePath, isNameable, nameablePart } from "./keyPath.js"
@@ -67,14 +68,21 @@ export const make = (send: Send): Consul["kv"] => {
     return yield* indexed(received, Option.fromNullable(all.entries.find((entry) => entry.key === key)))
   })
 
-  const keys = Effect.fn("ConsulHttp.kv.keys")(function* (prefix: string, options?: ReadOptions) {
+  const keys = Effect.fn("ConsulHttp.kv.keys")(function* (prefix: string, options: KeysOptions = {}) {
     const part = nameablePart(prefix)
-    const received = yield* read(encodePath(part), { keys: "" }, options)
+    const { separator } = options
+    // Consul folds at the first separator after what the path names, which for such a prefix comes too early.
+    const query = { keys: "", ...(separator !== undefined && part === prefix && { separator }) }
+    const received = yield* read(encodePath(part), query, options)
     // The keys of a store without any are the one empty list that Consul answers.
     const all = yield* found(received, [], decode(Keys)(received), (keys) => keys.length === 0 && part !== "")
     return yield* indexed(
       received,
-      all.filter((key) => key.startsWith(prefix))
+      fold(
+        all.filter((key) => key.startsWith(prefix)),
+        prefix,
+        separator
+      )
     )
   })
 
@@ -115,6 +123,20 @@ export const make = (send: Send): Consul["kv"] => {
   })
 
   return { list, get, keys, put, delete: remove }
+}
+
+/** Each key up to and with the first separator after the prefix, without repetitions, which stand side by side. */
+const fold = (
+  keys: ReadonlyArray<string>,
+  prefix: string,
+  separator: string | undefined
+): ReadonlyArray<string> => {
+  if (separator === undefined || separator === "") return keys
+  const folded = keys.map((key) => {
+    const at = key.indexOf(separator, prefix.length)
+    return at < 0 ? key : key.slice(0, at + separator.length)
+  })
+  return Arr.dedupeAdjacent(folded)
 }
 
 const conditionQuery = (condition: PutCondition | undefined): Record<string, string> =>

@@ -6,8 +6,8 @@
  */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
+import * as GoDuration from "../../internal/GoDuration.js"
 import type { ByteString } from "./ByteString.js"
-import * as GoDuration from "./GoDuration.js"
 import { type Parsed, parse } from "./GoJsonReader.js"
 
 /** How a value of one Go type is read. */

@@ -3,9 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as GoDuration from "../../internal/GoDuration.js"
 import { type ByteString, fromBytes, quote, toBytes } from "./ByteString.js"
 import type * as Datacenter from "./Datacenter.js"
-import * as GoDuration from "./GoDuration.js"
 import * as GoJson from "./GoJson.js"
 import * as GoStruct from "./GoStruct.js"
 import * as Refusal from "./Refusal.js"

@@ -3,8 +3,8 @@
  */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
+import * as GoDuration from "../../internal/GoDuration.js"
 import type { ByteString } from "./ByteString.js"
-import * as GoDuration from "./GoDuration.js"
 import * as OrderedMap from "./OrderedMap.js"
 import * as Store from "./Store.js"
 import * as Uuid from "./Uuid.js"

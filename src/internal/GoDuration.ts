@@ -1,11 +1,11 @@
 /**
- * Go's textual durations (`250ms`, `1m30s`, `1.5h`), as Consul reads them in `?wait=`, TTLs and lock delays.
+ * Go's textual durations (`250ms`, `1m30s`, `1.5h`), as Consul reads them in `?wait=`, TTLs and lock delays, and as
+ * users of Go tools type them.
  */
 import * as Either from "effect/Either"
-import type { ByteString } from "./ByteString.js"
 
-/** Nanoseconds per unit. Both spellings of the micro sign are two UTF-8 bytes. */
-const units: ReadonlyMap<ByteString, bigint> = new Map([
+/** Nanoseconds per unit. Text is in UTF-8, one code unit for each byte: either spelling of the micro sign is two. */
+const units: ReadonlyMap<string, bigint> = new Map([
   ["ns", 1n],
   ["us", 1_000n],
   ["\xc2\xb5s", 1_000n],
@@ -24,7 +24,7 @@ const part = /^(\d*)(\.\d*)?([^.\d]*)/
 /**
  * Nanoseconds, or the error text of Go 1.15.
  */
-export const parse = (text: ByteString): Either.Either<bigint, ByteString> => {
+export const parse = (text: string): Either.Either<bigint, string> => {
   const invalid = Either.left(`time: invalid duration "${text}"`)
   const negative = text.startsWith("-")
   let rest = negative || text.startsWith("+") ? text.slice(1) : text

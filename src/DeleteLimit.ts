@@ -1,0 +1,112 @@
+/**
+ * How many keys one pass may delete. A source that lost its keys must not take the copy with it: past the limit, all
+ * deletes of the pass are held back until a person has looked.
+ *
+ * @since 0.2.0
+ */
+import * as Data from "effect/Data"
+import * as Either from "effect/Either"
+import type { Changes } from "./Diff.js"
+
+/**
+ * `percent` is of the keys that the destination holds under its prefix, from 0 to 100; `count` a number of keys.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type DeleteLimit = Data.TaggedEnum<{
+  Share: { readonly percent: number }
+  Count: { readonly count: number }
+}>
+
+/**
+ * @since 0.2.0
+ * @category constructors
+ */
+export const DeleteLimit = Data.taggedEnum<DeleteLimit>()
+
+/**
+ * Half of the keys.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const defaultLimit: DeleteLimit = DeleteLimit.Share({ percent: 50 })
+
+/**
+ * Holds back nothing: no pass deletes more keys than there are.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const unlimited: DeleteLimit = DeleteLimit.Share({ percent: 100 })
+
+/**
+ * So many deletes pass under any limit, or the last keys of a small prefix could never go.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export const alwaysAllowed = 10
+
+/**
+ * What may be applied of a pass, and the keys that stay because the limit holds back their deletion.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Verdict {
+  readonly changes: Changes
+  readonly held: ReadonlyArray<string>
+}
+
+/**
+ * Writes always pass; deletes all together or not at all, since which of them are meant cannot be told. `keysHeld` is
+ * the number of keys that the destination holds.
+ *
+ * @since 0.2.0
+ * @category judging
+ */
+export const judge = (changes: Changes, keysHeld: number, limit: DeleteLimit): Verdict => {
+  const allowed = DeleteLimit.$match(limit, {
+    Share: ({ percent }) => (keysHeld * percent) / 100,
+    Count: ({ count }) => count
+  })
+  return changes.deletes.length <= Math.max(alwaysAllowed, allowed)
+    ? { changes, held: [] }
+    : { changes: { ...changes, deletes: [] }, held: changes.deletes }
+}
+
+/**
+ * As it is written on a command line: `50%` or `200`.
+ *
+ * @since 0.2.0
+ * @category text
+ */
+export const format: (limit: DeleteLimit) => string = DeleteLimit.$match({
+  Share: ({ percent }) => `${percent}%`,
+  Count: ({ count }) => String(count)
+})
+
+/**
+ * Reads what {@link format} writes. Left: what is wrong with it.
+ *
+ * @since 0.2.0
+ * @category text
+ * @example
+ * import { DeleteLimit } from "consul-replicate"
+ *
+ * DeleteLimit.parse("12.5%") // Either.right({ _tag: "Share", percent: 12.5 })
+ * DeleteLimit.parse("200") // Either.right({ _tag: "Count", count: 200 })
+ */
+export const parse = (text: string): Either.Either<DeleteLimit, string> => {
+  const [, digits, percent] = /^(\d{1,15}(?:\.\d{1,15})?)(%?)$/.exec(text) ?? []
+  const number = Number(digits)
+  if (digits === undefined || (percent === "" && !Number.isInteger(number))) {
+    return Either.left(`a share such as 50% or a number of keys such as 200, not ${JSON.stringify(text)}`)
+  }
+  if (percent === "") return Either.right(DeleteLimit.Count({ count: number }))
+  return number <= 100
+    ? Either.right(DeleteLimit.Share({ percent: number }))
+    : Either.left(`at most 100%, which lets every delete pass, not ${text}`)
+}
