@@ -4,9 +4,13 @@
 
 import type { Documented } from "./help.js"
 
+/** What Go takes for a flag's value. */
+const yes = ["1", "t", "T", "true", "TRUE", "True"]
+const no = ["0", "f", "F", "false", "FALSE", "False"]
+
 /**
  * One dash is as good as two. A value may be empty or begin with a dash: Go takes whatever follows an option that
- * has one. `-help` and `-version` are all that counts where they are asked for.
+ * has one. A flag has a value only behind `=`. `-help` and `-version` are all that counts where they are asked for.
  */
 export const normalize = (
   args: ReadonlyArray<string>,
@@ -21,7 +25,9 @@ export const normalize = (
     if (name === undefined) normalized.push(arg)
     else if (name === "version" && value === undefined) return ["--version"]
     else if (["h", "help"].includes(name) && value === undefined) return ["--help"]
-    else if (option?.value === undefined)
+    else if (option !== undefined && option.value === undefined && [...yes, ...no].includes(value ?? "")) {
+      if (yes.includes(value ?? "")) normalized.push(`--${name}`)
+    } else if (option?.value === undefined)
       normalized.push(`--${name}${value === undefined ? "" : `=${value}`}`)
     else {
       const parsedAs = `--${option.parsedAs ?? name}`

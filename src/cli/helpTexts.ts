@@ -21,7 +21,7 @@ export const replicateHelp: Help = {
     dev: "datacenters in memory, for trying things and for tests"
   },
   footer: [
-    "Options may be typed with one dash or two, as -name=value or -name value. CONSUL_HTTP_ADDR and " +
+    "Options may be typed with one dash or two, as -name=value or -name value; durations as in 250ms or 1m30s. CONSUL_HTTP_ADDR and " +
       "CONSUL_HTTP_TOKEN are read as Consul's own commands read them."
   ]
 }

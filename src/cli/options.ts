@@ -4,10 +4,13 @@
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import * as Options from "@effect/cli/Options"
 import * as ValidationError from "@effect/cli/ValidationError"
+import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as Record from "effect/Record"
+import * as DeleteLimit from "../DeleteLimit.js"
 import * as Replication from "../Replication.js"
+import * as duration from "./duration.js"
 import type { Documented } from "./help.js"
 
 /** Options of every command that replicates. */
@@ -46,6 +49,25 @@ export const documented = {
     description: "name of the service under which the instances are registered",
     default: Replication.defaults.service
   },
+  "max-deletes": {
+    value: "LIMIT",
+    description:
+      "how many keys one pass may delete: a share of the destination's, or a number; past it deletes are held back, " +
+      `and ${DeleteLimit.alwaysAllowed} or fewer never are`,
+    default: DeleteLimit.format(Replication.defaults.maxDeletes)
+  },
+  "no-delete": {
+    description: "never delete a key at the destination"
+  },
+  reconcile: {
+    value: "DURATION",
+    description: "how often to look at the destination for what others changed; 0 for never",
+    default: "60s"
+  },
+  once: {
+    description:
+      "replicate once and exit: 0, or 1 if deletes were held back; what is away is waited for, and so is the lock"
+  },
   "log-level": {
     value: "LEVEL",
     // `@effect/cli` has a `--log-level` of its own, with other levels, and only where it is the first option.
@@ -69,6 +91,11 @@ const levelOf = (name: string): Either.Either<LogLevel.LogLevel, ValidationError
     )
   )
 
+const intervalOf = (text: string): Either.Either<Duration.Duration, ValidationError.ValidationError> =>
+  Either.mapLeft(duration.parse(text), (expected) =>
+    ValidationError.invalidValue(HelpDoc.p(`option -reconcile is ${expected}`))
+  )
+
 /** `-version` and `-help` are `@effect/cli`'s own. */
 export const options = {
   addr: Options.text("addr").pipe(Options.optional),
@@ -78,5 +105,12 @@ export const options = {
   lock: Options.text("lock").pipe(Options.withDefault(documented.lock.default)),
   status: Options.text("status").pipe(Options.withDefault(documented.status.default)),
   service: Options.text("service").pipe(Options.withDefault(documented.service.default)),
+  maxDeletes: Options.text("max-deletes").pipe(Options.withDefault(documented["max-deletes"].default)),
+  noDelete: Options.boolean("no-delete"),
+  reconcile: Options.text("reconcile").pipe(
+    Options.withDefault(documented.reconcile.default),
+    Options.mapEffect(intervalOf)
+  ),
+  once: Options.boolean("once"),
   logLevel: Options.text("level").pipe(Options.withDefault("info"), Options.mapEffect(levelOf))
 }

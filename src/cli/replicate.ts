@@ -1,20 +1,35 @@
 /**
- * `consul-replicate`: replicates until stopped.
+ * `consul-replicate`: replicates until stopped, or once.
  */
 import * as Command from "@effect/cli/Command"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as ConsulHttp from "../ConsulHttp.js"
+import * as DeleteLimit from "../DeleteLimit.js"
 import * as Replication from "../Replication.js"
 import { layerWithServices, Replicator } from "../Replicator.js"
 import { version } from "../Version.js"
 import * as address from "./address.js"
 import * as Environment from "./Environment.js"
 import { documented, options } from "./options.js"
+
+/** With `-once`: everything is replicated but the deletes that the limit holds back. */
+export class DeletesHeld extends Data.TaggedError("DeletesHeld")<{
+  readonly held: number
+  readonly limit: DeleteLimit.DeleteLimit
+}> {
+  override get message() {
+    return (
+      `${this.held} keys should be deleted and are held back by -max-deletes=${DeleteLimit.format(this.limit)}; ` +
+      "all else is replicated"
+    )
+  }
+}
 
 const withLogLevel = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
@@ -24,10 +39,11 @@ const withLogLevel = <A, E, R>(
 export const replicate = Command.make(
   "consul-replicate",
   options,
-  Effect.fn("consul-replicate")(function* ({ addr, destinationPrefix, ...given }) {
+  Effect.fn("consul-replicate")(function* ({ addr, destinationPrefix, noDelete, once, ...given }) {
     const replication = yield* Replication.make({
       ...given,
       source: given.src,
+      deletes: !noDelete,
       destinationPrefix: Option.getOrUndefined(destinationPrefix)
     })
     const environment = yield* Environment.address
@@ -42,9 +58,12 @@ export const replicate = Command.make(
       Layer.provide(ConsulHttp.layer({ address: base, token })),
       Layer.provide(NodeHttpClient.layerUndici)
     )
-    return yield* Effect.provide(
-      Effect.flatMap(Replicator, ({ run }) => run),
-      replicator
-    )
+    const replicating = Effect.gen(function* () {
+      const { run, runOnce } = yield* Replicator
+      if (!once) return yield* run
+      const { size } = yield* runOnce
+      if (size > 0) return yield* new DeletesHeld({ held: size, limit: replication.maxDeletes })
+    })
+    return yield* Effect.provide(replicating, replicator)
   }, withLogLevel)
 )

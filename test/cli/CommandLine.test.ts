@@ -51,7 +51,18 @@ describe("the command line", () => {
     [[...valid, "--status="], "-status"],
     [[...valid, "-lock=a", "-status=a"], "-status"],
     [[...valid, "-service="], "-service"],
-    [[...valid, "-log-level=loud"], "-log-level"]
+    [[...valid, "-log-level=loud"], "-log-level"],
+    [[...valid, "-max-deletes="], "-max-deletes"],
+    [[...valid, "-max-deletes=most"], "-max-deletes"],
+    [[...valid, "-max-deletes=-1"], "-max-deletes"],
+    [[...valid, "-max-deletes", "1.5"], "-max-deletes"],
+    [[...valid, "-max-deletes", "101%"], "-max-deletes"],
+    [[...valid, "-reconcile="], "-reconcile"],
+    [[...valid, "-reconcile=60"], "-reconcile"],
+    [[...valid, "-reconcile=-1s"], "-reconcile"],
+    [[...valid, "-reconcile=1ms"], "-reconcile"],
+    [[...valid, "-once=perhaps"], "perhaps"],
+    [[...valid, "-no-delete=perhaps"], "perhaps"]
   ] as const) {
     it.effect(
       `${args.map((arg) => JSON.stringify(arg)).join(" ")} is refused by a line that names ${named}`,

@@ -2,6 +2,7 @@ import * as CliConfig from "@effect/cli/CliConfig"
 import * as Descriptor from "@effect/cli/CommandDescriptor"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
@@ -32,7 +33,7 @@ const spellings = {
   "--a x": (name: string, value: string) => [`--${name}`, value]
 }
 
-const names = ["addr", "src", "prefix", "dst-prefix", "lock", "status", "service"] as const
+const names = ["addr", "src", "prefix", "dst-prefix", "lock", "status", "service", "max-deletes"] as const
 
 const value = fc.oneof(
   text,
@@ -78,7 +79,10 @@ const defaults = {
   destinationPrefix: Option.none(),
   lock: "service/consul-replicate/leader",
   status: "service/consul-replicate/status",
-  service: "consul-replicate"
+  service: "consul-replicate",
+  maxDeletes: "50%",
+  noDelete: false,
+  once: false
 }
 
 describe("arguments", () => {
@@ -94,11 +98,46 @@ describe("arguments", () => {
               ? [name, Option.some(value)]
               : name === "dst-prefix"
                 ? ["destinationPrefix", Option.some(value)]
-                : [name, value]
+                : [name === "max-deletes" ? "maxDeletes" : name, value]
           )
         )
         expect(yield* parse(args)).toMatchObject({ options: { ...defaults, ...expected }, leftover: [] })
       })
+  )
+
+  it.effect.each([
+    ["-once", true],
+    ["--once", true],
+    ["-once=true", true],
+    ["--once=1", true],
+    ["-once=T", true],
+    ["-once=false", false],
+    ["--once=0", false],
+    ["-once=FALSE", false]
+  ] as const)("a flag is given or not as in Go: %s", ([arg, given]) =>
+    Effect.gen(function* () {
+      for (const args of [
+        [arg, "-src=x"],
+        ["-src=x", arg]
+      ]) {
+        expect(yield* parse(args)).toMatchObject({ options: { src: "x", once: given }, leftover: [] })
+      }
+      expect(yield* parse([arg.replace("once", "no-delete")])).toMatchObject({
+        options: { noDelete: given, once: false },
+        leftover: []
+      })
+    })
+  )
+
+  it.effect.each([
+    [[], 60_000],
+    [["-reconcile=1m30s"], 90_000],
+    [["-reconcile", "0"], 0]
+  ] as const)("an interval is read as Go's: %j", ([args, millis]) =>
+    Effect.gen(function* () {
+      const { options } = yield* parse(args)
+      expect(options && Duration.toMillis(options.reconcile)).toBe(millis)
+    })
   )
 
   it.effect("an option that may be repeated keeps all of its values, in every spelling", () =>
