@@ -506,7 +506,10 @@ describe.concurrent("LeaderLock", () => {
         // It gets there, and the answer is still under way.
         yield* instance.network.disturb(Network.on(line, (_, pass) => Effect.zipRight(pass, Effect.never)))
         const { fiber, led } = yield* stand(instance)
-        yield* Fiber.interrupt(fiber)
+        const ending = yield* Effect.fork(Fiber.interrupt(fiber))
+        // A registration that is under way is waited for, though not for long, before it is undone.
+        yield* Time.pass("2 seconds")
+        yield* Fiber.join(ending)
         expect(led).toEqual([])
         yield* nothingIsLeft
       }).pipe(Effect.provide(World.layer))

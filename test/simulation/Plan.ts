@@ -128,9 +128,9 @@ const write = (dice: Dice.Dice, prefix: string, withLarge: boolean): SourceWrite
   const key = dice.chance(0.5) ? simple : prefix + dice.pick(["folder/", ...odd])
   if (dice.chance(0.3)) return { _tag: "Remove", key }
   const flags = dice.pick([0n, 0n, 0n, 42n, 2n ** 64n - 1n])
-  // A key that a path cannot name takes no large value.
+  // A key that a path cannot name takes no large value; two that do are enough, for each is read again and again.
   return withLarge && dice.chance(0.15)
-    ? { _tag: "Put", key: simple, size: large, flags }
+    ? { _tag: "Put", key: `${prefix}k${dice.between(0, 1)}`, size: large, flags }
     : { _tag: "Put", key, size: dice.between(0, 12), flags }
 }
 
