@@ -140,9 +140,10 @@ export const eventually = <A>(
   })
 
 /** Waits until both sides hold the same under their prefixes, where the second is named like the first. */
-export const converge = (source: Store, destination: Store, prefix: string) =>
+export const converge = (source: Store, destination: Store, prefix: string, limit?: `${number} seconds`) =>
   eventually(
     Effect.all({ source: source.entries(prefix), destination: destination.entries(prefix) }),
     ({ destination, source }) =>
-      source.length === destination.length && source.every((entry, i) => entry === destination[i])
+      source.length === destination.length && source.every((entry, i) => entry === destination[i]),
+    limit
   )
