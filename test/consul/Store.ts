@@ -140,10 +140,9 @@ export const eventually = <A>(
   })
 
 /** Waits until both sides hold the same under their prefixes, where the second is named like the first. */
-export const converge = (source: Store, destination: Store, prefix: string, limit?: `${number} seconds`) =>
+export const converge = (source: Store, destination: Store, prefix: string) =>
   eventually(
     Effect.all({ source: source.entries(prefix), destination: destination.entries(prefix) }),
     ({ destination, source }) =>
-      source.length === destination.length && source.every((entry, i) => entry === destination[i]),
-    limit
+      source.length === destination.length && source.every((entry, i) => entry === destination[i])
   )

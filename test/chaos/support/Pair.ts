@@ -36,6 +36,15 @@ export const foreignTo = ({ prefix }: Pick<Pair, "prefix">): ReadonlyArray<strin
   `foreign/${prefix}a`
 ]
 
+/** The keys that are not the same on both sides; a failing expectation shows them, and no value. */
+const differing = (source: ReadonlyArray<string>, destination: ReadonlyArray<string>) => {
+  const [left, right] = [new Set(source), new Set(destination)]
+  return [
+    ...source.filter((entry) => !right.has(entry)),
+    ...destination.filter((entry) => !left.has(entry))
+  ].map((entry) => /"Key":("(?:[^"\\]|\\.)*")/.exec(entry)?.[1] ?? "?")
+}
+
 export const make = (
   name: string,
   { destination, source }: { readonly source: Place; readonly destination: Place },
@@ -71,6 +80,12 @@ export const make = (
         yield* Store.eventually(to.value(prefix + name), (value) => value === String(before), "60 seconds")
         return (yield* Clock.currentTimeMillis) - before
       }),
-    settle: Effect.asVoid(Store.converge(from, to, prefix, "60 seconds"))
+    settle: Effect.asVoid(
+      Store.eventually(
+        Effect.zipWith(from.entries(prefix), to.entries(prefix), differing),
+        (keys) => keys.length === 0,
+        "60 seconds"
+      )
+    )
   }
 }

@@ -11,9 +11,11 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import { ClientResponse } from "../../../src/testing/internal/ClientResponse.js"
 import * as Network from "../../support/Network.js"
 
@@ -47,7 +49,9 @@ const whole = HttpClient.transformResponse(
 /** Listens until the scope closes. An exchange that fails breaks the connection of its client. */
 export const make = Effect.fnUntraced(
   function* (upstream: string) {
-    const network = Network.make(whole(yield* HttpClient.HttpClient))
+    // Its connections live as long as the proxy.
+    const clients = yield* Layer.build(NodeHttpClient.layerUndici)
+    const network = Network.make(whole(Context.get(clients, HttpClient.HttpClient)))
 
     const app = Effect.gen(function* () {
       const asked = yield* HttpServerRequest.HttpServerRequest
