@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Program from "../../cli/Program.js"
 import * as Store from "../../consul/Store.js"
 
@@ -18,7 +19,7 @@ export interface Pair {
   readonly start: (agent?: string) => ReturnType<typeof Program.start>
   /** The session that holds the lock. */
   readonly session: Effect.Effect<Option.Option<string>>
-  /** Writes a key of this name at the source and answers with the ms until it is at the destination. */
+  /** Writes a key of this name as soon as the source takes it; answers with the ms until it is at the destination. */
   readonly arrives: (name: string) => Effect.Effect<number>
   /** Waits until both sides are equal, for a minute. */
   readonly settle: Effect.Effect<void>
@@ -76,7 +77,14 @@ export const make = (
     arrives: (name) =>
       Effect.gen(function* () {
         const before = yield* Clock.currentTimeMillis
-        yield* from.put({ key: prefix + name, value: String(before) })
+        yield* from
+          .put({ key: prefix + name, value: String(before) })
+          .pipe(
+            Effect.sandbox,
+            Effect.retry(Schedule.spaced("20 millis")),
+            Effect.timeout("60 seconds"),
+            Effect.orDie
+          )
         yield* Store.eventually(to.value(prefix + name), (value) => value === String(before), "60 seconds")
         return (yield* Clock.currentTimeMillis) - before
       }),
