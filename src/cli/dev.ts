@@ -8,6 +8,7 @@ import * as ValidationError from "@effect/cli/ValidationError"
 import * as Arr from "effect/Array"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { SimConsul } from "../testing/index.js"
 import * as EmbeddedServers from "./EmbeddedServers.js"
 import type { Documented } from "./help.js"
@@ -57,7 +58,14 @@ const options = {
         : Effect.fail(ValidationError.invalidValue(HelpDoc.p("option -dc names a datacenter twice")))
     )
   ),
-  bind: Options.text("bind").pipe(Options.withDefault(defaults.bind))
+  bind: Options.text("bind").pipe(
+    Options.withDefault(defaults.bind),
+    // Node listens on every address of the machine where it is given none.
+    Options.filterMap(
+      (address) => (address.trim() === "" ? Option.none() : Option.some(address)),
+      "option -bind needs an address, such as 127.0.0.1"
+    )
+  )
 }
 
 export const dev = Command.make(

@@ -36,7 +36,18 @@ const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) =
   )
 }
 
+/**
+ * Ends when nobody reads what we say any more, as in `demo | head -3`, like a program that SIGPIPE stops. Left alone,
+ * Node dies of that with a trace, and without giving the lock back.
+ */
+const unread = Effect.async<never>((resume) => {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", () => resume(Effect.interrupt))
+  }
+})
+
 run(process.argv.slice(2)).pipe(
+  Effect.raceFirst(unread),
   Effect.tapErrorCause(report),
   Effect.provide(Layer.merge(NodeContext.layer, Log.layer({ terminal: process.stderr.isTTY }))),
   NodeRuntime.runMain({

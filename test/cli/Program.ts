@@ -12,7 +12,8 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 
-const cli = Url.fileURLToPath(new URL("../../dist/cli.js", import.meta.url))
+/** The built program. */
+export const path = Url.fileURLToPath(new URL("../../dist/cli.js", import.meta.url))
 
 export interface Program {
   readonly pid: number
@@ -20,6 +21,10 @@ export interface Program {
   readonly log: Effect.Effect<ReadonlyArray<string>>
   /** Waits until a line of stderr matches, at most for 30 s; fails with all lines. */
   readonly says: (pattern: RegExp) => Effect.Effect<string>
+  /** What it has written to stdout so far. */
+  readonly output: Effect.Effect<ReadonlyArray<string>>
+  /** As `says`, for stdout. */
+  readonly prints: (pattern: RegExp) => Effect.Effect<string>
   readonly signal: (signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
   /** The exit code, or none when a signal ended it. */
   readonly exit: Effect.Effect<Option.Option<number>>
@@ -28,46 +33,60 @@ export interface Program {
 /** Processes know nothing of a test's clock. */
 export const live = Effect.withClock(Clock.make())
 
+/** Reads lines as they come. */
+const collect = Effect.fnUntraced(function* (stream: Stream.Stream<Uint8Array, unknown>) {
+  const lines: Array<string> = []
+  const reading = yield* stream.pipe(
+    Stream.decodeText(),
+    Stream.splitLines,
+    Stream.runForEach((line) => Effect.sync(() => lines.push(line))),
+    Effect.ignore,
+    Effect.forkScoped
+  )
+  const until = (pattern: RegExp) =>
+    Effect.suspend(() => Option.fromNullable(lines.find((line) => pattern.test(line)))).pipe(
+      Effect.retry(Schedule.spaced("10 millis")),
+      Effect.timeout("30 seconds"),
+      Effect.orElse(() => Effect.dieMessage(`no line matches ${pattern}; it said:\n${lines.join("\n")}`)),
+      live
+    )
+  return { read: Effect.sync(() => [...lines]), until, ended: reading.await }
+})
+
 /** Starts the program, and kills it with the scope. */
 export const start = (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {}
 ): Effect.Effect<Program, PlatformError, CommandExecutor.CommandExecutor | Scope.Scope> =>
   Effect.gen(function* () {
-    const process = yield* Command.start(Command.env(Command.make("node", cli, ...args), env))
-    const lines: Array<string> = []
-    const reading = yield* process.stderr.pipe(
-      Stream.decodeText(),
-      Stream.splitLines,
-      Stream.runForEach((line) => Effect.sync(() => lines.push(line))),
-      Effect.ignore,
-      Effect.forkScoped
-    )
-    const says = (pattern: RegExp) =>
-      Effect.suspend(() => Option.fromNullable(lines.find((line) => pattern.test(line)))).pipe(
-        Effect.retry(Schedule.spaced("10 millis")),
-        Effect.timeout("30 seconds"),
-        Effect.orElse(() => Effect.dieMessage(`no line matches ${pattern}; it said:\n${lines.join("\n")}`))
-      )
+    const process = yield* Command.start(Command.env(Command.make("node", path, ...args), env))
+    const log = yield* collect(process.stderr)
+    const output = yield* collect(process.stdout)
     return {
       pid: process.pid,
-      log: Effect.sync(() => [...lines]),
-      says: (pattern) => live(says(pattern)),
+      log: log.read,
+      says: log.until,
+      output: output.read,
+      prints: output.until,
       signal: (signal) => Effect.sync(() => void globalThis.process.kill(process.pid, signal)),
-      exit: live(process.exitCode.pipe(Effect.option, Effect.zipLeft(reading.await)))
+      exit: live(
+        process.exitCode.pipe(Effect.option, Effect.zipLeft(log.ended), Effect.zipLeft(output.ended))
+      )
     }
   })
 
-/** Runs the program to its end. */
-export const run = (
-  args: ReadonlyArray<string>
-): Effect.Effect<
-  { readonly code: number; readonly stdout: string; readonly stderr: string },
-  PlatformError,
-  CommandExecutor.CommandExecutor
-> =>
+interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs any command to its end. */
+export const capture = (
+  command: Command.Command
+): Effect.Effect<Outcome, PlatformError, CommandExecutor.CommandExecutor> =>
   Effect.gen(function* () {
-    const process = yield* Command.start(Command.make("node", cli, ...args))
+    const process = yield* Command.start(command)
     const text = (stream: typeof process.stdout) => Stream.mkString(Stream.decodeText(stream))
     const [code, stdout, stderr] = yield* Effect.all(
       [process.exitCode, text(process.stdout), text(process.stderr)],
@@ -75,3 +94,6 @@ export const run = (
     )
     return { code, stdout, stderr }
   }).pipe(Effect.scoped, live)
+
+/** Runs the program to its end. */
+export const run = (args: ReadonlyArray<string>) => capture(Command.make("node", path, ...args))

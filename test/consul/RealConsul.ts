@@ -33,10 +33,15 @@ export interface Datacenter extends ConsulAgent.Controls {
 
 export type Datacenters<Name extends string> = { readonly [N in Name]: Datacenter }
 
-export interface Options {
-  /** In each datacenter: 1 unless given. */
+/** Of each datacenter that has none of its own. */
+export interface Options<Name extends string = never> extends DatacenterOptions {
+  readonly own?: { readonly [N in Name]?: DatacenterOptions } | undefined
+}
+
+export interface DatacenterOptions {
+  /** 1 unless given. */
   readonly servers?: number | undefined
-  /** Agents that are no servers, in each datacenter: none unless given. */
+  /** Agents that are no servers: none unless given. */
   readonly clients?: number | undefined
   /** For every agent, as in Consul's own files: `{ limits: { txn_max_req_len: 1_000_000 } }`. */
   readonly config?: { readonly [key: string]: unknown } | undefined
@@ -45,7 +50,7 @@ export interface Options {
 /** Starts datacenters that know each other, and waits until each takes writes and reaches all others. */
 export const datacenters = <const Name extends string>(
   names: ReadonlyArray<Name>,
-  options: Options = {}
+  options: Options<Name> = {}
 ): Effect.Effect<
   Datacenters<Name>,
   ConsulAgent.StartError | PlatformError,
@@ -84,25 +89,30 @@ const attempt = <A, E, R>(self: Effect.Effect<A, E, R>) =>
 
 const startAll = Effect.fnUntraced(function* <Name extends string>(
   names: ReadonlyArray<Name>,
-  { clients = 0, config = {}, servers = 1 }: Options
+  { own, ...common }: Options<Name>
 ) {
   const consul = yield* binary
   const folder = yield* temporaryFolder
-  const size = servers + clients
-  const firstPort = yield* FreePorts.take(names.length * size * portsEach)
+  const sizes = names.map((datacenter) => {
+    const { clients = 0, config = {}, servers = 1 } = own?.[datacenter] ?? common
+    return { datacenter, config, servers, size: servers + clients }
+  })
+  const before = (index: number) => sizes.slice(0, index).reduce((sum, { size }) => sum + size, 0)
+  const firstPort = yield* FreePorts.take(before(sizes.length) * portsEach)
 
-  const plan = names.map((datacenter, index) => ({
+  const plan = sizes.map(({ config, datacenter, servers, size }, index) => ({
     datacenter,
+    config,
     nodes: Arr.map(Arr.range(1, size), (number) => ({
       datacenter,
       name: `${datacenter}-${number}`,
       server: number <= servers,
-      port: firstPort + (index * size + number - 1) * portsEach
+      port: firstPort + (before(index) + number - 1) * portsEach
     }))
   }))
   const settings = yield* settingsIn(plan.flatMap(({ nodes }) => nodes.filter(({ server }) => server)))
 
-  const world = yield* Effect.forEach(plan, ({ datacenter, nodes }) =>
+  const world = yield* Effect.forEach(plan, ({ config, datacenter, nodes }) =>
     Effect.forEach(nodes, (node) =>
       ConsulAgent.make({
         binary: consul,

@@ -1,0 +1,32 @@
+/**
+ * How much chaos, and which: `CHAOS=full` for minutes or `short` (unless given) for seconds of each, and `CHAOS_SEED`
+ * for the choices of an earlier run. The only place that reads either.
+ */
+import * as Config from "effect/Config"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import type { TestContext } from "vitest"
+
+const extent = Config.literal("short", "full")("CHAOS").pipe(Config.withDefault("short"), Effect.orDie)
+
+/** What suits the extent. */
+export const sized = <A>(sizes: { readonly short: A; readonly full: A }): Effect.Effect<A> =>
+  Effect.map(extent, (name) => sizes[name])
+
+const chosenSeed = Config.integer("CHAOS_SEED").pipe(Effect.orElse(() => Random.nextIntBetween(0, 1_000_000)))
+
+/** Runs a test on a seed, and says how to run it again when it fails. */
+export const seeded = <A, E, R>(
+  { task }: TestContext,
+  test: (seed: number) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    const seed = yield* chosenSeed
+    const size = yield* extent
+    return yield* Effect.tapErrorCause(test(seed), () =>
+      Console.error(
+        `again: CHAOS=${size} CHAOS_SEED=${seed} npm run test:chaos -- -t ${JSON.stringify(task.name)}`
+      )
+    )
+  })
