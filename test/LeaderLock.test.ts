@@ -10,6 +10,7 @@ import { SimConsul } from "../src/testing/index.js"
 import { version } from "../src/Version.js"
 import { failureOf } from "./support/Failure.js"
 import * as Network from "./support/Network.js"
+import * as Time from "./support/Time.js"
 import * as World from "./support/World.js"
 
 /** Lets everything run that needs no time. */
