@@ -54,3 +54,28 @@ export const encode = (operation: Operation): string => {
   if ("session" in operation) fields += `,"Session":${JSON.stringify(operation.session)}`
   return `{"KV":{${fields}}}`
 }
+
+/** Characters that JSON writes as they are, in one byte each. */
+const plain = /^[ !#-[\]-~]*$/
+
+const utf8 = new TextEncoder()
+
+const quotedBytes = (text: string): number =>
+  plain.test(text) ? text.length + 2 : utf8.encode(JSON.stringify(text)).length
+
+/**
+ * How many bytes {@link encode} makes of the operation. Counted, because every operation is sized to be packed before
+ * the first is sent: encoding it for that would do the work twice, or keep the text of all of them in memory.
+ *
+ * @since 0.1.0
+ * @category encoding
+ */
+export const sizeOf = (operation: Operation): number => {
+  let bytes = '{"KV":{"Verb":"","Key":}}'.length + verbs[operation._tag].length + quotedBytes(operation.key)
+  if ("value" in operation) {
+    bytes += ',"Value":"","Flags":'.length + operation.value.length + String(operation.flags).length
+  }
+  if ("index" in operation) bytes += ',"Index":'.length + String(operation.index).length
+  if ("session" in operation) bytes += ',"Session":'.length + quotedBytes(operation.session)
+  return bytes
+}

@@ -5,7 +5,7 @@
  */
 import * as Option from "effect/Option"
 import type { Changes, Write } from "./Diff.js"
-import { encode, Operation } from "./Operation.js"
+import { Operation, sizeOf } from "./Operation.js"
 
 /**
  * Proof of leadership: `session` holds the key `lock`. Goes into every transaction.
@@ -37,15 +37,28 @@ export interface Limits {
 export const defaultLimits: Limits = { operations: 64, bytes: 524_288 }
 
 /**
- * Ordered work. A `Batch` fits one transaction beside its two head operations. A `Large` value fits none and needs
- * a PUT of its own.
+ * What goes into one transaction, after the two operations at its head.
  *
  * @since 0.1.0
  * @category models
  */
-export type Step =
-  | { readonly _tag: "Batch"; readonly operations: ReadonlyArray<Operation> }
-  | { readonly _tag: "Large"; readonly write: Write }
+export type Batch = ReadonlyArray<Operation>
+
+/**
+ * Work in the order in which it must land: each field after all of the one before, and within a field in any order,
+ * since no two of its operations are on one key. `large` are the values that fit no transaction and need a PUT of
+ * their own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Packed {
+  readonly large: ReadonlyArray<Write>
+  readonly writes: ReadonlyArray<Batch>
+  readonly deletes: ReadonlyArray<Batch>
+  /** What the checkpoint goes with; empty where nothing else is left for it. */
+  readonly last: Batch
+}
 
 /**
  * The operation that voids a transaction of an instance that no longer leads. Consul reports its failure as that of
@@ -60,81 +73,91 @@ export const fenceOperation = (fence: Fence): Operation =>
 /** The fence and one operation on the status key stand at the head of every transaction. */
 const headOperations = 2
 
-const encoder = new TextEncoder()
+/**
+ * Bytes of the operations in the body of a transaction, each with the comma before it.
+ *
+ * @since 0.1.0
+ * @category packing
+ */
+export const bytesOf = (operations: ReadonlyArray<Operation>): number =>
+  operations.reduce((sum, operation) => sum + sizeOf(operation) + 1, 0)
 
-/** Bytes of the operation in the body of a transaction, with the comma before it. Base64 is one byte a character. */
-export const sizeOf = (operation: Operation): number => {
-  const value = "value" in operation ? operation.value : ""
-  const rest = value === "" ? operation : { ...operation, value: "" }
-  return encoder.encode(encode(rest)).length + value.length + 1
+/** In the given order, in as few batches as hold them; an operation that has no room anywhere is alone. */
+const batchesOf = (operations: ReadonlyArray<Operation>, room: Limits): Array<Batch> => {
+  const batches: Array<Array<Operation>> = []
+  let batch: Array<Operation> = []
+  let bytes = 0
+  for (const operation of operations) {
+    const size = sizeOf(operation) + 1
+    if (batch.length === 0 || batch.length === room.operations || bytes + size > room.bytes) {
+      batch = []
+      bytes = 0
+      batches.push(batch)
+    }
+    batch.push(operation)
+    bytes += size
+  }
+  return batches
 }
 
 /**
- * Large values first, then writes, then deletes, each in the given order, in as few transactions as hold them. Never
- * empty: the last step is a batch, so that the checkpoint has a transaction to go with even where nothing changed.
+ * Packs changes, in the given order, into as few transactions as hold them. What fits one transaction is the `last`
+ * alone; deletes go with writes only there, since anywhere else they could land before other writes.
  *
  * `headBytes` is the size of the head operations.
  *
  * @since 0.1.0
  * @category packing
  */
-export const pack = (
-  changes: Changes,
-  headBytes: number,
-  limits: Limits = defaultLimits
-): ReadonlyArray<Step> => {
-  const maxOperations = Math.max(1, limits.operations - headOperations)
-  // Two brackets, less the comma that the first operation goes without.
-  const maxBytes = limits.bytes - headBytes - 1
-  const large: Array<Step> = []
-  const batches: Array<Step> = []
-  let operations: Array<Operation> = []
-  let bytes = 0
-  const flush = () => {
-    batches.push({ _tag: "Batch", operations })
-    operations = []
-    bytes = 0
+export const pack = (changes: Changes, headBytes: number, limits: Limits = defaultLimits): Packed => {
+  const room: Limits = {
+    operations: Math.max(1, limits.operations - headOperations),
+    // Two brackets, less the comma that the first operation goes without.
+    bytes: limits.bytes - headBytes - 1
   }
-  const add = (operation: Operation, size: number) => {
-    if (operations.length === maxOperations || (operations.length > 0 && bytes + size > maxBytes)) flush()
-    operations.push(operation)
-    bytes += size
-  }
+  const large: Array<Write> = []
+  const sets: Array<Operation> = []
   for (const write of changes.writes) {
     const operation = Operation.Set(write)
-    const size = sizeOf(operation)
-    if (size > maxBytes) large.push({ _tag: "Large", write })
-    else add(operation, size)
+    if (sizeOf(operation) + 1 > room.bytes) large.push(write)
+    else sets.push(operation)
   }
-  for (const key of changes.deletes) {
-    const operation = Operation.Delete({ key })
-    add(operation, sizeOf(operation))
+  const writes = batchesOf(sets, room)
+  const deletes = batchesOf(
+    changes.deletes.map((key) => Operation.Delete({ key })),
+    room
+  )
+  if (deletes.length <= 1) {
+    const together = batchesOf([...(writes.at(-1) ?? []), ...deletes.flat()], room)
+    if (together.length <= 1)
+      return { large, writes: writes.slice(0, -1), deletes: [], last: together.flat() }
   }
-  if (operations.length > 0 || batches.length === 0) flush()
-  return [...large, ...batches]
+  return { large, writes, deletes: deletes.slice(0, -1), last: deletes.at(-1) ?? [] }
 }
 
 /**
  * The limits to go on with after Consul refused a batch as too large (413), of operations or of bytes as its
- * `reason` says: half of what was refused. None when that cannot help, since what was refused is a single operation.
+ * `reason` says: half of what was refused, and never more than before, since several may be refused at once. None
+ * when that cannot help, since what was refused is a single operation.
  *
  * @since 0.1.0
  * @category packing
  */
 export const halve = (
   limits: Limits,
-  refused: ReadonlyArray<Operation>,
+  refused: Batch,
   headBytes: number,
   reason: string
 ): Option.Option<Limits> => {
-  const bytes = refused.reduce((sum, operation) => sum + sizeOf(operation), headBytes)
   if (reason.includes("operations")) {
+    const operations = headOperations + (refused.length >> 1)
     return refused.length > 1
-      ? Option.some({ ...limits, operations: headOperations + (refused.length >> 1) })
+      ? Option.some({ ...limits, operations: Math.min(limits.operations, operations) })
       : Option.none()
   }
+  const bytes = (headBytes + bytesOf(refused)) >> 1
   // A single write may still go by a PUT of its own, which takes more than a transaction does.
   return refused.length > 1 || refused[0]?._tag === "Set"
-    ? Option.some({ ...limits, bytes: bytes >> 1 })
+    ? Option.some({ ...limits, bytes: Math.min(limits.bytes, bytes) })
     : Option.none()
 }

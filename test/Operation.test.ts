@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
-import { encode, Operation } from "../src/Operation.js"
+import { encode, Operation, sizeOf } from "../src/Operation.js"
 import { flags, text, value } from "./support/Keys.js"
 
 /** Reads the operation, its flags by their digits: `JSON.parse` would round them. */
@@ -36,6 +36,18 @@ describe("Operation", () => {
       check(Operation.CheckSession({ key, session }), { Verb: "check-session", Key: key, Session: session })
     }
   )
+
+  it.prop("its size is that of its text, to the byte", [text, value, flags, index, session], (given) => {
+    const [key, value, flags, index, session] = given
+    for (const operation of [
+      Operation.Set({ key, value, flags }),
+      Operation.Cas({ key, value, flags, index }),
+      Operation.Delete({ key }),
+      Operation.CheckSession({ key, session })
+    ]) {
+      expect(sizeOf(operation)).toBe(new TextEncoder().encode(encode(operation)).length)
+    }
+  })
 
   it("writes flags in full", () => {
     for (const flags of [0n, 2n ** 53n + 1n, 3304740253564472344n, 2n ** 64n - 1n]) {

@@ -17,7 +17,7 @@ const encoder = new TextEncoder()
 const bodyBytes = (operations: ReadonlyArray<Operation>) =>
   encoder.encode(`[${operations.map(encode).join(",")}]`).length
 
-const headBytes = head.reduce((sum, operation) => sum + Transaction.sizeOf(operation), 0)
+const headBytes = Transaction.bytesOf(head)
 
 const base64 = fc.nat(60).map((n) => "AAAA".repeat(n))
 
@@ -32,11 +32,8 @@ const limits: fc.Arbitrary<Transaction.Limits> = fc.record({
   bytes: fc.integer({ min: headBytes + 601, max: headBytes + 6_000 })
 })
 
-const batchesOf = (steps: ReadonlyArray<Transaction.Step>) =>
-  steps.flatMap((step) => (step._tag === "Batch" ? [step.operations] : []))
-
-const largeOf = (steps: ReadonlyArray<Transaction.Step>) =>
-  steps.flatMap((step) => (step._tag === "Large" ? [step.write] : []))
+/** All batches, in the order in which they land. */
+const batchesOf = ({ deletes, last, writes }: Transaction.Packed) => [...writes, ...deletes, last]
 
 const fits = (operations: ReadonlyArray<Operation>, limits: Transaction.Limits) =>
   operations.length + head.length <= limits.operations && bodyBytes([...head, ...operations]) <= limits.bytes
@@ -47,20 +44,14 @@ const operationsOf = ({ deletes, writes }: Changes) => [
 ]
 
 describe("Transaction", () => {
-  it.prop("a size is that of the encoded operation and a comma, to the byte", [changes], ([changes]) => {
-    for (const operation of [...operationsOf(changes), ...head]) {
-      expect(Transaction.sizeOf(operation)).toBe(encoder.encode(`${encode(operation)},`).length)
-    }
-  })
-
   it.prop("holds every change exactly once: large values, writes, deletes", [changes, limits], (given) => {
     const [changes, limits] = given
-    const steps = Transaction.pack(changes, headBytes, limits)
-    const large = largeOf(steps)
-    const rest = changes.writes.filter((write) => !large.includes(write))
-    expect(steps.slice(0, large.length).every((step) => step._tag === "Large")).toBe(true)
-    expect(large).toEqual(changes.writes.filter((write) => large.includes(write)))
-    expect(batchesOf(steps).flat()).toEqual(operationsOf({ ...changes, writes: rest }))
+    const packed = Transaction.pack(changes, headBytes, limits)
+    const rest = changes.writes.filter((write) => !packed.large.includes(write))
+    expect(packed.large).toEqual(changes.writes.filter((write) => packed.large.includes(write)))
+    expect(batchesOf(packed).flat()).toEqual(operationsOf({ ...changes, writes: rest }))
+    expect(packed.writes.flat().every(({ _tag }) => _tag === "Set")).toBe(true)
+    expect(packed.deletes.flat().every(({ _tag }) => _tag === "Delete")).toBe(true)
   })
 
   it.prop(
@@ -68,35 +59,46 @@ describe("Transaction", () => {
     [changes, limits],
     (given) => {
       const [changes, limits] = given
-      const steps = Transaction.pack(changes, headBytes, limits)
-      for (const batch of batchesOf(steps)) {
+      const packed = Transaction.pack(changes, headBytes, limits)
+      for (const batch of batchesOf(packed)) {
         expect(batch.length + head.length).toBeLessThanOrEqual(limits.operations)
         expect(bodyBytes([...head, ...batch])).toBeLessThanOrEqual(limits.bytes)
       }
-      for (const write of largeOf(steps)) expect(fits([Operation.Set(write)], limits)).toBe(false)
+      for (const write of packed.large) expect(fits([Operation.Set(write)], limits)).toBe(false)
     }
   )
 
   it.prop("what fits one transaction is one transaction", [changes, limits], ([changes, limits]) => {
-    const steps = Transaction.pack(changes, headBytes, limits)
-    expect(steps.length === 1 && steps[0]?._tag === "Batch").toBe(fits(operationsOf(changes), limits))
+    const packed = Transaction.pack(changes, headBytes, limits)
+    const isOne = batchesOf(packed).length === 1 && packed.large.length === 0
+    expect(isOne).toBe(fits(operationsOf(changes), limits))
   })
 
-  it.prop("no batch has room for the first operation of the next", [changes, limits], ([changes, limits]) => {
-    const batches = batchesOf(Transaction.pack(changes, headBytes, limits))
-    for (const [i, batch] of batches.entries()) {
-      const next = batches[i + 1]?.[0]
-      if (next !== undefined) expect(fits([...batch, next], limits)).toBe(false)
+  it.prop(
+    "no batch has room for the first operation of the next of its kind",
+    [changes, limits],
+    ([changes, limits]) => {
+      const { deletes, writes } = Transaction.pack(changes, headBytes, limits)
+      for (const batches of [writes, deletes]) {
+        for (const [i, batch] of batches.entries()) {
+          const next = batches[i + 1]?.[0]
+          if (next !== undefined) expect(fits([...batch, next], limits)).toBe(false)
+        }
+      }
     }
-  })
+  )
 
-  it.prop("ends with a batch, which the checkpoint goes with", [changes, limits], ([changes, limits]) => {
-    const steps = Transaction.pack(changes, headBytes, limits)
-    expect(steps.at(-1)?._tag).toBe("Batch")
-    const empty = batchesOf(steps).filter((batch) => batch.length === 0)
-    const batched = changes.writes.length - largeOf(steps).length + changes.deletes.length
-    expect(empty.length).toBe(batched === 0 ? 1 : 0)
-  })
+  it.prop(
+    "no batch but the last is empty, and that only where nothing is left for it",
+    [changes, limits],
+    (given) => {
+      const [changes, limits] = given
+      const { deletes, last, writes } = Transaction.pack(changes, headBytes, limits)
+      expect([...writes, ...deletes].every((batch) => batch.length > 0)).toBe(true)
+      // Writes that fill several transactions, and deletes that fit none of them, leave the last to the deletes.
+      if (changes.deletes.length > 0) expect(last.length).toBeGreaterThan(0)
+    }
+  )
 
   it("fills the limits of Consul to the last operation and the last byte", () => {
     const small = Array.from({ length: 63 }, (_, i) => ({ key: `k${i}`, value: "", flags: 0n }))
@@ -111,7 +113,7 @@ describe("Transaction", () => {
     const exactly = Transaction.pack({ writes: [write(room)], deletes: [] }, headBytes)
     expect(batchesOf(exactly).map((batch) => bodyBytes([...head, ...batch]))).toEqual([524_288])
     const more = Transaction.pack({ writes: [write(room + 1)], deletes: [] }, headBytes)
-    expect(more.map((step) => step._tag)).toEqual(["Large", "Batch"])
+    expect(more).toEqual({ large: [write(room + 1)], writes: [], deletes: [], last: [] })
   })
 
   it.prop(
@@ -151,7 +153,7 @@ describe("Transaction", () => {
     const halved = Option.getOrThrow(
       Transaction.halve(Transaction.defaultLimits, refused, headBytes, "Request body too large")
     )
-    expect(Transaction.pack({ writes: [write], deletes: [] }, headBytes, halved)[0]?._tag).toBe("Large")
+    expect(Transaction.pack({ writes: [write], deletes: [] }, headBytes, halved).large).toEqual([write])
   })
 
   it("nothing is halved where a single operation or an empty batch was refused", () => {

@@ -13,6 +13,7 @@ import { SimConsul } from "../src/testing/index.js"
 import * as Writer from "../src/Writer.js"
 import { failureOf } from "./support/Failure.js"
 import * as Network from "./support/Network.js"
+import * as Time from "./support/Time.js"
 import * as World from "./support/World.js"
 
 const transactions = "PUT /v1/txn"
@@ -21,6 +22,8 @@ const writes = (count: number, value = "MQ==") =>
   Array.from({ length: count }, (_, i) => ({ key: `global/${i}`, value, flags: BigInt(i) }))
 
 const changes = (change: Partial<Changes>): Changes => ({ writes: [], deletes: [], ...change })
+
+const others = (count: number) => Array.from({ length: count }, (_, i) => `global/other/${i}`)
 
 const one = (value: string) => changes({ writes: [{ key: "global/a", value: btoa(value), flags: 0n }] })
 
@@ -103,14 +106,22 @@ describe.concurrent("Writer", () => {
           78
         )
         const sent = transactionsOf(leader)
-        expect(sent.map((operations) => operations.length)).toEqual([2, 64, 64, 28, 64, 40])
+        expect(sent.map((operations) => operations.length)).toEqual([2, 64, 64, 28, 22, 64, 20])
         for (const [first, second, ...rest] of sent) {
           expect(first).toEqual({ Verb: "check-session", Key: World.lock, Session: fence.session })
           expect(second?.Key).toBe(World.status)
           expect(rest.every(({ Key }) => Key.startsWith("global/"))).toBe(true)
         }
         const guards = sent.map(([, guard]) => guard?.Verb)
-        expect(guards).toEqual(["cas", "check-index", "check-index", "cas", "check-index", "cas"])
+        expect(guards).toEqual([
+          "cas",
+          "check-index",
+          "check-index",
+          "cas",
+          "check-index",
+          "check-index",
+          "cas"
+        ])
         // Each pass starts where the one before left the status key.
         const indexes = sent.map(([, guard]) => guard?.Index)
         expect(indexes[0]).toBe(0)
@@ -120,6 +131,36 @@ describe.concurrent("Writer", () => {
         const verbs = sent.slice(4).flatMap((operations) => operations.slice(2).map(({ Verb }) => Verb))
         expect(verbs).toEqual([...Array(20).fill("set"), ...Array(80).fill("delete")])
       }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped(
+      "eight are under way at once; deletes wait for every write, the checkpoint for everything",
+      () =>
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          const writer = yield* leader.open
+          const underWay: Array<string> = []
+          const most: Record<string, number> = {}
+          yield* leader.network.disturb(
+            Network.on("PUT /v1/txn", ({ body }, pass) => {
+              const verb = /"Verb":"(set|delete)","Key":"global/.exec(body)?.[1] ?? "none"
+              const kind = body.includes('"Verb":"cas"') ? "checkpoint" : verb
+              underWay.push(kind)
+              expect(new Set(underWay).size).toBe(1)
+              most[kind] = Math.max(most[kind] ?? 0, underWay.length)
+              return Effect.zipLeft(
+                Effect.delay(pass, "20 millis"),
+                Effect.sync(() => underWay.pop())
+              )
+            })
+          )
+          const applying = yield* Effect.fork(
+            writer.apply(changes({ writes: writes(62 * 20), deletes: others(62 * 3) }), 7)
+          )
+          yield* Time.until(Effect.map(storedStatus, ({ LastReplicated }) => LastReplicated === 7))
+          yield* Fiber.join(applying)
+          expect(most).toEqual({ set: 8, delete: 2, checkpoint: 1 })
+        }).pipe(Effect.provide(World.layer))
     )
 
     it.scoped("what fits one lands as one, with the checkpoint", () =>
