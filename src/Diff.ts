@@ -102,8 +102,8 @@ export const diff = (current: Contents, target: Contents): Changes => {
 export const isEmpty = (changes: Changes): boolean => changes.writes.length + changes.deletes.length === 0
 
 /**
- * By how many keys a destination that was changed by others differs from what was believed of it: keys with another
- * content, keys that are gone, and keys that nobody knew of.
+ * How many keys others changed at the destination: keys with another content, keys that are gone, and keys that
+ * nobody knew of.
  *
  * @since 0.2.0
  * @category models
@@ -115,15 +115,18 @@ export interface Drift {
 }
 
 /**
- * None when `found` holds what was `believed`.
+ * `undoing` is what makes the destination that was `found` the one that was believed; `wanted` is what the source says.
+ * Where others did what the source wants, such as deleting a key whose deletion is held back, that is no drift.
  *
  * @since 0.2.0
  * @category comparing
  */
-export const drift = (believed: Contents, found: Contents): Option.Option<Drift> => {
-  const repair = diff(found, believed)
-  const changed = repair.writes.filter(({ key }) => found.has(key)).length
-  return isEmpty(repair)
-    ? Option.none()
-    : Option.some({ changed, missing: repair.writes.length - changed, extra: repair.deletes.length })
+export const drift = (undoing: Changes, found: Contents, wanted: Contents): Drift => {
+  const lost = undoing.writes.filter(({ key }) => wanted.has(key))
+  const changed = lost.filter(({ key }) => found.has(key)).length
+  return {
+    changed,
+    missing: lost.length - changed,
+    extra: undoing.deletes.filter((key) => !wanted.has(key)).length
+  }
 }

@@ -134,12 +134,7 @@ export const make = Effect.fnUntraced(function* (
     yield* Effect.ignore(pace.next(undefined))
     const certain = plan(replica, yield* confirm)
     const wrong = missing(doubtful) - missing(certain)
-    if (wrong > 0) {
-      yield* doubting.trouble(
-        "wrong",
-        `${source} answered without ${wrong} keys that a consistent read then found: they stay`
-      )
-    }
+    if (wrong > 0) yield* doubting.trouble("wrong", Notices.wrong(replication, wrong))
     return certain
   })
 
@@ -184,10 +179,12 @@ export const make = Effect.fnUntraced(function* (
     const trusted = at - replica.looked.at < Duration.toMillis(Schedules.indexTrust)
     if (index === replica.looked.index && trusted) return { ...replica, looked: { index, at } }
     const found: Replica = { ...replica, ...(yield* look) }
-    const drift = Diff.drift(replica.contents, found.contents)
-    if (Option.isNone(drift)) return found
-    const repaired = yield* land(found, plan(found, yield* confirm))
-    yield* notices.drift(drift.value, drift.value.extra === 0 || (deletes && repaired.held.size === 0))
+    const undoing = Diff.diff(found.contents, replica.contents)
+    if (Diff.isEmpty(undoing)) return found
+    const planned = plan(found, yield* confirm)
+    const repaired = yield* land(found, planned)
+    const drift = Diff.drift(undoing, found.contents, planned.wanted)
+    yield* notices.drift(drift, drift.extra === 0 || (deletes && repaired.held.size === 0))
     return repaired
   })
 

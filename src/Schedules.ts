@@ -39,7 +39,7 @@ export const compareAgain = standAgain
 
 /**
  * Between a doubtful read of the source and the one that settles it: a source that keeps giving wrong answers at once
- * is asked every 5 s.
+ * is asked every 5 s, and a few times more at the beginning of each minute.
  *
  * @since 0.2.0
  * @category schedules

@@ -19,6 +19,7 @@ export interface Notices {
     /** The destination equals the source now, and did not before. */
     readonly inSync: boolean
   }) => Effect.Effect<void>
+  /** Nothing is said of none. */
   readonly drift: (drift: Drift, repaired: boolean) => Effect.Effect<void>
 }
 
@@ -27,6 +28,10 @@ export const holding = (replication: Replication, held: number, of: number): str
   `holding back the deletion of ${held} of the ${count(of, "key")} under ` +
   `${JSON.stringify(replication.destinationPrefix)} (-max-deletes=${DeleteLimit.format(replication.maxDeletes)}): ` +
   `${replication.source} does not have them; to let them go, restart with a higher -max-deletes, or delete them yourself`
+
+/** When a consistent read found so many keys that another had not. */
+export const wrong = ({ source }: Replication, keys: number): string =>
+  `${source} answered without ${count(keys, "key")} that a consistent read then found: they stay`
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
 
@@ -68,8 +73,10 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
         )
       },
       drift: ({ changed, extra, missing }, repaired) =>
-        Effect.logInfo(
-          `${repaired ? "repaired" : "found"} drift: ${changed} changed, ${missing} missing, ${extra} extra`
-        )
+        changed + missing + extra === 0
+          ? Effect.void
+          : Effect.logInfo(
+              `${repaired ? "repaired" : "found"} drift: ${changed} changed, ${missing} missing, ${extra} extra`
+            )
     }
   })
