@@ -1,0 +1,126 @@
+import { describe, expect } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../support/Network.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { confirmations, converged, inSync, it, keys, named, plainReads, put, remove } = Replicating
+const { removeTree, replicate, said, sent, stored, synced, until } = Replicating
+const { destination, source } = World
+
+const nothing = Network.answer(404, "", { "x-consul-index": "9999" })
+
+describe("a snapshot that looks wrong", () => {
+  it("and is empty by a fault deletes nothing, is asked for rarely, and replication goes on", () =>
+    Effect.gen(function* () {
+      // Few enough for any limit.
+      const instance = yield* synced(5)
+      yield* instance.network.disturb(plainReads(nothing))
+      // Ends the query that is blocked; the next ones are answered with nothing.
+      yield* put(source, "global/first")
+      yield* Effect.sleep("1 minute")
+      yield* put(source, "global/second")
+      yield* until(converged, "6 seconds")
+      const before = sent(instance, /^GET .*dc=nyc1/)
+      yield* Effect.sleep("10 minutes")
+      // A plain and a consistent one every 4 s in the mean.
+      expect(sent(instance, /^GET .*dc=nyc1/) - before).toBeLessThan(400)
+      expect(yield* keys(destination)).toHaveLength(7)
+      expect(said(instance, "WARN")).toEqual([
+        "WARN nyc1 answered without 6 keys that a consistent read then found: they stay"
+      ])
+      yield* instance.network.heal
+      yield* put(source, "global/third")
+      yield* until(converged, "6 seconds")
+      // The index that was made up is asked from until the wait is over.
+      yield* Effect.sleep("70 seconds")
+      expect(said(instance, "the answers of nyc1 hold again")).toHaveLength(1)
+      expect(said(instance, "delete").filter((line) => !line.includes("0 deletes"))).toEqual([])
+    }))
+
+  it("and is shrunken by a fault deletes nothing", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(40)
+      const shrunken = JSON.stringify([
+        { Key: "global/0", Value: btoa("of nyc1"), Flags: 0, LockIndex: 0, CreateIndex: 5, ModifyIndex: 5 }
+      ])
+      yield* instance.network.disturb(plainReads(Network.answer(200, shrunken, { "x-consul-index": "9999" })))
+      yield* put(source, "global/other")
+      yield* Effect.sleep("1 minute")
+      expect(yield* keys(destination)).toHaveLength(41)
+      expect(said(instance, "WARN")).toEqual([
+        "WARN nyc1 answered without 40 keys that a consistent read then found: they stay"
+      ])
+      expect(yield* stored).toMatchObject({ State: "in-sync", HeldDeletes: 0 })
+    }))
+
+  it("is confirmed only by servers that know their leader, and until then nothing is deleted", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(5)
+      const leaderless = { "x-consul-index": "9999", "x-consul-knownleader": "false" }
+      yield* instance.network.disturb((sent, pass) => {
+        if (!sent.target.includes("dc=nyc1")) return pass
+        const fault = sent.target.includes("consistent") ? Network.answer(404, "", leaderless) : nothing
+        return fault(sent, pass)
+      })
+      yield* put(source, "global/other")
+      yield* Effect.sleep("10 minutes")
+      expect(yield* keys(destination)).toHaveLength(6)
+      yield* removeTree(source)
+      yield* put(source, "global/other")
+      yield* instance.network.heal
+      yield* until(converged)
+      expect(yield* keys(destination)).toEqual(["global/other"])
+    }))
+
+  it("is followed once it is the truth", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(5)
+      yield* instance.network.disturb(plainReads(nothing))
+      yield* put(source, "global/other")
+      yield* Effect.sleep("1 minute")
+      expect(yield* keys(destination)).toHaveLength(6)
+      yield* removeTree(source)
+      yield* until(converged)
+      expect(yield* keys(destination)).toEqual([])
+    }))
+
+  it("because the source was set up anew is confirmed, and followed in full", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put(source, ...named(3, "old"))
+      const before = yield* sim.snapshot(source)
+      const instance = yield* synced(6)
+      yield* sim.restore(before, { rebuilt: true })
+      yield* put(source, "global/0")
+      yield* until(converged)
+      yield* until(inSync)
+      expect(yield* keys(destination)).toEqual(["global/0", ...named(3, "old")])
+      expect((yield* stored)["LastReplicated"]).toBe((yield* sim.state(source)).index)
+      expect(confirmations(instance)).toBe(1)
+    }))
+
+  it("does not have to: a source restored and written to until its index is that of before is followed", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put(source, ...named(3))
+      const before = yield* sim.snapshot(source)
+      const instance = yield* World.instance()
+      yield* replicate(instance)
+      yield* until(inSync)
+      yield* put(source, "global/0", "global/1", "global/lost")
+      yield* until(converged)
+      const { LastReplicated } = yield* stored
+      yield* instance.network.disturb(Network.on(/dc=nyc1/, Network.refused))
+      yield* sim.restore(before, { rebuilt: true })
+      yield* remove(source, "global/2")
+      yield* put(source, "global/a")
+      while ((yield* sim.state(source)).index < Number(LastReplicated)) yield* put(source, "global/a")
+      expect((yield* sim.state(source)).index).toBe(LastReplicated)
+      yield* Effect.sleep("10 seconds")
+      yield* instance.network.heal
+      yield* until(converged)
+      expect(yield* keys(destination)).toEqual(["global/0", "global/1", "global/a"])
+    }))
+})

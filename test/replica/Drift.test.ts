@@ -1,0 +1,95 @@
+import { describe, expect } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Network from "../support/Network.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { converged, holding, it, keys, named, plainReads, put } = Replicating
+const { remove, replicate, said, sent, stored, synced, until } = Replicating
+const { destination, source } = World
+
+/** Of the destination: all of it, and what its index is. */
+const fullReads = (instance: World.Instance) => sent(instance, /^GET \/v1\/kv\/global\/\?recurse=(?!.*dc=)/)
+const looks = (instance: World.Instance) => sent(instance, "GET /v1/kv/global/?keys=&separator=")
+
+describe("drift", () => {
+  it("changed, missing and extra keys are put right within the interval, and counted", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(6, { reconcile: Duration.seconds(5) })
+      yield* put(destination, "global/0", "global/1", ...named(3, "extra"))
+      yield* remove(destination, "global/2")
+      const took = yield* until(converged)
+      expect(took).toBeLessThanOrEqual(5_050)
+      expect(said(instance, "drift")).toEqual(["INFO repaired drift: 2 changed, 1 missing, 3 extra"])
+      yield* Effect.sleep("10 minutes")
+      expect(said(instance, "drift")).toHaveLength(1)
+      expect(yield* stored).toMatchObject({ State: "in-sync" })
+    }))
+
+  it("is looked for once a minute unless told otherwise", () =>
+    Effect.gen(function* () {
+      yield* synced(3)
+      yield* put(destination, "global/0")
+      const took = yield* until(converged)
+      expect(took).toBeLessThanOrEqual(60_050)
+      expect(took).toBeGreaterThan(30_000)
+    }))
+
+  it("nothing is read in full while nothing moves under the prefix", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(30, { reconcile: Duration.seconds(1) })
+      // The first look after its own writes reads them once.
+      yield* Effect.sleep("3 seconds")
+      const before = { full: fullReads(instance), looks: looks(instance) }
+      // Beside the prefix.
+      yield* put(destination, "globalization")
+      yield* Effect.sleep("9 minutes")
+      expect(fullReads(instance)).toBe(before.full)
+      expect(looks(instance) - before.looks).toBeGreaterThan(500)
+    }))
+
+  it("is looked for in full after 10 minutes without a look: Consul forgets deletes, and their indexes", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3, { reconcile: Duration.minutes(20) })
+      yield* Effect.sleep("21 minutes")
+      const before = fullReads(instance)
+      yield* Effect.sleep("20 minutes")
+      expect(fullReads(instance)).toBe(before + 1)
+    }))
+
+  it("is left alone with an interval of 0, and found by the next leader", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3, { reconcile: Duration.zero })
+      yield* put(destination, "global/0")
+      yield* Effect.sleep("1 hour")
+      expect(yield* converged).toBe(false)
+      yield* Fiber.interrupt(instance.fiber)
+      yield* replicate(yield* World.instance({ reconcile: Duration.zero }))
+      yield* until(converged)
+    }))
+
+  it("of many extra keys obeys the limit", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3, { reconcile: Duration.seconds(5) })
+      yield* put(destination, "global/0", ...named(30, "extra"))
+      yield* until(holding)
+      expect(yield* keys(destination)).toHaveLength(33)
+      expect((yield* World.contents(destination, "global/0"))["global/0"]).toBe("of nyc1")
+      expect(said(instance, "holding back the deletion")).toHaveLength(1)
+      expect(said(instance, "found drift: 1 changed, 0 missing, 30 extra")).toHaveLength(1)
+    }))
+
+  it("is repaired with what the source holds then, not with what it held", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3, { reconcile: Duration.seconds(5) })
+      // Once the query that is blocked has ended, the watch hears nothing of what follows.
+      yield* instance.network.disturb(plainReads(Network.silent))
+      yield* Effect.sleep("70 seconds")
+      yield* put(source, "global/new")
+      yield* put(destination, "global/0")
+      yield* until(converged)
+      expect(said(instance, "repaired drift: 1 changed, 0 missing, 0 extra")).toHaveLength(1)
+    }))
+})

@@ -1,0 +1,168 @@
+import { describe, expect } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as DeleteLimit from "../../src/DeleteLimit.js"
+import { SimConsul } from "../../src/testing/index.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { confirmations, converged, holding, holds, inSync, it, keys, named, put, removeTree } = Replicating
+const { remove, replicate, said, stored, synced, until } = Replicating
+const { destination, source } = World
+
+const held = "holding back the deletion"
+
+/** What Consul shows of the service's check. */
+const checks = Effect.map(World.services(destination), Object.values<string>)
+
+describe("deletes", () => {
+  it("of a wiped source are held: the copy stays, the warning is one, the status counts them", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(20)
+      const { LastReplicated } = yield* stored
+      yield* removeTree(source)
+      yield* until(holding)
+      yield* Effect.sleep("1 hour")
+      expect(yield* keys(destination)).toHaveLength(20)
+      expect(yield* stored).toMatchObject({ HeldDeletes: 20, LastReplicated })
+      expect(said(instance, "WARN")).toEqual([
+        'WARN holding back the deletion of 20 of the 20 keys under "global/" (-max-deletes=50%): nyc1 does not ' +
+          "have them; to let them go, restart with a higher -max-deletes, or delete them yourself"
+      ])
+      expect(yield* checks).toEqual(["warning"])
+    }))
+
+  it("do not hold up writes, and are confirmed once", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(20)
+      yield* removeTree(source)
+      yield* until(holding)
+      expect(confirmations(instance)).toBe(1)
+      yield* put(source, "global/new")
+      yield* until(holds(destination, "global/new"))
+      expect(yield* keys(destination)).toHaveLength(21)
+      expect(yield* stored).toMatchObject({ State: "deletes-held", HeldDeletes: 20 })
+      expect(confirmations(instance)).toBe(1)
+    }))
+
+  it("that are held go with a later snapshot within the limit, and the check passes again", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(20)
+      yield* removeTree(source)
+      yield* until(holding)
+      // Of the 20 keys at the destination, 9 are gone now.
+      yield* put(source, ...named(11))
+      yield* until(converged)
+      const sim = yield* SimConsul.SimConsul
+      const { index: LastReplicated } = yield* sim.state(source)
+      expect(yield* stored).toMatchObject({ State: "in-sync", HeldDeletes: 0, LastReplicated })
+      expect(said(instance, "no deletes are held back any more")).toHaveLength(1)
+      yield* Effect.sleep("2 seconds")
+      expect(yield* checks).toEqual(["passing"])
+    }))
+
+  it("that are held are forgotten when the source has its keys again, and the copy was never touched", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const instance = yield* synced(20)
+      const before = yield* sim.snapshot(source)
+      const copied = yield* sim.entries(destination, "global/")
+      yield* removeTree(source)
+      yield* until(holding)
+      yield* sim.restore(before)
+      yield* until(inSync)
+      expect(yield* stored).toMatchObject({ HeldDeletes: 0 })
+      expect(yield* sim.entries(destination, "global/")).toEqual(copied)
+      expect(said(instance, "no deletes are held back any more")).toHaveLength(1)
+    }))
+
+  it("that are held go when an operator raises the limit", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(20)
+      yield* removeTree(source)
+      yield* until(holding)
+      yield* Fiber.interrupt(instance.fiber)
+      yield* replicate(yield* World.instance({ maxDeletes: DeleteLimit.unlimited }))
+      yield* until(inSync)
+      expect(yield* keys(destination)).toEqual([])
+    }))
+
+  it("that are held go when an operator deletes them", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(20)
+      yield* removeTree(source)
+      yield* until(holding)
+      yield* removeTree(destination)
+      yield* until(inSync)
+      expect(said(instance, "no deletes are held back any more")).toHaveLength(1)
+      expect(said(instance, "drift")).toEqual([])
+    }))
+
+  it("stay held when another instance takes over, which says so too", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(20)
+      const { LastReplicated } = yield* stored
+      yield* removeTree(source)
+      yield* until(holding)
+      yield* Fiber.interrupt(instance.fiber)
+      const second = yield* World.instance()
+      yield* replicate(second)
+      yield* until(Effect.sync(() => said(second, held).length === 1))
+      expect(yield* stored).toMatchObject({ State: "deletes-held", HeldDeletes: 20, LastReplicated })
+      expect(yield* keys(destination)).toHaveLength(20)
+    }))
+
+  it("up to the limit go at once, and past it none", () =>
+    Effect.gen(function* () {
+      yield* synced(60, { maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 12 }) })
+      // global/1 and global/10 to global/19.
+      yield* removeTree(source, "global/1")
+      yield* until(converged)
+      expect(yield* keys(destination)).toHaveLength(49)
+      yield* put(source, ...named(20, "x"))
+      yield* until(converged)
+      yield* removeTree(source, "global/x")
+      yield* until(holding)
+      expect(yield* keys(destination)).toHaveLength(69)
+    }))
+
+  it("of ten keys are never held", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(10, { maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 0 }) })
+      yield* removeTree(source)
+      yield* until(converged)
+      yield* until(inSync)
+      expect(said(instance, held)).toEqual([])
+    }))
+
+  it("obey the limit at the first sync too, where the destination holds more", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(5))
+      yield* put(destination, ...named(20, "stranger"))
+      const instance = yield* World.instance()
+      yield* replicate(instance)
+      yield* until(holding)
+      expect(yield* keys(destination)).toHaveLength(25)
+      expect(yield* stored).toMatchObject({ HeldDeletes: 20, LastReplicated: 0 })
+      expect(said(instance, "in sync")).toEqual([])
+      yield* remove(destination, ...named(19, "stranger"))
+      yield* until(inSync)
+      expect(yield* keys(destination)).toEqual(named(5))
+      expect(said(instance, "in sync")).toHaveLength(1)
+    }))
+
+  it("are none at all with -no-delete, and nothing is said of them", () =>
+    Effect.gen(function* () {
+      yield* put(destination, ...named(3, "stranger"))
+      const instance = yield* synced(20, { deletes: false, reconcile: Duration.seconds(1) })
+      yield* removeTree(source)
+      yield* put(source, "global/new")
+      yield* until(holds(destination, "global/new"))
+      yield* Effect.sleep("5 minutes")
+      expect(yield* keys(destination)).toHaveLength(24)
+      expect(yield* stored).toMatchObject({ State: "in-sync", HeldDeletes: 0 })
+      expect(said(instance, "WARN")).toEqual([])
+      expect(said(instance, "drift")).toEqual([])
+    }))
+})

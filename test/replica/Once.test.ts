@@ -1,0 +1,57 @@
+import { describe, expect } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { Replicator } from "../../src/Replicator.js"
+import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../support/Network.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { converged, it, keys, named, put, said, stored, synced, until } = Replicating
+const { destination, source } = World
+
+const once = (instance: World.Instance) => instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
+
+describe("once", () => {
+  it("is one full pass; then the lock is given back, and nothing else is left behind", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put(source, ...named(20))
+      yield* put(destination, "global/stranger")
+      expect(yield* once(yield* World.instance())).toEqual(new Set())
+      expect(yield* converged).toBe(true)
+      expect(yield* stored).toMatchObject({ State: "in-sync" })
+      expect(yield* sim.sessions(destination)).toEqual([])
+      expect(yield* World.services(destination)).toEqual({})
+    }))
+
+  it("answers with the keys that the limit holds back", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(2))
+      yield* put(destination, ...named(20, "stranger"))
+      const instance = yield* World.instance()
+      expect(yield* once(instance)).toEqual(new Set(named(20, "stranger")))
+      expect(yield* keys(destination)).toHaveLength(22)
+      expect(said(instance, "holding back the deletion")).toHaveLength(1)
+    }))
+
+  it("waits for its turn, and for a source that is away", () =>
+    Effect.gen(function* () {
+      const leader = yield* synced(2)
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(Network.on(/dc=nyc1/, Network.refused))
+      const fiber = yield* Effect.forkScoped(once(instance))
+      const ended = Effect.map(Fiber.poll(fiber), Option.isSome)
+      yield* Effect.sleep("10 minutes")
+      expect(said(instance, "standing by")).toHaveLength(1)
+      yield* Fiber.interrupt(leader.fiber)
+      yield* put(source, "global/new")
+      yield* Effect.sleep("10 minutes")
+      expect(said(instance, "waiting for the source nyc1")).toHaveLength(1)
+      expect(yield* ended).toBe(false)
+      yield* instance.network.heal
+      yield* until(ended)
+      expect(yield* converged).toBe(true)
+    }))
+})

@@ -1,0 +1,124 @@
+/**
+ * Tests of whole instances in time that jumps from one sleeper's waking to the next: with nothing but memory behind
+ * them, hours take milliseconds, and every run is the same.
+ */
+import * as vitest from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import type * as Scope from "effect/Scope"
+import { Replicator } from "../../src/Replicator.js"
+import { SimConsul } from "../../src/testing/index.js"
+import * as Stepper from "../simulation/Stepper.js"
+import * as Network from "./Network.js"
+import * as World from "./World.js"
+
+const { destination, source, status } = World
+
+const silentWorld = Layer.merge(World.layer, Logger.remove(Logger.defaultLogger))
+
+/** A test over the two datacenters of `World`, which sleeps as long as it likes. */
+export const it = <E>(claim: string, test: () => Effect.Effect<void, E, SimConsul.SimConsul | Scope.Scope>) =>
+  vitest.it(claim, () => {
+    const exit = Stepper.run(Effect.scoped(test()).pipe(Effect.provide(silentWorld)), claim)
+    if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
+  })
+
+/** Waits until something holds, and answers with how many ms that took, to 50 ms; dies after `limit`. */
+export const until = <E, R>(
+  holds: Effect.Effect<boolean, E, R>,
+  limit: Duration.DurationInput = "2 minutes"
+) =>
+  Effect.gen(function* () {
+    const before = yield* Clock.currentTimeMillis
+    for (;;) {
+      const elapsed = (yield* Clock.currentTimeMillis) - before
+      if (yield* holds) return elapsed
+      if (elapsed > Duration.toMillis(limit)) {
+        return yield* Effect.dieMessage(`does not hold after ${Duration.format(Duration.decode(limit))}`)
+      }
+      yield* Effect.sleep("50 millis")
+    }
+  })
+
+/** Names of keys under the prefix that is replicated. */
+export const named = (count: number, name = "") =>
+  Array.from({ length: count }, (_, i) => `global/${name}${i}`)
+
+/** Writes keys, with a value that tells where. */
+export const put = (datacenter: string, ...keys: ReadonlyArray<string>) =>
+  Effect.flatMap(SimConsul.SimConsul, (sim) =>
+    Effect.forEach(keys, (key) => sim.put(datacenter, key, `of ${datacenter}`), { discard: true })
+  )
+
+/** Deletes keys one by one, so that whoever watches may see each go. */
+export const remove = (datacenter: string, ...keys: ReadonlyArray<string>) =>
+  Effect.flatMap(SimConsul.SimConsul, (sim) =>
+    Effect.forEach(keys, (key) => sim.remove(datacenter, key), { discard: true })
+  )
+
+/** Deletes all keys under a prefix at once, as `consul kv delete -recurse` does. */
+export const removeTree = (datacenter: string, prefix = "global/") =>
+  Effect.flatMap(SimConsul.SimConsul, (sim) =>
+    sim.request(`${datacenter}-a`, {
+      method: "DELETE",
+      target: `/v1/kv/${prefix}?recurse`,
+      body: new Uint8Array()
+    })
+  )
+
+export const keys = (datacenter: string) =>
+  Effect.map(World.contents(datacenter, "global/"), (all) => Object.keys(all).sort())
+
+export const holds = (datacenter: string, key: string) =>
+  Effect.map(keys(datacenter), (all) => all.includes(key))
+
+export const converged = Effect.map(
+  Effect.all([World.contents(source, "global/"), World.contents(destination, "global/")]),
+  ([wanted, there]) => JSON.stringify(wanted) === JSON.stringify(there)
+)
+
+/** The status key as JSON. */
+export const stored = Effect.map(World.entry(destination, status), (entry) =>
+  entry === undefined ? {} : (JSON.parse(new TextDecoder().decode(entry.value)) as Record<string, unknown>)
+)
+
+const isIn = (state: string) => Effect.map(stored, (status) => status["State"] === state)
+
+export const inSync = isIn("in-sync")
+export const holding = isIn("deletes-held")
+
+export const replicate = (instance: World.Instance) =>
+  Effect.forkScoped(instance.run(Effect.flatMap(Replicator, ({ run }) => run)))
+
+/** Both sides hold `count` keys, and an instance replicates. */
+export const synced = (count: number, options: Parameters<typeof World.instance>[0] = {}) =>
+  Effect.gen(function* () {
+    yield* put(source, ...named(count))
+    const instance = yield* World.instance(options)
+    const fiber = yield* replicate(instance)
+    yield* until(inSync)
+    return { ...instance, fiber }
+  })
+
+export const said = (instance: World.Instance, text: string) =>
+  instance.logs.filter((line) => line.includes(text))
+
+/** How many requests an instance has sent, by the beginning of `METHOD target` or a pattern. */
+export const sent = (instance: World.Instance, matching: string | RegExp) =>
+  instance.network.sent.filter(({ method, target }) => {
+    const line = `${method} ${target}`
+    return typeof matching === "string" ? line.startsWith(matching) : matching.test(line)
+  }).length
+
+/** The reads that confirm what the source says. */
+export const confirmations = (instance: World.Instance) =>
+  sent(instance, `GET /v1/kv/global/?recurse=&consistent=&dc=${source}`)
+
+/** Another answer to each read of the source but the consistent ones; one that is blocked already is not changed. */
+export const plainReads = (fault: Network.Fault): Network.Fault =>
+  Network.on(/^GET \/v1\/kv\/global\/\?recurse=(?!.*consistent).*dc=nyc1/, fault)
