@@ -13,6 +13,8 @@ export interface Pair {
   readonly prefix: string
   readonly lock: string
   readonly status: string
+  /** The name of its programs in the destination's catalog. */
+  readonly service: string
   readonly source: Store.Store
   readonly destination: Store.Store
   /** Starts a program at the destination's agent, or at `agent`. */
@@ -59,6 +61,7 @@ export const make = (
     prefix,
     lock,
     status,
+    service: name,
     source: from,
     destination: to,
     start: (agent = destination.address) =>
