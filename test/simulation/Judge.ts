@@ -140,6 +140,9 @@ export const make = (
     const replicaSize = (kv: Keys) =>
       OrderedMap.withPrefix(kv, destinationPrefix).filter(({ key }) => isReplica(key)).length
 
+    /** How many keys a destination held before its last pass: of so many its deletes were judged. */
+    const judgedOf = new Map<string, number>()
+
     /** The default of the option, and those that are never held. */
     const deletable = (keys: number) => Math.max(10, keys / 2)
 
@@ -149,7 +152,8 @@ export const make = (
       const status = statusOf(to)
       if (wrong.length === 0) return overwritten.has(datacenter) || status?.State === "in-sync"
       const isExtra = (key: string) => OrderedMap.get(from, sourceKey(key)) === undefined
-      if (!wrong.every(isExtra) || wrong.length <= deletable(replicaSize(to))) return false
+      const keys = judgedOf.get(datacenter) ?? replicaSize(to)
+      if (!wrong.every(isExtra) || wrong.length <= deletable(keys)) return false
       if (
         !overwritten.has(datacenter) &&
         (status?.State !== "deletes-held" || status.HeldDeletes !== wrong.length)
@@ -209,7 +213,10 @@ export const make = (
       if (pass.deletes > deletable(pass.keys)) {
         violation(`${by.name} (request ${request}) deletes ${pass.deletes} of ${pass.keys} keys`)
       }
-      if (commit.changes.some(({ key }) => key === own.status)) passes.delete(by.datacenter)
+      if (commit.changes.some(({ key }) => key === own.status)) {
+        passes.delete(by.datacenter)
+        judgedOf.set(by.datacenter, pass.keys)
+      }
     }
 
     const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {
