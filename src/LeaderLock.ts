@@ -129,7 +129,7 @@ const deregisterAfter = Duration.minutes(1)
 
 /**
  * Leaving must not wait for a Consul that is away: the session then ends by itself with the check. There are at
- * most three farewells, two unless the registration is under way.
+ * most four farewells one after another: to a registration that is under way, to the session, and twice to the service.
  */
 const farewellTimeout = Duration.seconds(1.5)
 
@@ -160,6 +160,9 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       { concurrency: "unbounded", discard: true }
     )
 
+  // An attempt that lost its agent could not remove its service; the next one may not have come so far.
+  yield* Effect.addFinalizer(() => Effect.flatMap(Ref.get(registered), deregister))
+
   /**
    * Registers the service, with an id that is new each time. Two processes may run on one agent; and where the
    * answers to a former attempt's acquisition and to its farewells were lost, the session that holds the lock ends
@@ -181,8 +184,8 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   })
 
   /**
-   * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time to live, for
-   * then it has released the lock. Time is measured from before each request, and monotonic.
+   * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time
+   * to live, for then it has released the lock. Time is measured from before each request, and monotonic.
    */
   const heartbeat = Effect.fnUntraced(function* (checkId: string, health: Ref.Ref<Health>) {
     const limit = Duration.unsafeToNanos(ttl)
@@ -325,4 +328,4 @@ const holderOf = (entry: KeyValue): Option.Option<Holder> =>
  * @category layers
  */
 export const layer = (options: LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
-  Layer.effect(LeaderLock, make(options))
+  Layer.scoped(LeaderLock, make(options))

@@ -83,6 +83,8 @@ export const instance = (
       Layer.provide(Layer.succeed(HttpClient.HttpClient, whenRunning))
     )
     const context: Context.Context<Services> = yield* Layer.build(services).pipe(logs.capture)
+    // Time stands still when a test ends: nobody may wait for an answer any more.
+    yield* Effect.addFinalizer(() => Effect.zipRight(network.disturb(Network.refused), gate.open))
     return {
       network,
       logs: logs.lines,
