@@ -144,6 +144,10 @@ describe("Watcher", () => {
     ["no leader", Network.answer(500, "No cluster leader")],
     ["an empty list", Network.answer(200, "[]", { "x-consul-index": "9" })],
     ["a 404 without an index", Network.answer(404, "")],
+    [
+      "nothing, said by servers without a leader",
+      Network.answer(404, "", { "x-consul-index": "9", "x-consul-knownleader": "false" })
+    ],
     ["half a document", Network.answer(200, '[{"Key":', { "x-consul-index": "9" })],
     ["an index of 0", Network.answer(200, "[]", { "x-consul-index": "0" })]
   ] as const) {

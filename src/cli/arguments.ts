@@ -22,11 +22,13 @@ export const normalize = (
     if (arg === "--") return [...normalized, ...args.slice(i)]
     const [, name, value] = /^--?([a-zA-Z][\w-]*)(?:=(.*))?$/s.exec(arg) ?? []
     const option = name === undefined ? undefined : options[name]
+    const isOn = value === undefined || yes.includes(value)
     if (name === undefined) normalized.push(arg)
-    else if (name === "version" && value === undefined) return ["--version"]
-    else if (["h", "help"].includes(name) && value === undefined) return ["--help"]
-    else if (option !== undefined && option.value === undefined && [...yes, ...no].includes(value ?? "")) {
-      if (yes.includes(value ?? "")) normalized.push(`--${name}`)
+    else if (name === "version" && isOn) return ["--version"]
+    else if (["h", "help"].includes(name) && isOn) return ["--help"]
+    else if (option !== undefined && option.value === undefined && (isOn || no.includes(value))) {
+      // Alone, it would take the next word for its value.
+      if (isOn) normalized.push(`--${name}=true`)
     } else if (option?.value === undefined)
       normalized.push(`--${name}${value === undefined ? "" : `=${value}`}`)
     else {

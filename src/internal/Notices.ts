@@ -27,7 +27,8 @@ export interface Notices {
 export const holding = (replication: Replication, held: number, of: number): string =>
   `holding back the deletion of ${held} of the ${count(of, "key")} under ` +
   `${JSON.stringify(replication.destinationPrefix)} (-max-deletes=${DeleteLimit.format(replication.maxDeletes)}): ` +
-  `${replication.source} does not have them; to let them go, restart with a higher -max-deletes, or delete them yourself`
+  `${replication.source} does not have them; if that is meant, delete them yourself, or restart all instances with ` +
+  `-max-deletes=${held}`
 
 /** When a consistent read found so many keys that another had not. */
 export const wrong = ({ source }: Replication, keys: number): string =>

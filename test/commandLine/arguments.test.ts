@@ -129,6 +129,17 @@ describe("arguments", () => {
     })
   )
 
+  it.effect.each(["true", "false", "yes", "no", "x"])(
+    "a flag does not take the next word for its value: %s",
+    (word) =>
+      Effect.gen(function* () {
+        expect(yield* parse(["-src=x", "-once", word])).toMatchObject({
+          options: { once: true },
+          leftover: [word]
+        })
+      })
+  )
+
   it.effect.each([
     [[], 60_000],
     [["-reconcile=1m30s"], 90_000],

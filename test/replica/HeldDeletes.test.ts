@@ -28,7 +28,7 @@ describe("deletes", () => {
       expect(yield* stored).toMatchObject({ HeldDeletes: 20, LastReplicated })
       expect(said(instance, "WARN")).toEqual([
         'WARN holding back the deletion of 20 of the 20 keys under "global/" (-max-deletes=50%): nyc1 does not ' +
-          "have them; to let them go, restart with a higher -max-deletes, or delete them yourself"
+          "have them; if that is meant, delete them yourself, or restart all instances with -max-deletes=20"
       ])
       expect(yield* checks).toEqual(["warning"])
     }))
