@@ -1,6 +1,7 @@
 import * as Crypto from "node:crypto"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { expect, layer } from "@effect/vitest"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -62,10 +63,12 @@ describeConsul("a source that seems to be empty", () => {
           const liar = yield* Liar.make(sfo1.address, nyc1.name)
           // In full as many as the older tool once deleted.
           const keys = yield* Chaos.sized({ short: 2_000, full: 127_739 })
-          const seconds = yield* Chaos.sized({ short: 1, full: 5 })
-          yield* pair.source.put(
-            ...Array.from({ length: keys }, (_, i) => ({ key: `${pair.prefix}k/${i}`, value: `value ${i}` }))
-          )
+          const seconds = yield* Chaos.sized({ short: 1, full: 3 })
+          const entries = Array.from({ length: keys }, (_, i) => ({
+            key: `${pair.prefix}k/${i}`,
+            value: `value ${i}`
+          }))
+          for (const some of Arr.chunksOf(entries, 1_000)) yield* pair.source.put(...some)
 
           /** Changes when a key is deleted, even if it is written again. */
           const footprint = Effect.gen(function* () {
