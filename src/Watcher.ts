@@ -47,9 +47,10 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
   Watcher,
   {
     /**
-     * The snapshot of now, then one for each answer of a blocking query; changes that come faster than they are
-     * consumed are seen as one, and an answer without a change is a snapshot like any other. Nothing is read ahead.
-     * What passes by itself is waited for, and said once; the stream fails only with what is not worth another try.
+     * The snapshot of now, never stale, then one for each answer of a blocking query; changes that come faster than
+     * they are consumed are seen as one, and an answer without a change is a snapshot like any other. Nothing is read
+     * ahead. What passes by itself is waited for, and said once; the stream fails only with what is not worth another
+     * try.
      */
     readonly snapshots: (options: WatchOptions) => Stream.Stream<Snapshot, ConsulError>
     /** The snapshot of now, never stale, for whoever doubts another one. Waits as `snapshots` does. */
@@ -82,7 +83,9 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.effect(
     const snapshots = (options: WatchOptions): Stream.Stream<Snapshot, ConsulError> =>
       Stream.unwrap(
         Effect.map(reader(options), (read) => {
-          const newer = (index: number) => read(index === 0 ? {} : { index, wait: Schedules.watchWait })
+          // What a chain begins with is compared with nothing older, which would show that it is stale.
+          const newer = (index: number) =>
+            read(index === 0 ? { consistency: "consistent" } : { index, wait: Schedules.watchWait })
           return Stream.unfoldEffect({ from: 0, last: 0 }, ({ from, last }) =>
             Effect.map(Blocking.ask(from, newer), ({ index, next, value }) =>
               Option.some([

@@ -56,6 +56,20 @@ describe("Watcher", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
+  it.scoped(
+    "begins with what is never stale, as an answer without consistency can be after an election",
+    () =>
+      Effect.gen(function* () {
+        yield* put("global/a", "new")
+        const instance = yield* World.instance()
+        const stale = Network.answer(404, "", { "x-consul-index": "1" })
+        yield* instance.network.disturb(Network.on(/^GET (?!.*[?&](consistent|index)=)/, stale))
+        const { seen } = yield* watching(instance)
+        yield* Time.until(Effect.sync(() => seen.length === 1))
+        expect(seen[0]?.entries).toEqual(["global/a=new"])
+      }).pipe(Effect.provide(World.layer))
+  )
+
   it.scoped("emits each answer, changed or not, and nothing for what is beside the prefix", () =>
     Effect.gen(function* () {
       yield* put("global/a", "1")

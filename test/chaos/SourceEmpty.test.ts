@@ -1,6 +1,7 @@
 import * as Crypto from "node:crypto"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { expect, layer } from "@effect/vitest"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -16,6 +17,8 @@ import * as Pair from "./support/Pair.js"
 interface Emptiness {
   readonly lie: Liar.Lie
   readonly said: RegExp
+  /** By a program that compares for the first time, where that is another thing. */
+  readonly first?: RegExp
 }
 
 const allHeld = /holding back the deletion of (\d+) of the \1 keys .*-max-deletes=50%/
@@ -36,7 +39,9 @@ const emptinesses: Readonly<Record<string, Emptiness>> = {
   },
   "404, and the truth to who reads consistently": {
     lie: (truth, target) => (/[?&]consistent\b/.test(target) ? truth : absent(truth, target)),
-    said: refuted
+    said: refuted,
+    // It begins with a consistent read.
+    first: /in sync/
   },
   "an empty list": { lie: (truth) => ({ ...truth, text: "[]" }), said: noAnswer },
   "a third of the keys": {
@@ -62,10 +67,12 @@ describeConsul("a source that seems to be empty", () => {
           const liar = yield* Liar.make(sfo1.address, nyc1.name)
           // In full as many as the older tool once deleted.
           const keys = yield* Chaos.sized({ short: 2_000, full: 127_739 })
-          const seconds = yield* Chaos.sized({ short: 1, full: 5 })
-          yield* pair.source.put(
-            ...Array.from({ length: keys }, (_, i) => ({ key: `${pair.prefix}k/${i}`, value: `value ${i}` }))
-          )
+          const seconds = yield* Chaos.sized({ short: 1, full: 3 })
+          const entries = Array.from({ length: keys }, (_, i) => ({
+            key: `${pair.prefix}k/${i}`,
+            value: `value ${i}`
+          }))
+          for (const some of Arr.chunksOf(entries, 1_000)) yield* pair.source.put(...some)
 
           /** Changes when a key is deleted, even if it is written again. */
           const footprint = Effect.gen(function* () {
@@ -94,12 +101,12 @@ describeConsul("a source that seems to be empty", () => {
           }
           expect((yield* program.log).filter((line) => line.includes("leading"))).toHaveLength(1)
 
-          for (const [name, { lie, said }] of Object.entries(emptinesses)) {
+          for (const [name, { first, lie, said }] of Object.entries(emptinesses)) {
             yield* program.signal("SIGTERM")
             yield* program.exit
             yield* liar.tell(lie)
             program = yield* pair.start(liar.address)
-            yield* program.says(said)
+            yield* program.says(first ?? said)
             yield* Effect.sleep(seconds * 1_000)
             expect(yield* footprint, `the destination while it starts with ${name}`).toBe(before)
             yield* liar.honest
