@@ -71,10 +71,10 @@ const missing = ({ changes, held }: Plan): number => changes.deletes.length + he
  * source is empty all of a sudden; or so many keys are gone that the limit holds them back, not all of which have
  * been confirmed yet.
  */
-const isDoubtful = ({ changes, held, snapshot, wanted }: Plan, replica: Replica): boolean =>
+const isDoubtful = ({ held, snapshot, wanted }: Plan, replica: Replica): boolean =>
   snapshot.rewound ||
   Option.exists(replica.index, (index) => snapshot.index < index) ||
-  (wanted.size === 0 && changes.deletes.length > 0) ||
+  (wanted.size === 0 && replica.contents.size > 0) ||
   held.some((key) => !replica.held.has(key))
 
 const isInSync = (replica: Replica): boolean => Option.isSome(replica.index) && replica.held.size === 0

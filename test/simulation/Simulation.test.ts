@@ -11,9 +11,11 @@ const seeds = Array.range(1, 300)
 
 /** Seeds that found something once, with what it was. */
 const kept: ReadonlyArray<readonly [seed: number, what: string]> = [
-  [35, "the session of a lost acquisition was kept alive by the next attempt's heartbeats"],
-  [177, "a source restored under a blocked query was followed a minute late"],
-  [319, "a stop between two attempts to lead left the service that the first could not remove"]
+  [39, "a registration that was under way landed after it had been undone"],
+  [319, "a stop between two attempts to lead left the service that the first could not remove"],
+  [386, "the session of a lost acquisition was kept alive by the next attempt's heartbeats"],
+  [482, "a source that seemed empty at first was believed, and the checkpoint said in sync"]
+]
 ]
 
 describe("replication among faults", () => {
@@ -71,7 +73,7 @@ describe("replication among faults", () => {
   })
 
   it("repeats itself to the byte", () => {
-    for (const seed of [3, 35, 177]) {
+    for (const seed of [3, 39, 386]) {
       const [one, other] = [simulate(seed), simulate(seed)]
       expect(other.history.lines.join("\n") === one.history.lines.join("\n")).toBe(true)
       expect(one.history.lines.length).toBeGreaterThan(20)
