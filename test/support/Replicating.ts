@@ -115,8 +115,8 @@ export const sent = (instance: World.Instance, matching: string | RegExp) =>
     return typeof matching === "string" ? line.startsWith(matching) : matching.test(line)
   }).length
 
-/** The reads that confirm what the source says. */
-export const confirmations = (instance: World.Instance) =>
+/** The reads of the source that are never stale: one begins each chain of the watch, the others confirm. */
+export const consistentReads = (instance: World.Instance) =>
   sent(instance, `GET /v1/kv/global/?recurse=&consistent=&dc=${source}`)
 
 /** Another answer to each read of the source but the consistent ones; one that is blocked already is not changed. */
