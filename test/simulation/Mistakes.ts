@@ -103,9 +103,9 @@ const hasLarge = (plan: Plan) =>
 export const mistakes: ReadonlyArray<Mistake> = [
   {
     name: "the fence left out of transactions",
-    fits: (plan) =>
-      // With a successor, the guard stops what the fence would have stopped.
-      plan.instances.length === 1 && plan.fates.includes("late") && isDisturbed(plan),
+    // Once a successor has opened its writer, the guard stops what the fence would have stopped: the lock must go while
+    // its holder is at work.
+    fits: (plan) => has(plan, "EndSession") || has(plan, "DeleteLock"),
     distort: rewritingTransactions(([, ...rest]) => [idle, ...rest])
   },
   {
