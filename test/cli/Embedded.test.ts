@@ -139,7 +139,7 @@ layer(NodeContext.layer)("dev", (it) => {
   }
 })
 
-const hasCurl = ChildProcess.spawnSync("curl", ["--version"]).error === undefined
+const has = (command: string) => ChildProcess.spawnSync(command, ["--version"]).error === undefined
 
 layer(NodeContext.layer)("demo", (it) => {
   const arrival = (to: string, key: string) => new RegExp(`^nyc1 → ${to}  ${key}( |$)`)
@@ -160,7 +160,7 @@ layer(NodeContext.layer)("demo", (it) => {
     })
   )
 
-  it.scoped.skipIf(!hasCurl)("its curl lines do what they are there for", () =>
+  it.scoped.skipIf(!has("curl"))("its curl lines do what they are there for", () =>
     Effect.gen(function* () {
       const program = yield* Program.start(["demo"])
       yield* program.prints(/Ctrl-C/)
@@ -178,6 +178,23 @@ layer(NodeContext.layer)("demo", (it) => {
       expect(JSON.parse(yield* run(keys))).toContain("global/greeting")
       expect(JSON.parse(yield* run(status))).toMatchObject({ State: "in-sync", Source: "nyc1" })
     })
+  )
+
+  it.scoped.skipIf(!has("script"))(
+    "on a terminal a table is updated in place, and Ctrl-C ends it with 0",
+    () =>
+      Effect.gen(function* () {
+        const command = `node "${Program.path}" demo; echo "code $?"`
+        const typed = "{ sleep 3; printf '\\003'; sleep 1; }"
+        const { stdout } = yield* Program.capture(
+          Command.make("sh", "-c", `${typed} | script -qec '${command}' /dev/null`)
+        )
+        // Up by as many lines as the table has, none of which may be wrapped into two.
+        const [, ...tables] = stdout.split("\u001b[3A\u001b[?7l")
+        const last = tables.at(-1)?.split("\u001b[?7h") ?? []
+        expect(last[0]).toMatch(/changes.*nyc1 → sfo1.*nyc1 → ams2/s)
+        expect(last[1]).toMatch(/^\s*(\^C)?\s*code 0\s*$/)
+      })
   )
 
   it.scoped("takes free ports where the usual ones are taken", () =>

@@ -58,9 +58,11 @@ export const render = (table: Table): ReadonlyArray<string> => [
   )
 ]
 
-/** Back to where the table before began, and over it. */
-const redraw = (lines: ReadonlyArray<string>, linesBefore: number): string =>
-  `${linesBefore > 0 ? `\x1b[${linesBefore}A` : ""}${lines.map((text) => `\x1b[2K${text}`).join("\n")}`
+/** Back to where the table before began, and over it. A line that were wrapped would take two: too long, it is cut. */
+const redraw = (lines: ReadonlyArray<string>, linesBefore: number): string => {
+  const up = linesBefore > 0 ? `\x1b[${linesBefore}A` : ""
+  return `${up}\x1b[?7l${lines.map((text) => `\x1b[2K${text}`).join("\n")}\x1b[?7h`
+}
 
 /** Runs for as long as changes arrive. */
 export const show = (arrivals: Stream.Stream<Arrival>, terminal: boolean): Effect.Effect<void> =>
