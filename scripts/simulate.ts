@@ -7,9 +7,11 @@
  */
 import { parseArgs } from "node:util"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { mistakes } from "../test/simulation/Mistakes.js"
 import * as Plan from "../test/simulation/Plan.js"
@@ -71,13 +73,12 @@ const play = Effect.gen(function* () {
 const program: Effect.Effect<void, string> = values.mistakes ? findMistakes : play
 
 program.pipe(
-  Effect.catchAll((violation) =>
-    Effect.zipRight(
-      Console.error(violation),
-      Effect.sync(() => {
-        process.exitCode = 1
-      })
-    )
+  Effect.tapErrorCause((cause) =>
+    Console.error(Option.getOrElse(Cause.failureOption(cause), () => Cause.pretty(cause)))
   ),
-  NodeRuntime.runMain
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    // A fiber that some history left behind waits on a clock that nobody turns any more; the process does not.
+    teardown: (exit) => process.exit(Exit.isSuccess(exit) ? 0 : 1)
+  })
 )

@@ -129,6 +129,18 @@ export const make = (
     const now = <A>(use: (process: Process) => Effect.Effect<A>) =>
       Effect.suspend((): Effect.Effect<unknown> => (process === undefined ? Effect.void : use(process)))
 
+    /** Answers with what ends its fibers, which may take them some time. */
+    const kill = Effect.gen(function* () {
+      const ended = yield* end("killed")
+      if (ended === undefined) return Effect.void
+      yield* ended.link.cut
+      yield* ended.link.thaw
+      return Effect.uninterruptible(Scope.close(ended.scope, Exit.void))
+    })
+
+    // A fiber that waits for good keeps the whole world in memory, and the test's process alive.
+    yield* Effect.addFinalizer(() => Effect.flatten(kill))
+
     return {
       start,
       stop: Effect.gen(function* () {
@@ -140,13 +152,7 @@ export const make = (
         say(`${ended.incarnation.name} has ended`)
         return ended.link.troubles() === before && isolation === undefined ? ended.incarnation : undefined
       }),
-      kill: Effect.gen(function* () {
-        const ended = yield* end("killed")
-        if (ended === undefined) return
-        yield* ended.link.cut
-        yield* ended.link.thaw
-        yield* Effect.forkIn(Scope.close(ended.scope, Exit.void), world)
-      }),
+      kill: Effect.flatMap(kill, (closing) => Effect.forkIn(closing, world)),
       isolate: (how) =>
         Effect.zipRight(
           Effect.sync(() => {

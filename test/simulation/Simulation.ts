@@ -314,7 +314,7 @@ const program = (
       }
       for (const instance of instances) yield* stop(instance)
     })
-    yield* Effect.raceFirst(story, Deferred.await(judge.violated))
+    yield* Effect.ensuring(Effect.raceFirst(story, Deferred.await(judge.violated)), Effect.sync(history.end))
   })
 
 const nothing: Instance.Distort = (client) => client
