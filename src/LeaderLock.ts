@@ -18,7 +18,7 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "./ConsulError.js"
 import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
 import * as Blocking from "./internal/Blocking.js"
@@ -139,6 +139,13 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const ttl = Duration.decode(options.ttl ?? Schedules.checkTtl)
   const lost = (reason: string) => new LockLost({ lock, reason })
 
+  /**
+   * `Effect.addFinalizer` but for one thing: where a scope has several of those, a fiber that is interrupted while it
+   * runs one forgets that afterwards (effect 3.22), and an instance told to stop would stand again.
+   */
+  const whenDone = (finalizer: Effect.Effect<void>) =>
+    Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, finalizer))
+
   const farewell = <A>(request: Effect.Effect<A, ConsulError>) =>
     request.pipe(
       // Finalizers are uninterruptible, and a time-out interrupts.
@@ -176,7 +183,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     const registering = yield* Effect.forkDaemon(
       consul.agent.registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
     )
-    yield* Effect.addFinalizer(() =>
+    yield* whenDone(
       farewell(Fiber.join(registering)).pipe(Effect.zipRight(Ref.get(registered)), Effect.flatMap(deregister))
     )
     yield* Fiber.join(registering)
@@ -217,7 +224,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
         .pipe(
           Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
           restore,
-          Effect.tap((session) => Effect.addFinalizer(() => farewell(consul.session.destroy(session))))
+          Effect.tap((session) => whenDone(farewell(consul.session.destroy(session))))
         )
     )
 

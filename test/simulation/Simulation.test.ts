@@ -14,7 +14,8 @@ const kept: ReadonlyArray<readonly [seed: number, what: string]> = [
   [39, "a registration that was under way landed after it had been undone"],
   [319, "a stop between two attempts to lead left the service that the first could not remove"],
   [386, "the session of a lost acquisition was kept alive by the next attempt's heartbeats"],
-  [482, "a source that seemed empty at first was believed, and the checkpoint said in sync"]
+  [482, "a source that seemed empty at first was believed, and the checkpoint said in sync"],
+  [5258, "a stop while an attempt to lead said goodbye was forgotten"]
 ]
 
 describe("replication among faults", () => {

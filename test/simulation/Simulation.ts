@@ -42,6 +42,9 @@ export const boundWhenAnswered = Duration.seconds(30)
 /** For a change in quiet times: somebody else's write of the status may still cost a back-off. */
 export const boundOfOneChange = Duration.seconds(8)
 
+/** Four farewells of 1.5 s each, one after another, and the network's delays. */
+export const boundOfStop = Duration.seconds(8)
+
 /** Longer than whatever a plan lets last. */
 const aftermath = Duration.seconds(16)
 
@@ -151,7 +154,13 @@ const makeActor = (
   const stop = (instance: Instance.Instance) =>
     Effect.gen(function* () {
       const before = elections
-      const ended = yield* instance.stop
+      const ended = yield* instance.stop.pipe(
+        Effect.timeoutFail({
+          duration: boundOfStop,
+          onTimeout: () => "an instance that was told to stop goes on"
+        }),
+        Effect.catchAll((violation) => Effect.as(Deferred.fail(judge.violated, violation), undefined))
+      )
       yield* Effect.sleep("10 millis")
       if (ended !== undefined && leaderless === 0 && elections === before) yield* judge.checkGone(ended)
     })
