@@ -16,7 +16,6 @@ const kept: ReadonlyArray<readonly [seed: number, what: string]> = [
   [386, "the session of a lost acquisition was kept alive by the next attempt's heartbeats"],
   [482, "a source that seemed empty at first was believed, and the checkpoint said in sync"]
 ]
-]
 
 describe("replication among faults", () => {
   const counts = new Map<string, number>()
