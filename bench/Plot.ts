@@ -36,7 +36,7 @@ export const series = ({ programs, rows }: Results): ReadonlyArray<Series> =>
 
 const width = 720
 const height = 400
-const plot = { left: 64, right: width - 24, top: 28, bottom: height - 52 }
+const plot = { left: 64, right: width - 36, top: 28, bottom: height - 52 }
 
 /** Whole powers of ten around all values, at least one decade. */
 const decades = (values: ReadonlyArray<number>): { readonly from: number; readonly to: number } => {

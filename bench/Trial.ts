@@ -63,7 +63,7 @@ export const runInSync = <A, R>(
   Effect.flatMap(freshLock, (lock) =>
     run(trial, { ...place, lock }, (subject) =>
       complete(trial).pipe(
-        Effect.zipRight(Effect.flatMap(now, (now) => follow(trial, last(trial.keyspace), `probe ${now}`))),
+        Effect.zipRight(follow(trial, last(trial.keyspace), "probe")),
         Effect.zipRight(Effect.suspend(() => use(subject)))
       )
     )
@@ -100,7 +100,8 @@ export const asked = (question: Request<boolean>): Request<number> =>
 export const follow = ({ destination, source }: Trial, key: string, text: string): Request<number> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const value = valueOf(text)
+      // Unlike any before: where nothing changes, nothing is to be seen.
+      const value = valueOf(`${text} at ${yield* now}`)
       const { index } = yield* destination.get(key)
       const seen = yield* Effect.forkScoped(
         destination.until(key, (entry) => entry.value === value, { after: index })

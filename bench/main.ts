@@ -18,7 +18,7 @@ import * as Schema from "effect/Schema"
 import { version } from "../src/Version.js"
 import * as RealConsul from "../test/consul/RealConsul.js"
 import * as Burst from "./Burst.js"
-import { type Measured, neither } from "./Figure.js"
+import { format, type Measured, neither } from "./Figure.js"
 import * as FirstSync from "./FirstSync.js"
 import * as Idle from "./Idle.js"
 import { type Keyspace, type Shape, shapes } from "./Keyspace.js"
@@ -80,6 +80,10 @@ const places = (plan: Plan) =>
     )
     .filter(({ parts }) => parts.length > 0)
 
+/** While it goes on, and for those who end it early. */
+const tell = (measured: ReadonlyArray<Measured>) =>
+  Console.error(measured.map(({ unit, value, what }) => `    ${what}: ${format(value, unit)}`).join("\n"))
+
 /** Three minutes, and three milliseconds for each key: a write of its own for each takes one. */
 const limit = (size: number) => 180_000 + size * 3
 
@@ -100,6 +104,7 @@ const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: R
     yield* Console.error("raw limits …")
     const raw = yield* RawLimits.measure(source, destination, rawSize)
     rawRate = raw.inFlightRate
+    yield* tell(raw.measured)
     addRaw(raw.measured)
   }
 
@@ -116,11 +121,10 @@ const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: R
             duration: limit(size),
             onTimeout: () => new Store.BenchError({ message: `not done after ${limit(size) / 1000} s` })
           }),
-          Effect.tap((measured) =>
-            Effect.sync(() => {
-              rows = add(rows, number, { part, keys: size, shape }, measured)
-            })
-          ),
+          Effect.tap((measured) => {
+            rows = add(rows, number, { part, keys: size, shape }, measured)
+            return tell(measured)
+          }),
           // The other measurements go on; what is missing is said at the end.
           Effect.catchAllCause((cause) =>
             Cause.isInterruptedOnly(cause)
