@@ -49,21 +49,22 @@ const byPart = ({ rows }: Results): ReadonlyArray<readonly [Part, ReadonlyArray<
     return [part, places.flatMap((one) => ofPart.filter((row) => place(row) === one))]
   })
 
-/** Text to the left, numbers to the right. */
-const align = (lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<string> => {
+/** All of a column as wide as the widest: text to the left, numbers to the right. */
+const align = (lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<ReadonlyArray<string>> => {
   const widths = (lines[0] ?? []).map((_, column) =>
-    Math.max(...lines.map((line) => line[column]?.length ?? 0))
+    Math.max(3, ...lines.map((line) => line[column]?.length ?? 0))
   )
   return lines.map((line) =>
-    line
-      .map((cell, column) => {
-        const width = widths[column] ?? 0
-        return column === 1 ? cell.padEnd(width) : cell.padStart(width)
-      })
-      .join("  ")
-      .trimEnd()
+    widths.map((width, column) =>
+      column === textColumn ? (line[column] ?? "").padEnd(width) : (line[column] ?? "").padStart(width)
+    )
   )
 }
+
+const textColumn = 1
+
+const aligned = (results: Results, part: Part, rows: ReadonlyArray<Row>) =>
+  align([head(part, results), ...rows.map((row) => cells(row, results.programs.length))])
 
 const about = ({ consul, date, load, machine, programs, quick, seconds }: Results): string =>
   `${programs.join(" and ")}, with Consul ${consul} on ${machine}; ${date}, in ${seconds < 120 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`}` +
@@ -75,12 +76,21 @@ export const table = (results: Results): string =>
     ...byPart(results).flatMap(([part, rows]) => [
       "",
       titles[part],
-      ...align([head(part, results), ...rows.map((row) => cells(row, results.programs.length))])
+      ...aligned(results, part, rows).map((line) => line.join("  ").trimEnd())
     ]),
     ...(results.failures.length > 0 ? ["", ...results.failures.map((failure) => `FAILED: ${failure}`)] : [])
   ].join("\n")
 
 const line = (cells: ReadonlyArray<string>) => `| ${cells.join(" | ")} |`
+
+/** The line under the titles, which says where the columns are aligned. */
+const rule = (titles: ReadonlyArray<string>) =>
+  line(
+    titles.map(({ length }, column) => {
+      const dashes = "-".repeat(length - 1)
+      return column === textColumn ? `:${dashes}` : `${dashes}:`
+    })
+  )
 
 /** The generated section of the page. */
 export const markdown = (results: Results): string =>
@@ -89,15 +99,8 @@ export const markdown = (results: Results): string =>
     "",
     "![Change latency by the number of keys](performance.svg)",
     ...byPart(results).flatMap(([part, rows]) => {
-      const titleCells = head(part, results)
-      return [
-        "",
-        `### ${titles[part]}`,
-        "",
-        line(titleCells),
-        line(titleCells.map((_, column) => (column === 1 ? ":--" : "--:"))),
-        ...rows.map((row) => line(cells(row, results.programs.length)))
-      ]
+      const [titleCells = [], ...others] = aligned(results, part, rows)
+      return ["", `### ${titles[part]}`, "", line(titleCells), rule(titleCells), ...others.map(line)]
     }),
     ...(results.failures.length > 0
       ? ["", ...results.failures.map((failure) => `- Failed: ${failure.split("\n")[0]}`)]
