@@ -1,196 +1,226 @@
 /**
  * Measures the built program between two real datacenters, and what the same servers can do at most: `npm run bench`.
  *
- * Keys have values of 100 bytes. Everything runs on this machine, the servers too, one thing after another.
+ * Everything runs on this machine, the servers too, and one thing after another. Of each keyspace, one program after the
+ * other is measured in full, each on keys of its own, which are deleted afterwards; who is first alternates.
  */
-import * as Http from "node:http"
-import type { AddressInfo } from "node:net"
+import * as Os from "node:os"
+import * as Url from "node:url"
 import * as FileSystem from "@effect/platform/FileSystem"
-import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as NodeContext from "@effect/platform-node/NodeContext"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as Array from "effect/Array"
-import * as Clock from "effect/Clock"
+import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as Order from "effect/Order"
-import * as Program from "../test/cli/Program.js"
+import * as Schema from "effect/Schema"
+import { version } from "../src/Version.js"
 import * as RealConsul from "../test/consul/RealConsul.js"
+import * as Burst from "./Burst.js"
+import { format, type Measured, neither } from "./Figure.js"
+import * as FirstSync from "./FirstSync.js"
+import * as Idle from "./Idle.js"
+import { type Keyspace, type Shape, shapes } from "./Keyspace.js"
+import * as Latency from "./Latency.js"
+import { type Arguments, measures, type Part, type Plan, parse, parts, standard, usage } from "./Plan.js"
+import * as Plot from "./Plot.js"
+import * as RawLimits from "./RawLimits.js"
+import * as Reconcile from "./Reconcile.js"
+import * as Report from "./Report.js"
+import * as Restart from "./Restart.js"
+import { add, type Results, ResultsJson, type Row } from "./Results.js"
+import * as Store from "./Store.js"
+import type { Program } from "./Subject.js"
+import * as Sustained from "./Sustained.js"
+import * as Traffic from "./Traffic.js"
+import { destinationName, type Measurement, sourceName } from "./Trial.js"
 
-const valueBytes = 100
-const operationsEach = 64
-const syncedKeys = 10_000
-const latencySizes = [1_000, 10_000]
-const latencyChanges = 50
-const starts = 5
+const measurements: Record<Exclude<Part, "raw">, Measurement> = {
+  "first-sync": FirstSync.measure,
+  latency: Latency.measure,
+  shapes: Latency.measure,
+  sustained: Sustained.measure,
+  burst: Burst.measure,
+  idle: Idle.measure,
+  restart: Restart.measure,
+  traffic: Traffic.measure,
+  reconcile: Reconcile.measure
+}
 
-const nowMillis = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
+const atRoot = (path: string) => Url.fileURLToPath(new URL(`../${path}`, import.meta.url))
 
-const send = (method: "GET" | "PUT", url: string, body?: string) =>
-  HttpClient.execute(
-    HttpClientRequest.make(method)(url).pipe((request) =>
-      body === undefined ? request : HttpClientRequest.bodyText(request, body)
+const ours: Program = { name: `consul-replicate ${version}`, path: atRoot("dist/cli.js"), own: true }
+
+const docs = {
+  json: atRoot("docs/performance.json"),
+  page: atRoot("docs/performance.md"),
+  plot: atRoot("docs/performance.svg")
+}
+
+const programsOf = ({ against }: Arguments): readonly [Program, ...ReadonlyArray<Program>] =>
+  against === undefined
+    ? [ours]
+    : [ours, { name: against.name ?? `${against.path.split("/").at(-1)}`, path: against.path, own: false }]
+
+/** What is measured on which keys, in this order. */
+const places = (plan: Plan) =>
+  plan.sizes
+    .map((size) => ({
+      size,
+      shape: "flat" as Shape,
+      parts: parts.filter((part) => part !== "raw" && part !== "shapes" && measures(plan, part, size))
+    }))
+    .concat(
+      shapes.slice(1).map((shape) => ({
+        size: standard(plan) ?? 0,
+        shape,
+        parts: parts.filter((part) => part === "shapes" && measures(plan, part, standard(plan) ?? 0))
+      }))
     )
-  ).pipe(
-    Effect.filterOrDieMessage(
-      ({ status }) => status === 200 || status === 404,
-      `${method} ${url} was refused`
-    ),
-    Effect.flatMap((response) => Effect.map(response.text, (text) => ({ text, headers: response.headers }))),
-    Effect.orDie
-  )
+    .filter(({ parts }) => parts.length > 0)
 
-const keyName = (i: number) => `k${String(i).padStart(7, "0")}`
+/** While it goes on, and for those who end it early. */
+const tell = (measured: ReadonlyArray<Measured>) =>
+  Console.error(measured.map(({ unit, value, what }) => `    ${what}: ${format(value, unit)}`).join("\n"))
 
-const value = (seed: number) => Buffer.alloc(valueBytes, `${seed} `).toString("base64")
+/** Three minutes, and three milliseconds for each key: a write of its own for each takes one. */
+const limit = (size: number) => 180_000 + size * 3
 
-const transactions = (prefix: string, keys: number) =>
-  Array.chunksOf(Array.range(0, keys - 1), operationsEach).map((chunk) =>
-    JSON.stringify(
-      chunk.map((i) => ({ KV: { Verb: "set", Key: `${prefix}${keyName(i)}`, Value: value(i), Flags: 0 } }))
-    )
-  )
+const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: ReadonlyArray<Program>) {
+  const datacenters = yield* RealConsul.datacenters([sourceName, destinationName])
+  const source = yield* Store.make(datacenters[sourceName].address)
+  const destination = yield* Store.make(datacenters[destinationName].address)
+  let rows: ReadonlyArray<Row> = []
+  const failures: Array<string> = []
 
-/** Keys a second that the servers take in transactions of 64 writes, one after another. */
-const rawRate = Effect.fnUntraced(function* (address: string, prefix: string, keys: number) {
-  const bodies = transactions(prefix, keys)
-  const before = yield* nowMillis
-  for (const body of bodies) yield* send("PUT", `http://${address}/v1/txn`, body)
-  return (keys / ((yield* nowMillis) - before)) * 1000
+  const measuresRaw = plan.only.has("raw")
+  const rawSize = standard(plan) ?? plan.sizes[0] ?? 0
+  const addRaw = (measured: ReadonlyArray<Measured>) => {
+    rows = add(rows, 0, { part: "raw", keys: 0, shape: "flat" }, measured)
+  }
+  let rawRate: number | undefined
+  if (measuresRaw) {
+    yield* Console.error("raw limits …")
+    const raw = yield* RawLimits.measure(source, destination, rawSize)
+    rawRate = raw.inFlightRate
+    yield* tell(raw.measured)
+    addRaw(raw.measured)
+  }
+
+  for (const [turn, { parts, shape, size }] of places(plan).entries()) {
+    const numbered = programs.map((program, number) => ({ program, number }))
+    for (const { number, program } of turn % 2 === 0 ? numbered : numbered.reverse()) {
+      const keyspace: Keyspace = { prefix: `bench-${shape}-${size}-${number}/`, shape, size }
+      yield* source.fill(keyspace)
+      for (const part of parts) {
+        if (part === "raw") continue
+        yield* Console.error(`${program.name}: ${part}, ${size} keys, ${shape} …`)
+        yield* measurements[part]({ source, destination, program, keyspace, plan, rawRate }).pipe(
+          Effect.timeoutFail({
+            duration: limit(size),
+            onTimeout: () => new Store.BenchError({ message: `not done after ${limit(size) / 1000} s` })
+          }),
+          Effect.tap((measured) => {
+            rows = add(rows, number, { part, keys: size, shape }, measured)
+            return tell(measured)
+          }),
+          // The other measurements go on; what is missing is said at the end.
+          Effect.catchAllCause((cause) =>
+            Cause.isInterruptedOnly(cause)
+              ? Effect.failCause(cause)
+              : Effect.sync(() => {
+                  const error = Cause.squash(cause)
+                  const message = error instanceof Error ? error.message : String(error)
+                  failures.push(`${program.name}: ${part}, ${size} keys, ${shape}: ${message}`)
+                })
+          )
+        )
+      }
+      yield* source.clear(keyspace.prefix)
+      yield* destination.clear(keyspace.prefix)
+    }
+  }
+
+  if (measuresRaw) {
+    const again = yield* RawLimits.transactionRate(destination, Math.min(rawSize, 50_000), Store.inFlight)
+    const change = (again / (rawRate ?? again) - 1) * 100
+    addRaw([
+      neither(`change of the rate with ${Store.inFlight} in flight, at the end of the run`, change, "%")
+    ])
+  }
+  const consul = yield* destination.request("GET", "/v1/agent/self")
+  const { Config } = JSON.parse(consul.toString()) as { readonly Config: { readonly Version: string } }
+  return { rows, failures, consul: Config.Version }
+}, Effect.scoped)
+
+const machine = () => {
+  const cpus = Os.cpus()
+  const memory = Math.round(Os.totalmem() / 2 ** 30)
+  return `${cpus.length} × ${cpus[0]?.model ?? Os.arch()}, ${memory} GB, ${Os.type()} ${Os.release()}, Node.js ${process.versions.node}`
+}
+
+const render = Effect.fnUntraced(function* (results: Results) {
+  const fs = yield* FileSystem.FileSystem
+  const page = Report.replaceSection(yield* fs.readFileString(docs.page), Report.markdown(results))
+  if (page === undefined) return yield* Effect.dieMessage(`${docs.page} has no markers for the results`)
+  yield* fs.writeFileString(docs.page, page)
+  yield* fs.writeFileString(docs.plot, Plot.svg(Plot.series(results)))
 })
 
-const fill = (address: string, prefix: string, keys: number) =>
-  Effect.forEach(transactions(prefix, keys), (body) => send("PUT", `http://${address}/v1/txn`, body), {
-    concurrency: 8,
-    discard: true
-  })
-
-const memory = (pid: number) =>
-  Effect.gen(function* () {
-    const fs = yield* FileSystem.FileSystem
-    const status = yield* fs.readFileString(`/proc/${pid}/status`)
-    const megabytes = (field: string) => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1]) / 1024
-    return { settled: megabytes("VmRSS"), peak: megabytes("VmHWM") }
-  })
-
-const start = (destination: string, prefix: string) =>
-  Program.start([
-    "-src=nyc1",
-    `-addr=${destination}`,
-    `-prefix=${prefix}`,
-    `-lock=service/${prefix}leader`,
-    `-status=service/${prefix}status`
-  ])
-
-const timeOf = (line: string) => Date.parse(line.slice(0, 24))
-
-/** From having the lock to being in sync: both reads, the comparison and the writes. */
-const firstSync = Effect.fnUntraced(function* (destination: string, prefix: string, keys: number) {
-  const program = yield* start(destination, prefix)
-  const leading = timeOf(yield* program.says(/leading/))
-  const inSync = timeOf(yield* program.says(new RegExp(`in sync: .* ${keys} keys after ${keys} writes`)))
-  return {
-    rate: (keys / (inSync - leading)) * 1000,
-    millis: inSync - leading,
-    ...(yield* memory(program.pid))
+const bench = Effect.fnUntraced(function* (args: Arguments) {
+  const fs = yield* FileSystem.FileSystem
+  const load = Os.loadavg()[0] ?? 0
+  if (load > 0.5) yield* Console.error(`The machine is not idle: a load of ${load.toFixed(1)}.`)
+  const programs = programsOf(args)
+  for (const { path } of programs) {
+    if (!(yield* fs.exists(path))) return yield* new Store.BenchError({ message: `there is no ${path}` })
   }
-}, Effect.scoped)
+  const date = yield* DateTime.now
+  const [duration, { consul, failures, rows }] = yield* Effect.timed(measureAll(args, programs))
+  const results: Results = {
+    date: DateTime.formatIso(date).slice(0, 10),
+    machine: machine(),
+    consul,
+    load,
+    quick: args.quick,
+    seconds: Math.round(Duration.toSeconds(duration)),
+    programs: [programs[0].name, ...programs.slice(1).map(({ name }) => name)],
+    rows,
+    failures
+  }
+  const json = `${yield* Schema.encode(ResultsJson)(results)}\n`
+  yield* fs.writeFileString(args.json, json)
+  yield* Console.log(`${Report.table(results)}\n\nwritten to ${args.json}`)
+  if (args.writeDocs) {
+    yield* fs.writeFileString(docs.json, json)
+    yield* render(results)
+  }
+  if (failures.length > 0)
+    return yield* new Store.BenchError({ message: `${failures.length} measurements failed` })
+})
 
-/** From the answer to a write at the source until a blocking query at the destination has it, in ms. */
-const latencies = Effect.fnUntraced(function* (source: string, destination: string, prefix: string) {
-  const program = yield* start(destination, prefix)
-  yield* program.says(/in sync/)
-  const key = `${prefix}${keyName(500)}`
-  const changes = yield* Effect.forEach(Array.range(1, latencyChanges), (change) =>
-    Effect.gen(function* () {
-      const wanted = `change ${change}`
-      let { headers } = yield* send("GET", `http://${destination}/v1/kv/${key}?raw`)
-      const seen = yield* Effect.fork(
-        Effect.gen(function* () {
-          for (;;) {
-            const index = headers["x-consul-index"]
-            const answer = yield* send(
-              "GET",
-              `http://${destination}/v1/kv/${key}?raw&index=${index}&wait=10s`
-            )
-            if (answer.text === wanted) return yield* nowMillis
-            headers = answer.headers
-          }
-        })
-      )
-      yield* send("PUT", `http://${source}/v1/kv/${key}`, wanted)
-      const written = yield* nowMillis
-      return (yield* seen) - written
+const failed = (message: string) =>
+  Effect.zipRight(
+    Console.error(message),
+    Effect.sync(() => {
+      process.exitCode = 1
     })
   )
-  const sorted = Array.sort(changes, Order.number)
-  return {
-    median: sorted[latencyChanges / 2] ?? Number.NaN,
-    worst: sorted.at(-1) ?? Number.NaN,
-    ...(yield* memory(program.pid))
-  }
-}, Effect.scoped)
-
-/** From starting the process to its first request, in ms. */
-const startUp = Effect.gen(function* () {
-  const requested = yield* Effect.makeLatch()
-  const server = yield* Effect.acquireRelease(
-    Effect.async<Http.Server>((resume) => {
-      const server = Http.createServer((_, response) => {
-        response.statusCode = 500
-        response.end()
-        Effect.runFork(requested.open)
-      })
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-    }),
-    (server) => Effect.sync(() => server.close())
-  )
-  const before = yield* nowMillis
-  yield* start(`127.0.0.1:${(server.address() as AddressInfo).port}`, "start/")
-  yield* requested.await
-  return (yield* nowMillis) - before
-}).pipe(Effect.scoped)
-
-const row = (what: string, ...figures: ReadonlyArray<string>) =>
-  Console.log(`${what.padEnd(44)}${figures.join("   ")}`)
 
 const program = Effect.gen(function* () {
-  const { nyc1, sfo1 } = yield* RealConsul.datacenters(["nyc1", "sfo1"])
-  const [source, destination] = [nyc1.address, sfo1.address]
-
-  const startTimes = Array.sort(yield* Effect.replicateEffect(startUp, starts), Order.number)
-  yield* row("start to first request, median", `${Math.round(startTimes[starts >> 1] ?? 0)} ms`)
-
-  yield* rawRate(destination, "warm/", syncedKeys)
-  const raw = yield* rawRate(destination, "raw/", syncedKeys)
-  yield* row("raw: transactions of 64 writes", `${Math.round(raw)} keys/s`)
-
-  yield* fill(source, "sync/", syncedKeys)
-  const sync = yield* firstSync(destination, "sync/", syncedKeys)
-  yield* row(
-    `first sync of ${syncedKeys} keys`,
-    `${Math.round(sync.rate)} keys/s in ${sync.millis} ms`,
-    `${Math.round((sync.rate / raw) * 100)}% of raw`,
-    `${Math.round(sync.settled)} MB resident, peak ${Math.round(sync.peak)}`
-  )
-
-  for (const keys of latencySizes) {
-    yield* fill(source, `latency${keys}/`, keys)
-    const { median, peak, settled, worst } = yield* latencies(source, destination, `latency${keys}/`)
-    yield* row(
-      `latency of a change among ${keys} keys`,
-      `median ${median.toFixed(1)} ms, worst of ${latencyChanges} ${worst.toFixed(1)} ms`,
-      `${Math.round(settled)} MB resident, peak ${Math.round(peak)}`
-    )
-  }
+  const args = yield* parse(process.argv.slice(2))
+  if (args.help) return yield* Console.log(usage)
+  if (!args.render) return yield* bench(args)
+  const fs = yield* FileSystem.FileSystem
+  yield* render(yield* Schema.decode(ResultsJson)(yield* fs.readFileString(docs.json)))
 })
 
 program.pipe(
-  Effect.scoped,
-  Effect.provide(Layer.mergeAll(NodeContext.layer, NodeHttpClient.layerUndici, Logger.pretty)),
+  Effect.catchTags({
+    BenchError: ({ message }) => failed(message),
+    WrongArguments: ({ message }) => failed(`${message}\n\n${usage}`)
+  }),
+  Effect.provide(NodeContext.layer),
   NodeRuntime.runMain
 )

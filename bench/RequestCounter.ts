@@ -1,0 +1,84 @@
+/**
+ * Counts the HTTP/1.1 requests in what one connection sends, from pieces of any size: reads no more of each than where
+ * it ends.
+ */
+
+export interface RequestCounter {
+  /** How many requests have begun in this piece, each counted when its head is complete. */
+  readonly feed: (chunk: Buffer) => number
+}
+
+type State =
+  | { readonly _tag: "Head" }
+  /** Bytes of a body, or of a chunk with the line end after it, that are still to come. */
+  | { readonly _tag: "Bytes"; readonly left: number; readonly next: "Head" | "ChunkSize" }
+  | { readonly _tag: "ChunkSize" }
+  /** After the last chunk, up to an empty line. */
+  | { readonly _tag: "Trailer" }
+
+const lineEnd = Buffer.from("\r\n")
+const headEnd = Buffer.from("\r\n\r\n")
+
+const afterHead = (head: string): State => {
+  if (/^transfer-encoding:.*\bchunked\b/im.test(head)) return { _tag: "ChunkSize" }
+  const length = Number(/^content-length:\s*(\d+)/im.exec(head)?.[1] ?? 0)
+  return length === 0 ? { _tag: "Head" } : { _tag: "Bytes", left: length, next: "Head" }
+}
+
+export const make = (): RequestCounter => {
+  let state: State = { _tag: "Head" }
+  let rest: Buffer = Buffer.alloc(0)
+
+  /** Takes what ends with `end` from the front; undefined while it is not complete. */
+  const take = (end: Buffer): string | undefined => {
+    const at = rest.indexOf(end)
+    if (at < 0) return undefined
+    const text = rest.toString("latin1", 0, at)
+    rest = rest.subarray(at + end.length)
+    return text
+  }
+
+  return {
+    feed: (chunk) => {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+      let begun = 0
+      for (;;) {
+        switch (state._tag) {
+          case "Head": {
+            const head = take(headEnd)
+            if (head === undefined) return begun
+            begun += 1
+            state = afterHead(head)
+            break
+          }
+          case "Bytes": {
+            const taken: number = Math.min(state.left, rest.length)
+            rest = rest.subarray(taken)
+            if (taken < state.left) {
+              state = { ...state, left: state.left - taken }
+              return begun
+            }
+            state = { _tag: state.next }
+            break
+          }
+          case "ChunkSize": {
+            const size = take(lineEnd)
+            if (size === undefined) return begun
+            const length = Number.parseInt(size, 16)
+            state =
+              length === 0
+                ? { _tag: "Trailer" }
+                : { _tag: "Bytes", left: length + lineEnd.length, next: "ChunkSize" }
+            break
+          }
+          case "Trailer": {
+            const line = take(lineEnd)
+            if (line === undefined) return begun
+            if (line === "") state = { _tag: "Head" }
+            break
+          }
+        }
+      }
+    }
+  }
+}
