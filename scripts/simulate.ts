@@ -40,7 +40,7 @@ const findMistakes = Effect.forEach(
       for (let seed = first; seed < first + count; seed++) {
         if (!fits(Plan.draw(seed))) continue
         tried += 1
-        if (Option.isSome(simulate(seed, distort).violation)) found += 1
+        if (Option.isSome(simulate(seed, { distort }).violation)) found += 1
       }
       return Console.log(`${name}: found in ${found} of ${tried} seeds`)
     }),

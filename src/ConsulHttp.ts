@@ -89,6 +89,16 @@ export type PutCondition =
   | { readonly release: string }
 
 /**
+ * Without `results` the answer is only looked at, not decoded, and nothing is answered.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface TransactionOptions {
+  readonly results?: boolean | undefined
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -168,6 +178,8 @@ export interface Consul {
       prefix: string,
       options?: KeysOptions
     ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
+    /** Whether there are keys that start with `prefix`, and their index, without reading their names. */
+    readonly moved: (prefix: string, options?: ReadOptions) => Effect.Effect<Answer<boolean>, ConsulError>
     /** `value` is base64. Says whether it was written: false when the condition did not hold. */
     readonly put: (
       entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },
@@ -180,9 +192,10 @@ export interface Consul {
     ) => Effect.Effect<boolean, ConsulError>
   }
 
-  /** All or nothing. Answers with the entries that the writes and checks met, without values. */
+  /** All or nothing. Answers with the entries that the writes and checks met, without values, unless told not to. */
   readonly transaction: (
-    operations: ReadonlyArray<Operation>
+    operations: ReadonlyArray<Operation>,
+    options?: TransactionOptions
   ) => Effect.Effect<ReadonlyArray<KeyValue>, ConsulError>
 
   readonly session: {

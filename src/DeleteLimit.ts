@@ -6,7 +6,6 @@
  */
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
-import type { Changes } from "./Diff.js"
 
 /**
  * `percent` is of the keys that the destination holds under its prefix, from 0 to 100; `count` a number of keys.
@@ -50,31 +49,18 @@ export const unlimited: DeleteLimit = DeleteLimit.Share({ percent: 100 })
 export const alwaysAllowed = 10
 
 /**
- * What may be applied of a pass, and the keys that stay because the limit holds back their deletion.
- *
- * @since 0.2.0
- * @category models
- */
-export interface Verdict {
-  readonly changes: Changes
-  readonly held: ReadonlyArray<string>
-}
-
-/**
- * Writes always pass; deletes all together or not at all, since which of them are meant cannot be told. `keysHeld` is
- * the number of keys that the destination holds.
+ * Whether a pass may delete so many keys: all of them or none, since which of them are meant cannot be told. `keysHeld`
+ * is the number of keys that the destination holds.
  *
  * @since 0.2.0
  * @category judging
  */
-export const judge = (changes: Changes, keysHeld: number, limit: DeleteLimit): Verdict => {
+export const allows = (limit: DeleteLimit, deletes: number, keysHeld: number): boolean => {
   const allowed = DeleteLimit.$match(limit, {
     Share: ({ percent }) => (keysHeld * percent) / 100,
     Count: ({ count }) => count
   })
-  return changes.deletes.length <= Math.max(alwaysAllowed, allowed)
-    ? { changes, held: [] }
-    : { changes: { ...changes, deletes: [] }, held: changes.deletes }
+  return deletes <= Math.max(alwaysAllowed, allowed)
 }
 
 /**

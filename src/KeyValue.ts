@@ -44,6 +44,8 @@ const badByte = /(?<!\\)((?:\\\\)*)\\ufffd/g
 /** A lone surrogate: nothing that Consul sends decodes to it. With its other half it is U+10000 to U+103FF. */
 const badByteMark = /\ud800(?![\udc00-\udfff])/g
 
+const isUnnameable = (key: string): boolean => key.search(badByteMark) >= 0
+
 const noFlags = 0n
 const maxFlags = 2n ** 64n - 1n
 
@@ -122,6 +124,20 @@ export const decodeList = (json: string): Either.Either<KeyValues, string> =>
   Either.flatMap(document(json), (u) => (Array.isArray(u) ? gather(u) : Either.left("not a list of entries")))
 
 /**
+ * Decodes a listing of names, in Consul's order (by bytes). Names that are not valid UTF-8 are left out: they are good
+ * for nothing. Imperative as {@link decodeList} is: 100,000 names take about 10 ms.
+ *
+ * @since 0.2.0
+ * @category decoding
+ */
+export const decodeNames = (json: string): Either.Either<ReadonlyArray<string>, string> =>
+  Either.flatMap(document(json), (u) =>
+    Array.isArray(u) && u.every((name): name is string => typeof name === "string")
+      ? Either.right(json.includes("\\ufffd") ? u.filter((name) => !isUnnameable(name)) : u)
+      : Either.left("not a list of names")
+  )
+
+/**
  * Decodes the entries in the answer to a committed transaction. Writes and checks answer with their entry without
  * its value, deletes with nothing.
  *
@@ -129,14 +145,29 @@ export const decodeList = (json: string): Either.Either<KeyValues, string> =>
  * @category decoding
  */
 export const decodeResults = (json: string): Either.Either<ReadonlyArray<KeyValue>, string> =>
+  Either.flatMap(results(json), (all) =>
+    Either.map(
+      gather(all.map((result) => (isRecord(result) ? result["KV"] : undefined))),
+      ({ entries }) => entries
+    )
+  )
+
+/**
+ * Whether it begins and ends as the answer to a committed transaction does, for whoever needs no more: reading all of it
+ * would take longer than making the transaction.
+ *
+ * @since 0.2.0
+ * @category decoding
+ */
+export const checkResults = (json: string): Either.Either<ReadonlyArray<KeyValue>, string> =>
+  /^\s*\{\s*"Results":/.test(json) && /\}\s*$/.test(json.slice(-8))
+    ? Either.right([])
+    : Either.left("no list of results")
+
+const results = (json: string): Either.Either<ReadonlyArray<unknown>, string> =>
   Either.flatMap(document(json), (u) => {
-    const results = isRecord(u) ? (u["Results"] ?? []) : undefined
-    return Array.isArray(results)
-      ? Either.map(
-          gather(results.map((result) => (isRecord(result) ? result["KV"] : undefined))),
-          (all) => all.entries
-        )
-      : Either.left("no list of results")
+    const all = isRecord(u) ? (u["Results"] ?? []) : undefined
+    return Array.isArray(all) ? Either.right(all) : Either.left("no list of results")
   })
 
 /**

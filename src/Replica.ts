@@ -1,26 +1,31 @@
 /**
- * The destination as its leader knows it, and the one way to change it: a pass, which makes it equal to a snapshot of
- * the source. What looks wrong in a snapshot is confirmed first, and deletes past their limit are held back.
+ * The destination as its leader knows it, and the one way to change it: a pass, which makes it equal to what the source
+ * was found to hold. What looks wrong in a snapshot is confirmed first, and deletes past their limit are held back.
  *
  * @since 0.2.0
  */
+import type * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type { Checkpoint } from "./Checkpoint.js"
-import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
+import * as Contents from "./Contents.js"
 import * as DeleteLimit from "./DeleteLimit.js"
 import * as Diff from "./Diff.js"
 import * as Condition from "./internal/Condition.js"
 import * as Notices from "./internal/Notices.js"
+import { Pass } from "./internal/Pass.js"
+import * as Survey from "./internal/Survey.js"
+import * as KeyRange from "./KeyRange.js"
 import { type Leadership, passing } from "./LeaderLock.js"
-import type { Mapping } from "./Mapping.js"
+import { type Mapping, rename } from "./Mapping.js"
 import type { Replication } from "./Replication.js"
 import * as Schedules from "./Schedules.js"
-import { type Snapshot, Watcher } from "./Watcher.js"
+import { type News, type Snapshot, Watcher, type WatchOptions } from "./Watcher.js"
 import * as Writer from "./Writer.js"
 
 /**
@@ -30,14 +35,33 @@ import * as Writer from "./Writer.js"
 export interface Replica {
   readonly leader: Leadership
   readonly writer: Writer.Writer
-  /** What the destination holds, our own keys left out. */
-  readonly contents: Diff.Contents
-  /** The destination prefix's index when it was last looked at, and when that was (ms). */
-  readonly looked: { readonly index: number; readonly at: number }
-  /** Index of the source's snapshot of the last pass; none before the first, and then no checkpoint stands for it. */
+  /** What the destination holds, our own keys left out. Passes change it. */
+  readonly contents: Contents.Contents
+  /** When the destination was last looked at, and by which indexes. */
+  readonly looked: Survey.Looked
+  /** Index of the source up to which everything has landed; none before the first comparison is complete. */
   readonly index: Option.Option<number>
-  /** Keys that the source has not, as a consistent read confirmed, and that stay because of the limit. */
+  /** Whether something has landed that `index` does not tell of. */
+  readonly isAhead: boolean
+  /** Keys that the source has not, as was confirmed, and that stay because of the limit. */
   readonly held: ReadonlySet<string>
+  /** Keys that the source has not, as was confirmed, and that may go. */
+  readonly condemned: ReadonlySet<string>
+  /** How many keys have gone since everything was said for the last time. */
+  readonly deleted: number
+  /** What a look for drift has read of the source, until a snapshot comes that is no older. */
+  readonly repaired: ReadonlyArray<Pick<Snapshot, "range" | "index">>
+  /** What the comparison that began with this leadership has done so far. */
+  readonly comparison: Comparison
+}
+
+/** `since` when (ms); `held` keys that the destination held then; `compared` keys of the source, `of` about so many. */
+interface Comparison {
+  readonly since: number
+  readonly held: number
+  readonly compared: number
+  readonly of: number
+  readonly writes: number
 }
 
 /**
@@ -50,34 +74,29 @@ export interface Replica {
 export interface Passes {
   /** Voids what is still under way from before, then reads what the destination holds. */
   readonly takeOver: (leader: Leadership) => Effect.Effect<Replica, Writer.WriterError>
-  /** Makes the destination equal to a snapshot of the source. */
-  readonly catchUp: (replica: Replica, snapshot: Snapshot) => Effect.Effect<Replica, Writer.WriterError>
-  /** Looks for what others changed at the destination, and makes it equal to the source as it is now. */
+  /** Makes the destination equal to what the source was found to hold. */
+  readonly catchUp: (
+    replica: Replica,
+    news: Arr.NonEmptyReadonlyArray<News>
+  ) => Effect.Effect<Replica, Writer.WriterError>
+  /** Looks for what others changed at the destination, and makes that equal to the source as it is now. */
   readonly reconcile: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
 }
 
-/** What a pass is going to do, and what the destination holds after it. */
-interface Plan extends DeleteLimit.Verdict {
-  readonly snapshot: Snapshot
-  /** What the source says that the destination should hold. */
-  readonly wanted: Diff.Contents
-  readonly contents: Diff.Contents
-}
+const none: ReadonlySet<string> = new Set()
 
-const missing = ({ changes, held }: Plan): number => changes.deletes.length + held.length
+/** Keys are read one by one up to so many; of more, everything is read. */
+const mostReadAlone = 64
 
-/**
- * Whether a plan rests on a snapshot that may be wrong: it is of another history, or was read before a repair; the
- * source is empty all of a sudden; or so many keys are gone that the limit holds them back, not all of which have
- * been confirmed yet.
- */
-const isDoubtful = ({ held, snapshot, wanted }: Plan, replica: Replica): boolean =>
-  snapshot.rewound ||
-  Option.exists(replica.index, (index) => snapshot.index < index) ||
-  (wanted.size === 0 && replica.contents.size > 0) ||
-  held.some((key) => !replica.held.has(key))
+const isComparing = (replica: Replica): boolean => Option.isNone(replica.index)
 
-const isInSync = (replica: Replica): boolean => Option.isSome(replica.index) && replica.held.size === 0
+/** What a replication watches. */
+export const watched = ({ prefix, shardKeys, source, watchShards }: Replication): WatchOptions => ({
+  source: { datacenter: source },
+  prefix,
+  shards: watchShards,
+  keysEach: shardKeys
+})
 
 /**
  * @since 0.2.0
@@ -86,7 +105,7 @@ const isInSync = (replica: Replica): boolean => Option.isSome(replica.index) && 
 export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher> {
-  const { deletes, destinationPrefix, lock, maxDeletes, prefix, source, status } = replication
+  const { deletes, destinationPrefix, lock, maxDeletes, prefix, shardKeys, source, status } = replication
   const mapping: Mapping = { prefix, destinationPrefix, owned: new Set([lock, status]) }
   const context = yield* Effect.context<ConsulHttp | Checkpoint>()
   const consul = yield* ConsulHttp
@@ -96,44 +115,95 @@ export const make = Effect.fnUntraced(function* (
   const doubting = yield* Condition.make(`the answers of ${source} hold again`)
   const holding = yield* Condition.make("no deletes are held back any more")
   const pace = yield* Schedule.driver(Schedules.lookAgain)
-
-  const look = Effect.gen(function* () {
-    const at = yield* Clock.currentTimeMillis
-    const { index, value } = yield* consul.kv.list(destinationPrefix, { consistency: "consistent" })
-    return { contents: Diff.held(mapping, value.entries), looked: { index, at } }
-  })
+  const wasWrong = yield* Ref.make(false)
+  const isWhole = (range: KeyRange.KeyRange) => range.prefix === prefix && !range.exact
 
   const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader) {
     const writer = yield* Effect.provide(Writer.open({ leader, limits, replication }), context)
-    return { leader, writer, ...(yield* look), index: Option.none(), held: new Set<string>() }
+    const contents = Contents.empty()
+    const { looked } = yield* Survey.survey(consul, mapping, contents, Survey.never, shardKeys)
+    return {
+      leader,
+      writer,
+      contents,
+      looked,
+      index: Option.none(),
+      isAhead: false,
+      held: none,
+      condemned: none,
+      deleted: 0,
+      repaired: [],
+      comparison: {
+        since: yield* Clock.currentTimeMillis,
+        held: contents.size,
+        compared: 0,
+        of: 0,
+        writes: 0
+      }
+    }
   })
 
-  const plan = ({ contents }: Replica, snapshot: Snapshot): Plan => {
-    const wanted = Diff.wanted(mapping, snapshot.entries)
-    const changes = Diff.diff(contents, wanted)
-    const verdict: DeleteLimit.Verdict = deletes
-      ? DeleteLimit.judge(changes, contents.size, maxDeletes)
-      : { changes: { ...changes, deletes: [] }, held: [] }
-    const stay = new Set(deletes ? verdict.held : changes.deletes)
-    return {
-      ...verdict,
-      snapshot,
-      wanted,
-      contents:
-        stay.size === 0 ? wanted : new Map([...[...contents].filter(([key]) => stay.has(key)), ...wanted])
-    }
+  /** What is to become of keys that the source has not, as the names of now confirm. `keys` is how many there were. */
+  const judge = (replica: Replica, gone: ReadonlyArray<string>, keys: number): Replica => {
+    // Parts of the source tell of the same loss one after another.
+    const { deleted } = replica
+    return DeleteLimit.allows(maxDeletes, deleted + gone.length, deleted + keys)
+      ? { ...replica, held: none, condemned: new Set(gone) }
+      : { ...replica, held: new Set(gone), condemned: none }
   }
 
-  const confirm: Effect.Effect<Snapshot, ConsulError> = watcher.confirm({
-    source: { datacenter: source },
-    prefix
-  })
+  const goneBy = (replica: Replica, names: ReadonlyArray<string>) =>
+    Diff.gone(replica.contents, mapping, names)
 
-  /** Plans again, with what the source says for certain. */
-  const reconsider = Effect.fn("Replica.reconsider")(function* (replica: Replica, doubtful: Plan) {
-    yield* Effect.ignore(pace.next(undefined))
-    const certain = plan(replica, yield* confirm)
-    const wrong = missing(doubtful) - missing(certain)
+  /** Whether a snapshot may delete what it has not, as far as is known already. */
+  const mayDelete = (
+    replica: Replica,
+    missing: ReadonlyArray<string>,
+    isAll: boolean,
+    keys: number
+  ): boolean =>
+    isAll
+      ? DeleteLimit.allows(maxDeletes, missing.length, keys) || missing.every((key) => replica.held.has(key))
+      : replica.deleted + missing.length <= DeleteLimit.alwaysAllowed ||
+        missing.every((key) => replica.condemned.has(key) || replica.held.has(key))
+
+  /** Whether a snapshot is of another history than the one before, or was read before a repair. */
+  const isOld = ({ repaired }: Replica, { index, isCertain, range, rewound }: Snapshot): boolean =>
+    !isCertain && (rewound || repaired.some((one) => KeyRange.overlap(one.range, range) && index < one.index))
+
+  /** Whether the source is empty all of a sudden, or so many keys are gone that the limit may hold them back. */
+  const isShrunken = (
+    replica: Replica,
+    { entries, range }: Snapshot,
+    missing: ReadonlyArray<string>,
+    keys: number
+  ) =>
+    missing.length > 0 &&
+    (entries.length === 0 || (deletes && !mayDelete(replica, missing, isWhole(range), keys)))
+
+  const compareAsIs = (replica: Replica, snapshot: Snapshot) =>
+    Effect.sync(() => ({
+      snapshot,
+      difference: Diff.diff(replica.contents, mapping, snapshot.range, snapshot.entries)
+    }))
+
+  /** What a snapshot changes; where it may be wrong, what the source says for certain instead. */
+  const compare = Effect.fnUntraced(function* (replica: Replica, first: Snapshot, keys: number) {
+    const compared = yield* compareAsIs(replica, first)
+    const old = isOld(replica, first)
+    if (!old && !isShrunken(replica, first, compared.difference.missing, keys)) {
+      // A consistent read says nothing about whether the others can be believed again.
+      if (!first.isCertain) {
+        yield* doubting.fine
+        yield* Ref.set(wasWrong, false)
+      }
+      return compared
+    }
+    if (old || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
+    const confirmed = yield* watcher.confirm({ ...watched(replication), range: first.range })
+    const certain = yield* compareAsIs(replica, confirmed)
+    const wrong = compared.difference.missing.length - certain.difference.missing.length
+    yield* Ref.set(wasWrong, wrong > 0)
     if (wrong > 0) yield* doubting.trouble("wrong", Notices.wrong(replication, wrong))
     return certain
   })
@@ -148,44 +218,213 @@ export const make = Effect.fnUntraced(function* (
     )
   }
 
-  const land = Effect.fn("Replica.land")(function* (before: Replica, planned: Plan) {
-    const { changes, contents, held, snapshot, wanted } = planned
-    const { index } = snapshot
-    const replica: Replica = { ...before, contents, index: Option.some(index), held: new Set(held) }
-    yield* notices.snapshot(snapshot)
-    const checkpointed = Option.exists(before.index, (was) => was <= index)
-    if (!checkpointed || !Diff.isEmpty(changes) || held.length !== before.held.size) {
-      const [duration] = yield* Effect.timed(before.writer.apply(changes, index, held.length))
-      const inSync = isInSync(replica) && !isInSync(before)
-      if (inSync || !Diff.isEmpty(changes)) {
-        yield* notices.applied({ changes, keys: wanted.size, index, duration, inSync })
-      }
+  /** Takes what the source holds into the contents, and into the pass. */
+  const write = (replica: Replica, pass: Pass, writes: Diff.Difference["writes"]) => {
+    for (const write of writes) {
+      replica.contents.set(write.key, write.print)
+      pass.write(write)
     }
-    yield* report(replica)
+  }
+
+  /** Takes keys that the source has not out of the contents, and into the pass. */
+  const remove = (replica: Replica, pass: Pass, keys: Iterable<string>) => {
+    for (const key of keys) if (replica.contents.delete(key)) pass.delete(key)
+  }
+
+  /**
+   * Decides on keys of parts of the source that are missing there. A few may go; but where a part has lost all it had,
+   * so may others have, and it is looked for what else has gone.
+   */
+  const decide = Effect.fnUntraced(function* (
+    replica: Replica,
+    pass: Pass,
+    missing: ReadonlyArray<string>,
+    isEmptied: boolean,
+    keys: number
+  ) {
+    // Those of a first comparison go when it is complete.
+    if (missing.length === 0 || !deletes || isComparing(replica)) return replica
+    if (replica.held.size > 0) return { ...replica, held: new Set([...replica.held, ...missing]) }
+    const isFew = !isEmptied && replica.deleted + missing.length <= DeleteLimit.alwaysAllowed
+    const isJudged = isFew || missing.every((key) => replica.condemned.has(key))
+    const judged = isJudged
+      ? replica
+      : judge(replica, goneBy(replica, yield* watcher.names(watched(replication))), keys)
+    const going = isFew ? missing : missing.filter((key) => judged.condemned.has(key))
+    remove(judged, pass, going)
+    return { ...judged, deleted: judged.deleted + going.length }
+  })
+
+  /** Decides on all keys that the source has not, or had not when everything had been said, by its `names` of then. */
+  const settle = Effect.fnUntraced(function* (
+    replica: Replica,
+    pass: Pass,
+    names: ReadonlyArray<string>,
+    keys: number
+  ) {
+    const missing = goneBy(replica, names)
+    // Parts told of deletes while they were compared: those keys are among the names of then.
+    const gone = new Set(goneBy(replica, yield* watcher.names(watched(replication))))
+    // What is there again may hold something else, and may be in none of the parts so far.
+    const again = missing.filter((key) => !gone.has(key))
+    const ranges =
+      again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)
+    for (const range of ranges) {
+      const snapshot = yield* watcher.confirm({
+        ...watched(replication),
+        range: KeyRange.original(mapping, range)
+      })
+      const { difference } = yield* compareAsIs(replica, snapshot)
+      write(replica, pass, difference.writes)
+    }
+    if (!deletes || gone.size === 0) return { ...replica, held: none, condemned: none }
+    const judged = judge(replica, [...gone], keys)
+    remove(judged, pass, judged.condemned)
+    return judged
+  })
+
+  /** What a snapshot of everything has not goes now, or is held back. */
+  const decideAll = (replica: Replica, pass: Pass, missing: ReadonlyArray<string>, keys: number): Replica => {
+    if (!deletes) return { ...replica, held: none, condemned: none }
+    if (!DeleteLimit.allows(maxDeletes, missing.length, keys)) {
+      return { ...replica, held: new Set(missing), condemned: none }
+    }
+    remove(replica, pass, missing)
+    return { ...replica, held: none, condemned: none }
+  }
+
+  /** Lands a pass; with the `index` of the source up to which nothing is left then, if there is one. */
+  const land = Effect.fn("Replica.land")(function* (
+    before: Replica,
+    after: Replica,
+    pass: Pass,
+    index: Option.Option<number>
+  ) {
+    const changes = pass.changes()
+    const { comparison, held, writer } = after
+    const [duration] = yield* Effect.timed(
+      Effect.gen(function* () {
+        if (isComparing(before) && Option.isNone(index)) return yield* writer.stage(changes.writes)
+        const isNews =
+          !Diff.isEmpty(changes) || held.size !== before.held.size || (after.isAhead && Option.isSome(index))
+        const isOlder = Option.exists(index, (now) => !Option.exists(before.index, (was) => was <= now))
+        if (!isNews && !isOlder) return
+        const claim = Option.getOrElse(
+          Option.orElse(index, () => before.index),
+          () => 0
+        )
+        yield* writer.apply(changes, claim, held.size)
+      })
+    )
+    const writes = comparison.writes + changes.writes.length
+    const replica: Replica = {
+      ...after,
+      index: Option.orElse(index, () => before.index),
+      isAhead: Option.isNone(index) && (after.isAhead || !Diff.isEmpty(changes)),
+      comparison: { ...comparison, writes }
+    }
+    if (isComparing(replica)) yield* notices.comparing({ ...comparison, writes })
+    else if (isComparing(before) || (before.held.size > 0 && held.size === 0) || !Diff.isEmpty(changes)) {
+      const since = yield* Effect.map(Clock.currentTimeMillis, (now) =>
+        Duration.millis(now - comparison.since)
+      )
+      yield* notices.applied({
+        writes: isComparing(before) ? writes : changes.writes.length,
+        deletes: changes.deletes.length,
+        keys: after.contents.size - held.size,
+        index: Option.getOrElse(index, () => pass.index),
+        duration: isComparing(before) ? since : duration,
+        inSync: held.size === 0 && (isComparing(before) || before.held.size > 0)
+      })
+    }
+    if (!isComparing(replica)) yield* report(replica)
     return replica
   })
 
-  const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")(function* (replica, snapshot) {
-    const first = plan(replica, snapshot)
-    if (isDoubtful(first, replica)) return yield* land(replica, yield* reconsider(replica, first))
-    yield* doubting.fine
-    return yield* land(replica, first)
+  /** Makes the destination equal to what `news` say, as `compareWith` makes sure of it. */
+  const follow = Effect.fnUntraced(function* <E>(
+    before: Replica,
+    news: ReadonlyArray<News>,
+    compareWith: (
+      replica: Replica,
+      snapshot: Snapshot,
+      keys: number
+    ) => Effect.Effect<{ readonly snapshot: Snapshot; readonly difference: Diff.Difference }, E>
+  ) {
+    const keys = isComparing(before) ? before.comparison.held : before.contents.size
+    const pass = new Pass()
+    let replica = before
+    let index = Option.none<number>()
+    let missing: ReadonlyArray<string> = []
+    let isEmptied = false
+    for (const item of news) {
+      if (item._tag === "Complete") {
+        index = Option.some(item.index)
+        if (item.reshaped || isComparing(before) || replica.held.size > 0) {
+          replica = yield* settle(replica, pass, item.names, keys)
+        }
+        replica = { ...replica, condemned: none, deleted: 0 }
+        continue
+      }
+      const { difference, snapshot } = yield* compareWith(replica, item, keys)
+      yield* notices.snapshot(snapshot)
+      write(replica, pass, difference.writes)
+      pass.reach(snapshot.index)
+      const { comparison, repaired } = replica
+      replica = {
+        ...replica,
+        repaired: repaired.filter(
+          (one) => !KeyRange.overlap(one.range, snapshot.range) || snapshot.index < one.index
+        ),
+        comparison: {
+          ...comparison,
+          compared: comparison.compared + snapshot.entries.length,
+          of: Math.max(comparison.of, snapshot.of)
+        }
+      }
+      if (isWhole(snapshot.range)) {
+        index = Option.some(snapshot.index)
+        replica = decideAll(replica, pass, difference.missing, keys)
+      } else {
+        missing = [...missing, ...difference.missing]
+        isEmptied ||= difference.missing.length > 0 && snapshot.entries.length === 0
+      }
+    }
+    replica = yield* decide(replica, pass, missing, isEmptied, keys)
+    return yield* land(before, replica, pass, index)
   })
 
+  const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")((replica, news) =>
+    follow(replica, news, compare)
+  )
+
   const reconcile: Passes["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
-    const at = yield* Clock.currentTimeMillis
-    // Folded, an answer is small, and its index that of the whole prefix all the same.
-    const { index } = yield* consul.kv.keys(destinationPrefix, { separator: "/" })
-    const trusted = at - replica.looked.at < Duration.toMillis(Schedules.indexTrust)
-    if (index === replica.looked.index && trusted) return { ...replica, looked: { index, at } }
-    const found: Replica = { ...replica, ...(yield* look) }
-    const undoing = Diff.diff(found.contents, replica.contents)
-    if (Diff.isEmpty(undoing)) return found
-    const planned = plan(found, yield* confirm)
-    const repaired = yield* land(found, planned)
-    const drift = Diff.drift(undoing, found.contents, planned.wanted)
+    if (isComparing(replica)) return replica
+    const { drifted, looked } = yield* Survey.survey(
+      consul,
+      mapping,
+      replica.contents,
+      replica.looked,
+      shardKeys
+    )
+    if (drifted.length === 0) return { ...replica, looked }
+    const snapshots = yield* Effect.forEach(drifted, ({ range }) =>
+      watcher.confirm({ ...watched(replication), range: KeyRange.original(mapping, range) })
+    )
+    const wanted = new Set(
+      snapshots.flatMap(({ entries }) => entries.flatMap(({ key }) => Option.toArray(rename(mapping, key))))
+    )
+    const repaired = yield* follow({ ...replica, looked }, snapshots, compareAsIs)
+    const drift = Diff.drift(
+      {
+        changed: drifted.flatMap(({ found }) => found.changed),
+        missing: drifted.flatMap(({ found }) => found.missing),
+        extra: drifted.flatMap(({ found }) => found.extra)
+      },
+      (key) => wanted.has(key)
+    )
     yield* notices.drift(drift, drift.extra === 0 || (deletes && repaired.held.size === 0))
-    return repaired
+    return { ...repaired, repaired: snapshots.map(({ index, range }) => ({ index, range })) }
   })
 
   return { takeOver, catchUp, reconcile }

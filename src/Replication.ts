@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as DeleteLimit from "./DeleteLimit.js"
+import * as Watcher from "./Watcher.js"
 
 /**
  * @since 0.1.0
@@ -32,6 +33,10 @@ export interface Replication {
   readonly maxDeletes: DeleteLimit.DeleteLimit
   /** How often the destination is looked at for what others changed; zero: not while all goes well. */
   readonly reconcile: Duration.Duration
+  /** How many blocking queries a prefix of many keys is watched with at most; 1: it is always watched as one. */
+  readonly watchShards: number
+  /** How many keys are read at once, about, and up to how many a prefix is watched as one. */
+  readonly shardKeys: number
 }
 
 /**
@@ -62,8 +67,13 @@ export const defaults = {
   service: "consul-replicate",
   deletes: true,
   maxDeletes: DeleteLimit.defaultLimit,
-  reconcile: Duration.minutes(1)
+  reconcile: Duration.minutes(1),
+  watchShards: Watcher.defaults.shards,
+  shardKeys: Watcher.defaults.keysEach
 } as const
+
+/** Consul refuses more than 200 connections from one address, unless it is told otherwise, and we need others too. */
+const mostShards = 150
 
 /** More often, an idle replicator would do nothing but look. */
 const shortestReconcile = Duration.millis(100)
@@ -88,6 +98,8 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly deletes?: boolean | undefined
   readonly maxDeletes?: string | undefined
   readonly reconcile?: Duration.DurationInput | undefined
+  readonly watchShards?: number | undefined
+  readonly shardKeys?: number | undefined
 }): Effect.fn.Return<Replication, InvalidReplication> {
   const invalid = (option: string, problem: string) => new InvalidReplication({ option, problem })
   const prefix = options.prefix ?? defaults.prefix
@@ -103,9 +115,11 @@ export const make = Effect.fnUntraced(function* (options: {
     service: options.service ?? defaults.service,
     deletes: options.deletes ?? defaults.deletes,
     maxDeletes,
-    reconcile: Duration.decode(options.reconcile ?? defaults.reconcile)
+    reconcile: Duration.decode(options.reconcile ?? defaults.reconcile),
+    watchShards: options.watchShards ?? defaults.watchShards,
+    shardKeys: options.shardKeys ?? defaults.shardKeys
   }
-  const { lock, reconcile, service, source, status } = replication
+  const { lock, reconcile, service, shardKeys, source, status, watchShards } = replication
   if (source === "") return yield* invalid("src", "name the datacenter to replicate from")
   if (!datacenterName.test(source)) {
     return yield* invalid("src", `${JSON.stringify(source)} cannot be the name of a datacenter`)
@@ -121,6 +135,12 @@ export const make = Effect.fnUntraced(function* (options: {
     (!Duration.isZero(reconcile) && Duration.lessThan(reconcile, shortestReconcile))
   ) {
     return yield* invalid("reconcile", "the interval is at least 100ms, or 0 for never")
+  }
+  if (!Number.isInteger(watchShards) || watchShards < 1 || watchShards > mostShards) {
+    return yield* invalid("watch-shards", `the number of queries is from 1 to ${mostShards}`)
+  }
+  if (!Number.isInteger(shardKeys) || shardKeys < 1) {
+    return yield* invalid("shard-keys", "the number of keys is at least 1")
   }
   return replication
 })

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -42,7 +43,7 @@ export class Replicator extends Context.Tag("consul-replicate/Replicator")<
 >() {}
 
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
-  const { prefix, reconcile, source } = replication
+  const { reconcile } = replication
   const consul = yield* ConsulHttp
   const leaderLock = yield* LeaderLock.LeaderLock
   const watcher = yield* Watcher.Watcher
@@ -50,16 +51,16 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const starting = yield* Condition.make(`the agent at ${consul.endpoint.address} answers`)
   const applying = yield* Condition.make("replication goes on")
 
-  const watched: Watcher.WatchOptions = { source: { datacenter: source }, prefix }
+  const news = watcher.news(Replica.watched(replication))
 
   /** Compares both sides in full, then follows the source from snapshot to snapshot, and looks for drift. */
   const follow = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
     // One thing at a time: whoever updates the replica is the only one to write.
     const replica = yield* SynchronizedRef.make(Option.none<Replica.Replica>())
-    const catchUp = (snapshot: Watcher.Snapshot) =>
+    const catchUp = (news: Arr.NonEmptyReadonlyArray<Watcher.News>) =>
       SynchronizedRef.updateEffect(replica, (known) =>
         Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
-          Effect.flatMap((replica) => passes.catchUp(replica, snapshot)),
+          Effect.flatMap((replica) => passes.catchUp(replica, news)),
           Effect.zipLeft(applying.fine),
           Effect.asSome
         )
@@ -71,7 +72,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         onSome: (replica) => Effect.asSome(passes.reconcile(replica))
       })
     )
-    const following = Stream.runForEach(watcher.snapshots(watched), catchUp)
+    const following = Stream.runForEach(news, catchUp)
     const reconciling = Duration.isZero(reconcile)
       ? Effect.void
       : Effect.schedule(lookForDrift, Schedule.spaced(reconcile))
@@ -79,12 +80,21 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     return yield* Effect.never
   })
 
-  /** One pass, with the source's snapshot of now. */
-  const passOnce = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
-    const snapshot = yield* watcher.confirm(watched)
-    const { held } = yield* passes.catchUp(yield* passes.takeOver(leader), snapshot)
+  /** Compares both sides in full, once. */
+  const compareOnce = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
+    const compared = yield* news.pipe(
+      Stream.runFoldWhileEffect(
+        Option.none<Replica.Replica>(),
+        (replica) => !Option.exists(replica, ({ index }) => Option.isSome(index)),
+        (known, news) =>
+          Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
+            Effect.flatMap((replica) => passes.catchUp(replica, news)),
+            Effect.asSome
+          )
+      )
+    )
     yield* applying.fine
-    return held
+    return Option.match(compared, { onNone: () => new Set<string>(), onSome: ({ held }) => held })
   })
 
   /**
@@ -118,7 +128,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
 
   return {
     run: Effect.zipRight(validate, lead(follow)).pipe(Effect.withSpan("Replicator.run")),
-    runOnce: Effect.zipRight(validate, lead(passOnce)).pipe(Effect.withSpan("Replicator.runOnce"))
+    runOnce: Effect.zipRight(validate, lead(compareOnce)).pipe(Effect.withSpan("Replicator.runOnce"))
   }
 })
 

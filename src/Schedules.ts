@@ -89,6 +89,45 @@ export const lockDelayPoll = Duration.seconds(1)
 export const watchWait = Duration.minutes(1)
 
 /**
+ * Between two looks at the names of all keys of a prefix that is watched in parts: a new key that belongs to none of
+ * them is seen within a second.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const lookInterval = Duration.millis(500)
+
+/**
+ * The same for a prefix whose names take so long to list: about a tenth of the time goes into looking, 50 ms for 100,000
+ * keys, 0.5 s for a million. A source that is away for a while costs no more than ten seconds.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const lookPause = (took: Duration.Duration): Duration.Duration =>
+  Duration.clamp(Duration.millis(Math.round(9 * Duration.toMillis(took))), {
+    minimum: lookInterval,
+    maximum: Duration.seconds(10)
+  })
+
+/**
+ * How long a busy source may go without being asked whether its parts have said everything; a quiet one is asked at
+ * once.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const vouchInterval = Duration.seconds(5)
+
+/**
+ * How long a part that has changed may take to say so, before its query is given up and its keys are read again.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const shardPatience = Duration.seconds(2)
+
+/**
  * Before a watch starts over whose query was broken off.
  *
  * @since 0.1.0

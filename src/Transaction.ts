@@ -83,12 +83,16 @@ export const bytesOf = (operations: ReadonlyArray<Operation>): number =>
   operations.reduce((sum, operation) => sum + sizeOf(operation) + 1, 0)
 
 /** In the given order, in as few batches as hold them; an operation that has no room anywhere is alone. */
-const batchesOf = (operations: ReadonlyArray<Operation>, room: Limits): Array<Batch> => {
+const batchesOf = (
+  operations: ReadonlyArray<Operation>,
+  room: Limits,
+  sizes: ReadonlyArray<number> = operations.map(sizeOf)
+): Array<Batch> => {
   const batches: Array<Array<Operation>> = []
   let batch: Array<Operation> = []
   let bytes = 0
-  for (const operation of operations) {
-    const size = sizeOf(operation) + 1
+  for (const [i, operation] of operations.entries()) {
+    const size = (sizes[i] ?? 0) + 1
     if (batch.length === 0 || batch.length === room.operations || bytes + size > room.bytes) {
       batch = []
       bytes = 0
@@ -117,12 +121,18 @@ export const pack = (changes: Changes, headBytes: number, limits: Limits = defau
   }
   const large: Array<Write> = []
   const sets: Array<Operation> = []
+  const sizes: Array<number> = []
   for (const write of changes.writes) {
-    const operation = Operation.Set(write)
-    if (sizeOf(operation) + 1 > room.bytes) large.push(write)
-    else sets.push(operation)
+    const { flags, key, value } = write
+    const operation: Operation = { _tag: "Set", key, value, flags }
+    const size = sizeOf(operation)
+    if (size + 1 > room.bytes) large.push(write)
+    else {
+      sets.push(operation)
+      sizes.push(size)
+    }
   }
-  const writes = batchesOf(sets, room)
+  const writes = batchesOf(sets, room, sizes)
   const deletes = batchesOf(
     changes.deletes.map((key) => Operation.Delete({ key })),
     room

@@ -15,12 +15,13 @@
  */
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import { Checkpoint, Status } from "./Checkpoint.js"
 import type { ConsulError, TooLarge } from "./ConsulError.js"
-import { ConsulHttp } from "./ConsulHttp.js"
+import { ConsulHttp, type TransactionOptions } from "./ConsulHttp.js"
 import type { Changes, Write } from "./Diff.js"
 import { type Leadership, LockLost } from "./LeaderLock.js"
 import { Operation } from "./Operation.js"
@@ -98,6 +99,12 @@ export type WriterError = ConsulError | LockLost | CheckpointMoved | KeyLocked |
  */
 export interface Writer {
   /**
+   * Lands writes of a pass that is not at its end, all large values first, and leaves the checkpoint as it was. The last
+   * transactions are still under way when it returns: what becomes of them is told by what follows, be it `stage` or
+   * `apply`. What is said of that after a failure holds here too.
+   */
+  readonly stage: (writes: ReadonlyArray<Write>) => Effect.Effect<void, WriterError>
+  /**
    * Lands all large values, then all writes, then all deletes, and with the last of them the checkpoint that
    * everything up to the source's `index` has landed; or, with `heldDeletes`, that so many keys still stand out, and
    * the index is that of before. What fits one transaction lands as one; of more, several are under way at once. After
@@ -158,8 +165,8 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     )
 
   /** Sends the operations behind the fence and `guard`. */
-  const transact = (guard: Operation, operations: ReadonlyArray<Operation>) =>
-    consul.transaction([fenceOperation(fence), guard, ...operations]).pipe(
+  const transact = (guard: Operation, operations: ReadonlyArray<Operation>, options?: TransactionOptions) =>
+    consul.transaction([fenceOperation(fence), guard, ...operations], options).pipe(
       Effect.mapError((error) => {
         const first = error._tag === "Conflict" ? error.failures[0] : undefined
         if (first?.operation === 0) return lockLost(first.reason)
@@ -221,32 +228,81 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       )
     )
 
-  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (changes, replicated, heldDeletes = 0) {
+  /** Packs what goes behind the fence and a status, and lands what is too large for a transaction. */
+  const prepare = Effect.fnUntraced(function* (changes: Changes, status: Status) {
     const index = yield* Ref.get(guard)
+    const headBytes = bytesOf([fenceOperation(fence), checkpoint.operation(status, index)])
+    const packed = pack(changes, headBytes, yield* Ref.get(limits))
+    const within = <A>(batch: Batch, transaction: Effect.Effect<A, WriterError>) =>
+      Effect.catchTag(transaction, "TooLarge", lowerLimits(batch, headBytes))
+    const unmoved = Operation.CheckIndex({ key: checkpoint.key, index })
+    const land = (batch: Batch) => within(batch, transact(unmoved, batch, { results: false }))
+    yield* Effect.forEach(packed.large, putLarge, { discard: true })
+    return { ...packed, index, land, within }
+  })
+
+  const lanes = yield* Effect.makeSemaphore(transactionsInFlight)
+  const failed = yield* Deferred.make<never, WriterError>()
+  const underWay = new Set<string>()
+
+  const unlessFailed = Effect.flatMap(Deferred.isDone(failed), (isDone) =>
+    isDone ? Deferred.await(failed) : Effect.void
+  )
+
+  /** Waits until all transactions that were sent have landed; fails as soon as one of them does. */
+  const settled = Effect.raceFirst(
+    Effect.zipRight(lanes.take(transactionsInFlight), lanes.release(transactionsInFlight)),
+    Deferred.await(failed)
+  ).pipe(Effect.zipRight(unlessFailed))
+
+  // The first that fails fails this writer, and ends those under way with whoever uses it. Whether these landed is not
+  // worth waiting for: the next writer moves the status key before it looks, so that each of them has landed by then or
+  // never will.
+  const send = Effect.fnUntraced(function* (
+    batches: ReadonlyArray<Batch>,
+    land: (batch: Batch) => Effect.Effect<unknown, WriterError>
+  ) {
+    for (const batch of batches) {
+      yield* lanes.take(1)
+      yield* unlessFailed
+      for (const { key } of batch) underWay.add(key)
+      yield* land(batch).pipe(
+        Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
+        Effect.zipRight(
+          Effect.sync(() => {
+            for (const { key } of batch) underWay.delete(key)
+          })
+        ),
+        Effect.zipRight(lanes.release(1)),
+        Effect.fork
+      )
+    }
+  })
+
+  const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes) {
+    // Two writes of one key must not overtake each other.
+    if (writes.some(({ key }) => underWay.has(key))) yield* settled
+    const status = yield* statusOf("comparing", yield* Ref.get(lastReplicated))
+    const { land, last, writes: batches } = yield* prepare({ writes, deletes: [] }, status)
+    yield* send(last.length === 0 ? batches : [...batches, last], land)
+  })
+
+  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (changes, replicated, heldDeletes = 0) {
     const status =
       heldDeletes === 0
         ? yield* statusOf("in-sync", replicated)
         : yield* statusOf("deletes-held", yield* Ref.get(lastReplicated), heldDeletes)
-    const headBytes = bytesOf([fenceOperation(fence), checkpoint.operation(status, index)])
-    const { deletes, large, last, writes } = pack(changes, headBytes, yield* Ref.get(limits))
-    const land = <A>(batch: Batch, transaction: Effect.Effect<A, WriterError>) =>
-      Effect.catchTag(transaction, "TooLarge", lowerLimits(batch, headBytes))
-    const unmoved = Operation.CheckIndex({ key: checkpoint.key, index })
-    // The first that fails interrupts those under way, and none follows. Whether these landed is not worth waiting for:
-    // the next writer moves the status key before it looks, so that each of them has landed by then or never will.
-    const inFlight = (batches: ReadonlyArray<Batch>) =>
-      Effect.forEach(batches, (batch) => land(batch, transact(unmoved, batch)), {
-        concurrency: transactionsInFlight,
-        discard: true
-      })
-    yield* Effect.forEach(large, putLarge, { discard: true })
-    yield* inFlight(writes)
-    yield* inFlight(deletes)
-    yield* Ref.set(guard, yield* land(last, commit(status, index, last)))
+    yield* settled
+    const { deletes, index, land, last, within, writes } = yield* prepare(changes, status)
+    yield* send(writes, land)
+    yield* settled
+    yield* send(deletes, land)
+    yield* settled
+    yield* Ref.set(guard, yield* within(last, commit(status, index, last)))
     yield* Ref.set(lastReplicated, status.LastReplicated)
   })
 
-  return { apply } satisfies Writer
+  return { apply, stage } satisfies Writer
 })
 
 /**

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
+import * as Contents from "../src/Contents.js"
 import * as Diff from "../src/Diff.js"
+import * as KeyRange from "../src/KeyRange.js"
 import type { KeyValue } from "../src/KeyValue.js"
-import { isOwned } from "../src/Mapping.js"
+import { isOwned, type Mapping } from "../src/Mapping.js"
 import { dense, flags, value } from "./support/Keys.js"
 
 const entry = (key: string, value: string, flags: bigint, session?: string): KeyValue => ({
@@ -15,108 +17,145 @@ const entry = (key: string, value: string, flags: bigint, session?: string): Key
   modifyIndex: 2
 })
 
+type Content = Pick<KeyValue, "value" | "flags">
+
+/** What a store holds, as a plain map. */
+type Store = ReadonlyMap<string, Content>
+
+const content: fc.Arbitrary<Content> = fc.record({
+  value: fc.oneof(fc.constantFrom("", "YQ=="), value),
+  flags: fc.oneof(fc.constantFrom(0n, 2n ** 53n, 2n ** 53n + 1n), flags)
+})
+
 /** Few keys, values and flags, so that two of them have much in common. */
-const contents: fc.Arbitrary<Diff.Contents> = fc
+const store: fc.Arbitrary<Store> = fc
   .array(
     fc.tuple(
-      fc.oneof(dense, fc.constantFrom("a", "b", "a/", "a//")),
-      fc.record({
-        value: fc.oneof(fc.constantFrom("", "YQ=="), value),
-        flags: fc.oneof(fc.constantFrom(0n, 2n ** 53n, 2n ** 53n + 1n), flags)
-      })
+      fc.oneof(dense, fc.constantFrom("b", "a/", "a//")).map((key) => `a${key}`),
+      content
     ),
-    { maxLength: 12 }
+    {
+      maxLength: 12
+    }
   )
   .map((entries) => new Map(entries))
 
-const apply = (to: Diff.Contents, { deletes, writes }: Diff.Changes): Diff.Contents => {
-  const result = new Map(to)
-  for (const { key, ...content } of writes) result.set(key, content)
-  for (const key of deletes) result.delete(key)
-  return result
+const entries = (store: Store): ReadonlyArray<KeyValue> =>
+  [...store].map(([key, { flags, value }]) => entry(key, value, flags))
+
+const contentsOf = (store: Store): Contents.Contents => {
+  const contents = Contents.empty()
+  for (const [key, { flags, value }] of store) contents.set(key, Contents.fingerprint(value, flags))
+  return contents
 }
 
-/** Equality of maps ignores the order of their keys, as it should. */
-const sorted = (of: Diff.Contents) => [...of].sort(([a], [b]) => (a < b ? -1 : 1))
+const plain = (contents: Contents.Contents) => [...contents.keys()].map((key) => [key, contents.get(key)])
 
-const plain = (content: Diff.Content | undefined) => ({ ...content, flags: String(content?.flags) })
+/** Keys stay where they are. */
+const identity: Mapping = { prefix: "", destinationPrefix: "", owned: new Set() }
 
-const mapping = fc.record({
-  prefix: dense,
-  destinationPrefix: dense,
-  owned: fc.array(dense, { maxLength: 4 }).map((keys): ReadonlySet<string> => new Set(keys))
-})
+const everything = KeyRange.under("")
+
+const compare = (here: Store, there: Store, range = everything) =>
+  Diff.diff(
+    contentsOf(here),
+    identity,
+    range,
+    entries(there).filter(({ key }) => KeyRange.contains(range, key))
+  )
+
+const range = fc.record({ prefix: dense.map((key) => `a${key}`.slice(0, 2)), exact: fc.boolean() })
 
 describe("Diff", () => {
-  it.prop("applying the changes from a to b to a gives b", [contents, contents], ([a, b]) => {
-    expect(sorted(apply(a, Diff.diff(a, b)))).toEqual(sorted(b))
+  it.prop("applying what differs gives what the source holds", [store, store], ([a, b]) => {
+    const contents = contentsOf(a)
+    const { missing, writes } = compare(a, b)
+    for (const { key, print } of writes) contents.set(key, print)
+    for (const key of missing) contents.delete(key)
+    expect(plain(contents)).toEqual(plain(contentsOf(b)))
   })
 
-  it.prop("nothing changes between equals", [contents], ([a]) => {
-    const reversed = new Map([...a].reverse())
-    expect(Diff.diff(a, reversed)).toEqual({ writes: [], deletes: [] })
-    expect(Diff.isEmpty(Diff.diff(a, reversed))).toBe(true)
+  it.prop("of a range, it is what differs there and nothing else", [store, store, range], ([a, b, range]) => {
+    const all = compare(a, b)
+    const some = compare(a, b, range)
+    const inside = (key: string) => KeyRange.contains(range, key)
+    expect(some.writes).toEqual(all.writes.filter(({ key }) => inside(key)))
+    expect(some.missing).toEqual(all.missing.filter(inside))
   })
 
-  it.prop("every write changes something, and every delete too", [contents, contents], ([a, b]) => {
-    const { deletes, writes } = Diff.diff(a, b)
-    for (const { key, ...content } of writes) expect(a.get(key)).not.toEqual(content)
-    for (const key of deletes) expect(a.has(key) && !b.has(key)).toBe(true)
-    const changed = [...writes.map(({ key }) => key), ...deletes]
-    expect(new Set(changed).size).toBe(changed.length)
-    expect(Diff.isEmpty({ deletes, writes })).toBe(changed.length === 0)
+  it.prop("nothing differs between equals, and every difference is one", [store, store], ([a, b]) => {
+    expect(compare(a, new Map([...a].reverse()))).toEqual({ writes: [], missing: [] })
+    const { missing, writes } = compare(a, b)
+    for (const { flags, key, value } of writes) expect(a.get(key)).not.toEqual({ value, flags })
+    for (const key of missing) expect(a.has(key) && !b.has(key)).toBe(true)
+  })
+
+  it.prop("gone are the keys that no name is there for", [store, store], ([a, b]) => {
+    expect(Diff.gone(contentsOf(a), identity, [...b.keys()])).toEqual(compare(a, b).missing)
   })
 
   it.prop(
-    "drift counts what others changed against the source, and nothing that they did in its favour",
-    [contents, contents, contents],
-    ([believed, found, wanted]) => {
-      const { changed, extra, missing } = Diff.drift(Diff.diff(found, believed), found, wanted)
-      const known = [...believed.keys()].filter((key) => wanted.has(key))
-      expect(missing).toBe(known.filter((key) => !found.has(key)).length)
-      expect(extra).toBe([...found.keys()].filter((key) => !believed.has(key) && !wanted.has(key)).length)
-      expect(changed).toBe(
-        known.filter(
-          (key) =>
-            found.has(key) &&
-            JSON.stringify(plain(found.get(key))) !== JSON.stringify(plain(believed.get(key)))
-        ).length
+    "what is found is known from then on, and what others did is said",
+    [store, store, range],
+    ([believed, found, range]) => {
+      const contents = contentsOf(believed)
+      const inside = new Map([...found].filter(([key]) => KeyRange.contains(range, key)))
+      const { changed, extra, missing } = Diff.learn(contents, identity, range, entries(inside))
+      const kept = new Map([...believed].filter(([key]) => !KeyRange.contains(range, key)))
+      expect(plain(contents)).toEqual(plain(contentsOf(new Map([...kept, ...inside]))))
+      expect([...missing].sort()).toEqual(
+        [...believed.keys()].filter((key) => KeyRange.contains(range, key) && !found.has(key)).sort()
       )
+      expect([...extra].sort()).toEqual([...inside.keys()].filter((key) => !believed.has(key)).sort())
+      for (const key of changed) expect(believed.get(key)).not.toEqual(found.get(key))
+    }
+  )
+
+  it.prop(
+    "drift counts what others changed against the source, and nothing that they did in its favour",
+    [store, store, store],
+    ([believed, found, wanted]) => {
+      const contents = contentsOf(believed)
+      const learnt = Diff.learn(contents, identity, everything, entries(found))
+      const drift = Diff.drift(learnt, (key) => wanted.has(key))
+      const known = [...believed.keys()].filter((key) => wanted.has(key))
+      expect(drift.missing).toBe(known.filter((key) => !found.has(key)).length)
+      expect(drift.extra).toBe(
+        [...found.keys()].filter((key) => !believed.has(key) && !wanted.has(key)).length
+      )
+      const differs = (key: string) =>
+        contentsOf(found).get(key) !== contentsOf(believed).get(key) && found.has(key)
+      expect(drift.changed).toBe(known.filter(differs).length)
     }
   )
 
   it("a change of the flags alone is a change, even past 2^53", () => {
     const a = new Map([["k", { value: "", flags: 2n ** 53n }]])
     const b = new Map([["k", { value: "", flags: 2n ** 53n + 1n }]])
-    expect(Diff.diff(a, b).writes).toEqual([{ key: "k", value: "", flags: 2n ** 53n + 1n }])
-  })
-
-  it("writes come in the order of the source, deletes in that of the destination", () => {
-    const nothing = { value: "", flags: 0n }
-    const a = new Map(["3", "1", "2"].map((key) => [key, nothing]))
-    const b = new Map(["6", "4", "5"].map((key) => [key, nothing]))
-    const { deletes, writes } = Diff.diff(a, b)
-    expect(writes.map(({ key }) => key)).toEqual(["6", "4", "5"])
-    expect(deletes).toEqual(["3", "1", "2"])
+    expect(compare(a, b).writes).toMatchObject([{ key: "k", value: "", flags: 2n ** 53n + 1n }])
   })
 
   it.prop(
     "keys of our own are never written and never deleted, whatever the prefixes",
-    [mapping, fc.array(dense, { maxLength: 12 }), fc.array(dense, { maxLength: 12 })],
+    [
+      fc.record({
+        prefix: dense,
+        destinationPrefix: dense,
+        owned: fc.array(dense, { maxLength: 4 }).map((keys): ReadonlySet<string> => new Set(keys))
+      }),
+      fc.array(dense, { maxLength: 12 }),
+      fc.array(dense, { maxLength: 12 })
+    ],
     ([mapping, source, destination]) => {
-      const wanted = Diff.wanted(
-        mapping,
-        source.map((rest) => entry(mapping.prefix + rest, "cw==", 1n))
-      )
-      const held = Diff.held(
-        mapping,
-        destination
-          .map((rest) => mapping.destinationPrefix + rest)
-          .filter((key) => key !== "")
-          .map((key) => entry(key, "ZA==", 2n))
-      )
-      const { deletes, writes } = Diff.diff(held, wanted)
-      for (const key of [...writes.map((write) => write.key), ...deletes]) {
+      const contents = Contents.empty()
+      const there = destination
+        .map((rest) => mapping.destinationPrefix + rest)
+        .filter((key) => key !== "")
+        .map((key) => entry(key, "ZA==", 2n))
+      Diff.learn(contents, mapping, KeyRange.under(mapping.destinationPrefix), there)
+      const here = source.map((rest) => entry(mapping.prefix + rest, "cw==", 1n))
+      const { missing, writes } = Diff.diff(contents, mapping, KeyRange.under(mapping.prefix), here)
+      for (const key of [...writes.map((write) => write.key), ...missing]) {
         expect(isOwned(mapping, key)).toBe(false)
         expect(key.startsWith(mapping.destinationPrefix)).toBe(true)
         expect(key).not.toBe("")
@@ -125,12 +164,10 @@ describe("Diff", () => {
   )
 
   it("what a session holds and where an index is makes no difference", () => {
-    const mapping = { prefix: "", destinationPrefix: "", owned: new Set<string>() }
     const here = entry("k", "dg==", 3n)
     const there = { ...entry("k", "dg==", 3n, "a-session"), lockIndex: 9, modifyIndex: 99 }
-    expect(Diff.diff(Diff.held(mapping, [here]), Diff.wanted(mapping, [there]))).toEqual({
-      writes: [],
-      deletes: []
-    })
+    const contents = Contents.empty()
+    Diff.learn(contents, identity, everything, [here])
+    expect(Diff.diff(contents, identity, everything, [there])).toEqual({ writes: [], missing: [] })
   })
 })

@@ -18,7 +18,9 @@ describe("Replication", () => {
         service: "consul-replicate",
         deletes: true,
         maxDeletes: DeleteLimit.DeleteLimit.Share({ percent: 50 }),
-        reconcile: Duration.seconds(60)
+        reconcile: Duration.seconds(60),
+        watchShards: 56,
+        shardKeys: 1_500
       })
       expect(
         yield* Replication.make({ source, maxDeletes: "200", deletes: false, reconcile: "250 millis" })

@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
+import * as KeyRange from "../src/KeyRange.js"
 import { SimConsul } from "../src/testing/index.js"
 import * as Watcher from "../src/Watcher.js"
 import * as Network from "./support/Network.js"
@@ -12,27 +13,47 @@ import * as World from "./support/World.js"
 
 const { source } = World
 
+type Options = Omit<Partial<Watcher.WatchOptions>, "source">
+
+const watched = (options: Options = {}): Watcher.WatchOptions => ({
+  source: { datacenter: source },
+  prefix: "global/",
+  ...options
+})
+
+/** Deals with each piece of news, one after another. */
+const listen = (
+  instance: World.Instance,
+  options: Options,
+  use: (news: Watcher.News) => Effect.Effect<unknown>
+) =>
+  Watcher.news(watched(options)).pipe(
+    Stream.runForEach((all) => Effect.forEach(all, use, { discard: true })),
+    instance.run,
+    Effect.forkScoped
+  )
+
 /** Collects the snapshots of a prefix of the source, as `key=value` texts. */
-const watching = (instance: World.Instance, prefix = "global/") =>
+const watching = (instance: World.Instance, options: Options = {}) =>
   Effect.gen(function* () {
     const seen: Array<{
       readonly index: number
       readonly rewound: boolean
       readonly entries: ReadonlyArray<string>
     }> = []
-    const fiber = yield* Watcher.snapshots({ source: { datacenter: source }, prefix }).pipe(
-      Stream.runForEach(({ entries, index, rewound }) =>
-        Effect.sync(() =>
-          seen.push({ index, rewound, entries: entries.map(({ key, value }) => `${key}=${atob(value)}`) })
-        )
-      ),
-      instance.run,
-      Effect.forkScoped
+    const fiber = yield* listen(instance, options, (news) =>
+      Effect.sync(() => {
+        if (news._tag === "Complete") return
+        const { entries, index, rewound } = news
+        seen.push({ index, rewound, entries: entries.map(({ key, value }) => `${key}=${atob(value)}`) })
+      })
     )
     return { seen, fiber, latest: () => seen.at(-1)?.entries }
   })
 
-const reads = (instance: World.Instance) => instance.network.sent.map(({ target }) => target)
+/** What was asked for, but for the names from which it is found out how to watch. */
+const reads = (instance: World.Instance) =>
+  instance.network.sent.map(({ target }) => target).filter((target) => !target.includes("?keys"))
 
 const put = (key: string, value: string) =>
   Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, key, value))
@@ -135,15 +156,11 @@ describe("Watcher", () => {
       yield* put("global/a", "new")
       const instance = yield* World.instance()
       const indexes: Array<number> = []
-      yield* Watcher.snapshots({ source: { datacenter: source }, prefix: "global/" }).pipe(
-        Stream.runForEach(({ index }) =>
-          Effect.zipRight(
-            Effect.sync(() => indexes.push(index)),
-            Effect.sleep("1 second")
-          )
-        ),
-        instance.run,
-        Effect.forkScoped
+      yield* listen(instance, {}, ({ index }) =>
+        Effect.zipRight(
+          Effect.sync(() => indexes.push(index)),
+          Effect.sleep("1 second")
+        )
       )
       yield* Time.until(Effect.sync(() => indexes.length === 1))
       yield* sim.restore(before, { rebuilt: true })
@@ -174,8 +191,8 @@ describe("Watcher", () => {
         yield* Time.pass("30 seconds")
         expect(seen).toEqual([])
         // 100 ms, doubling up to 5 s, each from 80% to 120% of it: about 12 in half a minute.
-        expect(reads(instance).length).toBeGreaterThan(7)
-        expect(reads(instance).length).toBeLessThan(16)
+        expect(instance.network.sent.length).toBeGreaterThan(7)
+        expect(instance.network.sent.length).toBeLessThan(16)
         expect(instance.logs.filter((line) => line.includes("waiting for the source nyc1"))).toHaveLength(1)
         yield* instance.network.heal
         yield* Time.until(Effect.sync(() => seen.length === 1))
@@ -189,15 +206,11 @@ describe("Watcher", () => {
       yield* put("global/a", "0")
       const instance = yield* World.instance()
       const taken: Array<number> = []
-      yield* Watcher.snapshots({ source: { datacenter: source }, prefix: "global/" }).pipe(
-        Stream.runForEach(({ index }) =>
-          Effect.zipRight(
-            Effect.sync(() => taken.push(index)),
-            Effect.sleep("10 seconds")
-          )
-        ),
-        instance.run,
-        Effect.forkScoped
+      yield* listen(instance, {}, ({ index }) =>
+        Effect.zipRight(
+          Effect.sync(() => taken.push(index)),
+          Effect.sleep("10 seconds")
+        )
       )
       yield* Time.until(Effect.sync(() => taken.length === 1))
       for (let i = 1; i <= 5; i++) yield* put("global/a", String(i))
@@ -212,7 +225,7 @@ describe("Watcher", () => {
     const confirming = (instance: World.Instance) =>
       instance.run(
         Effect.flatMap(Watcher.Watcher, ({ confirm }) =>
-          confirm({ source: { datacenter: source }, prefix: "global/" })
+          confirm({ ...watched(), range: KeyRange.under("global/") })
         )
       )
 

@@ -32,8 +32,10 @@ const format = (terminal: boolean): Logger.Logger<unknown, string> =>
     const words = (Array.isArray(message) ? message : [message]).map(text)
     const extra = HashMap.toEntries(annotations).map(([name, value]) => `${name}=${text(value)}`)
     const trace = Cause.isEmpty(cause) ? [] : [Cause.pretty(cause, { renderErrorCause: true })]
+    // What else stands on the line is a view of progress.
+    const start = terminal ? "\r\x1b[K" : ""
     const label = terminal ? `${colors[logLevel.label] ?? ""}${level}\x1b[0m` : level
-    return `${time} ${label} ${oneLine([...words, ...extra, ...trace].join(" "))}`
+    return `${start}${time} ${label} ${oneLine([...words, ...extra, ...trace].join(" "))}`
   })
 
 /** Replaces Effect's own logger. */

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Log from "./Log.js"
+import * as ProgressLine from "./ProgressLine.js"
 import { run } from "./run.js"
 
 const isWrongUse = (error: unknown): boolean =>
@@ -49,7 +50,13 @@ const unread = Effect.async<never>((resume) => {
 run(process.argv.slice(2)).pipe(
   Effect.raceFirst(unread),
   Effect.tapErrorCause(report),
-  Effect.provide(Layer.merge(NodeContext.layer, Log.layer({ terminal: process.stderr.isTTY }))),
+  Effect.provide(
+    Layer.mergeAll(
+      NodeContext.layer,
+      Log.layer({ terminal: process.stderr.isTTY }),
+      process.stderr.isTTY ? ProgressLine.layer : Layer.empty
+    )
+  ),
   NodeRuntime.runMain({
     disableErrorReporting: true,
     disablePrettyLogger: true,

@@ -64,6 +64,13 @@ export const documented = {
     description: "how often to look at the destination for what others changed; 0 for never",
     default: "60s"
   },
+  "watch-shards": {
+    value: "NUMBER",
+    description:
+      `blocking queries for the parts of a prefix of more than ${Replication.defaults.shardKeys} keys; 1 to watch it ` +
+      "as one",
+    default: String(Replication.defaults.watchShards)
+  },
   once: {
     description:
       "replicate once and exit: 0, or 1 if deletes were held back; what is away is waited for, and so is the lock"
@@ -96,6 +103,15 @@ const intervalOf = (text: string): Either.Either<Duration.Duration, ValidationEr
     ValidationError.invalidValue(HelpDoc.p(`option -reconcile is ${expected}`))
   )
 
+const numberOf = (text: string): Either.Either<number, ValidationError.ValidationError> =>
+  /^\d{1,6}$/.test(text)
+    ? Either.right(Number(text))
+    : Either.left(
+        ValidationError.invalidValue(
+          HelpDoc.p(`option -watch-shards is a number such as 16, not ${JSON.stringify(text)}`)
+        )
+      )
+
 /** `-version` and `-help` are `@effect/cli`'s own. */
 export const options = {
   addr: Options.text("addr").pipe(Options.optional),
@@ -110,6 +126,10 @@ export const options = {
   reconcile: Options.text("reconcile").pipe(
     Options.withDefault(documented.reconcile.default),
     Options.mapEffect(intervalOf)
+  ),
+  watchShards: Options.text("watch-shards").pipe(
+    Options.withDefault(documented["watch-shards"].default),
+    Options.mapEffect(numberOf)
   ),
   once: Options.boolean("once"),
   logLevel: Options.text("level").pipe(Options.withDefault("info"), Options.mapEffect(levelOf))

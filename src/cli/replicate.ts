@@ -2,7 +2,6 @@
  * `consul-replicate`: replicates until stopped, or once.
  */
 import * as Command from "@effect/cli/Command"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -15,6 +14,7 @@ import * as Replication from "../Replication.js"
 import { layerWithServices, Replicator } from "../Replicator.js"
 import { version } from "../Version.js"
 import * as address from "./address.js"
+import * as Connections from "./Connections.js"
 import * as Environment from "./Environment.js"
 import { documented, options } from "./options.js"
 
@@ -56,7 +56,7 @@ export const replicate = Command.make(
     yield* Effect.logInfo(`consul-replicate ${version}, agent ${base}`)
     const replicator = layerWithServices(replication).pipe(
       Layer.provide(ConsulHttp.layer({ address: base, token })),
-      Layer.provide(NodeHttpClient.layerUndici)
+      Layer.provide(Connections.layer(replication.watchShards))
     )
     const replicating = Effect.gen(function* () {
       const { run, runOnce } = yield* Replicator

@@ -8,9 +8,13 @@ import { type ConsulError, isRetryable } from "../ConsulError.js"
 import type { Answer } from "../ConsulHttp.js"
 import * as Schedules from "../Schedules.js"
 
-/** An answer, and the index from which to ask on; 0 is to ask without waiting. */
+/**
+ * An answer, and the index from which to ask on; 0 is to ask without waiting. `isFresh` when it was asked for without
+ * an index, and nothing is known of what it has to do with the answer before.
+ */
 export interface Link<A> extends Answer<A> {
   readonly next: number
+  readonly isFresh: boolean
 }
 
 /**
@@ -38,9 +42,10 @@ export const ask = <A, R>(
       Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
     )
     const waited = (yield* Clock.currentTimeMillis) - before
-    if (asked === 0 || answer.index > asked) return { ...answer, next: answer.index }
-    if (answer.index < asked) return { ...answer, next: 0 }
-    if (waited >= Duration.toMillis(Schedules.watchWait)) return { ...answer, next: asked }
+    const isFresh = asked === 0
+    if (isFresh || answer.index > asked) return { ...answer, next: answer.index, isFresh }
+    if (answer.index < asked) return { ...answer, next: 0, isFresh }
+    if (waited >= Duration.toMillis(Schedules.watchWait)) return { ...answer, next: asked, isFresh }
     yield* Effect.sleep(Schedules.brokenOffPause)
-    return { ...answer, next: 0 }
+    return { ...answer, next: 0, isFresh }
   })

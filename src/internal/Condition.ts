@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
 
 export interface Condition {
   /** `kind` tells two troubles apart; the message of the first of a kind is said. */
@@ -21,6 +22,38 @@ export const make = (recovered: string): Effect.Effect<Condition> =>
       before === undefined ? Effect.void : Effect.logInfo(recovered)
     )
   }))
+
+/**
+ * Conditions that are one to whoever reads: trouble begins with the first of them that is in it, which speaks for all,
+ * and ends with the last. One that is closed is in trouble no more.
+ */
+export const shared = (condition: Condition): Effect.Effect<Condition, never, Scope.Scope> => {
+  const open = new Set<symbol>()
+  const troubled = new Set<symbol>()
+  return Effect.gen(function* () {
+    const member = Symbol()
+    open.add(member)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        open.delete(member)
+        troubled.delete(member)
+      })
+    )
+    return {
+      trouble: (kind, message) =>
+        Effect.suspend(() => {
+          // What it left behind may still fail.
+          if (open.has(member)) troubled.add(member)
+          const [speaker] = troubled
+          return speaker === member ? condition.trouble(kind, message) : Effect.void
+        }),
+      fine: Effect.suspend(() => {
+        troubled.delete(member)
+        return troubled.size === 0 ? condition.fine : Effect.void
+      })
+    }
+  })
+}
 
 /** Says the trouble of a failure by its tag, and its end at the next success. */
 export const watch =

@@ -1,18 +1,28 @@
 /**
  * What a replicator tells a person about the keys that it copies: their number and names, never their values.
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as DeleteLimit from "../DeleteLimit.js"
-import type { Changes, Drift } from "../Diff.js"
+import type { Drift } from "../Diff.js"
+import { ProgressReporter } from "../Progress.js"
 import type { Replication } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
 
 export interface Notices {
   /** Oddities of the source, each key said once. */
   readonly snapshot: (snapshot: Snapshot) => Effect.Effect<void>
+  /** How far a comparison has come; not said of one that is soon done. */
+  readonly comparing: (comparison: {
+    readonly since: number
+    readonly compared: number
+    readonly of: number
+    readonly writes: number
+  }) => Effect.Effect<void>
   readonly applied: (pass: {
-    readonly changes: Changes
+    readonly writes: number
+    readonly deletes: number
     readonly keys: number
     readonly index: number
     readonly duration: Duration.Duration
@@ -43,8 +53,10 @@ const named = (keys: ReadonlyArray<string>): string =>
     .join(", ")}${keys.length > 3 ? ", …" : ""})`
 
 export const make = (replication: Replication): Effect.Effect<Notices> =>
-  Effect.sync(() => {
+  Effect.gen(function* () {
+    const progress = yield* ProgressReporter
     const said = new Set<string>()
+    let reported: number | undefined
     const sayNew = (keys: ReadonlyArray<string>, message: (which: string) => string) => {
       const fresh = keys.filter((key) => !said.has(key))
       for (const key of fresh) said.add(key)
@@ -64,13 +76,24 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
             (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
           )
         ),
-      applied: ({ changes, duration, inSync, index, keys }) => {
-        const what = `${count(changes.writes.length, "write")}, ${count(changes.deletes.length, "delete")}`
+      comparing: ({ compared, of, since, writes }) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          if (now - Math.max(since, reported ?? 0) < Duration.toMillis(progress.every)) return Effect.void
+          reported = now
+          return progress.report({ compared, of, writes, elapsed: Duration.millis(now - since) })
+        }),
+      applied: ({ deletes, duration, inSync, index, keys, writes }) => {
+        const what = `${count(writes, "write")}, ${count(deletes, "delete")}`
         const took = `${Math.round(Duration.toMillis(duration))} ms`
-        return Effect.logInfo(
-          inSync
-            ? `in sync: ${route}, ${count(keys, "key")} after ${what} in ${took} (index ${index})`
-            : `replicated ${what} in ${took} (index ${index})`
+        const done = reported === undefined ? Effect.void : progress.done
+        reported = undefined
+        return Effect.zipRight(
+          done,
+          Effect.logInfo(
+            inSync
+              ? `in sync: ${route}, ${count(keys, "key")} after ${what} in ${took} (index ${index})`
+              : `replicated ${what} in ${took} (index ${index})`
+          )
         )
       },
       drift: ({ changed, extra, missing }, repaired) =>

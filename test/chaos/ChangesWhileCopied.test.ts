@@ -43,7 +43,11 @@ describeConsul("values that change while they are copied", () => {
                 yield* writer.stop
                 yield* pair.settle
                 const history = yield* writer.history
-                const last = yield* View.look(pair)
+                // Of a source that is watched in parts, the status follows a moment later.
+                const last = yield* Effect.repeat(View.look(pair), {
+                  until: (view) => Option.isNone(History.violationOfAll(history, view)),
+                  schedule: Schedule.upTo(Schedule.spaced("200 millis"), "10 seconds")
+                }).pipe(Effect.zipRight(View.look(pair)))
                 expect(Option.getOrElse(History.violationOfAll(history, last), () => "")).toBe("")
                 const keys = HashMap.size(last.contents)
                 yield* program.signal("SIGTERM")

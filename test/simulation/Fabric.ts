@@ -68,16 +68,27 @@ const subject = (url: URL): string => {
   return `${url.pathname}?${parameters.sort().join("&")}&dc=${url.searchParams.get("dc")}`
 }
 
+/** A key as the servers hold it: a character for each byte. */
+const bytesOf = (key: string): string => Buffer.from(key).toString("latin1")
+
+/** How long a blocking query blocks, in ms. */
+const waitOf = (url: URL): number => Number.parseInt(url.searchParams.get("wait") ?? "0", 10)
+
 /** What this process is, to a network that looks into requests. */
 const sort = (plan: Plan, request: HttpClientRequest, url: URL) => {
   const isRead = request.method === "GET"
   const dc = url.searchParams.get("dc")
   const path = decodeURIComponent(url.pathname)
-  const isList = isRead && url.searchParams.has("recurse")
+  const isOfKeys = (prefix: string) => isRead && path.startsWith(`/v1/kv/${prefix}`)
+  const isNames = url.searchParams.has("keys")
+  const isSource = dc === plan.source && isOfKeys(plan.prefix)
   return {
     isRead,
-    readsSource: isList && dc === plan.source && path.startsWith(`/v1/kv/${plan.prefix}`),
-    readsDestination: isList && dc === null && path === `/v1/kv/${plan.destinationPrefix}`,
+    readsSource: isSource && !isNames,
+    readsNames: isSource && isNames && path === `/v1/kv/${plan.prefix}`,
+    readsDestination: dc === null && !isNames && isOfKeys(plan.destinationPrefix),
+    isBlocking: isSource && url.searchParams.has("index"),
+    range: { prefix: bytesOf(path.slice("/v1/kv/".length)), exact: !url.searchParams.has("recurse") },
     isConsistent: url.searchParams.has("consistent"),
     isKeys: path.startsWith("/v1/kv/"),
     isHeartbeat: path.startsWith("/v1/agent/check/update/")
@@ -93,8 +104,10 @@ const serviceOf = ({ body, url }: HttpClientRequest): string | undefined =>
 type Sort = ReturnType<typeof sort>
 
 /** Whether this can become of a request of that sort. */
-const applies = (fate: Fate, { isConsistent, isKeys, isRead, readsSource }: Sort): boolean => {
+const applies = (fate: Fate, { isBlocking, isConsistent, isKeys, isRead, readsSource }: Sort): boolean => {
   switch (fate) {
+    case "unwoken":
+      return isBlocking
     case "stale":
       return isRead && isKeys && !isConsistent
     case "truncated":
@@ -170,8 +183,10 @@ export const make = (
         let isCut = false
         let troubles = 0
 
-        const learn = (at: number) => {
-          incarnation.learned = [incarnation.learned?.[1] ?? at, at]
+        const learn = ({ range }: Sort, at: number) => {
+          const id = `${range.prefix} ${range.exact}`
+          const before = incarnation.reads.get(id)?.at ?? []
+          incarnation.reads.set(id, { range, at: [at, ...before].slice(0, 3) })
         }
 
         /** At the agent: what it is asked, and what it answers. */
@@ -221,6 +236,8 @@ export const make = (
               return Effect.fail(reset(request, "connect ECONNREFUSED"))
             case "unanswered":
               return unanswered
+            case "unwoken":
+              return Effect.zipRight(pause(waitOf(url), waitOf(url)), delivered)
             case "answer lost":
               return Effect.zipRight(
                 delivered,
@@ -276,8 +293,9 @@ export const make = (
             if (isCut || isolation === "unanswered") return yield* unanswered
             if (isolation === "refused") return yield* reset(request, "read ECONNRESET")
             yield* gate.await
-            if (what.readsSource && answer.status < 300) learn(answer.at)
-            if (what.readsSource && answer.status === 404) learn(answer.at)
+            const isAnswer = answer.status < 300 || answer.status === 404
+            if (what.readsSource && isAnswer) learn(what, answer.at)
+            if (what.readsNames && isAnswer) incarnation.names = [answer.at, ...incarnation.names].slice(0, 2)
             return respond(request, answer)
           })
 

@@ -93,7 +93,8 @@ export const make = (
         services: new Set(),
         sent: 0,
         barrier: 0,
-        learned: undefined
+        reads: new Map(),
+        names: []
       }
       return Effect.gen(function* () {
         say(`${incarnation.name} starts`)

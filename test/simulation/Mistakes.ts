@@ -63,25 +63,40 @@ const isList = (request: Request, url: URL, of: "source" | "destination") =>
   url.searchParams.has("recurse") &&
   url.searchParams.has("dc") === (of === "source")
 
-const answer = (request: Request, { headers, status }: HttpClientResponse, text: string) =>
+const answer = (
+  request: Request,
+  { headers, status }: Pick<HttpClientResponse, "headers" | "status">,
+  text: string
+) =>
   new ClientResponse(request, {
     status,
     headers: Object.entries(headers).filter(([name]) => name !== "content-length"),
     body: new TextEncoder().encode(text)
   })
 
+/** A listing of the names of all keys of the source, or of those of a part of it, that is never stale. */
+const isNames = ({ prefix, source }: Pick<Plan, "prefix" | "source">, url: URL, of: "all" | "a part") =>
+  url.searchParams.has("keys") &&
+  url.searchParams.has("consistent") &&
+  url.searchParams.get("dc") === source &&
+  (of === "all") === (decodeURIComponent(url.pathname) === `/v1/kv/${prefix}`)
+
+/** Everything that the plans of this file have in common. */
+const common = { prefix: "global/", source: "nyc1" }
+
 /** Answers a read as it was answered the first time. */
 const rememberingFirst =
   (matches: (request: Request, url: URL) => boolean): Distort =>
   (client: Client) => {
-    let first: { readonly response: HttpClientResponse; readonly text: string } | undefined
+    const all = new Map<string, { readonly response: HttpClientResponse; readonly text: string }>()
     return HttpClient.make((request, url) => {
       if (!matches(request, url)) return client.execute(request)
+      const first = all.get(url.pathname)
       if (first !== undefined) return Effect.succeed(answer(request, first.response, first.text))
       return Effect.gen(function* () {
         const response = yield* client.execute(request)
         const text = yield* response.text
-        if (response.status === 200) first = { response, text }
+        if (response.status === 200) all.set(url.pathname, { response, text })
         return answer(request, response, text)
       })
     })
@@ -222,6 +237,29 @@ export const mistakes: ReadonlyArray<Mistake> = [
           const text = yield* response.text
           last = { response, text }
           return answer(request, response, text)
+        })
+      )
+    }
+  },
+  {
+    name: "keys between the parts not looked for",
+    fits: (plan) => plan.divided !== undefined && has(plan, "Move"),
+    distort: rememberingFirst((_, url) => isNames(common, url, "all"))
+  },
+  {
+    name: "the silence of a part taken for a sign that nothing has changed",
+    fits: (plan) => plan.divided !== undefined && plan.fates.includes("unwoken") && isDisturbed(plan),
+    distort: (client) => {
+      const indexes = new Map<string, string>()
+      return HttpClient.make((request, url) =>
+        Effect.gen(function* () {
+          const response = yield* client.execute(request)
+          const index = response.headers["x-consul-index"]
+          const known = indexes.get(url.pathname)
+          if (url.searchParams.has("recurse") && index !== undefined) indexes.set(url.pathname, index)
+          if (known === undefined || !isNames(common, url, "a part")) return response
+          const asBefore = { ...response.headers, "x-consul-index": known }
+          return answer(request, { status: response.status, headers: asBefore }, yield* response.text)
         })
       )
     }

@@ -23,6 +23,8 @@ export type Fate =
   | "empty body"
   /** A source that says for a while that it has no keys at all, but for consistent reads. */
   | "emptied"
+  /** A blocking query that nobody wakes: its connection is dead, or its server has forgotten it. */
+  | "unwoken"
 
 /** How often each is drawn against the others, where a plan has it at all. */
 export const weights: Readonly<Record<Fate, number>> = {
@@ -41,10 +43,13 @@ export const weights: Readonly<Record<Fate, number>> = {
   foreign: 1,
   "without index": 1,
   "empty body": 1,
-  emptied: 4
+  emptied: 4,
+  unwoken: 4
 }
 
 export const fates = Object.keys(weights) as ReadonlyArray<Fate>
+
+const wholeFates = fates.filter((fate) => fate !== "unwoken")
 
 /** `size` is that of the value, in bytes. */
 export type SourceWrite =
@@ -66,6 +71,8 @@ export type Action =
     }
   /** Somebody deletes most of the source's keys. */
   | { readonly _tag: "Wipe" }
+  /** Somebody moves a folder of the source to where no key has been yet. */
+  | { readonly _tag: "Move"; readonly to: string }
   /** Somebody else writes the status key, or deletes the lock's. */
   | { readonly _tag: "OverwriteStatus"; readonly datacenter: string }
   | { readonly _tag: "DeleteLock"; readonly datacenter: string }
@@ -107,6 +114,8 @@ export interface Plan {
   readonly initial: ReadonlyArray<SourceWrite>
   readonly strangers: ReadonlyArray<string>
   readonly fates: ReadonlyArray<Fate>
+  /** How many keys a part of the source holds, and how many parts have a query; none when it is watched as one. */
+  readonly divided: { readonly shards: number; readonly keysEach: number } | undefined
   /** Part of the requests that meet one of `fates`. */
   readonly disturbed: number
   /** Upper limit of a request's way, each direction, in ms. */
@@ -230,7 +239,45 @@ const disturbance = (
 export const agentOf = ({ instances }: Pick<Plan, "instances">, instance: number): string =>
   `${instances[instance]}-${instance}`
 
-export const draw = (seed: number): Plan => {
+/** Half of the seeds have a source that is watched in parts; either can be asked for. */
+export const draw = (seed: number, isDivided?: boolean): Plan => {
+  const plan = drawWhole(seed)
+  const dice = Dice.make(seed, "parts")
+  const drawn = dice.chance(0.5)
+  if (!(isDivided ?? drawn)) return plan
+  const { prefix } = plan
+  // A key that no path can name is read with everything, which hides mistakes in the parts.
+  const isPlain = dice.chance(0.7)
+  const plain = (write: SourceWrite): SourceWrite => ({
+    ...write,
+    key: write.key.replace(/[^\w/-]|\/(?=\/|$)/g, "_")
+  })
+  const moves = Array.from(
+    { length: dice.between(0, 3) },
+    (): Timed => ({
+      at: dice.between(0, plan.calmAt),
+      action: {
+        _tag: "Move",
+        to: `${prefix}${dice.pick(["a", "n", "many/", "z/z/", "é"])}${dice.between(0, 9)}`
+      }
+    })
+  )
+  const actions = plan.actions.map(
+    ({ action, at }): Timed =>
+      isPlain && action._tag === "Write"
+        ? { at, action: { ...action, writes: action.writes.map(plain) } }
+        : { action, at }
+  )
+  return {
+    ...plan,
+    divided: { shards: dice.between(3, 8), keysEach: dice.between(3, 8) },
+    initial: isPlain ? plan.initial.map(plain) : plan.initial,
+    fates: [...plan.fates, ...(dice.chance(0.4) ? (["unwoken"] as const) : [])],
+    actions: [...actions, ...moves].sort((a, b) => a.at - b.at)
+  }
+}
+
+const drawWhole = (seed: number): Plan => {
   const dice = Dice.make(seed, "plan")
   const source = "nyc1"
   const destinations: Plan["destinations"] = dice.chance(0.25) ? ["sfo1", "ams2"] : ["sfo1"]
@@ -269,7 +316,8 @@ export const draw = (seed: number): Plan => {
       ? burst(dice, prefix)
       : Array.from({ length: dice.between(0, 12) }, () => write(dice, prefix, withLarge)),
     strangers: dice.some(["stranger", "k1", "a", "many/3"], 0.3),
-    fates: dice.some(fates, 0.4),
+    divided: undefined,
+    fates: dice.some(wholeFates, 0.4),
     disturbed: dice.pick([0, 0.02, 0.1, 0.25]),
     latency: dice.pick([0, 2, 50]),
     reconcile: dice.pick([2_000, 5_000]),

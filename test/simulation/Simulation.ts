@@ -49,7 +49,7 @@ export const boundOfStop = Duration.seconds(8)
 const aftermath = Duration.seconds(16)
 
 const boundOf = (plan: Plan.Plan) =>
-  plan.fates.some((fate) => fate === "unanswered" || fate === "answer lost" || fate === "late") ||
+  plan.fates.some((fate) => ["unanswered", "answer lost", "late", "unwoken"].includes(fate)) ||
   plan.actions.some(({ action }) => action._tag === "Isolate" && action.how === "unanswered")
     ? bound
     : boundWhenAnswered
@@ -118,6 +118,9 @@ const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
     )
   }
 }
+
+/** No more than fit a transaction, so that they move at once. */
+const movedKeys = 30
 
 /** A key that `SimConsul` shows by its bytes. */
 const textOf = (key: SimConsul.ByteString): string => Buffer.from(key, "latin1").toString()
@@ -195,6 +198,21 @@ const makeActor = (
             discard: true
           })
         )
+      case "Move":
+        return Effect.flatMap(sim.entries(plan.source, plan.prefix), (entries) =>
+          write(
+            entries
+              .slice(0, movedKeys)
+              .map(({ key }) => textOf(key))
+              .filter((key) => !key.startsWith(action.to))
+              .flatMap(
+                (key): ReadonlyArray<Plan.SourceWrite> => [
+                  { _tag: "Put", key: action.to + key.slice(plan.prefix.length), size: 4, flags: 0n },
+                  { _tag: "Remove", key }
+                ]
+              )
+          )
+        )
       case "OverwriteStatus":
         return sim.put(action.datacenter, status, '{"LastReplicated":1}')
       case "DeleteLock":
@@ -271,7 +289,9 @@ const program = (
       source: plan.source,
       prefix: plan.prefix,
       destinationPrefix: plan.destinationPrefix,
-      reconcile: Duration.millis(plan.reconcile)
+      reconcile: Duration.millis(plan.reconcile),
+      watchShards: plan.divided?.shards ?? 1,
+      shardKeys: plan.divided?.keysEach
     }).pipe(Effect.orDie)
     const instances = yield* Effect.forEach(plan.instances, (datacenter, i) => {
       const agent = Plan.agentOf(plan, i)
@@ -328,9 +348,16 @@ const program = (
 
 const nothing: Instance.Distort = (client) => client
 
-/** Plays a seed's history, with a mistake in every replicator if one is given. */
-export const simulate = (seed: number, distort: Instance.Distort = nothing): Outcome => {
-  const plan = Plan.draw(seed)
+export interface Options {
+  /** A mistake in every replicator. */
+  readonly distort?: Instance.Distort | undefined
+  /** Whether the source is watched in parts, where the seed is not to tell. */
+  readonly isDivided?: boolean | undefined
+}
+
+/** Plays a seed's history. */
+export const simulate = (seed: number, { distort = nothing, isDivided }: Options = {}): Outcome => {
+  const plan = Plan.draw(seed, isDivided)
   const history = History.make()
   let duration = 0
   const exit = Stepper.run(

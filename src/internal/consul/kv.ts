@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Conflict, type ConsulError, type UnexpectedAnswer } from "../../ConsulError.js"
 import type { Consul, KeysOptions, PutCondition, ReadOptions } from "../../ConsulHttp.js"
-import { decodeList, decodeResults, type KeyValues } from "../../KeyValue.js"
+import { checkResults, decodeList, decodeNames, decodeResults, type KeyValues } from "../../KeyValue.js"
 import { encode, Operation } from "../../Operation.js"
 import { encodePath, isNameable, nameablePart } from "./keyPath.js"
 import { decode, fromEither, indexed, type Received, type Send, unexpected } from "./request.js"
@@ -32,8 +32,6 @@ const found = <A>(
         (a) => !isEmpty(a),
         () => unexpected(received, "200 with nothing in it")
       )
-
-const Keys = Schema.Array(Schema.String)
 
 export const make = (send: Send): Consul["kv"] => {
   const read = (path: string, query: Record<string, string>, options: ReadOptions | undefined) =>
@@ -74,16 +72,22 @@ export const make = (send: Send): Consul["kv"] => {
     // Consul folds at the first separator after what the path names, which for such a prefix comes too early.
     const query = { keys: "", ...(separator !== undefined && part === prefix && { separator }) }
     const received = yield* read(encodePath(part), query, options)
+    const names = fromEither(received, decodeNames(received.text))
     // The keys of a store without any are the one empty list that Consul answers.
-    const all = yield* found(received, [], decode(Keys)(received), (keys) => keys.length === 0 && part !== "")
+    const all = yield* found(received, [], names, () => received.text.trim() === "[]" && part !== "")
     return yield* indexed(
       received,
-      fold(
-        all.filter((key) => key.startsWith(prefix)),
-        prefix,
-        separator
-      )
+      fold(part === prefix ? all : all.filter((key) => key.startsWith(prefix)), prefix, separator)
     )
+  })
+
+  const moved = Effect.fn("ConsulHttp.kv.moved")(function* (prefix: string, options?: ReadOptions) {
+    // Of a prefix that no path can name, the index is that of the part that one can: it moves more often.
+    const received = yield* read(encodePath(nameablePart(prefix)), { keys: "" }, options)
+    const present = received.text.startsWith("[")
+      ? Effect.succeed(true)
+      : Effect.fail(unexpected(received, "not a list of names"))
+    return yield* indexed(received, yield* found(received, false, present, () => received.text === "[]"))
   })
 
   const commit = transaction(send)
@@ -122,7 +126,7 @@ export const make = (send: Send): Consul["kv"] => {
     return yield* decode(Schema.Boolean)(received)
   })
 
-  return { list, get, keys, put, delete: remove }
+  return { list, get, keys, moved, put, delete: remove }
 }
 
 /** Each key up to and with the first separator after the prefix, without repetitions, which stand side by side. */
@@ -172,11 +176,11 @@ const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effect<boole
   )
 
 export const transaction = (send: Send): Consul["transaction"] =>
-  Effect.fn("ConsulHttp.transaction")(function* (operations) {
+  Effect.fn("ConsulHttp.transaction")(function* (operations, { results = true } = {}) {
     const received = yield* send({
       method: "PUT",
       path: "/v1/txn",
       body: `[${operations.map(encode).join(",")}]`
     })
-    return yield* fromEither(received, decodeResults(received.text))
+    return yield* fromEither(received, results ? decodeResults(received.text) : checkResults(received.text))
   })

@@ -5,6 +5,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
@@ -96,27 +97,41 @@ export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
     const unreachable = (reason: string) =>
       new ConsulError.Unreachable({ request: description, address: endpoint.address, reason })
     const limit = answerTimeout(request.read)
-    const timedOut = (duration: Duration.Duration) => ({
-      duration,
-      onTimeout: () => unreachable(`nothing within ${Duration.format(duration)}`)
-    })
-    return http.execute(shape(request)).pipe(
-      Effect.mapError((error) => unreachable(transportReason(error.cause))),
-      Effect.timeoutFail(timedOut(limit)),
-      Effect.flatMap((response) =>
-        response.text.pipe(
-          Effect.mapError((error) => unreachable(`the answer broke off: ${transportReason(error.cause)}`)),
-          Effect.timeoutFail(timedOut(bodyTimeout)),
-          Effect.map(
-            (text): Received => ({
+    const exchange = (begun: { at: number | undefined }) =>
+      http.execute(shape(request)).pipe(
+        Effect.mapError((error) => unreachable(transportReason(error.cause))),
+        Effect.zipLeft(
+          Effect.map(Clock.currentTimeMillis, (now) => {
+            begun.at = now
+          })
+        ),
+        Effect.flatMap((response) =>
+          Effect.mapBoth(response.text, {
+            onFailure: (error) => unreachable(`the answer broke off: ${transportReason(error.cause)}`),
+            onSuccess: (text): Received => ({
               request: description,
               status: response.status,
               headers: response.headers,
               text
             })
-          )
+          })
         )
-      ),
+      )
+    const nothingWithin = (duration: Duration.Duration) =>
+      unreachable(`nothing within ${Duration.format(duration)}`)
+    // One race for both limits: a second one would take as long as all else that a request does here.
+    const tooLate = (begun: { readonly at: number | undefined }) =>
+      Effect.gen(function* () {
+        yield* Effect.sleep(limit)
+        if (begun.at === undefined) return yield* nothingWithin(limit)
+        const left = begun.at + Duration.toMillis(bodyTimeout) - (yield* Clock.currentTimeMillis)
+        yield* Effect.sleep(Duration.millis(Math.max(left, 0)))
+        return yield* nothingWithin(bodyTimeout)
+      })
+    return Effect.suspend(() => {
+      const begun: { at: number | undefined } = { at: undefined }
+      return Effect.raceFirst(exchange(begun), tooLate(begun))
+    }).pipe(
       Effect.filterOrFail(
         ({ status }) => (status >= 200 && status < 300) || also.includes(status),
         (received) => refusal(received, endpoint)

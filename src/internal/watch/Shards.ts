@@ -1,0 +1,246 @@
+/**
+ * The shards of a layout while they are watched, each by a fiber with a blocking query of its own.
+ *
+ * A shard of few keys asks for all of them, and has each change with the answer. One of many asks for their names, which
+ * is answered as soon as anything has changed; then it looks which of its parts has moved, by their indexes, and reads that.
+ */
+import * as Arr from "effect/Array"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as SubscriptionRef from "effect/SubscriptionRef"
+import { type ConsulError, isRetryable } from "../../ConsulError.js"
+import type { Answer, ReadOptions } from "../../ConsulHttp.js"
+import type { KeyRange } from "../../KeyRange.js"
+import type { KeyValues } from "../../KeyValue.js"
+import * as Schedules from "../../Schedules.js"
+import * as Blocking from "../Blocking.js"
+import type { Shard } from "../Layout.js"
+import type { Parked } from "./Parked.js"
+import type { Source } from "./Source.js"
+
+/** What was read of a range; `rewound` when its index is lower than before, `isCertain` when it cannot be stale. */
+export interface Found extends KeyValues {
+  readonly range: KeyRange
+  readonly index: number
+  readonly rewound: boolean
+  readonly isCertain: boolean
+}
+
+export interface Shards {
+  /** Watches these, and no others any more; those that were watched already are left alone. */
+  readonly watch: (shards: ReadonlyArray<Shard>) => Effect.Effect<void>
+  /** Waits until each shard has said what was there when it began to be watched. */
+  readonly begun: Effect.Effect<void>
+  /**
+   * Asks whether each shard has said everything that has changed by now, and waits for those that have not; one that
+   * does not say it is watched anew.
+   */
+  readonly vouch: Effect.Effect<void, ConsulError>
+  /** Looks at ranges that nobody watches, and says which of them have changed since the last look. */
+  readonly look: (ranges: ReadonlyArray<KeyRange>) => Effect.Effect<void, ConsulError>
+  /** How often a shard has said something. */
+  readonly activity: Effect.Effect<number>
+  /** Fails when one of them does. */
+  readonly failure: Effect.Effect<never, ConsulError>
+}
+
+interface Running {
+  readonly shard: Shard
+  readonly scope: Scope.CloseableScope
+  /** The index up to which everything it said has been dealt with; 0 before it has begun. */
+  readonly said: SubscriptionRef.SubscriptionRef<number>
+  /** Whether it waits for Consul, and not for whoever deals with what it said. */
+  isAsking: boolean
+}
+
+/** Reads at once, where no query blocks: while what some of them found is dealt with, others find more. */
+const readsAtOnce = 8
+
+/** Parts of a shard that has changed are asked so many at once: all together would keep what they find waiting. */
+const examinedAtOnce = 4
+
+const idOf = ({ parts, range }: Shard): string =>
+  JSON.stringify([range.prefix, range.exact, parts.length === 1 ? [] : parts.map(({ prefix }) => prefix)])
+
+const whenFirst = { consistency: "consistent" } as const
+
+const retrying = <A, R>(self: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
+  Effect.retry(self, { schedule: Schedules.reconnect, while: isRetryable })
+
+export const make = (
+  source: Effect.Effect<Source, never, Scope.Scope>,
+  parked: Parked,
+  say: (found: Found) => Effect.Effect<void>
+): Effect.Effect<Shards, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const running = new Map<string, Running>()
+    const parent = yield* Effect.scope
+    const reads = yield* Effect.makeSemaphore(readsAtOnce)
+    const failed = yield* Deferred.make<never, ConsulError>()
+    const own = yield* source
+    const looked = new Map<string, number>()
+    let activity = 0
+
+    const tell = (found: Found) =>
+      Effect.suspend(() => {
+        activity += 1
+        return say(found)
+      })
+
+    /**
+     * Reads a range unless its index is the one in `known`, and says what is there. Never stale. Answers whether there
+     * was something to say.
+     */
+    const examine =
+      ({ moved, read }: Omit<Source, "names">, known: Map<string, number>) =>
+      (range: KeyRange) =>
+        Effect.gen(function* () {
+          const { exact, prefix } = range
+          const before = known.get(prefix)
+          if (before !== undefined && !exact) {
+            const { index } = yield* moved(prefix, whenFirst)
+            if (index === before) return false
+          }
+          const { index, value } = yield* read(range, whenFirst)
+          if (index === before) return false
+          yield* tell({ ...value, range, index, rewound: index < (before ?? 0), isCertain: true })
+          known.set(prefix, index)
+          return true
+        }).pipe(retrying, reads.withPermits(1))
+
+    /** At once without an index, and otherwise when there is something newer. */
+    const asking =
+      <A>(id: string, query: (options: ReadOptions) => Effect.Effect<Answer<A>, ConsulError>) =>
+      (index: number) =>
+        index === 0 ? query(whenFirst) : parked.ask(id, index, query({ index, wait: Schedules.watchWait }))
+
+    /**
+     * Asks on and on, `throttle`d where that does not block, and deals with every answer that may hold something new
+     * before the next question.
+     */
+    const chain = <A>(
+      one: Running,
+      throttle: <B>(step: Effect.Effect<B, ConsulError>) => Effect.Effect<B, ConsulError>,
+      query: (index: number) => Effect.Effect<Answer<A>, ConsulError>,
+      use: (link: Blocking.Link<A>, last: number) => Effect.Effect<void, ConsulError>
+    ) =>
+      Effect.gen(function* () {
+        let from = 0
+        let last = 0
+        for (;;) {
+          one.isAsking = true
+          const step = Effect.tap(Blocking.ask(from, query), (link) => {
+            one.isAsking = false
+            return link.index !== last || link.isFresh ? use(link, last) : Effect.void
+          })
+          const link = yield* from === 0 ? throttle(step) : step
+          yield* SubscriptionRef.set(one.said, link.index)
+          last = link.index
+          from = link.next
+        }
+      })
+
+    const follow = (one: Running, { moved, read }: Source) => {
+      const { parts, range } = one.shard
+      if (parts.length <= 1) {
+        return chain(
+          one,
+          reads.withPermits(1),
+          asking(`keys ${range.exact} ${range.prefix}`, (options) => read(range, options)),
+          ({ index, isFresh, value }, last) =>
+            tell({ ...value, range, index, rewound: index < last, isCertain: isFresh })
+        )
+      }
+      const known = new Map<string, number>()
+      let order = parts
+      return chain(
+        one,
+        identity,
+        asking(`moved ${range.prefix}`, (options) => moved(range.prefix, options)),
+        ({ isFresh }) =>
+          Effect.gen(function* () {
+            if (isFresh) known.clear()
+            const changed = new Set<KeyRange>()
+            for (const some of Arr.chunksOf(order, isFresh ? parts.length : examinedAtOnce)) {
+              const told = yield* Effect.forEach(some, examine({ moved, read }, known), {
+                concurrency: "unbounded"
+              })
+              for (const [i, range] of some.entries()) if (told[i] === true) changed.add(range)
+            }
+            // What has changed is likely to change again.
+            order = [...changed, ...order.filter((range) => !changed.has(range))]
+          })
+      )
+    }
+
+    const start = (shard: Shard) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.fork(parent, ExecutionStrategy.parallel)
+        const one: Running = { shard, scope, said: yield* SubscriptionRef.make(0), isAsking: false }
+        running.set(idOf(shard), one)
+        yield* Effect.flatMap(source, (own) => follow(one, own)).pipe(
+          Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
+          Scope.extend(scope),
+          Effect.forkIn(scope)
+        )
+      })
+
+    const stop = (id: string, { scope }: Running) =>
+      Effect.zipRight(
+        Effect.sync(() => running.delete(id)),
+        Scope.close(scope, Exit.void)
+      )
+
+    const reaches = ({ said }: Running, index: number) =>
+      said.changes.pipe(
+        Stream.filter((now) => now >= index),
+        Stream.runHead
+      )
+
+    const begun = Effect.suspend(() =>
+      Effect.forEach(running.values(), (one) => reaches(one, 1), { discard: true })
+    )
+
+    const vouchFor = (id: string, one: Running) =>
+      Effect.gen(function* () {
+        const { range } = one.shard
+        const before = yield* SubscriptionRef.get(one.said)
+        const ask: Effect.Effect<Answer<unknown>, ConsulError> = range.exact
+          ? own.read(range, whenFirst)
+          : own.moved(range.prefix, whenFirst)
+        const { index } = yield* reads.withPermits(1)(retrying(ask))
+        const saysIt = Effect.timeoutOption(reaches(one, index), Schedules.shardPatience)
+        while (index >= before) {
+          if (Option.isSome(yield* saysIt)) return
+          if (one.isAsking) break
+        }
+        yield* stop(id, one)
+        yield* start(one.shard)
+      })
+
+    return {
+      watch: (shards) =>
+        Effect.gen(function* () {
+          const wanted = new Map(shards.map((shard) => [idOf(shard), shard]))
+          for (const [id, one] of running) if (!wanted.has(id)) yield* stop(id, one)
+          for (const [id, shard] of wanted) if (!running.has(id)) yield* start(shard)
+        }),
+      begun,
+      vouch: Effect.suspend(() =>
+        Effect.forEach([...running], ([id, one]) => vouchFor(id, one), {
+          concurrency: "unbounded",
+          discard: true
+        })
+      ).pipe(Effect.zipRight(begun)),
+      look: (ranges) =>
+        Effect.forEach(ranges, examine(own, looked), { concurrency: "unbounded", discard: true }),
+      activity: Effect.sync(() => activity),
+      failure: Deferred.await(failed)
+    }
+  })

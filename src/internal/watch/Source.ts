@@ -1,0 +1,58 @@
+/**
+ * What a watch asks its source for. An answer of servers without a leader is none.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { type ConsulError, NoLeader } from "../../ConsulError.js"
+import type { Answer, Consul, Endpoint, KeysOptions, ReadOptions } from "../../ConsulHttp.js"
+import type { KeyRange } from "../../KeyRange.js"
+import type { KeyValues } from "../../KeyValue.js"
+import * as Condition from "../Condition.js"
+
+/** For one fiber: it waits for the source alone, and says with the others that it does. */
+export interface Source {
+  readonly read: (range: KeyRange, options: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
+  /** Whether there are keys, and their index. */
+  readonly moved: (prefix: string, options: ReadOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+  readonly names: (
+    prefix: string,
+    options: KeysOptions
+  ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
+}
+
+/** Makes sources of which each has its own troubles, said as one. */
+export const make = (
+  consul: Consul,
+  at: Partial<Endpoint>
+): Effect.Effect<Effect.Effect<Source, never, Scope.Scope>> => {
+  const { endpoint, kv } = consul.at(at)
+  const place = endpoint.datacenter ?? endpoint.address
+  return Effect.map(Condition.make(`the source ${place} answers again`), (condition) =>
+    Effect.map(Condition.shared(condition), (condition): Source => {
+      // A query that was blocked when its server lost the leadership is answered with what that server still holds.
+      const answered = <A>(prefix: string, answer: Effect.Effect<Answer<A>, ConsulError>) =>
+        answer.pipe(
+          Effect.filterOrFail(
+            ({ knownLeader }) => knownLeader,
+            () => new NoLeader({ request: `keys under ${JSON.stringify(prefix)} in ${place}` })
+          ),
+          Condition.watch(condition, `waiting for the source ${place}`)
+        )
+      return {
+        read: ({ exact, prefix }, options) =>
+          answered(
+            prefix,
+            exact
+              ? Effect.map(kv.get(prefix, options), ({ value, ...answer }) => ({
+                  ...answer,
+                  value: { entries: Option.toArray(value), unnameable: [] }
+                }))
+              : kv.list(prefix, options)
+          ),
+        moved: (prefix, options) => answered(prefix, kv.moved(prefix, options)),
+        names: (prefix, options) => answered(prefix, kv.keys(prefix, options))
+      }
+    })
+  )
+}

@@ -1,0 +1,152 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as fc from "effect/FastCheck"
+import { isNameable } from "../../src/internal/consul/keyPath.js"
+import * as Layout from "../../src/internal/Layout.js"
+import { contains, type KeyRange } from "../../src/KeyRange.js"
+import { dense, text } from "../support/Keys.js"
+
+const prefix = "global/"
+
+const names = (rest: fc.Arbitrary<string>, maxLength: number) =>
+  fc
+    .uniqueArray(
+      rest.map((one) => prefix + one),
+      { minLength: 1, maxLength }
+    )
+    .map((all) => Layout.sorted(all.sort()))
+
+const limits = fc.record({ shards: fc.integer({ min: 1, max: 8 }), keysEach: fc.integer({ min: 1, max: 6 }) })
+
+const rangesOf = (layout: Layout.Layout): ReadonlyArray<KeyRange> => [
+  ...layout.shards.flatMap(({ parts }) => parts),
+  ...layout.loose
+]
+
+const count = (all: ReadonlyArray<string>, range: KeyRange) =>
+  all.filter((name) => contains(range, name)).length
+
+const numbered = (count: number, name: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => prefix + name(i)).sort()
+
+const six = (i: number) => String(i).padStart(6, "0")
+
+describe("Layout", () => {
+  for (const [what, rest] of [
+    ["that meet", dense],
+    ["of any kind", text]
+  ] as const) {
+    it.prop(
+      `keys ${what} are each in one range, or it is said that some are in none`,
+      [names(rest, 40), limits],
+      ([all, limits]) => {
+        const layout = Layout.make(prefix, all, limits)
+        const ranges = rangesOf(layout)
+        const isIn = (name: string) => ranges.filter((range) => contains(range, name)).length
+        for (const name of all) {
+          expect(isIn(name)).toBeLessThanOrEqual(1)
+          if (layout.isComplete) expect(isIn(name)).toBe(1)
+        }
+        expect(Layout.serves(layout, all)).toBe(true)
+      }
+    )
+
+    it.prop(
+      `what is asked for keys ${what} can be, and there are no more shards than may be`,
+      [names(rest, 40), limits],
+      ([all, limits]) => {
+        const layout = Layout.make(prefix, all, limits)
+        expect(layout.shards.length).toBeLessThanOrEqual(limits.shards)
+        for (const range of rangesOf(layout)) expect(isNameable(range.prefix)).toBe(true)
+        for (const { parts, range } of layout.shards) {
+          for (const part of parts) expect(part.prefix.startsWith(range.prefix)).toBe(true)
+        }
+      }
+    )
+  }
+
+  it.prop(
+    "none is left out where a path can name them all, and all that they begin with",
+    [
+      names(
+        fc.string({ unit: fc.constantFrom("a", "b", "c", "é", "😀", "-"), minLength: 1, maxLength: 5 }),
+        40
+      ),
+      limits
+    ],
+    ([all, limits]) => {
+      expect(Layout.make(prefix, all, limits).isComplete).toBe(true)
+    }
+  )
+
+  it.prop(
+    "a layout does not serve for a key between its ranges",
+    [names(dense, 30), dense, limits],
+    ([all, more, limits]) => {
+      const layout = Layout.make(prefix, all, limits)
+      const name = prefix + more
+      fc.pre(layout.isComplete && !rangesOf(layout).some((range) => contains(range, name)))
+      expect(Layout.serves(layout, Layout.sorted([...all, name].sort()))).toBe(false)
+    }
+  )
+
+  it.prop("nor for a range that has lost all of its keys", [names(dense, 30), limits], ([all, limits]) => {
+    const layout = Layout.make(prefix, all, limits)
+    const [first] = rangesOf(layout)
+    fc.pre(first !== undefined && layout.isComplete && all.length > 0)
+    const left = all.filter((name) => first === undefined || !contains(first, name))
+    expect(Layout.serves(layout, left)).toBe(false)
+  })
+
+  it("100,000 keys in a row are watched in ranges of a thousand", () => {
+    const all = numbered(100_000, (i) => `k${six(i + 1)}`)
+    const { isComplete, loose, shards } = Layout.make(prefix, all, { shards: 56, keysEach: 1_500 })
+    expect(isComplete && loose.length === 0).toBe(true)
+    expect(shards.length).toBeLessThanOrEqual(56)
+    const parts = shards.flatMap(({ parts }) => parts)
+    expect(parts).toHaveLength(101)
+    expect(Math.max(...parts.map((part) => count(all, part)))).toBe(1_000)
+    // Most of the queries there may be.
+    expect(shards.length).toBeGreaterThan(46)
+  })
+
+  it("a huge folder beside many small ones is divided, and so are the small ones together", () => {
+    const all = [
+      ...numbered(50_000, (i) => `huge/k${six(i)}`),
+      ...numbered(1_000, (i) => `f${String(i).padStart(4, "0")}/a`),
+      ...numbered(1_000, (i) => `f${String(i).padStart(4, "0")}/b`)
+    ].sort()
+    const layout = Layout.make(prefix, all, { shards: 56, keysEach: 1_500 })
+    const counts = rangesOf(layout).map((range) => count(all, range))
+    expect(layout.isComplete && layout.loose.length === 0).toBe(true)
+    expect(Math.max(...counts)).toBeLessThanOrEqual(1_500)
+  })
+
+  it("more beginnings than queries leave the smallest without", () => {
+    const all = Layout.sorted(
+      Array.from({ length: 60 }, (_, i) => String.fromCodePoint(0x4e00 + i)).flatMap((first, i) =>
+        Array.from({ length: i + 1 }, (_, j) => `${prefix}${first}${six(j)}`)
+      )
+    )
+    const layout = Layout.make(prefix, all, { shards: 40, keysEach: 100 })
+    expect(layout.shards).toHaveLength(40)
+    expect(layout.loose).toHaveLength(20)
+    expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(20)
+  })
+
+  it("characters are never cut in half", () => {
+    const all = Layout.sorted(["😀a", "😀b", "😁a", "😁b"].map((name) => prefix + name))
+    const { shards } = Layout.make(prefix, all, { shards: 8, keysEach: 1 })
+    expect(shards.map(({ range }) => range.prefix)).toEqual(
+      ["😀a", "😀b", "😁a", "😁b"].map((n) => prefix + n)
+    )
+  })
+
+  it.each([
+    ["in a row", numbered(1_000, (i) => `k${six(i)}`), 1],
+    ["in folders", numbered(1_000, (i) => `team-${i % 7}/${six(i)}`), 7]
+  ])("keys %s fold to few names", (_, all, few) => {
+    const separator = Layout.separator(prefix, all)
+    const folded = new Set(all.map((name) => name.slice(prefix.length).split(separator)[0]))
+    expect(folded.size).toBeLessThanOrEqual(few)
+  })
+})

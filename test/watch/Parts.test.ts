@@ -1,0 +1,272 @@
+import { describe, expect } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import { SimConsul } from "../../src/testing/index.js"
+import * as Watcher from "../../src/Watcher.js"
+import * as Network from "../support/Network.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { it, named, put, remove, sent, until } = Replicating
+const { source } = World
+
+const options: Watcher.WatchOptions = {
+  source: { datacenter: source },
+  prefix: "global/",
+  shards: 12,
+  keysEach: 4
+}
+
+/**
+ * Applies what a watch says to a map, as a replica would, and keeps what it said. `pace` is how long each piece of news
+ * takes.
+ */
+const watching = (instance: World.Instance, given: Partial<Watcher.WatchOptions> = {}, pace = 0) =>
+  Effect.gen(function* () {
+    const copy = new Map<string, string>()
+    const said: Array<{ readonly what: string; readonly at: number }> = []
+    const learn = (news: Watcher.News) =>
+      Effect.gen(function* () {
+        const at = yield* Clock.currentTimeMillis
+        if (news._tag === "Complete") {
+          said.push({ what: `complete ${news.index}`, at })
+        } else {
+          const { entries, range } = news
+          said.push({ what: range.exact ? `=${range.prefix}` : range.prefix, at })
+          const isThere = (key: string) => (range.exact ? key === range.prefix : key.startsWith(range.prefix))
+          for (const key of [...copy.keys()].filter(isThere)) copy.delete(key)
+          for (const { key, value } of entries) copy.set(key, atob(value))
+        }
+        yield* Effect.sleep(pace)
+      })
+    yield* Watcher.news({ ...options, ...given }).pipe(
+      Stream.runForEach((all) => Effect.forEach(all, learn, { discard: true })),
+      instance.run,
+      Effect.forkScoped
+    )
+    const isRight = Effect.map(World.contents(source, "global/"), (wanted) => {
+      const there = Object.fromEntries([...copy].sort(([a], [b]) => (a < b ? -1 : 1)))
+      const text = (bytes: string) => Buffer.from(bytes, "latin1").toString()
+      const sorted = Object.fromEntries(
+        Object.entries(wanted)
+          .map(([key, value]) => [text(key), value] as const)
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+      )
+      return JSON.stringify(there) === JSON.stringify(sorted)
+    })
+    // Nothing else is in that datacenter.
+    const isComplete = Effect.flatMap(SimConsul.SimConsul, (sim) =>
+      Effect.map(sim.state(source), ({ index }) => said.at(-1)?.what === `complete ${index}`)
+    )
+    return { copy, said, isRight, isComplete, names: () => said.map(({ what }) => what) }
+  })
+
+/** `global/a0` to `global/j9`: ten folders, as it were. */
+const hundred = [..."abcdefghij"].flatMap((letter) => named(10, letter))
+
+const queries = (instance: World.Instance) => sent(instance, /^GET .*[?&]index=.*dc=nyc1/)
+
+describe("a prefix of many keys", () => {
+  it("is read part by part, and is complete when all of it has been said", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const { isComplete, isRight, names } = yield* watching(yield* World.instance())
+      yield* until(isComplete)
+      expect(yield* isRight).toBe(true)
+      expect(names().filter((name) => name === "global/")).toEqual([])
+      expect(names().filter((name) => name.startsWith("complete"))).toHaveLength(1)
+    }))
+
+  it("says a change with the part that it is in, at once, and that it is complete within a second", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const { isComplete, isRight, said } = yield* watching(yield* World.instance())
+      yield* until(isComplete)
+      yield* Effect.sleep("1 minute")
+      const before = said.length
+      const at = yield* Clock.currentTimeMillis
+      yield* put(source, "global/c7")
+      yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/c7", "other"))
+      yield* until(isComplete)
+      const news = said.slice(before)
+      expect(yield* isRight).toBe(true)
+      expect(news[0]).toEqual({ what: "global/c7", at })
+      expect(news).toHaveLength(2)
+      expect((news.at(-1)?.at ?? 0) - at).toBeLessThan(1_000)
+    }))
+
+  it("shows a new key that is in no part within a second, and then it is in one", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const { copy, isComplete, isRight, said } = yield* watching(yield* World.instance())
+      yield* until(isComplete)
+      yield* put(source, "global/zebra")
+      expect(yield* until(isRight)).toBeLessThan(1_000)
+      yield* until(isComplete)
+      const before = said.length
+      yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/zebra", "other"))
+      yield* Effect.sleep("100 millis")
+      expect(copy.get("global/zebra")).toBe("other")
+      expect(said[before]?.what).toBe("global/z")
+    }))
+
+  it("is watched with no more queries than it may be, whatever its shape", () =>
+    Effect.gen(function* () {
+      let open = 0
+      let most = 0
+      const instance = yield* World.instance()
+      yield* instance.network.disturb((request, pass) => {
+        if (!/[?&]index=/.test(request.target)) return pass
+        return Effect.acquireUseRelease(
+          Effect.sync(() => {
+            open += 1
+            most = Math.max(most, open)
+          }),
+          () => pass,
+          () =>
+            Effect.sync(() => {
+              open -= 1
+            })
+        )
+      })
+      yield* put(source, ...hundred)
+      const { isComplete, isRight } = yield* watching(instance)
+      yield* until(isComplete)
+      for (let i = 0; i < 30; i++) yield* put(source, ...named(7, String.fromCodePoint(0x4e00 + i)))
+      yield* until(isComplete)
+      yield* put(source, ...named(50, "a/b/c/d/e/f/"))
+      yield* remove(source, ...named(10, "a"))
+      yield* until(isComplete)
+      expect(yield* isRight).toBe(true)
+      // And one for the whole.
+      expect(most).toBeLessThanOrEqual(13)
+      expect(most).toBeGreaterThan(4)
+    }))
+
+  it("that grows is divided, and one that shrinks is watched as one again", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3))
+      const { isComplete, isRight, names } = yield* watching(yield* World.instance())
+      yield* until(isRight)
+      expect(new Set(names())).toEqual(new Set(["global/"]))
+      yield* put(source, ...hundred)
+      yield* until(isComplete)
+      expect(yield* isRight).toBe(true)
+      yield* remove(source, ...hundred)
+      yield* until(isRight)
+      yield* Effect.sleep("2 seconds")
+      yield* put(source, "global/last")
+      yield* until(isRight)
+      expect(names().at(-1)).toBe("global/")
+    }))
+
+  it("with one query allowed is never divided, and nothing else is asked for", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      const { isRight, names } = yield* watching(instance, { shards: 1 })
+      yield* until(isRight)
+      yield* put(source, "global/zebra")
+      yield* until(isRight)
+      expect(new Set(names())).toEqual(new Set(["global/"]))
+      expect(sent(instance, /\?keys/)).toBe(0)
+    }))
+
+  it("is quiet while nothing changes: an answer a minute for each part, and one for the whole", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      const { isComplete } = yield* watching(instance)
+      yield* until(isComplete)
+      const [all, before] = [sent(instance, "GET"), queries(instance)]
+      yield* Effect.sleep("20 minutes")
+      expect(queries(instance) - before).toBeLessThanOrEqual(20 * 13)
+      expect(sent(instance, "GET") - all).toBe(queries(instance) - before)
+    }))
+
+  it("notices a part whose query nobody answers any more, by the index of the part", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(Network.on(/^GET \/v1\/kv\/global\/c.*index=/, Network.silent))
+      const { isComplete, isRight } = yield* watching(instance)
+      yield* until(isComplete)
+      yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/c7", "other"))
+      expect(yield* until(isRight)).toBeLessThan(4_000)
+      yield* until(isComplete)
+    }))
+
+  it("is complete only when every part has said everything", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(Network.on(/^GET \/v1\/kv\/global\/c.*index=/, Network.silent))
+      const { isComplete, said } = yield* watching(instance)
+      yield* until(isComplete)
+      const before = said.length
+      yield* Effect.flatMap(SimConsul.SimConsul, (sim) =>
+        Effect.zipRight(sim.put(source, "global/c7", "other"), sim.put(source, "global/d7", "other"))
+      )
+      yield* until(isComplete)
+      const names = said.slice(before).map(({ what }) => what)
+      const first = names.findIndex((name) => name.startsWith("complete"))
+      expect(names.slice(0, first).some((name) => name.startsWith("global/c"))).toBe(true)
+    }))
+
+  it("whose datacenter was restored is read again as a whole", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put(source, ...hundred)
+      const saved = yield* sim.snapshot(source)
+      yield* put(source, ...named(30, "a"))
+      const { isComplete, isRight } = yield* watching(yield* World.instance())
+      yield* until(isComplete)
+      for (const rebuilt of [true, false]) {
+        yield* sim.put(source, "global/a0", "after the snapshot")
+        yield* until(isRight)
+        yield* sim.restore(saved, { rebuilt })
+        yield* until(isRight, "5 seconds")
+      }
+    }))
+
+  it("keeps no change waiting for whoever is slow: many to one key are seen as one", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put(source, ...hundred)
+      const { isComplete, isRight, names } = yield* watching(yield* World.instance(), {}, 3_000)
+      yield* until(isComplete, "20 minutes")
+      const before = names().length
+      for (let i = 0; i < 50; i++) {
+        yield* sim.put(source, "global/c7", `value ${i}`)
+        yield* Effect.sleep("100 millis")
+      }
+      yield* until(isRight)
+      expect(
+        names()
+          .slice(before)
+          .filter((name) => name.startsWith("global/c")).length
+      ).toBeLessThan(5)
+    }))
+
+  it("holds keys that no path can name, and keys that are a part of others' names", () =>
+    Effect.gen(function* () {
+      yield* put(
+        source,
+        ...hundred,
+        "global/",
+        "global/a",
+        "global/a//b",
+        "global/../c",
+        "global/x\ny",
+        "global/é/"
+      )
+      const { isComplete, isRight } = yield* watching(yield* World.instance())
+      yield* until(isComplete)
+      expect(yield* isRight).toBe(true)
+      for (const key of ["global/", "global/a", "global/a//b", "global/../c", "global/x\ny", "global/é/"]) {
+        yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, key, "other"))
+        expect(yield* until(isRight)).toBeLessThan(1_500)
+      }
+    }))
+})
