@@ -16,6 +16,7 @@ import { version } from "../Version.js"
 import * as address from "./address.js"
 import * as Connections from "./Connections.js"
 import * as Environment from "./Environment.js"
+import * as Memory from "./Memory.js"
 import { documented, options } from "./options.js"
 
 /** With `-once`: everything is replicated but the deletes that the limit holds back. */
@@ -54,7 +55,7 @@ export const replicate = Command.make(
     const base = yield* address.parse(asked)
     const token = Option.getOrUndefined(yield* Environment.token)
     yield* Effect.logInfo(`consul-replicate ${version}, agent ${base}`)
-    const replicator = layerWithServices(replication).pipe(
+    const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
       Layer.provide(ConsulHttp.layer({ address: base, token })),
       Layer.provide(Connections.layer(replication.watchShards))
     )
