@@ -90,12 +90,15 @@ describeConsul("a source that seems to be empty", () => {
           for (const [name, { lie, said }] of Object.entries(emptinesses)) {
             const { length } = yield* program.log
             yield* liar.tell(lie)
-            // Wakes the query that is blocked.
-            yield* pair.source.put({ key: `${pair.prefix}wake`, value: name })
+            // Wakes a query that is blocked; it may be that none is yet.
+            const wake = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              pair.source.put({ key: `${pair.prefix}wake`, value: `${name} ${now}` })
+            )
+            const told = Effect.zipRight(wake, Effect.delay(liar.told, "500 millis"))
+            yield* Store.eventually(told, (answers) => answers > 0)
             // What a consistent read refuted is said again only after plain answers were found to hold.
             const from = said === refuted ? 0 : length
             yield* Store.eventually(program.log, (log) => log.slice(from).some((line) => said.test(line)))
-            yield* Store.eventually(liar.told, (told) => told > 0)
             yield* Effect.sleep(seconds * 1_000)
             expect(yield* liar.told, `answers of ${name}`).toBeGreaterThan(0)
             yield* liar.honest
