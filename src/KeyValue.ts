@@ -125,7 +125,7 @@ export const decodeList = (json: string): Either.Either<KeyValues, string> =>
 
 /**
  * Decodes a listing of names, in Consul's order (by bytes). Names that are not valid UTF-8 are left out: they are good
- * for nothing. Imperative as {@link decodeList} is: 100,000 names take about 10 ms.
+ * for nothing. Imperative as {@link decodeList} is: 100,000 names take 3 to 9 ms.
  *
  * @since 0.2.0
  * @category decoding

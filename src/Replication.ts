@@ -72,8 +72,11 @@ export const defaults = {
   shardKeys: Watcher.defaults.keysEach
 } as const
 
-/** Consul refuses more than 200 connections from one address, unless it is told otherwise, and we need others too. */
-const mostShards = 150
+/**
+ * Consul (1.8.7) refuses an address that has 200 connections, and holds those of blocking queries for a minute after
+ * their client has gone: a process that was just restarted must have room beside what it has left behind.
+ */
+const mostShards = 90
 
 /** More often, an idle replicator would do nothing but look. */
 const shortestReconcile = Duration.millis(100)

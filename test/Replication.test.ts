@@ -7,6 +7,18 @@ import * as Replication from "../src/Replication.js"
 const source = "nyc1"
 
 describe("Replication", () => {
+  it.effect("has queries for parts within what Consul allows an address that was just restarted", () =>
+    Effect.gen(function* () {
+      for (const watchShards of [1, 90]) {
+        expect(yield* Replication.make({ source, watchShards })).toMatchObject({ watchShards })
+      }
+      for (const watchShards of [0, 91, 1.5, Number.NaN]) {
+        const { option } = yield* Effect.flip(Replication.make({ source, watchShards }))
+        expect(option).toBe("watch-shards")
+      }
+    })
+  )
+
   it.effect("has the defaults of the first release; the destination prefix is that of the source", () =>
     Effect.gen(function* () {
       expect(yield* Replication.make({ source })).toEqual({
