@@ -60,19 +60,20 @@ export class Contents {
     return this.get(key) !== undefined
   }
 
-  set(key: string, print: string): void {
+  /** Says whether the key is new. */
+  set(key: string, print: string): boolean {
     const index = this.bucketOf(key)
     const bucket = this.buckets[index]
     if (bucket === undefined) {
       this.buckets.push({ keys: [key], prints: [print] })
       this.count += 1
-      return
+      return true
     }
     const { keys, prints } = bucket
     const at = lowerBound(keys, key)
     if (keys[at] === key) {
       prints[at] = print
-      return
+      return false
     }
     this.count += 1
     if (at === keys.length) {
@@ -83,6 +84,7 @@ export class Contents {
       prints.splice(at, 0, print)
     }
     if (keys.length > bucketSize) this.split(index, bucket, at)
+    return true
   }
 
   /** Says whether it was there. */

@@ -113,6 +113,16 @@ export interface Drift {
 }
 
 /**
+ * @since 0.2.0
+ * @category models
+ */
+export const add = (drift: Drift, more: Partial<Drift>): Drift => ({
+  changed: drift.changed + (more.changed ?? 0),
+  missing: drift.missing + (more.missing ?? 0),
+  extra: drift.extra + (more.extra ?? 0)
+})
+
+/**
  * The keys of one range that others changed, and what they did.
  *
  * @since 0.2.0

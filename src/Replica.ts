@@ -20,6 +20,7 @@ import * as Condition from "./internal/Condition.js"
 import * as Notices from "./internal/Notices.js"
 import { Pass } from "./internal/Pass.js"
 import * as Survey from "./internal/Survey.js"
+import * as Verdict from "./internal/Verdict.js"
 import * as KeyRange from "./KeyRange.js"
 import { type Leadership, passing } from "./LeaderLock.js"
 import { type Mapping, rename } from "./Mapping.js"
@@ -32,7 +33,7 @@ import * as Writer from "./Writer.js"
  * @since 0.2.0
  * @category models
  */
-export interface Replica {
+export interface Replica extends Verdict.Verdict {
   readonly leader: Leadership
   readonly writer: Writer.Writer
   /** What the destination holds, our own keys left out. Passes change it. */
@@ -43,25 +44,23 @@ export interface Replica {
   readonly index: Option.Option<number>
   /** Whether something has landed that `index` does not tell of. */
   readonly isAhead: boolean
-  /** Keys that the source has not, as was confirmed, and that stay because of the limit. */
-  readonly held: ReadonlySet<string>
-  /** Keys that the source has not, as was confirmed, and that may go. */
-  readonly condemned: ReadonlySet<string>
-  /** How many keys have gone since everything was said for the last time. */
-  readonly deleted: number
   /** What a look for drift has read of the source, until a snapshot comes that is no older. */
   readonly repaired: ReadonlyArray<Pick<Snapshot, "range" | "index">>
   /** What the comparison that began with this leadership has done so far. */
   readonly comparison: Comparison
 }
 
-/** `since` when (ms); `held` keys that the destination held then; `compared` keys of the source, `of` about so many. */
+/**
+ * `since` when (ms); `held` keys that the destination held then; `compared` keys of the source, `of` about so many;
+ * `found` what was not as at the source, where a key that is changed there meanwhile counts again.
+ */
 interface Comparison {
   readonly since: number
   readonly held: number
   readonly compared: number
   readonly of: number
   readonly writes: number
+  readonly found: Diff.Drift
 }
 
 /**
@@ -82,8 +81,6 @@ export interface Passes {
   /** Looks for what others changed at the destination, and makes that equal to the source as it is now. */
   readonly reconcile: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
 }
-
-const none: ReadonlySet<string> = new Set()
 
 /** Keys are read one by one up to so many; of more, everything is read. */
 const mostReadAlone = 64
@@ -129,8 +126,7 @@ export const make = Effect.fnUntraced(function* (
       looked,
       index: Option.none(),
       isAhead: false,
-      held: none,
-      condemned: none,
+      ...Verdict.none,
       deleted: 0,
       repaired: [],
       comparison: {
@@ -138,34 +134,19 @@ export const make = Effect.fnUntraced(function* (
         held: contents.size,
         compared: 0,
         of: 0,
-        writes: 0
+        writes: 0,
+        found: { changed: 0, missing: 0, extra: 0 }
       }
     }
   })
 
-  /** What is to become of keys that the source has not, as the names of now confirm. `keys` is how many there were. */
-  const judge = (replica: Replica, gone: ReadonlyArray<string>, keys: number): Replica => {
-    // Parts of the source tell of the same loss one after another.
-    const { deleted } = replica
-    return DeleteLimit.allows(maxDeletes, deleted + gone.length, deleted + keys)
-      ? { ...replica, held: none, condemned: new Set(gone) }
-      : { ...replica, held: new Set(gone), condemned: none }
-  }
+  const judge = (replica: Replica, gone: ReadonlyArray<string>, keys: number): Replica => ({
+    ...replica,
+    ...Verdict.judge(maxDeletes, replica.deleted, gone, keys)
+  })
 
   const goneBy = (replica: Replica, names: ReadonlyArray<string>) =>
     Diff.gone(replica.contents, mapping, names)
-
-  /** Whether a snapshot may delete what it has not, as far as is known already. */
-  const mayDelete = (
-    replica: Replica,
-    missing: ReadonlyArray<string>,
-    isAll: boolean,
-    keys: number
-  ): boolean =>
-    isAll
-      ? DeleteLimit.allows(maxDeletes, missing.length, keys) || missing.every((key) => replica.held.has(key))
-      : replica.deleted + missing.length <= DeleteLimit.alwaysAllowed ||
-        missing.every((key) => replica.condemned.has(key) || replica.held.has(key))
 
   /** Whether a snapshot is of another history than the one before, or was read before a repair. */
   const isOld = ({ repaired }: Replica, { index, isCertain, range, rewound }: Snapshot): boolean =>
@@ -179,7 +160,7 @@ export const make = Effect.fnUntraced(function* (
     keys: number
   ) =>
     missing.length > 0 &&
-    (entries.length === 0 || (deletes && !mayDelete(replica, missing, isWhole(range), keys)))
+    (entries.length === 0 || (deletes && !Verdict.allows(maxDeletes, replica, missing, isWhole(range), keys)))
 
   const compareAsIs = (replica: Replica, snapshot: Snapshot) =>
     Effect.sync(() => ({
@@ -218,12 +199,22 @@ export const make = Effect.fnUntraced(function* (
     )
   }
 
+  /** Counts what a comparison finds; what changes later is no drift. */
+  const counting = (replica: Replica, more: Partial<Diff.Drift>): Replica => {
+    const { comparison } = replica
+    return isComparing(replica)
+      ? { ...replica, comparison: { ...comparison, found: Diff.add(comparison.found, more) } }
+      : replica
+  }
+
   /** Takes what the source holds into the contents, and into the pass. */
-  const write = (replica: Replica, pass: Pass, writes: Diff.Difference["writes"]) => {
+  const write = (replica: Replica, pass: Pass, writes: Diff.Difference["writes"]): Replica => {
+    let missing = 0
     for (const write of writes) {
-      replica.contents.set(write.key, write.print)
+      if (replica.contents.set(write.key, write.print)) missing += 1
       pass.write(write)
     }
+    return counting(replica, { changed: writes.length - missing, missing })
   }
 
   /** Takes keys that the source has not out of the contents, and into the pass. */
@@ -245,7 +236,7 @@ export const make = Effect.fnUntraced(function* (
     // Those of a first comparison go when it is complete.
     if (missing.length === 0 || !deletes || isComparing(replica)) return replica
     if (replica.held.size > 0) return { ...replica, held: new Set([...replica.held, ...missing]) }
-    const isFew = !isEmptied && replica.deleted + missing.length <= DeleteLimit.alwaysAllowed
+    const isFew = !isEmptied && Verdict.isFew(replica, missing)
     const isJudged = isFew || missing.every((key) => replica.condemned.has(key))
     const judged = isJudged
       ? replica
@@ -267,6 +258,7 @@ export const make = Effect.fnUntraced(function* (
     const gone = new Set(goneBy(replica, yield* watcher.names(watched(replication))))
     // What is there again may hold something else, and may be in none of the parts so far.
     const again = missing.filter((key) => !gone.has(key))
+    let counted = counting(replica, { extra: gone.size })
     const ranges =
       again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)
     for (const range of ranges) {
@@ -275,22 +267,22 @@ export const make = Effect.fnUntraced(function* (
         range: KeyRange.original(mapping, range)
       })
       const { difference } = yield* compareAsIs(replica, snapshot)
-      write(replica, pass, difference.writes)
+      counted = write(counted, pass, difference.writes)
     }
-    if (!deletes || gone.size === 0) return { ...replica, held: none, condemned: none }
-    const judged = judge(replica, [...gone], keys)
+    if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
+    const judged = judge(counted, [...gone], keys)
     remove(judged, pass, judged.condemned)
     return judged
   })
 
   /** What a snapshot of everything has not goes now, or is held back. */
   const decideAll = (replica: Replica, pass: Pass, missing: ReadonlyArray<string>, keys: number): Replica => {
-    if (!deletes) return { ...replica, held: none, condemned: none }
+    if (!deletes) return { ...replica, ...Verdict.none }
     if (!DeleteLimit.allows(maxDeletes, missing.length, keys)) {
-      return { ...replica, held: new Set(missing), condemned: none }
+      return { ...replica, ...Verdict.none, held: new Set(missing) }
     }
     remove(replica, pass, missing)
-    return { ...replica, held: none, condemned: none }
+    return { ...replica, ...Verdict.none }
   }
 
   /** Lands a pass; with the `index` of the source up to which nothing is left then, if there is one. */
@@ -334,6 +326,7 @@ export const make = Effect.fnUntraced(function* (
         keys: after.contents.size - held.size,
         index: Option.getOrElse(index, () => pass.index),
         duration: isComparing(before) ? since : duration,
+        found: isComparing(before) ? Option.some(comparison.found) : Option.none(),
         inSync: held.size === 0 && (isComparing(before) || before.held.size > 0)
       })
     }
@@ -363,12 +356,12 @@ export const make = Effect.fnUntraced(function* (
         if (item.reshaped || isComparing(before) || replica.held.size > 0) {
           replica = yield* settle(replica, pass, item.names, keys)
         }
-        replica = { ...replica, condemned: none, deleted: 0 }
+        replica = { ...replica, condemned: Verdict.none.condemned, deleted: 0 }
         continue
       }
       const { difference, snapshot } = yield* compareWith(replica, item, keys)
       yield* notices.snapshot(snapshot)
-      write(replica, pass, difference.writes)
+      replica = write(replica, pass, difference.writes)
       pass.reach(snapshot.index)
       const { comparison, repaired } = replica
       replica = {
@@ -384,7 +377,12 @@ export const make = Effect.fnUntraced(function* (
       }
       if (isWhole(snapshot.range)) {
         index = Option.some(snapshot.index)
-        replica = decideAll(replica, pass, difference.missing, keys)
+        replica = decideAll(
+          counting(replica, { extra: difference.missing.length }),
+          pass,
+          difference.missing,
+          keys
+        )
       } else {
         missing = [...missing, ...difference.missing]
         isEmptied ||= difference.missing.length > 0 && snapshot.entries.length === 0

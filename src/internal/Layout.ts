@@ -165,7 +165,7 @@ export const ranges = (prefix: string, names: ReadonlyArray<string>, keysEach: n
 export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limits): Layout => {
   const { keysEach, shards } = limits
   let open: ReadonlyArray<Node> = [root(prefix, names)]
-  const loose: Array<KeyRange> = []
+  const loose: Array<Node> = []
   let isComplete = true
   const whole: Array<Node> = []
   while (open.length > 0) {
@@ -181,17 +181,18 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
     }
     const children = [...divided.children].sort((a, b) => sizeOf(b) - sizeOf(a))
     // A query for the whole would be told of every change: there the smallest go without.
-    loose.push(...children.slice(room).map(({ range }) => range))
+    loose.push(...children.slice(room))
     open = [...others, ...children.slice(0, room)]
     isComplete &&= divided.isComplete
   }
-  const all = [...whole, ...open].map((node) => ({ node, ...partsOf(names, node, keysEach) }))
+  const divide = (node: Node) => ({ range: node.range, ...partsOf(names, node, keysEach) })
+  const watched = [...whole, ...open].map(divide)
+  const unwatched = loose.map(divide)
+  const all = [...watched, ...unwatched]
   return {
-    shards: all
-      .map(({ node, parts }) => ({ range: node.range, parts }))
-      .sort((a, b) => byPrefix(a.range, b.range)),
-    loose: loose.sort(byPrefix),
-    isComplete: isComplete && all.every((shard) => shard.isComplete),
+    shards: watched.map(({ parts, range }) => ({ range, parts })).sort((a, b) => byPrefix(a.range, b.range)),
+    loose: unwatched.flatMap(({ parts }) => parts).sort(byPrefix),
+    isComplete: isComplete && all.every((one) => one.isComplete),
     keys: names.length,
     most: Math.max(keysEach, ...all.map(({ most }) => most))
   }

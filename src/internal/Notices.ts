@@ -4,6 +4,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as DeleteLimit from "../DeleteLimit.js"
 import type { Drift } from "../Diff.js"
 import { ProgressReporter } from "../Progress.js"
@@ -26,6 +27,8 @@ export interface Notices {
     readonly keys: number
     readonly index: number
     readonly duration: Duration.Duration
+    /** What a comparison of both sides in full found, which ends with this pass. */
+    readonly found: Option.Option<Drift>
     /** The destination equals the source now, and did not before. */
     readonly inSync: boolean
   }) => Effect.Effect<void>
@@ -45,6 +48,9 @@ export const wrong = ({ source }: Replication, keys: number): string =>
   `${source} answered without ${count(keys, "key")} that a consistent read then found: they stay`
 
 const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
+
+const counts = ({ changed, extra, missing }: Drift): string =>
+  `${changed} changed, ${missing} missing, ${extra} extra`
 
 const named = (keys: ReadonlyArray<string>): string =>
   `${count(keys.length, "key")} at the source (${keys
@@ -82,25 +88,27 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
           reported = now
           return progress.report({ compared, of, writes, elapsed: Duration.millis(now - since) })
         }),
-      applied: ({ deletes, duration, inSync, index, keys, writes }) => {
+      applied: ({ deletes, duration, found, inSync, index, keys, writes }) => {
         const what = `${count(writes, "write")}, ${count(deletes, "delete")}`
         const took = `${Math.round(Duration.toMillis(duration))} ms`
         const done = reported === undefined ? Effect.void : progress.done
         reported = undefined
+        const before = Option.match(found, {
+          onNone: () => "",
+          onSome: (found) => `; found ${counts(found)}`
+        })
         return Effect.zipRight(
           done,
           Effect.logInfo(
             inSync
-              ? `in sync: ${route}, ${count(keys, "key")} after ${what} in ${took} (index ${index})`
-              : `replicated ${what} in ${took} (index ${index})`
+              ? `in sync: ${route}, ${count(keys, "key")} after ${what} in ${took} (index ${index})${before}`
+              : `replicated ${what} in ${took} (index ${index})${before}`
           )
         )
       },
-      drift: ({ changed, extra, missing }, repaired) =>
-        changed + missing + extra === 0
+      drift: (drift, repaired) =>
+        drift.changed + drift.missing + drift.extra === 0
           ? Effect.void
-          : Effect.logInfo(
-              `${repaired ? "repaired" : "found"} drift: ${changed} changed, ${missing} missing, ${extra} extra`
-            )
+          : Effect.logInfo(`${repaired ? "repaired" : "found"} drift: ${counts(drift)}`)
     }
   })

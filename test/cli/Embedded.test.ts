@@ -6,6 +6,8 @@ import { expect, layer } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
 import * as Store from "../consul/Store.js"
 import * as Program from "./Program.js"
 
@@ -141,6 +143,9 @@ layer(NodeContext.layer)("dev", (it) => {
 
 const has = (command: string) => ChildProcess.spawnSync(command, ["--version"]).error === undefined
 
+/** Up by as many lines as the table has, none of which may be wrapped into two. */
+const tablesOf = (text: string) => text.split("\u001b[3A\u001b[?7l").slice(1)
+
 layer(NodeContext.layer)("demo", (it) => {
   const arrival = (to: string, key: string) => new RegExp(`^nyc1 → ${to}  ${key}( |$)`)
 
@@ -185,13 +190,24 @@ layer(NodeContext.layer)("demo", (it) => {
     () =>
       Effect.gen(function* () {
         const command = `node "${Program.path}" demo; echo "code $?"`
-        const typed = "{ sleep 3; printf '\\003'; sleep 1; }"
-        const { stdout } = yield* Program.capture(
-          Command.make("sh", "-c", `${typed} | script -qec '${command}' /dev/null`)
+        const typed = yield* Queue.unbounded<string>()
+        const script = Command.make("script", "-qec", command, "/dev/null").pipe(
+          Command.stdin(Stream.encodeText(Stream.fromQueue(typed)))
         )
-        // Up by as many lines as the table has, none of which may be wrapped into two.
-        const [, ...tables] = stdout.split("\u001b[3A\u001b[?7l")
-        const last = tables.at(-1)?.split("\u001b[?7h") ?? []
+        const process = yield* Command.start(script)
+        const pressCtrlC = yield* Effect.once(Queue.offer(typed, "\u0003"))
+        // The terminal is closed when nothing can be typed any more, so that must not be before the end.
+        const stdout = yield* process.stdout.pipe(
+          Stream.decodeText(),
+          Stream.mapAccum("", (before, text) => [before + text, before + text]),
+          Stream.tap((text) => (tablesOf(text).length > 2 ? pressCtrlC : Effect.void)),
+          Stream.takeUntil((text) => /code \d+\s*$/.test(text)),
+          Stream.runLast,
+          Effect.map(Option.getOrElse(() => "")),
+          Effect.timeout("20 seconds"),
+          Program.live
+        )
+        const last = tablesOf(stdout).at(-1)?.split("\u001b[?7h") ?? []
         expect(last[0]).toMatch(/changes.*nyc1 → sfo1.*nyc1 → ams2/s)
         expect(last[1]).toMatch(/^\s*(\^C)?\s*code 0\s*$/)
       })

@@ -133,6 +133,15 @@ describe("Layout", () => {
     expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(20)
   })
 
+  it("those are read in parts that are no larger than any other", () => {
+    const all = ["b", "c"].flatMap((first) => numbered(100, (i) => `${first}${six(i)}`))
+    const layout = Layout.make(prefix, all, { shards: 1, keysEach: 10 })
+    expect(layout.shards).toHaveLength(1)
+    expect(layout.loose).toHaveLength(10)
+    expect(Math.max(...rangesOf(layout).map((range) => count(all, range)))).toBe(10)
+    expect(Layout.serves(layout, all)).toBe(true)
+  })
+
   it("characters are never cut in half", () => {
     const all = Layout.sorted(["😀a", "😀b", "😁a", "😁b"].map((name) => prefix + name))
     const { shards } = Layout.make(prefix, all, { shards: 8, keysEach: 1 })

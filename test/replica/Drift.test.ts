@@ -70,6 +70,42 @@ describe("drift", () => {
       yield* until(converged)
     }))
 
+  it("that came with no leader is counted by the next one, and so it is after an error", () =>
+    Effect.gen(function* () {
+      const first = yield* synced(6, { reconcile: Duration.zero })
+      yield* Fiber.interrupt(first.fiber)
+      yield* put(destination, "global/0", "global/1", ...named(3, "extra"))
+      yield* remove(destination, "global/2")
+      const next = yield* World.instance({ reconcile: Duration.zero })
+      yield* replicate(next)
+      yield* until(converged)
+      expect(said(next, "in sync").map((line) => line.replace(/^.*; /, ""))).toEqual([
+        "found 2 changed, 1 missing, 3 extra"
+      ])
+
+      yield* put(destination, "global/0")
+      yield* next.network.disturb(Network.on(/^PUT \/v1\/txn/, Network.answerLost))
+      yield* put(source, "global/new")
+      yield* Effect.sleep("1 second")
+      yield* next.network.heal
+      yield* until(converged)
+      expect(said(next, "in sync").at(-1)).toMatch(/; found 1 changed, 0 missing, 0 extra$/)
+    }))
+
+  it("in parts is counted by the next leader all the same", () =>
+    Effect.gen(function* () {
+      const options = { reconcile: Duration.zero, watchShards: 12, shardKeys: 4 }
+      const first = yield* synced(20, options)
+      yield* Fiber.interrupt(first.fiber)
+      yield* put(destination, "global/0", "global/1", ...named(3, "extra"))
+      yield* remove(destination, "global/2")
+      const next = yield* World.instance(options)
+      yield* replicate(next)
+      yield* until(converged)
+      yield* until(Effect.sync(() => said(next, "in sync").length > 0))
+      expect(said(next, "in sync")[0]).toMatch(/; found 2 changed, 1 missing, 3 extra$/)
+    }))
+
   it("of many extra keys obeys the limit", () =>
     Effect.gen(function* () {
       const instance = yield* synced(3, { reconcile: Duration.seconds(5) })

@@ -1,0 +1,49 @@
+/**
+ * What is decided on keys of the destination that the source has not: which of them may go, and which the limit holds
+ * back.
+ */
+import * as DeleteLimit from "../DeleteLimit.js"
+
+export interface Verdict {
+  /** Keys that the source has not, as was confirmed, and that stay because of the limit. */
+  readonly held: ReadonlySet<string>
+  /** Keys that the source has not, as was confirmed, and that may go. */
+  readonly condemned: ReadonlySet<string>
+  /** How many keys have gone since everything was said for the last time. */
+  readonly deleted: number
+}
+
+const nobody: ReadonlySet<string> = new Set()
+
+/** On nothing. */
+export const none: Pick<Verdict, "held" | "condemned"> = { held: nobody, condemned: nobody }
+
+/**
+ * On all keys that are `gone` from the source, as its names of now confirm. `keys` is how many there were. Parts of the
+ * source tell of the same loss one after another: what went already counts.
+ */
+export const judge = (
+  limit: DeleteLimit.DeleteLimit,
+  deleted: number,
+  gone: ReadonlyArray<string>,
+  keys: number
+): Pick<Verdict, "held" | "condemned"> =>
+  DeleteLimit.allows(limit, deleted + gone.length, deleted + keys)
+    ? { held: nobody, condemned: new Set(gone) }
+    : { held: new Set(gone), condemned: nobody }
+
+/** Whether keys that are `missing` from a part of the source are so few that they go without being looked for. */
+export const isFew = ({ deleted }: Verdict, missing: ReadonlyArray<string>): boolean =>
+  deleted + missing.length <= DeleteLimit.alwaysAllowed
+
+/** Whether a snapshot, of everything or of a part, may delete what is `missing` in it, as far as is known already. */
+export const allows = (
+  limit: DeleteLimit.DeleteLimit,
+  verdict: Verdict,
+  missing: ReadonlyArray<string>,
+  isAll: boolean,
+  keys: number
+): boolean =>
+  isAll
+    ? DeleteLimit.allows(limit, missing.length, keys) || missing.every((key) => verdict.held.has(key))
+    : isFew(verdict, missing) || missing.every((key) => verdict.condemned.has(key) || verdict.held.has(key))
