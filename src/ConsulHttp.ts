@@ -174,6 +174,14 @@ export interface Consul {
     ) => Effect.Effect<Answer<Option.Option<KeyValue>>, ConsulError>
     /** All entries whose keys start with `prefix`, in the order of the keys' bytes. */
     readonly list: (prefix: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
+    /**
+     * The same as soon as there is something newer than `index`, and none where the wait is over without: what has
+     * not changed is not decoded again.
+     */
+    readonly newer: (
+      prefix: string,
+      options: ReadOptions & { readonly index: number }
+    ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
     readonly keys: (
       prefix: string,
       options?: KeysOptions

@@ -250,6 +250,7 @@ const watchParts = (
       yield* adopt
       // What has just begun has been read after the names.
       yield* complete
+      yield* shards.wait
       let pause = Schedules.lookInterval
       for (;;) {
         if (!(yield* changed)) return

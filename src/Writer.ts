@@ -115,9 +115,10 @@ export interface Writer {
 
 /**
  * Consul commits transactions that arrive together in fewer writes to its log: 30,000 keys a second one transaction
- * after another, 70,000 with eight under way, and hardly more with more.
+ * after another, 70,000 with eight under way, and hardly more with more. Twice as many keep it busy while this process
+ * reads and compares what comes next: a first copy of 100,000 keys takes 2.2 s instead of 2.5.
  */
-const transactionsInFlight = 8
+const transactionsInFlight = 16
 
 /** Whether Consul refused before it wrote anything. */
 const isUntouched = (error: ConsulError): boolean =>

@@ -333,6 +333,19 @@ describe("ConsulHttp", () => {
       })
     )
 
+    it.effect("what is not newer is not decoded; what is newer, or of another history, is", () =>
+      Effect.gen(function* () {
+        const newer = (body: string, index: number) =>
+          Effect.flatMap(answering(200, body, indexed), ({ kv }) => kv.newer("a", { index }))
+        expect((yield* newer("neither read nor needed", 7)).value).toEqual(Option.none())
+        for (const index of [6, 8]) {
+          const { value } = yield* newer(`[${entryJson}]`, index)
+          expect(Option.map(value, ({ entries }) => entries.length)).toEqual(Option.some(1))
+          expect(yield* Effect.flip(newer("half", index))).toMatchObject({ _tag: "UnexpectedAnswer" })
+        }
+      })
+    )
+
     it.effect("write a key that a path can name by its path, another by a transaction", () =>
       Effect.gen(function* () {
         const network = Network.scripted((sent, pass) =>

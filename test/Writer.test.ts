@@ -134,7 +134,7 @@ describe.concurrent("Writer", () => {
     )
 
     it.scoped(
-      "eight are under way at once; deletes wait for every write, the checkpoint for everything",
+      "sixteen are under way at once; deletes wait for every write, the checkpoint for everything",
       () =>
         Effect.gen(function* () {
           const leader = yield* leading()
@@ -159,7 +159,7 @@ describe.concurrent("Writer", () => {
           )
           yield* Time.until(Effect.map(storedStatus, ({ LastReplicated }) => LastReplicated === 7))
           yield* Fiber.join(applying)
-          expect(most).toEqual({ set: 8, delete: 2, checkpoint: 1 })
+          expect(most).toEqual({ set: 16, delete: 2, checkpoint: 1 })
         }).pipe(Effect.provide(World.layer))
     )
 

@@ -14,14 +14,18 @@ import { isOwned, type Mapping } from "../Mapping.js"
 import * as Schedules from "../Schedules.js"
 import * as Layout from "./Layout.js"
 
-/** The index of the prefix, and of its parts, when they were last looked at, and when that was (ms). */
+/**
+ * The index of the prefix, and of its parts, when they were last looked at, and when that was (ms). `separator` is what
+ * folds the names of its keys best.
+ */
 export interface Looked {
   readonly index: number
   readonly at: number
   readonly parts: ReadonlyMap<string, number>
+  readonly separator: string
 }
 
-export const never: Looked = { index: 0, at: 0, parts: new Map() }
+export const never: Looked = { index: 0, at: 0, parts: new Map(), separator: "/" }
 
 /** A range of the destination that holds something other than was believed. */
 export interface Drifted {
@@ -56,7 +60,7 @@ export const survey = Effect.fn("Survey")(function* (
   const isTrusted = looked.index > 0 && at - looked.at < Duration.toMillis(Schedules.indexTrust)
   if (isTrusted) {
     // Folded, an answer is small, and its index that of the whole prefix all the same.
-    const { index } = yield* kv.keys(destinationPrefix, { separator: "/" })
+    const { index } = yield* kv.keys(destinationPrefix, { separator: looked.separator })
     if (index === looked.index) return { looked: { ...looked, at }, drifted: [] }
   }
   const { index, value } = yield* kv.keys(destinationPrefix, current)
@@ -88,5 +92,6 @@ export const survey = Effect.fn("Survey")(function* (
     return found.changed.length + found.missing.length + found.extra.length === 0 ? [] : [{ range, found }]
   })
   const drifted = yield* Effect.forEach(ranges, read, { concurrency })
-  return { looked: { index, at, parts }, drifted: drifted.flat() }
+  const separator = Layout.separator(destinationPrefix, names)
+  return { looked: { index, at, parts, separator }, drifted: drifted.flat() }
 })

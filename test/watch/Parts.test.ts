@@ -111,6 +111,44 @@ describe("a prefix of many keys", () => {
       expect(said[before]?.what).toBe("global/z")
     }))
 
+  it("has no query that blocks before all of it has been said and dealt with, for one cannot be taken back", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      const read = yield* Watcher.news(options).pipe(
+        Stream.takeUntil((news) => news.some(({ _tag }) => _tag === "Complete")),
+        Stream.runCollect,
+        instance.run
+      )
+      expect(read.length).toBeGreaterThan(0)
+      expect(queries(instance)).toBe(0)
+      // Neither one for what is there, nor one for what comes.
+      yield* Effect.sleep("1 minute")
+      expect(queries(instance)).toBe(0)
+    }))
+
+  it("is asked for no more than whether it has moved where a minute passed without a change", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      const { isComplete, isRight, said } = yield* watching(instance, { keysEach: 12 })
+      yield* until(isComplete)
+      const all = () => sent(instance, /^GET .*[?&]recurse=.*[?&]index=.*dc=nyc1/)
+      yield* Effect.sleep("65 seconds")
+      const first = all()
+      expect(first).toBeGreaterThan(0)
+      yield* Effect.sleep("10 minutes")
+      expect(all()).toBe(first)
+      const before = said.length
+      const at = yield* Clock.currentTimeMillis
+      yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/c7", "other"))
+      yield* until(isRight)
+      expect(said[before]?.what).toBe("global/c")
+      expect((said[before]?.at ?? 0) - at).toBeLessThan(50)
+      yield* until(isComplete)
+      expect(all()).toBe(first + 1)
+    }))
+
   it("is watched with no more queries than it may be, whatever its shape", () =>
     Effect.gen(function* () {
       let open = 0

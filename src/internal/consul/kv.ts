@@ -45,17 +45,30 @@ export const make = (send: Send): Consul["kv"] => {
       (all) => all.entries.length + all.unnameable.length === 0
     )
 
+  const readUnder = (prefix: string, options: ReadOptions | undefined) =>
+    read(encodePath(nameablePart(prefix)), { recurse: "" }, options)
+
+  /** The path can name less than the prefix, and its answer hold more. */
+  const entriesUnder = (prefix: string, received: Received) =>
+    Effect.map(entries(received), (all): KeyValues => {
+      if (nameablePart(prefix) === prefix) return all
+      const under = (key: string) => key.startsWith(prefix)
+      return { entries: all.entries.filter((e) => under(e.key)), unnameable: all.unnameable.filter(under) }
+    })
+
   const list = Effect.fn("ConsulHttp.kv.list")(function* (prefix: string, options?: ReadOptions) {
-    const part = nameablePart(prefix)
-    const received = yield* read(encodePath(part), { recurse: "" }, options)
-    const all = yield* entries(received)
-    const under = (key: string) => key.startsWith(prefix)
-    return yield* indexed(
-      received,
-      part === prefix
-        ? all
-        : { entries: all.entries.filter((e) => under(e.key)), unnameable: all.unnameable.filter(under) }
-    )
+    const received = yield* readUnder(prefix, options)
+    return yield* indexed(received, yield* entriesUnder(prefix, received))
+  })
+
+  const newer = Effect.fn("ConsulHttp.kv.newer")(function* (
+    prefix: string,
+    options: ReadOptions & { readonly index: number }
+  ) {
+    const received = yield* readUnder(prefix, options)
+    const nothingNew = yield* indexed(received, Option.none<KeyValues>())
+    if (nothingNew.index === options.index) return nothingNew
+    return { ...nothingNew, value: Option.some(yield* entriesUnder(prefix, received)) }
   })
 
   const get = Effect.fn("ConsulHttp.kv.get")(function* (key: string, options?: ReadOptions) {
@@ -126,7 +139,7 @@ export const make = (send: Send): Consul["kv"] => {
     return yield* decode(Schema.Boolean)(received)
   })
 
-  return { list, get, keys, moved, put, delete: remove }
+  return { list, newer, get, keys, moved, put, delete: remove }
 }
 
 /** Each key up to and with the first separator after the prefix, without repetitions, which stand side by side. */

@@ -44,6 +44,11 @@ export interface Shards {
   readonly vouch: Effect.Effect<void, ConsulError>
   /** Looks at ranges that nobody watches, and says which of them have changed since the last look. */
   readonly look: (ranges: ReadonlyArray<KeyRange>) => Effect.Effect<void, ConsulError>
+  /**
+   * From now on each shard waits for what is newer than what it said. Until then none has a query that blocks: one is
+   * not to be taken back, and whoever wants to know only what there is leaves none behind.
+   */
+  readonly wait: Effect.Effect<void>
   /** How often a shard has said something. */
   readonly activity: Effect.Effect<number>
   /** Fails when one of them does. */
@@ -85,6 +90,7 @@ export const make = (
     const failed = yield* Deferred.make<never, ConsulError>()
     const own = yield* source
     const looked = new Map<string, number>()
+    const waits = yield* Effect.makeLatch()
     let activity = 0
 
     const tell = (found: Found) =>
@@ -98,7 +104,7 @@ export const make = (
      * was something to say.
      */
     const examine =
-      ({ moved, read }: Omit<Source, "names">, known: Map<string, number>) =>
+      ({ moved, read }: Pick<Source, "moved" | "read">, known: Map<string, number>) =>
       (range: KeyRange) =>
         Effect.gen(function* () {
           const { exact, prefix } = range
@@ -114,11 +120,40 @@ export const make = (
           return true
         }).pipe(retrying, reads.withPermits(1))
 
-    /** At once without an index, and otherwise when there is something newer. */
-    const asking =
-      <A>(id: string, query: (options: ReadOptions) => Effect.Effect<Answer<A>, ConsulError>) =>
-      (index: number) =>
-        index === 0 ? query(whenFirst) : parked.ask(id, index, query({ index, wait: Schedules.watchWait }))
+    /** A query that blocks, from when there may be any. */
+    const blocking = <A>(
+      id: string,
+      index: number,
+      query: (options: ReadOptions & { readonly index: number }) => Effect.Effect<Answer<A>, ConsulError>
+    ) => waits.whenOpen(parked.ask(id, index, query({ index, wait: Schedules.watchWait })))
+
+    /**
+     * Asks for all keys of a range. Of one that has been quiet for as long as a query blocks, only whether it has moved:
+     * to send all of it again once a minute is a load on both sides, and the first change after that can wait the
+     * 3 ms until it is read.
+     */
+    const askingAll = (range: KeyRange, { moved, newer, read }: Source) => {
+      const now = Effect.map(read(range, whenFirst), ({ value, ...answer }) => ({
+        ...answer,
+        value: Option.some(value)
+      }))
+      const id = `${range.exact} ${range.prefix}`
+      let isQuiet = false
+      return (index: number): Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError> => {
+        if (index === 0) return now
+        const answer =
+          isQuiet && !range.exact
+            ? Effect.flatMap(
+                blocking(`moved ${id}`, index, (options) => moved(range.prefix, options)),
+                (answer) =>
+                  answer.index === index ? Effect.succeed({ ...answer, value: Option.none() }) : now
+              )
+            : blocking(`keys ${id}`, index, (options) => newer(range, options))
+        return Effect.tap(answer, (answer) => {
+          isQuiet = answer.index === index
+        })
+      }
+    }
 
     /**
      * Asks on and on, `throttle`d where that does not block, and deals with every answer that may hold something new
@@ -146,15 +181,14 @@ export const make = (
         }
       })
 
-    const follow = (one: Running, { moved, read }: Source) => {
+    const follow = (one: Running, source: Source) => {
       const { parts, range } = one.shard
       if (parts.length <= 1) {
-        return chain(
-          one,
-          reads.withPermits(1),
-          asking(`keys ${range.exact} ${range.prefix}`, (options) => read(range, options)),
-          ({ index, isFresh, value }, last) =>
-            tell({ ...value, range, index, rewound: index < last, isCertain: isFresh })
+        return chain(one, reads.withPermits(1), askingAll(range, source), ({ index, isFresh, value }, last) =>
+          Option.match(value, {
+            onNone: () => Effect.void,
+            onSome: (all) => tell({ ...all, range, index, rewound: index < last, isCertain: isFresh })
+          })
         )
       }
       const known = new Map<string, number>()
@@ -162,13 +196,18 @@ export const make = (
       return chain(
         one,
         identity,
-        asking(`moved ${range.prefix}`, (options) => moved(range.prefix, options)),
+        (index) =>
+          index === 0
+            ? source.moved(range.prefix, whenFirst)
+            : blocking(`moved false ${range.prefix}`, index, (options) =>
+                source.moved(range.prefix, options)
+              ),
         ({ isFresh }) =>
           Effect.gen(function* () {
             if (isFresh) known.clear()
             const changed = new Set<KeyRange>()
             for (const some of Arr.chunksOf(order, isFresh ? parts.length : examinedAtOnce)) {
-              const told = yield* Effect.forEach(some, examine({ moved, read }, known), {
+              const told = yield* Effect.forEach(some, examine(source, known), {
                 concurrency: "unbounded"
               })
               for (const [i, range] of some.entries()) if (told[i] === true) changed.add(range)
@@ -240,6 +279,7 @@ export const make = (
       ).pipe(Effect.zipRight(begun)),
       look: (ranges) =>
         Effect.forEach(ranges, examine(own, looked), { concurrency: "unbounded", discard: true }),
+      wait: waits.open,
       activity: Effect.sync(() => activity),
       failure: Deferred.await(failed)
     }

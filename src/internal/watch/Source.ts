@@ -13,6 +13,11 @@ import * as Condition from "../Condition.js"
 /** For one fiber: it waits for the source alone, and says with the others that it does. */
 export interface Source {
   readonly read: (range: KeyRange, options: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
+  /** What is in a range as soon as that is newer than `index`; none where it is not when the wait is over. */
+  readonly newer: (
+    range: KeyRange,
+    options: ReadOptions & { readonly index: number }
+  ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
   /** Whether there are keys, and their index. */
   readonly moved: (prefix: string, options: ReadOptions) => Effect.Effect<Answer<boolean>, ConsulError>
   readonly names: (
@@ -39,16 +44,26 @@ export const make = (
           ),
           Condition.watch(condition, `waiting for the source ${place}`)
         )
+      const one = (key: string, options: ReadOptions) =>
+        Effect.map(
+          kv.get(key, options),
+          ({ value, ...answer }): Answer<KeyValues> => ({
+            ...answer,
+            value: { entries: Option.toArray(value), unnameable: [] }
+          })
+        )
       return {
         read: ({ exact, prefix }, options) =>
+          answered(prefix, exact ? one(prefix, options) : kv.list(prefix, options)),
+        newer: ({ exact, prefix }, options) =>
           answered(
             prefix,
             exact
-              ? Effect.map(kv.get(prefix, options), ({ value, ...answer }) => ({
+              ? Effect.map(one(prefix, options), (answer) => ({
                   ...answer,
-                  value: { entries: Option.toArray(value), unnameable: [] }
+                  value: Option.some(answer.value)
                 }))
-              : kv.list(prefix, options)
+              : kv.newer(prefix, options)
           ),
         moved: (prefix, options) => answered(prefix, kv.moved(prefix, options)),
         names: (prefix, options) => answered(prefix, kv.keys(prefix, options))
