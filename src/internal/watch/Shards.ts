@@ -21,6 +21,7 @@ import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
 import type { Shard } from "../Layout.js"
+import * as Turns from "../Turns.js"
 import type { Parked } from "./Parked.js"
 import type { Source } from "./Source.js"
 
@@ -86,7 +87,7 @@ export const make = (
   Effect.gen(function* () {
     const running = new Map<string, Running>()
     const parent = yield* Effect.scope
-    const reads = yield* Effect.makeSemaphore(readsAtOnce)
+    const reads = Turns.make(readsAtOnce)
     const failed = yield* Deferred.make<never, ConsulError>()
     const own = yield* source
     const looked = new Map<string, number>()
@@ -118,7 +119,7 @@ export const make = (
           yield* tell({ ...value, range, index, rewound: index < (before ?? 0), isCertain: true })
           known.set(prefix, index)
           return true
-        }).pipe(retrying, reads.withPermits(1))
+        }).pipe(retrying, reads)
 
     /** A query that blocks, from when there may be any. */
     const blocking = <A>(
@@ -184,7 +185,7 @@ export const make = (
     const follow = (one: Running, source: Source) => {
       const { parts, range } = one.shard
       if (parts.length <= 1) {
-        return chain(one, reads.withPermits(1), askingAll(range, source), ({ index, isFresh, value }, last) =>
+        return chain(one, reads, askingAll(range, source), ({ index, isFresh, value }, last) =>
           Option.match(value, {
             onNone: () => Effect.void,
             onSome: (all) => tell({ ...all, range, index, rewound: index < last, isCertain: isFresh })
@@ -253,7 +254,7 @@ export const make = (
         const ask: Effect.Effect<Answer<unknown>, ConsulError> = range.exact
           ? own.read(range, whenFirst)
           : own.moved(range.prefix, whenFirst)
-        const { index } = yield* reads.withPermits(1)(retrying(ask))
+        const { index } = yield* reads(retrying(ask))
         const saysIt = Effect.timeoutOption(reaches(one, index), Schedules.shardPatience)
         while (index >= before) {
           if (Option.isSome(yield* saysIt)) return
