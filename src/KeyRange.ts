@@ -40,6 +40,12 @@ export const contains = ({ exact, prefix }: KeyRange, key: string): boolean =>
   exact ? key === prefix : key.startsWith(prefix)
 
 /**
+ * @since 0.2.0
+ * @category predicates
+ */
+export const equals = (a: KeyRange, b: KeyRange): boolean => a.prefix === b.prefix && a.exact === b.exact
+
+/**
  * Whether some key can be in both.
  *
  * @since 0.2.0

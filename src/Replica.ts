@@ -9,14 +9,13 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Ref from "effect/Ref"
-import * as Schedule from "effect/Schedule"
 import type { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Contents from "./Contents.js"
 import * as DeleteLimit from "./DeleteLimit.js"
 import * as Diff from "./Diff.js"
 import * as Condition from "./internal/Condition.js"
+import * as Doubt from "./internal/Doubt.js"
 import * as Notices from "./internal/Notices.js"
 import { Pass } from "./internal/Pass.js"
 import * as Survey from "./internal/Survey.js"
@@ -24,28 +23,25 @@ import * as Verdict from "./internal/Verdict.js"
 import * as KeyRange from "./KeyRange.js"
 import { type Leadership, passing } from "./LeaderLock.js"
 import { type Mapping, rename } from "./Mapping.js"
-import type { Replication } from "./Replication.js"
-import * as Schedules from "./Schedules.js"
-import { type News, type Snapshot, Watcher, type WatchOptions } from "./Watcher.js"
+import { type Replication, watched } from "./Replication.js"
+import { type News, type Snapshot, Watcher } from "./Watcher.js"
 import * as Writer from "./Writer.js"
 
 /**
+ * What the leader knows. Passes change its `contents`, which are not copied.
+ *
  * @since 0.2.0
  * @category models
  */
-export interface Replica extends Verdict.Verdict {
+export interface Replica extends Doubt.Known {
   readonly leader: Leadership
   readonly writer: Writer.Writer
-  /** What the destination holds, our own keys left out. Passes change it. */
-  readonly contents: Contents.Contents
   /** When the destination was last looked at, and by which indexes. */
   readonly looked: Survey.Looked
   /** Index of the source up to which everything has landed; none before the first comparison is complete. */
   readonly index: Option.Option<number>
   /** Whether something has landed that `index` does not tell of. */
   readonly isAhead: boolean
-  /** What a look for drift has read of the source, until a snapshot comes that is no older. */
-  readonly repaired: ReadonlyArray<Pick<Snapshot, "range" | "index">>
   /** What the comparison that began with this leadership has done so far. */
   readonly comparison: Comparison
 }
@@ -87,14 +83,6 @@ const mostReadAlone = 64
 
 const isComparing = (replica: Replica): boolean => Option.isNone(replica.index)
 
-/** What a replication watches. */
-export const watched = ({ prefix, shardKeys, source, watchShards }: Replication): WatchOptions => ({
-  source: { datacenter: source },
-  prefix,
-  shards: watchShards,
-  keysEach: shardKeys
-})
-
 /**
  * @since 0.2.0
  * @category constructors
@@ -102,18 +90,16 @@ export const watched = ({ prefix, shardKeys, source, watchShards }: Replication)
 export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher> {
-  const { deletes, destinationPrefix, lock, maxDeletes, prefix, shardKeys, source, status } = replication
+  const { deletes, destinationPrefix, lock, maxDeletes, prefix, shardKeys, status } = replication
   const mapping: Mapping = { prefix, destinationPrefix, owned: new Set([lock, status]) }
   const context = yield* Effect.context<ConsulHttp | Checkpoint>()
   const consul = yield* ConsulHttp
   const watcher = yield* Watcher
   const limits = yield* Writer.makeLimits
   const notices = yield* Notices.make(replication)
-  const doubting = yield* Condition.make(`the answers of ${source} hold again`)
+  const doubt = yield* Doubt.make(replication, mapping)
   const holding = yield* Condition.make("no deletes are held back any more")
-  const pace = yield* Schedule.driver(Schedules.lookAgain)
-  const wasWrong = yield* Ref.make(false)
-  const isWhole = (range: KeyRange.KeyRange) => range.prefix === prefix && !range.exact
+  const whole = KeyRange.under(prefix)
 
   const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader) {
     const writer = yield* Effect.provide(Writer.open({ leader, limits, replication }), context)
@@ -147,47 +133,6 @@ export const make = Effect.fnUntraced(function* (
 
   const goneBy = (replica: Replica, names: ReadonlyArray<string>) =>
     Diff.gone(replica.contents, mapping, names)
-
-  /** Whether a snapshot is of another history than the one before, or was read before a repair. */
-  const isOld = ({ repaired }: Replica, { index, isCertain, range, rewound }: Snapshot): boolean =>
-    !isCertain && (rewound || repaired.some((one) => KeyRange.overlap(one.range, range) && index < one.index))
-
-  /** Whether the source is empty all of a sudden, or so many keys are gone that the limit may hold them back. */
-  const isShrunken = (
-    replica: Replica,
-    { entries, range }: Snapshot,
-    missing: ReadonlyArray<string>,
-    keys: number
-  ) =>
-    missing.length > 0 &&
-    (entries.length === 0 || (deletes && !Verdict.allows(maxDeletes, replica, missing, isWhole(range), keys)))
-
-  const compareAsIs = (replica: Replica, snapshot: Snapshot) =>
-    Effect.sync(() => ({
-      snapshot,
-      difference: Diff.diff(replica.contents, mapping, snapshot.range, snapshot.entries)
-    }))
-
-  /** What a snapshot changes; where it may be wrong, what the source says for certain instead. */
-  const compare = Effect.fnUntraced(function* (replica: Replica, first: Snapshot, keys: number) {
-    const compared = yield* compareAsIs(replica, first)
-    const old = isOld(replica, first)
-    if (!old && !isShrunken(replica, first, compared.difference.missing, keys)) {
-      // A consistent read says nothing about whether the others can be believed again.
-      if (!first.isCertain) {
-        yield* doubting.fine
-        yield* Ref.set(wasWrong, false)
-      }
-      return compared
-    }
-    if (old || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
-    const confirmed = yield* watcher.confirm({ ...watched(replication), range: first.range })
-    const certain = yield* compareAsIs(replica, confirmed)
-    const wrong = compared.difference.missing.length - certain.difference.missing.length
-    yield* Ref.set(wasWrong, wrong > 0)
-    if (wrong > 0) yield* doubting.trouble("wrong", Notices.wrong(replication, wrong))
-    return certain
-  })
 
   const report = (replica: Replica) => {
     const held = replica.held.size
@@ -266,7 +211,7 @@ export const make = Effect.fnUntraced(function* (
         ...watched(replication),
         range: KeyRange.original(mapping, range)
       })
-      const { difference } = yield* compareAsIs(replica, snapshot)
+      const { difference } = yield* doubt.asIs(replica, snapshot)
       counted = write(counted, pass, difference.writes)
     }
     if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
@@ -338,11 +283,7 @@ export const make = Effect.fnUntraced(function* (
   const follow = Effect.fnUntraced(function* <E>(
     before: Replica,
     news: ReadonlyArray<News>,
-    compareWith: (
-      replica: Replica,
-      snapshot: Snapshot,
-      keys: number
-    ) => Effect.Effect<{ readonly snapshot: Snapshot; readonly difference: Diff.Difference }, E>
+    compareWith: (replica: Replica, snapshot: Snapshot, keys: number) => Effect.Effect<Doubt.Compared, E>
   ) {
     const keys = isComparing(before) ? before.comparison.held : before.contents.size
     const pass = new Pass()
@@ -375,7 +316,7 @@ export const make = Effect.fnUntraced(function* (
           of: Math.max(comparison.of, snapshot.of)
         }
       }
-      if (isWhole(snapshot.range)) {
+      if (KeyRange.equals(snapshot.range, whole)) {
         index = Option.some(snapshot.index)
         replica = decideAll(
           counting(replica, { extra: difference.missing.length }),
@@ -393,7 +334,7 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")((replica, news) =>
-    follow(replica, news, compare)
+    follow(replica, news, doubt.compare)
   )
 
   const reconcile: Passes["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
@@ -412,7 +353,7 @@ export const make = Effect.fnUntraced(function* (
     const wanted = new Set(
       snapshots.flatMap(({ entries }) => entries.flatMap(({ key }) => Option.toArray(rename(mapping, key))))
     )
-    const repaired = yield* follow({ ...replica, looked }, snapshots, compareAsIs)
+    const repaired = yield* follow({ ...replica, looked }, snapshots, doubt.asIs)
     const drift = Diff.drift(
       {
         changed: drifted.flatMap(({ found }) => found.changed),

@@ -169,3 +169,16 @@ export const validateIn = (
       })
     : Effect.void
 }
+
+/**
+ * What a replication watches.
+ *
+ * @since 0.2.0
+ * @category watching
+ */
+export const watched = ({ prefix, shardKeys, source, watchShards }: Replication): Watcher.WatchOptions => ({
+  source: { datacenter: source },
+  prefix,
+  shards: watchShards,
+  keysEach: shardKeys
+})

@@ -51,7 +51,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const starting = yield* Condition.make(`the agent at ${consul.endpoint.address} answers`)
   const applying = yield* Condition.make("replication goes on")
 
-  const news = watcher.news(Replica.watched(replication))
+  const news = watcher.news(Replication.watched(replication))
 
   /** Compares both sides in full, then follows the source from snapshot to snapshot, and looks for drift. */
   const follow = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {

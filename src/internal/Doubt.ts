@@ -1,0 +1,94 @@
+/**
+ * What a snapshot of the source changes at the destination. One that may be wrong is not taken at its word: the source
+ * is read again, by servers that know that they are not behind, and what they say counts.
+ */
+import * as Effect from "effect/Effect"
+import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
+import type { ConsulError } from "../ConsulError.js"
+import type { Contents } from "../Contents.js"
+import * as Diff from "../Diff.js"
+import * as KeyRange from "../KeyRange.js"
+import type { Mapping } from "../Mapping.js"
+import { type Replication, watched } from "../Replication.js"
+import * as Schedules from "../Schedules.js"
+import { type Snapshot, Watcher } from "../Watcher.js"
+import * as Condition from "./Condition.js"
+import * as Notices from "./Notices.js"
+import * as Verdict from "./Verdict.js"
+
+/** What is known when a snapshot comes. */
+export interface Known extends Verdict.Verdict {
+  /** What the destination holds, our own keys left out. */
+  readonly contents: Contents
+  /** What a look for drift has read of the source, until a snapshot comes that is no older. */
+  readonly repaired: ReadonlyArray<Pick<Snapshot, "range" | "index">>
+}
+
+/** A snapshot that is believed, and what it changes. */
+export interface Compared {
+  readonly snapshot: Snapshot
+  readonly difference: Diff.Difference
+}
+
+export interface Doubt {
+  /** Believes it. */
+  readonly asIs: (known: Known, snapshot: Snapshot) => Effect.Effect<Compared>
+  /** Believes it, or what the source says for certain instead. `keys` is how many the destination held. */
+  readonly compare: (known: Known, snapshot: Snapshot, keys: number) => Effect.Effect<Compared, ConsulError>
+}
+
+/** Whether a snapshot is of another history than the one before, or was read before a repair. */
+const isOld = ({ repaired }: Known, { index, isCertain, range, rewound }: Snapshot): boolean =>
+  !isCertain && (rewound || repaired.some((one) => KeyRange.overlap(one.range, range) && index < one.index))
+
+export const make = Effect.fnUntraced(function* (
+  replication: Replication,
+  mapping: Mapping
+): Effect.fn.Return<Doubt, never, Watcher> {
+  const { deletes, maxDeletes, prefix, source } = replication
+  const watcher = yield* Watcher
+  const doubting = yield* Condition.make(`the answers of ${source} hold again`)
+  const pace = yield* Schedule.driver(Schedules.lookAgain)
+  const wasWrong = yield* Ref.make(false)
+  const whole = KeyRange.under(prefix)
+
+  /** Whether the source is empty all of a sudden, or so many keys are gone that the limit may hold them back. */
+  const isShrunken = (
+    known: Known,
+    { entries, range }: Snapshot,
+    missing: ReadonlyArray<string>,
+    keys: number
+  ) =>
+    missing.length > 0 &&
+    (entries.length === 0 ||
+      (deletes && !Verdict.allows(maxDeletes, known, missing, KeyRange.equals(range, whole), keys)))
+
+  const asIs: Doubt["asIs"] = ({ contents }, snapshot) =>
+    Effect.sync(() => ({
+      snapshot,
+      difference: Diff.diff(contents, mapping, snapshot.range, snapshot.entries)
+    }))
+
+  const compare: Doubt["compare"] = Effect.fnUntraced(function* (known, first, keys) {
+    const compared = yield* asIs(known, first)
+    const old = isOld(known, first)
+    if (!old && !isShrunken(known, first, compared.difference.missing, keys)) {
+      // A consistent read says nothing about whether the others can be believed again.
+      if (!first.isCertain) {
+        yield* doubting.fine
+        yield* Ref.set(wasWrong, false)
+      }
+      return compared
+    }
+    if (old || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
+    const confirmed = yield* watcher.confirm({ ...watched(replication), range: first.range })
+    const certain = yield* asIs(known, confirmed)
+    const wrong = compared.difference.missing.length - certain.difference.missing.length
+    yield* Ref.set(wasWrong, wrong > 0)
+    if (wrong > 0) yield* doubting.trouble("wrong", Notices.wrong(replication, wrong))
+    return certain
+  })
+
+  return { asIs, compare }
+})
