@@ -165,7 +165,11 @@ const watchWhole = (
         // What a chain begins with is compared with nothing older, which would show that it is stale.
         index === 0
           ? source.read(range, current)
-          : whole.ask("keys", index, source.read(range, { index, wait: Schedules.watchWait }))
+          : whole.ask(
+              { kind: "keys", of: prefix },
+              index,
+              source.read(range, { index, wait: Schedules.watchWait })
+            )
       )
       const of = value.entries.length
       const rewound = index < last
@@ -231,19 +235,25 @@ const watchParts = (
       return (yield* shards.activity) > before
     })
 
-    /** Waits until something under the prefix has changed. False when its history is another one now. */
+    /**
+     * Waits until something under the prefix has changed, and says each minute that nothing has. False when its history
+     * is another one now.
+     */
     const changed = Effect.gen(function* () {
       const separator = Layout.separator(prefix, names)
-      let next = index
-      while (next === index) {
-        const link = yield* Blocking.ask(index, (index) =>
+      for (;;) {
+        const { next } = yield* Blocking.ask(index, (index) =>
           index === 0
             ? source.names(prefix, current)
-            : whole.ask("names", index, source.names(prefix, { index, separator, wait: Schedules.watchWait }))
+            : whole.ask(
+                { kind: "names", of: prefix },
+                index,
+                source.names(prefix, { index, separator, wait: Schedules.watchWait })
+              )
         )
-        next = link.next
+        if (next !== index) return next > index
+        yield* complete
       }
-      return next > index
     })
 
     const follow = Effect.gen(function* () {

@@ -111,6 +111,16 @@ describe("a prefix of many keys", () => {
       expect(said[before]?.what).toBe("global/z")
     }))
 
+  it("is said to be complete each minute in which nothing changes, for whoever waits to judge again", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const { isComplete, said } = yield* watching(yield* World.instance())
+      yield* until(isComplete)
+      const before = said.length
+      yield* Effect.sleep("200 seconds")
+      expect(said.slice(before).map(({ what }) => what)).toEqual(Array(3).fill(said[before - 1]?.what))
+    }))
+
   it("has no query that blocks before all of it has been said and dealt with, for one cannot be taken back", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)

@@ -1,26 +1,37 @@
 /**
- * Blocking queries that are never given up, but left to end by themselves.
+ * Blocking queries that are not given up, but left to end by themselves.
  *
  * Consul (1.8.7) does not notice that nobody waits for a blocking query any more: it holds the connection until the query
  * would have ended, and refuses an address that has 200 of them. So whoever stops waiting leaves the query where it is,
  * whoever asks the same again waits for that one, and what is left behind counts as one of those that there may be.
+ *
+ * Only one that is overdue is given up: its keys are known to have changed since, so that Consul has answered it, or
+ * never will. That answer was lost, and nothing would be left for others until the time-out.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { ConsulError } from "../../ConsulError.js"
 import type { Answer } from "../../ConsulHttp.js"
+import * as Schedules from "../../Schedules.js"
 
 type Query<A> = Effect.Effect<Answer<A>, ConsulError>
 
-/** All queries with one `id` answer with the same kind of value. */
-export interface Parked {
-  readonly ask: <A>(id: string, index: number, query: Query<A>) => Query<A>
+/** What is asked `of` which keys; all queries of one kind of the same keys answer with the same kind of value. */
+export interface Question {
+  readonly kind: string
+  readonly of: string
 }
 
-interface Waiting {
+export interface Parked {
+  readonly ask: <A>(question: Question, index: number, query: Query<A>) => Query<A>
+}
+
+interface Waiting extends Question {
   readonly index: number
   readonly fiber: Fiber.Fiber<unknown, ConsulError>
+  /** How many wait for it. */
+  waiters: number
 }
 
 /** There are never more than `most` of them at once; whoever asks for one more waits for the end of another. */
@@ -28,32 +39,58 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const permits = yield* Effect.makeSemaphore(most)
-    const waiting = new Map<string, Waiting>()
+    const all = new Set<Waiting>()
 
-    const park = <A>(id: string, index: number, query: Query<A>) =>
+    const join = <A>(one: Waiting): Query<A> =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          one.waiters += 1
+        }),
+        () => Fiber.join(one.fiber as Fiber.Fiber<Answer<A>, ConsulError>),
+        () =>
+          Effect.sync(() => {
+            one.waiters -= 1
+          })
+      )
+
+    const park = <A>({ kind, of }: Question, index: number, query: Query<A>) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           yield* restore(permits.take(1))
-          const end = Effect.sync(() => {
-            if (waiting.get(id)?.index === index) waiting.delete(id)
-          })
           const fiber = yield* restore(query).pipe(
-            Effect.ensuring(Effect.zipRight(end, permits.release(1))),
+            Effect.ensuring(
+              Effect.zipRight(
+                Effect.sync(() => all.delete(one)),
+                permits.release(1)
+              )
+            ),
             Effect.interruptible,
             Effect.forkIn(scope)
           )
-          waiting.set(id, { index, fiber })
-          return yield* restore(Fiber.join(fiber))
+          const one: Waiting = { kind, of, index, fiber, waiters: 0 }
+          all.add(one)
+          return yield* restore(join<A>(one))
         })
       )
 
+    /** An answer that is on its way gets the time to arrive. */
+    const giveUp = (one: Waiting) =>
+      Effect.suspend(() => (one.waiters === 0 ? Fiber.interruptFork(one.fiber) : Effect.void)).pipe(
+        Effect.delay(Schedules.shardPatience),
+        Effect.forkIn(scope)
+      )
+
     return {
-      ask: <A>(id: string, index: number, query: Query<A>): Query<A> =>
+      ask: <A>(question: Question, index: number, query: Query<A>): Query<A> =>
         Effect.suspend(() => {
-          const known = waiting.get(id)
-          return known?.index === index
-            ? Fiber.join(known.fiber as Fiber.Fiber<Answer<A>, ConsulError>)
-            : park(id, index, query)
+          const related = [...all].filter(({ of }) => of === question.of)
+          const known = related.find((one) => one.kind === question.kind && one.index === index)
+          if (known !== undefined) return join<A>(known)
+          const overdue = related.filter((one) => one.index < index)
+          return Effect.zipRight(
+            Effect.forEach(overdue, giveUp, { discard: true }),
+            park(question, index, query)
+          )
         })
     }
   })

@@ -123,10 +123,14 @@ export const make = (
 
     /** A query that blocks, from when there may be any. */
     const blocking = <A>(
-      id: string,
+      kind: string,
+      { exact, prefix }: KeyRange,
       index: number,
       query: (options: ReadOptions & { readonly index: number }) => Effect.Effect<Answer<A>, ConsulError>
-    ) => waits.whenOpen(parked.ask(id, index, query({ index, wait: Schedules.watchWait })))
+    ) =>
+      waits.whenOpen(
+        parked.ask({ kind, of: `${exact} ${prefix}` }, index, query({ index, wait: Schedules.watchWait }))
+      )
 
     /**
      * Asks for all keys of a range. Of one that has been quiet for as long as a query blocks, only whether it has moved:
@@ -138,18 +142,17 @@ export const make = (
         ...answer,
         value: Option.some(value)
       }))
-      const id = `${range.exact} ${range.prefix}`
       let isQuiet = false
       return (index: number): Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError> => {
         if (index === 0) return now
         const answer =
           isQuiet && !range.exact
             ? Effect.flatMap(
-                blocking(`moved ${id}`, index, (options) => moved(range.prefix, options)),
+                blocking("moved", range, index, (options) => moved(range.prefix, options)),
                 (answer) =>
                   answer.index === index ? Effect.succeed({ ...answer, value: Option.none() }) : now
               )
-            : blocking(`keys ${id}`, index, (options) => newer(range, options))
+            : blocking("keys", range, index, (options) => newer(range, options))
         return Effect.tap(answer, (answer) => {
           isQuiet = answer.index === index
         })
@@ -200,9 +203,7 @@ export const make = (
         (index) =>
           index === 0
             ? source.moved(range.prefix, whenFirst)
-            : blocking(`moved false ${range.prefix}`, index, (options) =>
-                source.moved(range.prefix, options)
-              ),
+            : blocking("moved", range, index, (options) => source.moved(range.prefix, options)),
         ({ isFresh }) =>
           Effect.gen(function* () {
             if (isFresh) known.clear()

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as TestClock from "effect/TestClock"
+import type { Answer } from "../../src/ConsulHttp.js"
+import * as Parked from "../../src/internal/watch/Parked.js"
+
+const answer = (index: number): Answer<string> => ({ value: "new", index, knownLeader: true, lastContact: 0 })
+
+const keys = { kind: "keys", of: "global/" }
+
+describe("a parked query", () => {
+  it.scoped("is joined by whoever asks the same after the one who asked has left", () =>
+    Effect.gen(function* () {
+      const parked = yield* Parked.make(1)
+      let sent = 0
+      const query = Effect.suspend(() => {
+        sent += 1
+        return Effect.delay(Effect.succeed(answer(8)), "1 minute")
+      })
+      const first = yield* Effect.fork(parked.ask(keys, 7, query))
+      yield* TestClock.adjust("30 seconds")
+      yield* Fiber.interrupt(first)
+      const second = yield* Effect.fork(parked.ask(keys, 7, query))
+      yield* TestClock.adjust("30 seconds")
+      expect(yield* Fiber.join(second)).toEqual(answer(8))
+      expect(sent).toBe(1)
+    })
+  )
+
+  it.scoped("is given up once its keys are known to have changed, for then its answer was lost", () =>
+    Effect.gen(function* () {
+      const parked = yield* Parked.make(1)
+      const lost = yield* Effect.fork(parked.ask(keys, 7, Effect.never))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(lost)
+      // Of other keys nothing is known, nor of a time before.
+      const other = yield* Effect.fork(parked.ask({ ...keys, of: "other/" }, 9, Effect.succeed(answer(9))))
+      const older = yield* Effect.fork(parked.ask(keys, 6, Effect.succeed(answer(7))))
+      yield* TestClock.adjust("1 hour")
+      expect(Option.isNone(yield* Fiber.poll(other))).toBe(true)
+      expect(Option.isNone(yield* Fiber.poll(older))).toBe(true)
+      yield* Fiber.interruptAll([other, older])
+
+      const next = yield* Effect.fork(parked.ask({ ...keys, kind: "names" }, 9, Effect.succeed(answer(10))))
+      yield* TestClock.adjust("2 seconds")
+      expect(yield* Fiber.join(next)).toEqual(answer(10))
+    })
+  )
+
+  it.scoped("is not while somebody waits for it", () =>
+    Effect.gen(function* () {
+      const parked = yield* Parked.make(2)
+      const waiting = yield* Effect.fork(
+        parked.ask(keys, 7, Effect.delay(Effect.succeed(answer(8)), "1 minute"))
+      )
+      yield* TestClock.adjust("1 second")
+      expect(yield* parked.ask(keys, 8, Effect.succeed(answer(9)))).toEqual(answer(9))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(waiting)).toEqual(answer(8))
+    })
+  )
+})
