@@ -201,8 +201,11 @@ export const make = Effect.fnUntraced(function* (
     const missing = goneBy(replica, names)
     // Parts told of deletes while they were compared: those keys are among the names of then.
     const gone = new Set(goneBy(replica, yield* watcher.names(watched(replication))))
-    // What is there again may hold something else, and may be in none of the parts so far.
-    const again = missing.filter((key) => !gone.has(key))
+    // What is there again may hold something else, and may be in none of the parts so far. So may a key that was held
+    // because its part did not have it.
+    const again = [...new Set([...missing, ...replica.held])].filter(
+      (key) => !gone.has(key) && replica.contents.has(key)
+    )
     let counted = counting(replica, { extra: gone.size })
     const ranges =
       again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)

@@ -251,13 +251,13 @@ export const make = (
       // Watched in parts, some of them may be further than the checkpoint tells.
       const isLater = (key: string, at: number) =>
         plan.divided !== undefined && wasHeld(sourceKey(key), OrderedMap.get(commit.after.kv, key), at)
-      const isEqual = ({ at, kv }: { readonly kv: Keys; readonly at: number }) =>
-        differing(kv, commit.after.kv).every(
-          (key) => drifted.has(`${commit.datacenter} ${key}`) || isLater(key, at)
+      const missed = ({ at, kv }: { readonly kv: Keys; readonly at: number }) =>
+        differing(kv, commit.after.kv).filter(
+          (key) => !drifted.has(`${commit.datacenter} ${key}`) && !isLater(key, at)
         )
-      if (!candidates.some(isEqual)) {
+      if (!candidates.some((past) => missed(past).length === 0)) {
         const [past] = candidates
-        const keys = past === undefined ? [] : differing(past.kv, commit.after.kv)
+        const keys = past === undefined ? [] : missed(past)
         violation(
           `the checkpoint of ${by.name} (request ${request}) names index ${String(index)}, ` +
             (past === undefined
