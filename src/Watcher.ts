@@ -9,7 +9,6 @@
  * @since 0.1.0
  */
 import type * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -18,15 +17,15 @@ import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type ConsulError, isRetryable } from "./ConsulError.js"
-import { type Answer, ConsulHttp, type Endpoint } from "./ConsulHttp.js"
-import * as Blocking from "./internal/Blocking.js"
-import * as Layout from "./internal/Layout.js"
+import type { ConsulError } from "./ConsulError.js"
+import { ConsulHttp, type Endpoint } from "./ConsulHttp.js"
 import * as Outlet from "./internal/watch/Outlet.js"
 import * as Parked from "./internal/watch/Parked.js"
-import * as Shards from "./internal/watch/Shards.js"
+import * as Parts from "./internal/watch/Parts.js"
 import * as Source from "./internal/watch/Source.js"
-import { type KeyRange, under } from "./KeyRange.js"
+import type * as Ways from "./internal/watch/Ways.js"
+import * as Whole from "./internal/watch/Whole.js"
+import type { KeyRange } from "./KeyRange.js"
 import type { KeyValues } from "./KeyValue.js"
 import * as Schedules from "./Schedules.js"
 
@@ -117,174 +116,10 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
   }
 >() {}
 
-const current = { consistency: "consistent" } as const
-
-const retrying = <A>(ask: Effect.Effect<A, ConsulError>): Effect.Effect<A, ConsulError> =>
-  Effect.retry(ask, { schedule: Schedules.reconnect, while: isRetryable })
-
-/** Divided, a prefix must shrink or grow by a part before it is watched in the other way. */
-const isSmall = (keys: number, keysEach: number): boolean => keys < keysEach * 0.75
-const isLarge = (keys: number, keysEach: number): boolean => keys > keysEach * 1.25
-
-/** Ranges that nobody watches are looked at one by one, unless they are so many that reading everything is cheaper. */
-const mostLoose = 64
-
-interface Watch {
-  readonly source: Partial<Endpoint>
-  readonly prefix: string
-  readonly shards: number
-  readonly keysEach: number
-}
-
-/** The blocking queries of one prefix, which outlive whoever asked them. */
-interface Queries {
-  readonly whole: Parked.Parked
-  readonly parts: Parked.Parked
-}
-
 /** How many keys are dealt with at once, but for what comes in one answer: the next ones are read meanwhile. */
 const keysAtOnce = 5_000
 
 const weigh = (news: News): number => (news._tag === "Snapshot" ? news.entries.length : 0)
-
-type Say = (news: News) => Effect.Effect<void>
-
-/** Says a snapshot of the whole for each answer, until there are too many keys for that. */
-const watchWhole = (
-  source: Source.Source,
-  { keysEach, prefix, shards }: Watch,
-  { whole }: Queries,
-  say: Say
-) =>
-  Effect.gen(function* () {
-    const range = under(prefix)
-    let from = 0
-    let last = 0
-    for (;;) {
-      const { index, isFresh, next, value } = yield* Blocking.ask(from, (index) =>
-        // What a chain begins with is compared with nothing older, which would show that it is stale.
-        index === 0
-          ? source.read(range, current)
-          : whole.ask(
-              { kind: "keys", of: prefix },
-              index,
-              source.read(range, { index, wait: Schedules.watchWait })
-            )
-      )
-      const of = value.entries.length
-      const rewound = index < last
-      yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
-      if (shards > 1 && isLarge(of, keysEach)) return
-      from = next
-      last = index
-    }
-  })
-
-/** Says snapshots of parts, and when they are complete, until the keys are too few or their history is another one. */
-const watchParts = (
-  sources: Effect.Effect<Source.Source, never, Scope.Scope>,
-  { keysEach, prefix, shards: most }: Watch,
-  { parts, whole }: Queries,
-  say: Say,
-  first: Answer<ReadonlyArray<string>>
-) =>
-  Effect.gen(function* () {
-    const source = yield* sources
-    const limits: Layout.Limits = { shards: most, keysEach }
-    let names = Layout.sorted(first.value)
-    let { index } = first
-    let layout = Layout.make(prefix, names, limits)
-    let reshaped = true
-    let completed = 0
-
-    const tell = (found: Shards.Found) => say({ _tag: "Snapshot", ...found, of: names.length })
-    const shards = yield* Shards.make(sources, parts, tell)
-
-    /** What no shard can hold. */
-    const readRest = Effect.gen(function* () {
-      if (layout.isComplete && layout.loose.length <= mostLoose) return yield* shards.look(layout.loose)
-      const range = under(prefix)
-      const { index: now, value } = yield* retrying(source.read(range, current))
-      yield* tell({ ...value, range, index: now, rewound: false, isCertain: true })
-      index = Math.max(index, now)
-    })
-
-    /** Says what the names show, and the shards do not. */
-    const adopt = Effect.gen(function* () {
-      if (!Layout.serves(layout, names)) {
-        layout = Layout.make(prefix, names, limits)
-        reshaped = true
-      }
-      yield* shards.watch(layout.shards)
-      yield* shards.begun
-      yield* readRest
-    })
-
-    const complete = Effect.gen(function* () {
-      yield* say({ _tag: "Complete", index, names, reshaped })
-      reshaped = false
-      completed = yield* Clock.currentTimeMillis
-    })
-
-    /** Whether shards have something to say in the second half of a pause. */
-    const areBusyAfter = Effect.fnUntraced(function* (pause: Duration.Duration) {
-      const half = Duration.millis(Math.round(Duration.toMillis(pause) / 2))
-      yield* Effect.sleep(half)
-      const before = yield* shards.activity
-      yield* Effect.sleep(half)
-      return (yield* shards.activity) > before
-    })
-
-    /**
-     * Waits until something under the prefix has changed, and says each minute that nothing has. False when its history
-     * is another one now.
-     */
-    const changed = Effect.gen(function* () {
-      const separator = Layout.separator(prefix, names)
-      for (;;) {
-        const { next } = yield* Blocking.ask(index, (index) =>
-          index === 0
-            ? source.names(prefix, current)
-            : whole.ask(
-                { kind: "names", of: prefix },
-                index,
-                source.names(prefix, { index, separator, wait: Schedules.watchWait })
-              )
-        )
-        if (next !== index) return next > index
-        yield* complete
-      }
-    })
-
-    const follow = Effect.gen(function* () {
-      yield* adopt
-      // What has just begun has been read after the names.
-      yield* complete
-      yield* shards.wait
-      let pause = Schedules.lookInterval
-      for (;;) {
-        if (!(yield* changed)) return
-        for (let isComplete = false; !isComplete; ) {
-          // The parts are told of the change at the same moment: what they do about it comes first.
-          const areBusy = yield* areBusyAfter(pause)
-          const [took, answer] = yield* Effect.timed(retrying(source.names(prefix, current)))
-          if (isSmall(answer.value.length, keysEach)) return
-          // Another history: nothing that was said of this one counts.
-          if (answer.index < index) return
-          pause = Schedules.lookPause(took)
-          names = Layout.sorted(answer.value)
-          index = answer.index
-          yield* adopt
-          const due = completed + Duration.toMillis(Schedules.vouchInterval)
-          isComplete = !areBusy || reshaped || (yield* Clock.currentTimeMillis) >= due
-        }
-        yield* shards.vouch
-        yield* complete
-      }
-    })
-
-    yield* Effect.raceFirst(follow, shards.failure)
-  }).pipe(Effect.scoped)
 
 /**
  * @since 0.1.0
@@ -295,14 +130,14 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
     const scope = yield* Effect.scope
-    const allQueries = new Map<string, Queries>()
+    const allQueries = new Map<string, Ways.Queries>()
 
     /** Of each source and prefix, with those that a former watch left behind. */
-    const queriesOf = Effect.fnUntraced(function* ({ prefix, shards, source }: Watch) {
+    const queriesOf = Effect.fnUntraced(function* ({ prefix, shards, source }: Ways.Watch) {
       const id = JSON.stringify([source.address, source.datacenter, prefix, shards])
       const known = allQueries.get(id)
       if (known !== undefined) return known
-      const made: Queries = {
+      const made: Ways.Queries = {
         whole: yield* Scope.extend(Parked.make(2), scope),
         parts: yield* Scope.extend(Parked.make(shards), scope)
       }
@@ -314,18 +149,18 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     const watchOnce = Effect.fnUntraced(function* (
       sources: Effect.Effect<Source.Source, never, Scope.Scope>,
       source: Source.Source,
-      options: Watch,
-      queries: Queries,
-      say: Say
+      options: Ways.Watch,
+      queries: Ways.Queries,
+      say: Ways.Say
     ) {
-      if (options.shards === 1) return yield* watchWhole(source, options, queries, say)
-      const names = yield* retrying(source.names(options.prefix, current))
+      if (options.shards === 1) return yield* Whole.watch(source, options, queries, say)
+      const names = yield* Source.retrying(source.names(options.prefix, Source.current))
       return names.value.length > options.keysEach
-        ? yield* watchParts(sources, options, queries, say, names)
-        : yield* watchWhole(source, options, queries, say)
+        ? yield* Parts.watch(sources, options, queries, say, names)
+        : yield* Whole.watch(source, options, queries, say)
     })
 
-    const watch = Effect.fnUntraced(function* (options: Watch, queries: Queries, say: Say) {
+    const watch = Effect.fnUntraced(function* (options: Ways.Watch, queries: Ways.Queries, say: Ways.Say) {
       const sources = yield* Source.make(consul, options.source)
       const source = yield* sources
       for (;;) {
@@ -336,7 +171,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       }
     })
 
-    const complete = (options: WatchOptions): Watch => ({
+    const complete = (options: WatchOptions): Ways.Watch => ({
       source: options.source,
       prefix: options.prefix,
       shards: options.shards ?? defaults.shards,
@@ -363,7 +198,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       ask: (source: Source.Source) => Effect.Effect<A, ConsulError>
     ): Effect.Effect<A, ConsulError> =>
       Effect.flatten(Source.make(consul, source)).pipe(
-        Effect.flatMap((source) => retrying(ask(source))),
+        Effect.flatMap((source) => Source.retrying(ask(source))),
         Effect.scoped
       )
 
@@ -371,7 +206,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       options: WatchOptions & { readonly range: KeyRange }
     ) {
       const { range } = options
-      const { index, value } = yield* once(options, ({ read }) => read(range, current))
+      const { index, value } = yield* once(options, ({ read }) => read(range, Source.current))
       const of = value.entries.length
       return {
         _tag: "Snapshot",
@@ -385,7 +220,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     })
 
     const names = Effect.fn("Watcher.names")(function* (options: WatchOptions) {
-      const { value } = yield* once(options, ({ names }) => names(options.prefix, current))
+      const { value } = yield* once(options, ({ names }) => names(options.prefix, Source.current))
       return value
     })
 

@@ -14,7 +14,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
-import { type ConsulError, isRetryable } from "../../ConsulError.js"
+import type { ConsulError } from "../../ConsulError.js"
 import type { Answer, ReadOptions } from "../../ConsulHttp.js"
 import type { KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
@@ -23,7 +23,7 @@ import * as Blocking from "../Blocking.js"
 import type { Shard } from "../Layout.js"
 import * as Turns from "../Turns.js"
 import type { Parked } from "./Parked.js"
-import type { Source } from "./Source.js"
+import { current, retrying, type Source } from "./Source.js"
 
 /** What was read of a range; `rewound` when its index is lower than before, `isCertain` when it cannot be stale. */
 export interface Found extends KeyValues {
@@ -74,11 +74,6 @@ const examinedAtOnce = 4
 const idOf = ({ parts, range }: Shard): string =>
   JSON.stringify([range.prefix, range.exact, parts.length === 1 ? [] : parts.map(({ prefix }) => prefix)])
 
-const whenFirst = { consistency: "consistent" } as const
-
-const retrying = <A, R>(self: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
-  Effect.retry(self, { schedule: Schedules.reconnect, while: isRetryable })
-
 export const make = (
   source: Effect.Effect<Source, never, Scope.Scope>,
   parked: Parked,
@@ -111,10 +106,10 @@ export const make = (
           const { exact, prefix } = range
           const before = known.get(prefix)
           if (before !== undefined && !exact) {
-            const { index } = yield* moved(prefix, whenFirst)
+            const { index } = yield* moved(prefix, current)
             if (index === before) return false
           }
-          const { index, value } = yield* read(range, whenFirst)
+          const { index, value } = yield* read(range, current)
           if (index === before) return false
           yield* tell({ ...value, range, index, rewound: index < (before ?? 0), isCertain: true })
           known.set(prefix, index)
@@ -138,7 +133,7 @@ export const make = (
      * 3 ms until it is read.
      */
     const askingAll = (range: KeyRange, { moved, newer, read }: Source) => {
-      const now = Effect.map(read(range, whenFirst), ({ value, ...answer }) => ({
+      const now = Effect.map(read(range, current), ({ value, ...answer }) => ({
         ...answer,
         value: Option.some(value)
       }))
@@ -202,7 +197,7 @@ export const make = (
         identity,
         (index) =>
           index === 0
-            ? source.moved(range.prefix, whenFirst)
+            ? source.moved(range.prefix, current)
             : blocking("moved", range, index, (options) => source.moved(range.prefix, options)),
         ({ isFresh }) =>
           Effect.gen(function* () {
@@ -253,8 +248,8 @@ export const make = (
         const { range } = one.shard
         const before = yield* SubscriptionRef.get(one.said)
         const ask: Effect.Effect<Answer<unknown>, ConsulError> = range.exact
-          ? own.read(range, whenFirst)
-          : own.moved(range.prefix, whenFirst)
+          ? own.read(range, current)
+          : own.moved(range.prefix, current)
         const { index } = yield* reads(retrying(ask))
         const saysIt = Effect.timeoutOption(reaches(one, index), Schedules.shardPatience)
         while (index >= before) {

@@ -4,10 +4,11 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { type ConsulError, NoLeader } from "../../ConsulError.js"
+import { type ConsulError, isRetryable, NoLeader } from "../../ConsulError.js"
 import type { Answer, Consul, Endpoint, KeysOptions, ReadOptions } from "../../ConsulHttp.js"
 import type { KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
+import * as Schedules from "../../Schedules.js"
 import * as Condition from "../Condition.js"
 
 /** For one fiber: it waits for the source alone, and says with the others that it does. */
@@ -25,6 +26,13 @@ export interface Source {
     options: KeysOptions
   ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
 }
+
+/** Never stale. */
+export const current = { consistency: "consistent" } as const
+
+/** Again and again while what fails can pass. */
+export const retrying = <A, R>(ask: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
+  Effect.retry(ask, { schedule: Schedules.reconnect, while: isRetryable })
 
 /** Makes sources of which each has its own troubles, said as one. */
 export const make = (

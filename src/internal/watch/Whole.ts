@@ -1,0 +1,35 @@
+/**
+ * Watches a prefix of few keys as a whole, with one query, which sends all of it again for each change.
+ */
+import * as Effect from "effect/Effect"
+import { under } from "../../KeyRange.js"
+import * as Schedules from "../../Schedules.js"
+import * as Blocking from "../Blocking.js"
+import { current, type Source } from "./Source.js"
+import { isLarge, type Queries, type Say, type Watch } from "./Ways.js"
+
+/** Says a snapshot of the whole for each answer, until there are too many keys for that. */
+export const watch = (source: Source, { keysEach, prefix, shards }: Watch, { whole }: Queries, say: Say) =>
+  Effect.gen(function* () {
+    const range = under(prefix)
+    let from = 0
+    let last = 0
+    for (;;) {
+      const { index, isFresh, next, value } = yield* Blocking.ask(from, (index) =>
+        // What a chain begins with is compared with nothing older, which would show that it is stale.
+        index === 0
+          ? source.read(range, current)
+          : whole.ask(
+              { kind: "keys", of: prefix },
+              index,
+              source.read(range, { index, wait: Schedules.watchWait })
+            )
+      )
+      const of = value.entries.length
+      const rewound = index < last
+      yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
+      if (shards > 1 && isLarge(of, keysEach)) return
+      from = next
+      last = index
+    }
+  })
