@@ -178,17 +178,20 @@ export const make = Effect.fnUntraced(function* (
     isEmptied: boolean,
     keys: number
   ) {
+    if (missing.length === 0) return replica
+    const staying = { ...replica, absent: new Set([...replica.absent, ...missing]) }
     // Those of a first comparison go when it is complete.
-    if (missing.length === 0 || !deletes || isComparing(replica)) return replica
-    if (replica.held.size > 0) return { ...replica, held: new Set([...replica.held, ...missing]) }
+    if (!deletes || isComparing(replica)) return staying
+    if (replica.held.size > 0) return { ...staying, held: new Set([...replica.held, ...missing]) }
     const isFew = !isEmptied && Verdict.isFew(replica, missing)
     const isJudged = isFew || missing.every((key) => replica.condemned.has(key))
     const judged = isJudged
-      ? replica
-      : judge(replica, goneBy(replica, yield* watcher.names(watched(replication))), keys)
+      ? staying
+      : judge(staying, goneBy(replica, yield* watcher.names(watched(replication))), keys)
     const going = isFew ? missing : missing.filter((key) => judged.condemned.has(key))
     remove(judged, pass, going)
-    return { ...judged, deleted: judged.deleted + going.length }
+    const absent = new Set([...judged.absent].filter((key) => judged.contents.has(key)))
+    return { ...judged, absent, deleted: judged.deleted + going.length }
   })
 
   /** Decides on all keys that the source has not, or had not when everything had been said, by its `names` of then. */
@@ -201,9 +204,8 @@ export const make = Effect.fnUntraced(function* (
     const missing = goneBy(replica, names)
     // Parts told of deletes while they were compared: those keys are among the names of then.
     const gone = new Set(goneBy(replica, yield* watcher.names(watched(replication))))
-    // What is there again may hold something else, and may be in none of the parts so far. So may a key that was held
-    // because its part did not have it.
-    const again = [...new Set([...missing, ...replica.held])].filter(
+    // What is there again may hold something else, and may be in none of the parts so far.
+    const again = [...new Set([...missing, ...replica.absent])].filter(
       (key) => !gone.has(key) && replica.contents.has(key)
     )
     let counted = counting(replica, { extra: gone.size })
@@ -297,10 +299,12 @@ export const make = Effect.fnUntraced(function* (
     for (const item of news) {
       if (item._tag === "Complete") {
         index = Option.some(item.index)
-        if (item.reshaped || isComparing(before) || replica.held.size > 0) {
-          replica = yield* settle(replica, pass, item.names, keys)
-        }
-        replica = { ...replica, condemned: Verdict.none.condemned, deleted: 0 }
+        replica = yield* decide(replica, pass, missing, isEmptied, keys)
+        missing = []
+        isEmptied = false
+        const isUnsettled = item.reshaped || replica.held.size + replica.absent.size > 0
+        if (isUnsettled || isComparing(before)) replica = yield* settle(replica, pass, item.names, keys)
+        replica = { ...replica, ...Verdict.none, held: replica.held, deleted: 0 }
         continue
       }
       const { difference, snapshot } = yield* compareWith(replica, item, keys)

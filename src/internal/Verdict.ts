@@ -9,6 +9,11 @@ export interface Verdict {
   readonly held: ReadonlySet<string>
   /** Keys that the source has not, as was confirmed, and that may go. */
   readonly condemned: ReadonlySet<string>
+  /**
+   * Keys that their part of the source did not have, and that are here still. One that comes back holds something that
+   * nobody has read.
+   */
+  readonly absent: ReadonlySet<string>
   /** How many keys have gone since everything was said for the last time. */
   readonly deleted: number
 }
@@ -16,7 +21,7 @@ export interface Verdict {
 const nobody: ReadonlySet<string> = new Set()
 
 /** On nothing. */
-export const none: Pick<Verdict, "held" | "condemned"> = { held: nobody, condemned: nobody }
+export const none: Omit<Verdict, "deleted"> = { held: nobody, condemned: nobody, absent: nobody }
 
 /**
  * On all keys that are `gone` from the source, as its names of now confirm. `keys` is how many there were. Parts of the
