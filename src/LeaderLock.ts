@@ -244,14 +244,16 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const condition = yield* Condition.make(`the lock ${lock} can be used again`)
   const readLock = (index: number) =>
-    consul.kv
-      .get(lock, index === 0 ? { consistency: "consistent" } : { index, wait: Schedules.watchWait })
-      .pipe(Condition.watch(condition, `cannot read the lock ${lock}`))
+    Blocking.ask({ index, wait: Schedules.watchWait }, (wait) =>
+      consul.kv
+        .get(lock, wait.index === 0 ? { consistency: "consistent" } : wait)
+        .pipe(Condition.watch(condition, `cannot read the lock ${lock}`))
+    )
 
   /** The lock's entry as soon as it is `until`. */
   const waitForLock = Effect.fnUntraced(function* (until: (entry: Option.Option<KeyValue>) => boolean) {
-    let { next, value } = yield* Blocking.ask(0, readLock)
-    while (!until(value)) ({ next, value } = yield* Blocking.ask(next, readLock))
+    let { next, value } = yield* readLock(0)
+    while (!until(value)) ({ next, value } = yield* readLock(next))
     return value
   })
 
@@ -262,7 +264,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       consul.kv.put({ key: lock, value }, { acquire: session })
     ).pipe(Condition.watch(condition, `cannot take the lock ${lock}`))
     while (!(yield* take)) {
-      const { value } = yield* Blocking.ask(0, readLock)
+      const { value } = yield* readLock(0)
       const owner = Option.getOrElse(
         Option.map(value, (e) => e.session ?? ""),
         () => ""

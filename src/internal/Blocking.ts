@@ -17,6 +17,12 @@ export interface Link<A> extends Answer<A> {
   readonly isFresh: boolean
 }
 
+/** What a query is asked with: for what is newer than `index`, for as long as `wait`. */
+export interface Wait {
+  readonly index: number
+  readonly wait: Duration.Duration
+}
+
 /**
  * Asks for what is newer than `index`, again and again while what fails can pass.
  *
@@ -27,13 +33,13 @@ export interface Link<A> extends Answer<A> {
  * that never waits from being asked without end.
  */
 export const ask = <A, R>(
-  index: number,
-  query: (index: number) => Effect.Effect<Answer<A>, ConsulError, R>
+  { index, wait }: Wait,
+  query: (wait: Wait) => Effect.Effect<Answer<A>, ConsulError, R>
 ): Effect.Effect<Link<A>, ConsulError, R> =>
   Effect.gen(function* () {
     let asked = index
     const before = yield* Clock.currentTimeMillis
-    const answer = yield* Effect.suspend(() => query(asked)).pipe(
+    const answer = yield* Effect.suspend(() => query({ index: asked, wait })).pipe(
       Effect.tapError(() =>
         Effect.sync(() => {
           asked = 0
@@ -45,7 +51,7 @@ export const ask = <A, R>(
     const isFresh = asked === 0
     if (isFresh || answer.index > asked) return { ...answer, next: answer.index, isFresh }
     if (answer.index < asked) return { ...answer, next: 0, isFresh }
-    if (waited >= Duration.toMillis(Schedules.watchWait)) return { ...answer, next: asked, isFresh }
+    if (waited >= Duration.toMillis(wait)) return { ...answer, next: asked, isFresh }
     yield* Effect.sleep(Schedules.brokenOffPause)
     return { ...answer, next: 0, isFresh }
   })

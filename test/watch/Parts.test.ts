@@ -137,18 +137,15 @@ describe("a prefix of many keys", () => {
       expect(queries(instance)).toBe(0)
     }))
 
-  it("is asked for no more than whether it has moved where a minute passed without a change", () =>
+  it("is asked for no more than whether it has moved where nothing has changed for a while", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
       const { isComplete, isRight, said } = yield* watching(instance, { keysEach: 12 })
       yield* until(isComplete)
       const all = () => sent(instance, /^GET .*[?&]recurse=.*[?&]index=.*dc=nyc1/)
-      yield* Effect.sleep("65 seconds")
-      const first = all()
-      expect(first).toBeGreaterThan(0)
       yield* Effect.sleep("10 minutes")
-      expect(all()).toBe(first)
+      expect(all()).toBe(0)
       const before = said.length
       const at = yield* Clock.currentTimeMillis
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/c7", "other"))
@@ -156,7 +153,30 @@ describe("a prefix of many keys", () => {
       expect(said[before]?.what).toBe("global/c")
       expect((said[before]?.at ?? 0) - at).toBeLessThan(50)
       yield* until(isComplete)
-      expect(all()).toBe(first + 1)
+      expect(all()).toBe(1)
+    }))
+
+  it("has no query that would outlast its process by more than twice the age of that, or by more than a minute", () =>
+    Effect.gen(function* () {
+      const waits: Array<{ readonly age: number; readonly wait: number }> = []
+      let begun: number | undefined
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(({ target }, pass) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          const wait = /[?&]keys=&index=.*[?&]wait=(\d+)ms/.exec(target)?.[1]
+          if (wait !== undefined) waits.push({ age: now - (begun ??= now), wait: Number(wait) })
+          return pass
+        })
+      )
+      yield* put(source, ...hundred)
+      const { isComplete } = yield* watching(instance)
+      yield* until(isComplete)
+      yield* Effect.sleep("5 minutes")
+      expect(waits[0]?.wait).toBe(4_000)
+      for (const { age, wait } of waits) expect(wait).toBeLessThanOrEqual(Math.max(4_000, 2 * age))
+      expect(Math.max(...waits.map(({ wait }) => wait))).toBe(60_000)
+      // Few more than one a minute for each part.
+      expect(waits.length).toBeLessThan(10 * 12)
     }))
 
   it("is watched with no more queries than it may be, whatever its shape", () =>
@@ -194,7 +214,7 @@ describe("a prefix of many keys", () => {
 
   it("that grows is divided, and one that shrinks is watched as one again", () =>
     Effect.gen(function* () {
-      yield* put(source, ...named(3))
+      yield* put(source, ...named(2))
       const { isComplete, isRight, names } = yield* watching(yield* World.instance())
       yield* until(isRight)
       expect(new Set(names())).toEqual(new Set(["global/"]))

@@ -80,13 +80,13 @@ export const watch = (
     const changed = Effect.gen(function* () {
       const separator = Layout.separator(prefix, names)
       for (;;) {
-        const { next } = yield* Blocking.ask(index, (index) =>
-          index === 0
+        const { next } = yield* Blocking.ask({ index, wait: Schedules.watchWait }, (wait) =>
+          wait.index === 0
             ? source.names(prefix, current)
             : whole.ask(
                 { kind: "names", of: prefix },
-                index,
-                source.names(prefix, { index, separator, wait: Schedules.watchWait })
+                wait.index,
+                source.names(prefix, { ...wait, separator })
               )
         )
         if (next !== index) return next > index

@@ -5,7 +5,9 @@
  * is answered as soon as anything has changed; then it looks which of its parts has moved, by their indexes, and reads that.
  */
 import * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -15,7 +17,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ConsulError } from "../../ConsulError.js"
-import type { Answer, ReadOptions } from "../../ConsulHttp.js"
+import type { Answer } from "../../ConsulHttp.js"
 import type { KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
@@ -86,8 +88,14 @@ export const make = (
     const failed = yield* Deferred.make<never, ConsulError>()
     const own = yield* source
     const looked = new Map<string, number>()
-    const waits = yield* Effect.makeLatch()
+    const waitingSince = yield* Deferred.make<number>()
     let activity = 0
+
+    /** How long the next query may block, as soon as one may. */
+    const patience = Effect.gen(function* () {
+      const since = yield* Deferred.await(waitingSince)
+      return Schedules.partWait(Duration.millis((yield* Clock.currentTimeMillis) - since))
+    })
 
     const tell = (found: Found) =>
       Effect.suspend(() => {
@@ -116,40 +124,34 @@ export const make = (
           return true
         }).pipe(retrying, reads)
 
-    /** A query that blocks, from when there may be any. */
     const blocking = <A>(
       kind: string,
       { exact, prefix }: KeyRange,
-      index: number,
-      query: (options: ReadOptions & { readonly index: number }) => Effect.Effect<Answer<A>, ConsulError>
-    ) =>
-      waits.whenOpen(
-        parked.ask({ kind, of: `${exact} ${prefix}` }, index, query({ index, wait: Schedules.watchWait }))
-      )
+      wait: Blocking.Wait,
+      query: (wait: Blocking.Wait) => Effect.Effect<Answer<A>, ConsulError>
+    ) => parked.ask({ kind, of: `${exact} ${prefix}` }, wait.index, query(wait))
 
     /**
-     * Asks for all keys of a range. Of one that has been quiet for as long as a query blocks, only whether it has moved:
-     * to send all of it again once a minute is a load on both sides, and the first change after that can wait the
-     * 3 ms until it is read.
+     * Asks for all keys of a range. Of one that has been quiet for a while, only whether it has moved: an answer without
+     * anything new holds all of it too, and is a load on both sides; the first change can wait the 3 ms until it is read.
      */
     const askingAll = (range: KeyRange, { moved, newer, read }: Source) => {
       const now = Effect.map(read(range, current), ({ value, ...answer }) => ({
         ...answer,
         value: Option.some(value)
       }))
-      let isQuiet = false
-      return (index: number): Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError> => {
+      let isQuiet = !range.exact
+      return (wait: Blocking.Wait): Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError> => {
+        const { index } = wait
         if (index === 0) return now
-        const answer =
-          isQuiet && !range.exact
-            ? Effect.flatMap(
-                blocking("moved", range, index, (options) => moved(range.prefix, options)),
-                (answer) =>
-                  answer.index === index ? Effect.succeed({ ...answer, value: Option.none() }) : now
-              )
-            : blocking("keys", range, index, (options) => newer(range, options))
+        const answer = isQuiet
+          ? Effect.flatMap(
+              blocking("moved", range, wait, (wait) => moved(range.prefix, wait)),
+              (answer) => (answer.index === index ? Effect.succeed({ ...answer, value: Option.none() }) : now)
+            )
+          : blocking("keys", range, wait, (wait) => newer(range, wait))
         return Effect.tap(answer, (answer) => {
-          isQuiet = answer.index === index
+          isQuiet = answer.index === index && !range.exact
         })
       }
     }
@@ -161,7 +163,7 @@ export const make = (
     const chain = <A>(
       one: Running,
       throttle: <B>(step: Effect.Effect<B, ConsulError>) => Effect.Effect<B, ConsulError>,
-      query: (index: number) => Effect.Effect<Answer<A>, ConsulError>,
+      query: (wait: Blocking.Wait) => Effect.Effect<Answer<A>, ConsulError>,
       use: (link: Blocking.Link<A>, last: number) => Effect.Effect<void, ConsulError>
     ) =>
       Effect.gen(function* () {
@@ -169,7 +171,9 @@ export const make = (
         let last = 0
         for (;;) {
           one.isAsking = true
-          const step = Effect.tap(Blocking.ask(from, query), (link) => {
+          const wait = from === 0 ? Duration.zero : yield* patience
+          const asked = Blocking.ask({ index: from, wait }, query)
+          const step = Effect.tap(asked, (link) => {
             one.isAsking = false
             return link.index !== last || link.isFresh ? use(link, last) : Effect.void
           })
@@ -195,10 +199,10 @@ export const make = (
       return chain(
         one,
         identity,
-        (index) =>
-          index === 0
+        (wait) =>
+          wait.index === 0
             ? source.moved(range.prefix, current)
-            : blocking("moved", range, index, (options) => source.moved(range.prefix, options)),
+            : blocking("moved", range, wait, (wait) => source.moved(range.prefix, wait)),
         ({ isFresh }) =>
           Effect.gen(function* () {
             if (isFresh) known.clear()
@@ -276,7 +280,7 @@ export const make = (
       ).pipe(Effect.zipRight(begun)),
       look: (ranges) =>
         Effect.forEach(ranges, examine(own, looked), { concurrency: "unbounded", discard: true }),
-      wait: waits.open,
+      wait: Effect.flatMap(Clock.currentTimeMillis, (now) => Deferred.succeed(waitingSince, now)),
       activity: Effect.sync(() => activity),
       failure: Deferred.await(failed)
     }

@@ -15,15 +15,13 @@ export const watch = (source: Source, { keysEach, prefix, shards }: Watch, { who
     let from = 0
     let last = 0
     for (;;) {
-      const { index, isFresh, next, value } = yield* Blocking.ask(from, (index) =>
-        // What a chain begins with is compared with nothing older, which would show that it is stale.
-        index === 0
-          ? source.read(range, current)
-          : whole.ask(
-              { kind: "keys", of: prefix },
-              index,
-              source.read(range, { index, wait: Schedules.watchWait })
-            )
+      const { index, isFresh, next, value } = yield* Blocking.ask(
+        { index: from, wait: Schedules.watchWait },
+        (wait) =>
+          // What a chain begins with is compared with nothing older, which would show that it is stale.
+          wait.index === 0
+            ? source.read(range, current)
+            : whole.ask({ kind: "keys", of: prefix }, wait.index, source.read(range, wait))
       )
       const of = value.entries.length
       const rewound = index < last
