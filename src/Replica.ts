@@ -222,7 +222,7 @@ export const make = Effect.fnUntraced(function* (
     if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
     const judged = judge(counted, [...gone], keys)
     remove(judged, pass, judged.condemned)
-    return judged
+    return { ...judged, absent: judged.held }
   })
 
   /** What a snapshot of everything has not goes now, or is held back. */
