@@ -204,11 +204,11 @@ export const make = Effect.fnUntraced(function* (
     const missing = goneBy(replica, names)
     // Parts told of deletes while they were compared: those keys are among the names of then.
     const gone = new Set(goneBy(replica, yield* watcher.names(watched(replication))))
-    // What is there again may hold something else, and may be in none of the parts so far.
+    // What is there again may hold something else, and may be in none of the parts so far; or it is gone once more.
     const again = [...new Set([...missing, ...replica.absent])].filter(
       (key) => !gone.has(key) && replica.contents.has(key)
     )
-    let counted = counting(replica, { extra: gone.size })
+    let written = replica
     const ranges =
       again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)
     for (const range of ranges) {
@@ -217,8 +217,10 @@ export const make = Effect.fnUntraced(function* (
         range: KeyRange.original(mapping, range)
       })
       const { difference } = yield* doubt.asIs(replica, snapshot)
-      counted = write(counted, pass, difference.writes)
+      written = write(written, pass, difference.writes)
+      for (const key of difference.missing) gone.add(key)
     }
+    const counted = counting(written, { extra: gone.size })
     if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
     const judged = judge(counted, [...gone], keys)
     remove(judged, pass, judged.condemned)

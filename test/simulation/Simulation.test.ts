@@ -16,6 +16,7 @@ const kept: ReadonlyArray<readonly [seed: number, isDivided: boolean, what: stri
   [386, false, "the session of a lost acquisition was kept alive by the next attempt's heartbeats"],
   [482, false, "a source that seemed empty at first was believed, and the checkpoint said in sync"],
   [4026, true, "queries whose answers were lost left no room for the one that watches the whole"],
+  [2162, true, "a key that was gone once more when it was read again was taken for right, as it was before"],
   [9671, true, "a key that was held and came back was taken for right, as it was before it went"],
   [8563, true, "deletes that came within the limit were held back until the source changed again"],
   [6320, true, "a delete that a part told of during the first comparison was forgotten"],
