@@ -229,20 +229,23 @@ export const make = Effect.fnUntraced(function* (
 
   /** What a snapshot of everything has not goes now, or is held back. */
   const decideAll = (replica: Replica, pass: Pass, missing: ReadonlyArray<string>, keys: number): Replica => {
-    if (!deletes) return { ...replica, ...Verdict.none }
-    if (!DeleteLimit.allows(maxDeletes, missing.length, keys)) {
-      return { ...replica, ...Verdict.none, held: new Set(missing) }
-    }
-    remove(replica, pass, missing)
-    return { ...replica, ...Verdict.none }
+    const judged: Replica = { ...replica, ...Verdict.none, deleted: 0 }
+    if (!deletes) return judged
+    if (!DeleteLimit.allows(maxDeletes, missing.length, keys)) return { ...judged, held: new Set(missing) }
+    remove(judged, pass, missing)
+    return judged
   }
 
-  /** Lands a pass; with the `index` of the source up to which nothing is left then, if there is one. */
+  /**
+   * Lands a pass; with the `index` of the source up to which nothing is left then, if there is one, and whether it
+   * holds something beyond that.
+   */
   const land = Effect.fn("Replica.land")(function* (
     before: Replica,
     after: Replica,
     pass: Pass,
-    index: Option.Option<number>
+    index: Option.Option<number>,
+    isBeyond: boolean
   ) {
     const changes = pass.changes()
     const { comparison, held, writer } = after
@@ -264,7 +267,7 @@ export const make = Effect.fnUntraced(function* (
     const replica: Replica = {
       ...after,
       index: Option.orElse(index, () => before.index),
-      isAhead: Option.isNone(index) && (after.isAhead || !Diff.isEmpty(changes)),
+      isAhead: isBeyond || (Option.isNone(index) && (after.isAhead || !Diff.isEmpty(changes))),
       comparison: { ...comparison, writes }
     }
     if (isComparing(replica)) yield* notices.comparing({ ...comparison, writes })
@@ -298,9 +301,12 @@ export const make = Effect.fnUntraced(function* (
     let index = Option.none<number>()
     let missing: ReadonlyArray<string> = []
     let isEmptied = false
+    /** Whether something was said after what `index` tells of. */
+    let isBeyond = false
     for (const item of news) {
       if (item._tag === "Complete") {
         index = Option.some(item.index)
+        isBeyond = false
         replica = yield* decide(replica, pass, missing, isEmptied, keys)
         missing = []
         isEmptied = false
@@ -327,6 +333,7 @@ export const make = Effect.fnUntraced(function* (
       }
       if (KeyRange.equals(snapshot.range, whole)) {
         index = Option.some(snapshot.index)
+        isBeyond = false
         replica = decideAll(
           counting(replica, { extra: difference.missing.length }),
           pass,
@@ -334,12 +341,13 @@ export const make = Effect.fnUntraced(function* (
           keys
         )
       } else {
-        missing = [...missing, ...difference.missing]
+        missing = Verdict.missingAfter(missing, KeyRange.rename(mapping, snapshot.range), difference.missing)
+        isBeyond ||= difference.writes.length + difference.missing.length > 0
         isEmptied ||= difference.missing.length > 0 && snapshot.entries.length === 0
       }
     }
     replica = yield* decide(replica, pass, missing, isEmptied, keys)
-    return yield* land(before, replica, pass, index)
+    return yield* land(before, replica, pass, index, isBeyond)
   })
 
   const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")((replica, news) =>

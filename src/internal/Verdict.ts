@@ -3,6 +3,7 @@
  * back.
  */
 import * as DeleteLimit from "../DeleteLimit.js"
+import { contains, type KeyRange } from "../KeyRange.js"
 
 export interface Verdict {
   /** Keys that the source has not, as was confirmed, and that stay because of the limit. */
@@ -36,6 +37,16 @@ export const judge = (
   DeleteLimit.allows(limit, deleted + gone.length, deleted + keys)
     ? { held: nobody, condemned: new Set(gone) }
     : { held: new Set(gone), condemned: nobody }
+
+/**
+ * The keys that are missing at the source once a range of them (as it is here) was read again: the last that was read of
+ * a key counts. A part that is watched no more may have spoken just before those that took its place.
+ */
+export const missingAfter = (
+  before: ReadonlyArray<string>,
+  range: KeyRange,
+  missing: ReadonlyArray<string>
+): ReadonlyArray<string> => [...before.filter((key) => !contains(range, key)), ...missing]
 
 /** Whether keys that are `missing` from a part of the source are so few that they go without being looked for. */
 export const isFew = ({ deleted }: Verdict, missing: ReadonlyArray<string>): boolean =>
