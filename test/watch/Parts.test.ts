@@ -156,7 +156,7 @@ describe("a prefix of many keys", () => {
       expect(all()).toBe(1)
     }))
 
-  it("has no query that would outlast its process by more than three times the age of that, or by more than a minute", () =>
+  it("has no query of a part that would outlast its process by more than three times the age of that, or by more than a minute", () =>
     Effect.gen(function* () {
       const waits: Array<{ readonly at: number; readonly wait: number }> = []
       const instance = yield* World.instance()

@@ -1,8 +1,9 @@
 /**
  * The shards of a layout while they are watched, each by a fiber with a blocking query of its own.
  *
- * A shard of few keys asks for all of them, and has each change with the answer. One of many asks for their names, which
- * is answered as soon as anything has changed; then it looks which of its parts has moved, by their indexes, and reads that.
+ * A shard of few keys asks whether they have moved, and then reads them; while they go on changing it asks for all of
+ * them, and has each change with the answer. One of many asks for their names, which is answered as soon as anything has
+ * changed; then it looks which of its parts has moved, by their indexes, and reads that.
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -124,6 +125,7 @@ export const make = (
           return true
         }).pipe(retrying, reads)
 
+    /** A query that blocks: the one that is left from before, where there is one. */
     const blocking = <A>(
       kind: string,
       { exact, prefix }: KeyRange,
