@@ -10,6 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Checkpoint } from "./Checkpoint.js"
+import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Contents from "./Contents.js"
 import * as DeleteLimit from "./DeleteLimit.js"
@@ -24,7 +25,7 @@ import * as KeyRange from "./KeyRange.js"
 import { type Leadership, passing } from "./LeaderLock.js"
 import { type Mapping, rename } from "./Mapping.js"
 import { type Replication, watched } from "./Replication.js"
-import { type News, type Snapshot, Watcher } from "./Watcher.js"
+import { type Complete, type News, type Snapshot, Watcher } from "./Watcher.js"
 import * as Writer from "./Writer.js"
 
 /**
@@ -78,6 +79,37 @@ export interface Passes {
   readonly reconcile: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
 }
 
+/** How far a pass has come, news by news. */
+interface Course {
+  readonly replica: Replica
+  /** Index of the source up to which everything has been said, if that was. */
+  readonly index: Option.Option<number>
+  /** How many keys had gone by then, since the time before. */
+  readonly deleted: number
+  /** Whether something was said after that. */
+  readonly isBeyond: boolean
+  /** Keys that parts of the source had not, as was said after that. */
+  readonly missing: ReadonlyArray<string>
+  /** Whether one of these parts has lost all it had. */
+  readonly isEmptied: boolean
+}
+
+const begin = (replica: Replica): Course => ({
+  replica,
+  index: Option.none(),
+  deleted: 0,
+  isBeyond: false,
+  missing: [],
+  isEmptied: false
+})
+
+/** Everything up to `index` has been said, and decided on: what parts said before does not count any more. */
+const told = (replica: Replica, index: number): Course => ({
+  ...begin(replica),
+  index: Option.some(index),
+  deleted: replica.deleted
+})
+
 /** Keys are read one by one up to so many; of more, everything is read. */
 const mostReadAlone = 64
 
@@ -126,9 +158,9 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
-  const judge = (replica: Replica, gone: ReadonlyArray<string>, keys: number): Replica => ({
+  const judge = (replica: Replica, pass: Pass, gone: ReadonlyArray<string>): Replica => ({
     ...replica,
-    ...Verdict.judge(maxDeletes, replica.deleted, gone, keys)
+    ...Verdict.judge(maxDeletes, replica.deleted, gone, pass.deleted + pass.held)
   })
 
   const goneBy = (replica: Replica, names: ReadonlyArray<string>) =>
@@ -163,8 +195,14 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** Takes keys that the source has not out of the contents, and into the pass. */
-  const remove = (replica: Replica, pass: Pass, keys: Iterable<string>) => {
-    for (const key of keys) if (replica.contents.delete(key)) pass.delete(key)
+  const remove = (replica: Replica, pass: Pass, keys: Iterable<string>): Replica => {
+    let { deleted } = replica
+    for (const key of keys) {
+      if (!replica.contents.delete(key)) continue
+      pass.delete(key)
+      deleted += 1
+    }
+    return { ...replica, deleted }
   }
 
   /**
@@ -175,8 +213,7 @@ export const make = Effect.fnUntraced(function* (
     replica: Replica,
     pass: Pass,
     missing: ReadonlyArray<string>,
-    isEmptied: boolean,
-    keys: number
+    isEmptied: boolean
   ) {
     if (missing.length === 0) return replica
     const staying = { ...replica, absent: new Set([...replica.absent, ...missing]) }
@@ -187,20 +224,13 @@ export const make = Effect.fnUntraced(function* (
     const isJudged = isFew || missing.every((key) => replica.condemned.has(key))
     const judged = isJudged
       ? staying
-      : judge(staying, goneBy(replica, yield* watcher.names(watched(replication))), keys)
-    const going = isFew ? missing : missing.filter((key) => judged.condemned.has(key))
-    remove(judged, pass, going)
-    const absent = new Set([...judged.absent].filter((key) => judged.contents.has(key)))
-    return { ...judged, absent, deleted: judged.deleted + going.length }
+      : judge(staying, pass, goneBy(replica, yield* watcher.names(watched(replication))))
+    const left = remove(judged, pass, isFew ? missing : missing.filter((key) => judged.condemned.has(key)))
+    return { ...left, absent: new Set([...left.absent].filter((key) => left.contents.has(key))) }
   })
 
   /** Decides on all keys that the source has not, or had not when everything had been said, by its `names` of then. */
-  const settle = Effect.fnUntraced(function* (
-    replica: Replica,
-    pass: Pass,
-    names: ReadonlyArray<string>,
-    keys: number
-  ) {
+  const settle = Effect.fnUntraced(function* (replica: Replica, pass: Pass, names: ReadonlyArray<string>) {
     const missing = goneBy(replica, names)
     // Parts told of deletes while they were compared: those keys are among the names of then.
     const gone = new Set(goneBy(replica, yield* watcher.names(watched(replication))))
@@ -222,18 +252,17 @@ export const make = Effect.fnUntraced(function* (
     }
     const counted = counting(written, { extra: gone.size })
     if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
-    const judged = judge(counted, [...gone], keys)
-    remove(judged, pass, judged.condemned)
-    return { ...judged, absent: judged.held }
+    const judged = judge(counted, pass, [...gone])
+    return { ...remove(judged, pass, judged.condemned), absent: judged.held }
   })
 
   /** What a snapshot of everything has not goes now, or is held back. */
-  const decideAll = (replica: Replica, pass: Pass, missing: ReadonlyArray<string>, keys: number): Replica => {
-    const judged: Replica = { ...replica, ...Verdict.none, deleted: 0 }
+  const decideAll = (replica: Replica, pass: Pass, missing: ReadonlyArray<string>): Replica => {
+    const judged: Replica = { ...replica, ...Verdict.none }
     if (!deletes) return judged
-    if (!DeleteLimit.allows(maxDeletes, missing.length, keys)) return { ...judged, held: new Set(missing) }
-    remove(judged, pass, missing)
-    return judged
+    return DeleteLimit.allows(maxDeletes, replica.deleted - pass.deleted + missing.length, pass.held)
+      ? remove(judged, pass, missing)
+      : { ...judged, held: new Set(missing) }
   }
 
   /**
@@ -289,65 +318,71 @@ export const make = Effect.fnUntraced(function* (
     return replica
   })
 
+  /** Everything up to an index has been said: what the parts had not, and what nobody had, is decided on. */
+  const conclude = Effect.fnUntraced(function* (
+    { isEmptied, missing, replica }: Course,
+    pass: Pass,
+    { index, names, reshaped }: Complete
+  ): Effect.fn.Return<Course, ConsulError> {
+    const decided = yield* decide(replica, pass, missing, isEmptied)
+    const isUnsettled = reshaped || isComparing(replica) || decided.held.size + decided.absent.size > 0
+    const settled = isUnsettled ? yield* settle(decided, pass, names) : decided
+    return told({ ...settled, condemned: Verdict.none.condemned }, index)
+  })
+
+  /** Takes in what was read of the source, as it is believed. */
+  const take = (course: Course, pass: Pass, { difference, snapshot }: Doubt.Compared): Course => {
+    const { entries, index, isCertain, of, range } = snapshot
+    const { missing, writes } = difference
+    const written = write(course.replica, pass, writes)
+    pass.reach(index)
+    const { comparison, repaired } = written
+    const replica: Replica = {
+      ...written,
+      // One that is certain is of the source as it is now, be its history another one.
+      repaired: repaired.filter(
+        (one) => !KeyRange.overlap(one.range, range) || (!isCertain && index < one.index)
+      ),
+      comparison: {
+        ...comparison,
+        compared: comparison.compared + entries.length,
+        of: Math.max(comparison.of, of)
+      }
+    }
+    if (KeyRange.equals(range, whole)) {
+      return told(decideAll(counting(replica, { extra: missing.length }), pass, missing), index)
+    }
+    return {
+      ...course,
+      replica,
+      isBeyond: course.isBeyond || writes.length + missing.length > 0,
+      missing: Verdict.missingAfter(course.missing, KeyRange.rename(mapping, range), missing),
+      isEmptied: course.isEmptied || (missing.length > 0 && entries.length === 0)
+    }
+  }
+
   /** Makes the destination equal to what `news` say, as `compareWith` makes sure of it. */
   const follow = Effect.fnUntraced(function* <E>(
     before: Replica,
     news: ReadonlyArray<News>,
     compareWith: (replica: Replica, snapshot: Snapshot, keys: number) => Effect.Effect<Doubt.Compared, E>
   ) {
-    const keys = isComparing(before) ? before.comparison.held : before.contents.size
-    const pass = new Pass()
-    let replica = before
-    let index = Option.none<number>()
-    let missing: ReadonlyArray<string> = []
-    let isEmptied = false
-    /** Whether something was said after what `index` tells of. */
-    let isBeyond = false
+    const held = isComparing(before) ? before.comparison.held : before.contents.size
+    const pass = new Pass(held, before.deleted)
+    let course = begin(before)
     for (const item of news) {
       if (item._tag === "Complete") {
-        index = Option.some(item.index)
-        isBeyond = false
-        replica = yield* decide(replica, pass, missing, isEmptied, keys)
-        missing = []
-        isEmptied = false
-        const isUnsettled = item.reshaped || replica.held.size + replica.absent.size > 0
-        if (isUnsettled || isComparing(before)) replica = yield* settle(replica, pass, item.names, keys)
-        replica = { ...replica, ...Verdict.none, held: replica.held, deleted: 0 }
+        course = yield* conclude(course, pass, item)
         continue
       }
-      const { difference, snapshot } = yield* compareWith(replica, item, keys)
-      yield* notices.snapshot(snapshot)
-      replica = write(replica, pass, difference.writes)
-      pass.reach(snapshot.index)
-      const { comparison, repaired } = replica
-      replica = {
-        ...replica,
-        repaired: repaired.filter(
-          (one) => !KeyRange.overlap(one.range, snapshot.range) || snapshot.index < one.index
-        ),
-        comparison: {
-          ...comparison,
-          compared: comparison.compared + snapshot.entries.length,
-          of: Math.max(comparison.of, snapshot.of)
-        }
-      }
-      if (KeyRange.equals(snapshot.range, whole)) {
-        index = Option.some(snapshot.index)
-        isBeyond = false
-        replica = decideAll(
-          counting(replica, { extra: difference.missing.length }),
-          pass,
-          difference.missing,
-          keys
-        )
-      } else {
-        missing = Verdict.missingAfter(missing, KeyRange.rename(mapping, snapshot.range), difference.missing)
-        isBeyond ||= difference.writes.length + difference.missing.length > 0
-        isEmptied ||= difference.missing.length > 0 && snapshot.entries.length === 0
-      }
+      const compared = yield* compareWith(course.replica, item, held)
+      yield* notices.snapshot(compared.snapshot)
+      course = take(course, pass, compared)
     }
-    replica = yield* decide(replica, pass, missing, isEmptied, keys)
-    return yield* land(before, replica, pass, index, isBeyond)
+    const { index, isBeyond, isEmptied, missing, replica } = course
+    const decided = yield* decide(replica, pass, missing, isEmptied)
+    const after = { ...decided, deleted: decided.deleted - course.deleted }
+    return yield* land(before, after, pass, index, isBeyond)
   })
 
   const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")((replica, news) =>

@@ -8,6 +8,15 @@ export class Pass {
 
   private highest = 0
 
+  /**
+   * `held` is how many keys the destination held when it began, and `deleted` how many had gone by then since everything
+   * was said.
+   */
+  constructor(
+    readonly held: number,
+    readonly deleted: number
+  ) {}
+
   /** The highest index of the source that it takes in. */
   get index(): number {
     return this.highest

@@ -25,8 +25,8 @@ const nobody: ReadonlySet<string> = new Set()
 export const none: Omit<Verdict, "deleted"> = { held: nobody, condemned: nobody, absent: nobody }
 
 /**
- * On all keys that are `gone` from the source, as its names of now confirm. `keys` is how many there were. Parts of the
- * source tell of the same loss one after another: what went already counts.
+ * On all keys that are `gone` from the source, as its names of now confirm, where `deleted` have gone already of the
+ * `keys` that there were: parts of the source tell of the same loss one after another.
  */
 export const judge = (
   limit: DeleteLimit.DeleteLimit,
@@ -34,7 +34,7 @@ export const judge = (
   gone: ReadonlyArray<string>,
   keys: number
 ): Pick<Verdict, "held" | "condemned"> =>
-  DeleteLimit.allows(limit, deleted + gone.length, deleted + keys)
+  DeleteLimit.allows(limit, deleted + gone.length, keys)
     ? { held: nobody, condemned: new Set(gone) }
     : { held: new Set(gone), condemned: nobody }
 
