@@ -12,7 +12,7 @@ import type { Replication } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
 
 export interface Notices {
-  /** Oddities of the source, each key said once. */
+  /** Oddities of the source, each key said once, and no more of one kind than a person would read. */
   readonly snapshot: (snapshot: Snapshot) => Effect.Effect<void>
   /** How far a comparison has come; not said of one that is soon done. */
   readonly comparing: (comparison: {
@@ -58,15 +58,25 @@ const named = (keys: ReadonlyArray<string>): string =>
     .map((key) => JSON.stringify(key))
     .join(", ")}${keys.length > 3 ? ", …" : ""})`
 
+/** A source whose locks have new names each time would have no end of them. */
+const mostOddities = 1_000
+
 export const make = (replication: Replication): Effect.Effect<Notices> =>
   Effect.gen(function* () {
     const progress = yield* ProgressReporter
-    const said = new Set<string>()
+    const locked = new Set<string>()
+    const unnamed = new Set<string>()
     let reported: number | undefined
-    const sayNew = (keys: ReadonlyArray<string>, message: (which: string) => string) => {
-      const fresh = keys.filter((key) => !said.has(key))
+    const sayNew = (
+      said: Set<string>,
+      keys: ReadonlyArray<string>,
+      message: (which: string) => string
+    ): Effect.Effect<void> => {
+      const fresh = said.size < mostOddities ? keys.filter((key) => !said.has(key)) : []
+      if (fresh.length === 0) return Effect.void
       for (const key of fresh) said.add(key)
-      return fresh.length === 0 ? Effect.void : Effect.logWarning(message(named(fresh)))
+      const end = said.size < mostOddities ? "" : "; there are so many that no more are named"
+      return Effect.logWarning(message(named(fresh)) + end)
     }
     const route = `${replication.source} ${JSON.stringify(replication.prefix)} to ${JSON.stringify(replication.destinationPrefix)}`
 
@@ -74,10 +84,12 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
       snapshot: ({ entries, unnameable }) =>
         Effect.zipRight(
           sayNew(
+            locked,
             entries.filter((entry) => entry.session !== undefined).map((entry) => entry.key),
             (which) => `${which} locked by a session: the value is copied, the lock is not`
           ),
           sayNew(
+            unnamed,
             unnameable,
             (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
           )
