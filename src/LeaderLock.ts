@@ -243,8 +243,8 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
   const condition = yield* Condition.make(`the lock ${lock} can be used again`)
-  const readLock = (index: number) =>
-    Blocking.ask({ index, wait: Schedules.watchWait }, (wait) =>
+  const readLock = (from: Blocking.From) =>
+    Blocking.ask(from, Schedules.watchWait, (wait) =>
       consul.kv
         .get(lock, wait.index === 0 ? { consistency: "consistent" } : wait)
         .pipe(Condition.watch(condition, `cannot read the lock ${lock}`))
@@ -252,7 +252,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   /** The lock's entry as soon as it is `until`. */
   const waitForLock = Effect.fnUntraced(function* (until: (entry: Option.Option<KeyValue>) => boolean) {
-    let { next, value } = yield* readLock(0)
+    let { next, value } = yield* readLock(Blocking.start)
     while (!until(value)) ({ next, value } = yield* readLock(next))
     return value
   })
@@ -264,7 +264,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       consul.kv.put({ key: lock, value }, { acquire: session })
     ).pipe(Condition.watch(condition, `cannot take the lock ${lock}`))
     while (!(yield* take)) {
-      const { value } = yield* readLock(0)
+      const { value } = yield* readLock(Blocking.start)
       const owner = Option.getOrElse(
         Option.map(value, (e) => e.session ?? ""),
         () => ""

@@ -15,6 +15,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
@@ -154,10 +155,11 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       say: Ways.Say
     ) {
       if (options.shards === 1) return yield* Whole.watch(source, options, queries, say)
-      const names = yield* Source.retrying(source.names(options.prefix, Source.current))
-      return names.value.length > options.keysEach
-        ? yield* Parts.watch(sources, options, queries, say, names)
-        : yield* Whole.watch(source, options, queries, say)
+      const first = yield* Parts.begin(source, options)
+      return yield* Option.match(first, {
+        onNone: () => Whole.watch(source, options, queries, say),
+        onSome: (first) => Parts.watch(sources, options, queries, say, first)
+      })
     })
 
     const watch = Effect.fnUntraced(function* (options: Ways.Watch, queries: Ways.Queries, say: Ways.Say) {

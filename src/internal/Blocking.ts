@@ -8,12 +8,25 @@ import { type ConsulError, isRetryable } from "../ConsulError.js"
 import type { Answer } from "../ConsulHttp.js"
 import * as Schedules from "../Schedules.js"
 
+/** Where a chain is: everything up to `index` was known `at` that time (ms). An index of 0 asks without waiting. */
+export interface From {
+  readonly index: number
+  readonly at: number
+}
+
+/** Where a chain begins. */
+export const start: From = { index: 0, at: Number.NEGATIVE_INFINITY }
+
+/** When something is as it was at a time, by its index: whether that can still be told from the index alone. */
+export const isTrusted = ({ at }: Pick<From, "at">): Effect.Effect<boolean> =>
+  Effect.map(Clock.currentTimeMillis, (now) => now - at < Duration.toMillis(Schedules.indexTrust))
+
 /**
- * An answer, and the index from which to ask on; 0 is to ask without waiting. `isFresh` when it was asked for without
- * an index, and nothing is known of what it has to do with the answer before.
+ * An answer, and from where to ask on. `isFresh` when it was asked for without an index, and nothing is known of what it
+ * has to do with the answer before.
  */
 export interface Link<A> extends Answer<A> {
-  readonly next: number
+  readonly next: From
   readonly isFresh: boolean
 }
 
@@ -24,20 +37,24 @@ export interface Wait {
 }
 
 /**
- * Asks for what is newer than `index`, again and again while what fails can pass.
+ * Asks for what is newer, again and again while what fails can pass, and blocks for as long as `wait`.
  *
  * An index that goes backwards belongs to another history (a restored or rebuilt cluster), in which waiting for a
  * later one could take forever: then the chain starts over. So it does after a failure, which may have been a restart
  * with older data, and when an answer has nothing new and comes before the wait is over: that is how Consul (1.8.7)
  * ends a query that is blocked while its cluster is restored, with what it had read before. The pause keeps a server
  * that never waits from being asked without end.
+ *
+ * And so it does from an answer that is old, because whoever deals with it has taken long: a delete since then may be
+ * forgotten by now, and its index with it.
  */
 export const ask = <A, R>(
-  { index, wait }: Wait,
+  from: From,
+  wait: Duration.Duration,
   query: (wait: Wait) => Effect.Effect<Answer<A>, ConsulError, R>
 ): Effect.Effect<Link<A>, ConsulError, R> =>
   Effect.gen(function* () {
-    let asked = index
+    let asked = (yield* isTrusted(from)) ? from.index : 0
     const before = yield* Clock.currentTimeMillis
     const answer = yield* Effect.suspend(() => query({ index: asked, wait })).pipe(
       Effect.tapError(() =>
@@ -47,11 +64,13 @@ export const ask = <A, R>(
       ),
       Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
     )
-    const waited = (yield* Clock.currentTimeMillis) - before
+    const at = yield* Clock.currentTimeMillis
     const isFresh = asked === 0
-    if (isFresh || answer.index > asked) return { ...answer, next: answer.index, isFresh }
-    if (answer.index < asked) return { ...answer, next: 0, isFresh }
-    if (waited >= Duration.toMillis(wait)) return { ...answer, next: asked, isFresh }
-    yield* Effect.sleep(Schedules.brokenOffPause)
-    return { ...answer, next: 0, isFresh }
+    const onward: Link<A> = { ...answer, next: { index: answer.index, at }, isFresh }
+    if (isFresh || answer.index > asked) return onward
+    if (answer.index === asked) {
+      if (at - before >= Duration.toMillis(wait)) return onward
+      yield* Effect.sleep(Schedules.brokenOffPause)
+    }
+    return { ...answer, next: start, isFresh }
   })

@@ -4,8 +4,11 @@
  *
  * Ranges are prefixes, since those are all that Consul can be asked for. A range of too many keys is divided by the
  * character that follows what all of its keys have in common: keys `k000` to `k999` into `k0` to `k9`. A key that ends
- * there is a range of its own. So the ranges of a layout are disjoint, and every key that was there is in one of them,
- * but for keys whose names no path of a URL can begin with; a key that is new can fall between them.
+ * there is a range of its own. So the ranges of a layout are disjoint, and every key that was there is in one of them;
+ * a key that is new can fall between them.
+ *
+ * A range that no path of a URL can name (`a//`) is read with all that its longest part holds that one can, and asked for
+ * as that is: it gets no blocking query, and is not divided.
  */
 import { contains, type KeyRange, only, under } from "../KeyRange.js"
 import { isNameable } from "./consul/keyPath.js"
@@ -26,14 +29,12 @@ export interface Shard {
 }
 
 /**
- * `loose` are ranges without a blocking query. `isComplete` is false where some key is in no range. `keys` is how many
- * keys the layout was made for, `most` how many of them a range may hold: more than asked for where one cannot be
- * divided.
+ * `loose` are ranges without a blocking query. `keys` is how many keys the layout was made for, `most` how many of them a
+ * range may hold: more than asked for where one cannot be divided.
  */
 export interface Layout {
   readonly shards: ReadonlyArray<Shard>
   readonly loose: ReadonlyArray<KeyRange>
-  readonly isComplete: boolean
   readonly keys: number
   readonly most: number
 }
@@ -45,14 +46,8 @@ interface Node {
   readonly high: number
 }
 
-interface Split {
-  readonly children: ReadonlyArray<Node>
-  /** Whether each key is in a child. */
-  readonly isComplete: boolean
-}
-
-/** A range without keys is none that anything could be read of; one at the very top is the whole store. */
-const canRead = ({ exact, prefix }: KeyRange): boolean => isNameable(prefix) || (prefix === "" && !exact)
+/** Whether a path can name it: the empty one is the whole store. */
+const canName = ({ exact, prefix }: KeyRange): boolean => isNameable(prefix) || (prefix === "" && !exact)
 
 /** Ascending by UTF-16 code units. Consul's order is that of the bytes, which is the same for nearly all keys. */
 export const sorted = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
@@ -86,36 +81,28 @@ const endOf = (names: ReadonlyArray<string>, prefix: string, from: number, high:
   return low
 }
 
-/** A range that can be read and holds these keys and no other of the node; of two the wider, which finds more new keys. */
-const rangeOf = (
-  names: ReadonlyArray<string>,
-  prefix: string,
-  low: number,
-  high: number
-): KeyRange | undefined =>
+/** One that holds these keys and no other of the node, and can be named; of two the wider, which finds more new keys. */
+const rangeOf = (names: ReadonlyArray<string>, prefix: string, low: number, high: number): KeyRange =>
   [
     under(prefix),
     under(commonPrefix(names, { range: under(prefix), low, high })),
     ...(high - low === 1 ? [only(names[low] ?? "")] : [])
-  ].find(canRead)
+  ].find(canName) ?? under(prefix)
 
-/** By the character after the common prefix. None where that would be no division. */
-const split = (names: ReadonlyArray<string>, node: Node): Split | undefined => {
-  if (node.range.exact || node.high - node.low < 2) return undefined
+/** By the character after the common prefix. None where that would be no division, or one that cannot be read by itself. */
+const split = (names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | undefined => {
+  if (!canName(node.range) || node.range.exact || node.high - node.low < 2) return undefined
   const common = commonPrefix(names, node)
   const children: Array<Node> = []
-  let isComplete = true
   for (let low = node.low; low < node.high; ) {
     const name = names[low] ?? ""
     const isKey = name.length === common.length
     const prefix = isKey ? name : common + String.fromCodePoint(name.codePointAt(common.length) ?? 0)
     const high = isKey ? low + 1 : endOf(names, prefix, low, node.high)
-    const range = isKey ? [only(name)].find(canRead) : rangeOf(names, prefix, low, high)
-    if (range !== undefined) children.push({ range, low, high })
-    else isComplete = false
+    children.push({ range: isKey ? only(name) : rangeOf(names, prefix, low, high), low, high })
     low = high
   }
-  return children.length === 0 ? undefined : { children, isComplete }
+  return children
 }
 
 const sizeOf = ({ high, low }: Node): number => high - low
@@ -128,10 +115,9 @@ const partsOf = (
   names: ReadonlyArray<string>,
   node: Node,
   keysEach: number
-): { parts: Array<KeyRange>; isComplete: boolean; most: number } => {
+): { readonly parts: ReadonlyArray<KeyRange>; readonly most: number } => {
   const parts: Array<KeyRange> = []
   let most = 0
-  let isComplete = true
   const open = [node]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const divided = sizeOf(next) > keysEach ? split(names, next) : undefined
@@ -139,11 +125,10 @@ const partsOf = (
       parts.push(next.range)
       most = Math.max(most, sizeOf(next))
     } else {
-      open.push(...divided.children)
-      isComplete &&= divided.isComplete
+      open.push(...divided)
     }
   }
-  return { parts: parts.sort(byPrefix), isComplete, most }
+  return { parts: parts.sort(byPrefix), most }
 }
 
 const root = (prefix: string, names: ReadonlyArray<string>): Node => ({
@@ -152,11 +137,23 @@ const root = (prefix: string, names: ReadonlyArray<string>): Node => ({
   high: names.length
 })
 
+/** Reading so many ranges that no path can name, each with much else, is no worse than reading everything. */
+const mostUnnameable = 8
+
+const isCheap = (ranges: ReadonlyArray<KeyRange>): boolean =>
+  ranges.filter((range) => !canName(range)).length <= mostUnnameable
+
 /**
  * The ranges to read a prefix in, one after another; `names` are all of its keys, {@link sorted}.
  */
-export const ranges = (prefix: string, names: ReadonlyArray<string>, keysEach: number) =>
-  partsOf(names, root(prefix, names), keysEach)
+export const ranges = (
+  prefix: string,
+  names: ReadonlyArray<string>,
+  keysEach: number
+): ReadonlyArray<KeyRange> => {
+  const { parts } = partsOf(names, root(prefix, names), keysEach)
+  return isCheap(parts) ? parts : [under(prefix)]
+}
 
 /**
  * The ranges to watch a prefix in; `names` are all of its keys, {@link sorted}. The largest are divided first, as long
@@ -166,7 +163,6 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
   const { keysEach, shards } = limits
   let open: ReadonlyArray<Node> = [root(prefix, names)]
   const loose: Array<Node> = []
-  let isComplete = true
   const whole: Array<Node> = []
   while (open.length > 0) {
     const [largest, ...others] = [...open].sort((a, b) => sizeOf(b) - sizeOf(a))
@@ -174,34 +170,42 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
     const divided = split(names, largest)
     const isRoot = whole.length + others.length === 0 && largest.range.prefix === prefix
     const room = shards - whole.length - others.length
-    if (divided === undefined || (divided.children.length > room && !isRoot)) {
-      whole.push(largest)
+    const children = (divided ?? [])
+      .filter(({ range }) => canName(range))
+      .sort((a, b) => sizeOf(b) - sizeOf(a))
+    if (divided === undefined || (children.length > room && !isRoot)) {
+      if (canName(largest.range)) whole.push(largest)
+      else loose.push(largest)
       open = others
       continue
     }
-    const children = [...divided.children].sort((a, b) => sizeOf(b) - sizeOf(a))
     // A query for the whole would be told of every change: there the smallest go without.
-    loose.push(...children.slice(room))
+    loose.push(...children.slice(room), ...divided.filter(({ range }) => !canName(range)))
     open = [...others, ...children.slice(0, room)]
-    isComplete &&= divided.isComplete
   }
   const divide = (node: Node) => ({ range: node.range, ...partsOf(names, node, keysEach) })
   const watched = [...whole, ...open].map(divide)
   const unwatched = loose.map(divide)
-  const all = [...watched, ...unwatched]
   return {
     shards: watched.map(({ parts, range }) => ({ range, parts })).sort((a, b) => byPrefix(a.range, b.range)),
     loose: unwatched.flatMap(({ parts }) => parts).sort(byPrefix),
-    isComplete: isComplete && all.every((one) => one.isComplete),
     keys: names.length,
-    most: Math.max(keysEach, ...all.map(({ most }) => most))
+    most: Math.max(keysEach, ...[...watched, ...unwatched].map(({ most }) => most))
   }
 }
 
+/** Ranges without a query are looked at one by one at every change, wherever it is. */
+const mostLoose = 64
+
+/** Whether a prefix is better watched in the parts of a layout than as a whole. */
+export const isWorthwhile = ({ loose, shards }: Layout): boolean =>
+  shards.length > 0 &&
+  loose.length <= mostLoose &&
+  isCheap([...loose, ...shards.flatMap(({ parts }) => parts)])
+
 /**
- * Whether a layout still serves for the keys that there are now, {@link sorted}: each is in a range, as far as that
- * was so before, no range is empty or has grown to twice what it may hold, and there are about as many as it was made
- * for.
+ * Whether a layout still serves for the keys that there are now, {@link sorted}: each is in a range, no range is empty or
+ * has grown to twice what it may hold, and there are about as many as it was made for.
  */
 export const serves = (layout: Layout, names: ReadonlyArray<string>): boolean => {
   if (names.length > 2 * layout.keys || names.length < layout.keys / 2) return false
@@ -212,7 +216,7 @@ export const serves = (layout: Layout, names: ReadonlyArray<string>): boolean =>
     while (at + 1 < all.length && (all[at + 1]?.prefix ?? "") <= name) at += 1
     const range = all[at]
     if (range !== undefined && contains(range, name)) counts[at] = (counts[at] ?? 0) + 1
-    else if (layout.isComplete) return false
+    else return false
   }
   return counts.every((count, i) => count > 0 && (count <= 2 * layout.most || all[i]?.exact === true))
 }

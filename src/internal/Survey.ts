@@ -9,7 +9,7 @@ import type { ConsulError } from "../ConsulError.js"
 import type { Consul } from "../ConsulHttp.js"
 import type { Contents } from "../Contents.js"
 import * as Diff from "../Diff.js"
-import { type KeyRange, under } from "../KeyRange.js"
+import type { KeyRange } from "../KeyRange.js"
 import { isOwned, type Mapping } from "../Mapping.js"
 import * as Schedules from "../Schedules.js"
 import * as Layout from "./Layout.js"
@@ -68,8 +68,7 @@ export const survey = Effect.fn("Survey")(function* (
     value.filter((name) => !isOwned(mapping, name)),
     contents
   )
-  const divided = Layout.ranges(destinationPrefix, names, keysEach)
-  const ranges = divided.isComplete ? divided.parts : [under(destinationPrefix)]
+  const ranges = Layout.ranges(destinationPrefix, names, keysEach)
   const parts = new Map<string, number>()
   const read = Effect.fnUntraced(function* (range: KeyRange) {
     const { exact, prefix } = range

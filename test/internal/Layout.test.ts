@@ -35,29 +35,22 @@ describe("Layout", () => {
     ["that meet", dense],
     ["of any kind", text]
   ] as const) {
-    it.prop(
-      `keys ${what} are each in one range, or it is said that some are in none`,
-      [names(rest, 40), limits],
-      ([all, limits]) => {
-        const layout = Layout.make(prefix, all, limits)
-        const ranges = rangesOf(layout)
-        const isIn = (name: string) => ranges.filter((range) => contains(range, name)).length
-        for (const name of all) {
-          expect(isIn(name)).toBeLessThanOrEqual(1)
-          if (layout.isComplete) expect(isIn(name)).toBe(1)
-        }
-        expect(Layout.serves(layout, all)).toBe(true)
-      }
-    )
+    it.prop(`keys ${what} are each in one range`, [names(rest, 40), limits], ([all, limits]) => {
+      const layout = Layout.make(prefix, all, limits)
+      const ranges = rangesOf(layout)
+      const isIn = (name: string) => ranges.filter((range) => contains(range, name)).length
+      for (const name of all) expect(isIn(name)).toBe(1)
+      expect(Layout.serves(layout, all)).toBe(true)
+    })
 
     it.prop(
-      `what is asked for keys ${what} can be, and there are no more shards than may be`,
+      `what is waited for of keys ${what} can be, and there are no more shards than may be`,
       [names(rest, 40), limits],
       ([all, limits]) => {
         const layout = Layout.make(prefix, all, limits)
         expect(layout.shards.length).toBeLessThanOrEqual(limits.shards)
-        for (const range of rangesOf(layout)) expect(isNameable(range.prefix)).toBe(true)
         for (const { parts, range } of layout.shards) {
+          expect(isNameable(range.prefix)).toBe(true)
           for (const part of parts) expect(part.prefix.startsWith(range.prefix)).toBe(true)
         }
       }
@@ -65,16 +58,15 @@ describe("Layout", () => {
   }
 
   it.prop(
-    "none is left out where a path can name them all, and all that they begin with",
-    [
-      names(
-        fc.string({ unit: fc.constantFrom("a", "b", "c", "é", "😀", "-"), minLength: 1, maxLength: 5 }),
-        40
-      ),
-      limits
-    ],
+    "a range that no path can name is not divided: each would be read with the same others",
+    [names(dense, 40), limits],
     ([all, limits]) => {
-      expect(Layout.make(prefix, all, limits).isComplete).toBe(true)
+      const unnameable = rangesOf(Layout.make(prefix, all, limits)).filter(
+        ({ prefix }) => !isNameable(prefix)
+      )
+      for (const { prefix } of unnameable) {
+        expect(unnameable.filter((other) => other.prefix.startsWith(prefix))).toHaveLength(1)
+      }
     }
   )
 
@@ -84,7 +76,7 @@ describe("Layout", () => {
     ([all, more, limits]) => {
       const layout = Layout.make(prefix, all, limits)
       const name = prefix + more
-      fc.pre(layout.isComplete && !rangesOf(layout).some((range) => contains(range, name)))
+      fc.pre(!rangesOf(layout).some((range) => contains(range, name)))
       expect(Layout.serves(layout, Layout.sorted([...all, name].sort()))).toBe(false)
     }
   )
@@ -92,15 +84,15 @@ describe("Layout", () => {
   it.prop("nor for a range that has lost all of its keys", [names(dense, 30), limits], ([all, limits]) => {
     const layout = Layout.make(prefix, all, limits)
     const [first] = rangesOf(layout)
-    fc.pre(first !== undefined && layout.isComplete && all.length > 0)
+    fc.pre(first !== undefined)
     const left = all.filter((name) => first === undefined || !contains(first, name))
     expect(Layout.serves(layout, left)).toBe(false)
   })
 
   it("100,000 keys in a row are watched in ranges of a thousand", () => {
     const all = numbered(100_000, (i) => `k${six(i + 1)}`)
-    const { isComplete, loose, shards } = Layout.make(prefix, all, { shards: 56, keysEach: 1_500 })
-    expect(isComplete && loose.length === 0).toBe(true)
+    const { loose, shards } = Layout.make(prefix, all, { shards: 56, keysEach: 1_500 })
+    expect(loose).toEqual([])
     expect(shards.length).toBeLessThanOrEqual(56)
     const parts = shards.flatMap(({ parts }) => parts)
     expect(parts).toHaveLength(101)
@@ -117,7 +109,7 @@ describe("Layout", () => {
     ].sort()
     const layout = Layout.make(prefix, all, { shards: 56, keysEach: 1_500 })
     const counts = rangesOf(layout).map((range) => count(all, range))
-    expect(layout.isComplete && layout.loose.length === 0).toBe(true)
+    expect(layout.loose).toEqual([])
     expect(Math.max(...counts)).toBeLessThanOrEqual(1_500)
   })
 
@@ -140,6 +132,28 @@ describe("Layout", () => {
     expect(layout.loose).toHaveLength(10)
     expect(Math.max(...rangesOf(layout).map((range) => count(all, range)))).toBe(10)
     expect(Layout.serves(layout, all)).toBe(true)
+  })
+
+  it("keys that no path can name are looked at beside the parts of the others, without a query", () => {
+    const all = [...numbered(1_000, (i) => `k${six(i)}`), `${prefix}/slashed`, `${prefix}a\nb`].sort()
+    const layout = Layout.make(prefix, all, { shards: 8, keysEach: 200 })
+    expect(layout.loose).toEqual([{ prefix: `${prefix}/`, exact: false }])
+    expect(layout.shards.map(({ range }) => range.prefix)).toContain(`${prefix}a`)
+    expect(Layout.isWorthwhile(layout)).toBe(true)
+    expect(Layout.ranges(prefix, all, 200).length).toBeGreaterThan(5)
+  })
+
+  it("of which many make reading everything at once the better way", () => {
+    const beginnings = Array.from({ length: 20 }, (_, i) => String.fromCodePoint(0xe000 + i))
+    const all = [...numbered(1_000, (i) => `k${six(i)}`), ...beginnings.map((first) => prefix + first)].sort()
+    expect(Layout.isWorthwhile(Layout.make(prefix, all, { shards: 8, keysEach: 200 }))).toBe(false)
+    expect(Layout.ranges(prefix, all, 200)).toEqual([{ prefix, exact: false }])
+  })
+
+  it("and so do a hundred beginnings that there are no queries for", () => {
+    const all = Array.from({ length: 100 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
+    expect(Layout.isWorthwhile(Layout.make(prefix, all, { shards: 40, keysEach: 10 }))).toBe(true)
+    expect(Layout.isWorthwhile(Layout.make(prefix, all, { shards: 30, keysEach: 10 }))).toBe(false)
   })
 
   it("characters are never cut in half", () => {

@@ -19,10 +19,13 @@ const options: Watcher.WatchOptions = {
 }
 
 /**
- * Applies what a watch says to a map, as a replica would, and keeps what it said. `pace` is how long each piece of news
- * takes.
+ * Applies what a watch says to a map, as a replica would, and keeps what it said. Each piece of news takes `pace` ms.
  */
-const watching = (instance: World.Instance, given: Partial<Watcher.WatchOptions> = {}, pace = 0) =>
+const watching = (
+  instance: World.Instance,
+  given: Partial<Watcher.WatchOptions> = {},
+  slow: { readonly pace: number } = { pace: 0 }
+) =>
   Effect.gen(function* () {
     const copy = new Map<string, string>()
     const said: Array<{ readonly what: string; readonly at: number }> = []
@@ -31,6 +34,9 @@ const watching = (instance: World.Instance, given: Partial<Watcher.WatchOptions>
         const at = yield* Clock.currentTimeMillis
         if (news._tag === "Complete") {
           said.push({ what: `complete ${news.index}`, at })
+          const there = new Set(news.names)
+          if (news.reshaped)
+            for (const key of [...copy.keys()].filter((key) => !there.has(key))) copy.delete(key)
         } else {
           const { entries, range } = news
           said.push({ what: range.exact ? `=${range.prefix}` : range.prefix, at })
@@ -38,7 +44,7 @@ const watching = (instance: World.Instance, given: Partial<Watcher.WatchOptions>
           for (const key of [...copy.keys()].filter(isThere)) copy.delete(key)
           for (const { key, value } of entries) copy.set(key, atob(value))
         }
-        yield* Effect.sleep(pace)
+        yield* Effect.sleep(slow.pace)
       })
     yield* Watcher.news({ ...options, ...given }).pipe(
       Stream.runForEach((all) => Effect.forEach(all, learn, { discard: true })),
@@ -198,7 +204,7 @@ describe("a prefix of many keys", () => {
         )
       })
       yield* put(source, ...hundred)
-      const { isComplete, isRight } = yield* watching(instance)
+      const { isComplete, isRight } = yield* watching(instance, { keysEach: 12 })
       yield* until(isComplete)
       for (let i = 0; i < 30; i++) yield* put(source, ...named(7, String.fromCodePoint(0x4e00 + i)))
       yield* until(isComplete)
@@ -301,7 +307,7 @@ describe("a prefix of many keys", () => {
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...hundred)
-      const { isComplete, isRight, names } = yield* watching(yield* World.instance(), {}, 3_000)
+      const { isComplete, isRight, names } = yield* watching(yield* World.instance(), {}, { pace: 3_000 })
       yield* until(isComplete, "20 minutes")
       const before = names().length
       for (let i = 0; i < 50; i++) {
@@ -328,12 +334,70 @@ describe("a prefix of many keys", () => {
         "global/x\ny",
         "global/é/"
       )
-      const { isComplete, isRight } = yield* watching(yield* World.instance())
+      const { isComplete, isRight, names } = yield* watching(yield* World.instance())
       yield* until(isComplete)
       expect(yield* isRight).toBe(true)
       for (const key of ["global/", "global/a", "global/a//b", "global/../c", "global/x\ny", "global/é/"]) {
         yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, key, "other"))
         expect(yield* until(isRight)).toBeLessThan(1_500)
       }
+      // A read of everything could be older than what a part has said meanwhile.
+      expect(names().filter((name) => name === "global/")).toEqual([])
+    }))
+
+  it("with more beginnings than there may be queries for is watched as one", () =>
+    Effect.gen(function* () {
+      const letters = Array.from({ length: 80 }, (_, i) => String.fromCodePoint(0x4e00 + i))
+      yield* put(source, ...letters.map((letter) => `global/${letter}`))
+      const { isRight, names } = yield* watching(yield* World.instance())
+      yield* until(isRight)
+      yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/丁", "other"))
+      expect(yield* until(isRight)).toBeLessThan(100)
+      yield* Effect.sleep("2 minutes")
+      expect(new Set(names())).toEqual(new Set(["global/"]))
+      // As soon as it can be, it is divided.
+      yield* remove(source, ...letters.slice(60).map((letter) => `global/${letter}`))
+      yield* until(isRight)
+      yield* Effect.sleep("2 seconds")
+      yield* put(source, "global/丁")
+      expect(yield* until(isRight)).toBeLessThan(1_000)
+      expect(names().filter((name) => name.startsWith("complete")).length).toBeGreaterThan(0)
+    }))
+
+  it("shows a delete that its source has forgotten while it was away, in a range without a query too", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      const { isComplete, isRight } = yield* watching(instance, { shards: 4, keysEach: 12 })
+      yield* until(isComplete)
+      yield* instance.network.disturb(Network.on(/dc=nyc1/, Network.refused))
+      // None of them is the newest of its range: their going leaves no trace in its index after 15 minutes.
+      yield* remove(source, ...[..."abcdefghij"].map((letter) => `global/${letter}1`))
+      yield* Effect.sleep("20 minutes")
+      yield* instance.network.heal
+      expect(yield* until(isRight)).toBeLessThan(10_000)
+    }))
+
+  it("or that it has forgotten while one was about to look which of its parts had changed", () =>
+    Effect.gen(function* () {
+      const two = (letter: string) =>
+        Array.from({ length: 100 }, (_, i) => `${letter}${String(i).padStart(2, "0")}`)
+      yield* put(source, ...["a", "b", "c"].flatMap(two).map((name) => `global/${name}`))
+      const instance = yield* World.instance()
+      const { isComplete, isRight, names } = yield* watching(instance, { shards: 3, keysEach: 12 })
+      yield* until(isComplete)
+      let isAway = false
+      yield* instance.network.disturb((sent, pass) => {
+        // Some have been looked at by then.
+        isAway ||= sent.target.includes("/global/a4?")
+        return isAway && sent.target.includes("dc=nyc1") ? Network.refused(sent, pass) : pass
+      })
+      yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/a05", "other"))
+      yield* until(Effect.sync(() => isAway))
+      expect(names().at(-1)).toBe("global/a0")
+      yield* remove(source, "global/a11")
+      yield* Effect.sleep("20 minutes")
+      yield* instance.network.heal
+      expect(yield* until(isRight)).toBeLessThan(10_000)
     }))
 })

@@ -5,61 +5,63 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { Answer } from "../../ConsulHttp.js"
-import { under } from "../../KeyRange.js"
+import type { ConsulError } from "../../ConsulError.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
 import * as Layout from "../Layout.js"
 import * as Shards from "./Shards.js"
 import { current, retrying, type Source } from "./Source.js"
-import { isSmall, type Queries, type Say, type Watch } from "./Ways.js"
+import { divide, isSmall, type Queries, type Say, type Watch } from "./Ways.js"
 
-/** Ranges that nobody watches are looked at one by one, unless they are so many that reading everything is cheaper. */
-const mostLoose = 64
+/** The keys that there are, `from` when they were listed, and the parts to watch them in. */
+interface Divided {
+  readonly from: Blocking.From
+  readonly names: ReadonlyArray<string>
+  readonly layout: Layout.Layout
+}
 
-/** Says snapshots of parts, and when they are complete, until the keys are too few or their history is another one. */
+/** What there is to be watched in parts; none where it is better watched as a whole. */
+export const begin = (source: Source, options: Watch): Effect.Effect<Option.Option<Divided>, ConsulError> =>
+  Effect.gen(function* () {
+    const { index, value } = yield* retrying(source.names(options.prefix, current))
+    const names = Layout.sorted(value)
+    const from = { index, at: yield* Clock.currentTimeMillis }
+    return Option.map(divide(options, names), (layout) => ({ from, names, layout }))
+  })
+
+/** Says snapshots of parts, and when they are complete, until they serve no more or their history is another one. */
 export const watch = (
   sources: Effect.Effect<Source, never, Scope.Scope>,
-  { keysEach, prefix, shards: most }: Watch,
+  options: Watch,
   { parts, whole }: Queries,
   say: Say,
-  first: Answer<ReadonlyArray<string>>
+  first: Divided
 ) =>
   Effect.gen(function* () {
+    const { keysEach, prefix } = options
     const source = yield* sources
-    const limits: Layout.Limits = { shards: most, keysEach }
-    let names = Layout.sorted(first.value)
-    let { index } = first
-    let layout = Layout.make(prefix, names, limits)
+    let { from, layout, names } = first
     let reshaped = true
     let completed = 0
 
     const tell = (found: Shards.Found) => say({ _tag: "Snapshot", ...found, of: names.length })
     const shards = yield* Shards.make(sources, parts, tell)
 
-    /** What no shard can hold. */
-    const readRest = Effect.gen(function* () {
-      if (layout.isComplete && layout.loose.length <= mostLoose) return yield* shards.look(layout.loose)
-      const range = under(prefix)
-      const { index: now, value } = yield* retrying(source.read(range, current))
-      yield* tell({ ...value, range, index: now, rewound: false, isCertain: true })
-      index = Math.max(index, now)
-    })
-
-    /** Says what the names show, and the shards do not. */
-    const adopt = Effect.gen(function* () {
-      if (!Layout.serves(layout, names)) {
-        layout = Layout.make(prefix, names, limits)
-        reshaped = true
-      }
-      yield* shards.watch(layout.shards)
-      yield* shards.begun
-      yield* readRest
-    })
+    /**
+     * Watches the parts of a layout, and says what is in no shard; `since` that is known to be unmoved where its index
+     * is.
+     */
+    const adopt = (since: Blocking.From) =>
+      Effect.gen(function* () {
+        yield* shards.watch(layout.shards)
+        yield* shards.begun
+        yield* shards.look(layout.loose, since)
+      })
 
     const complete = Effect.gen(function* () {
-      yield* say({ _tag: "Complete", index, names, reshaped })
+      yield* say({ _tag: "Complete", index: from.index, names, reshaped })
       reshaped = false
       completed = yield* Clock.currentTimeMillis
     })
@@ -74,13 +76,13 @@ export const watch = (
     })
 
     /**
-     * Waits until something under the prefix has changed, and says each minute that nothing has. False when its history
-     * is another one now.
+     * Waits until something under the prefix may have changed, and says each minute that nothing has. Answers since when;
+     * none when its history is another one now.
      */
     const changed = Effect.gen(function* () {
       const separator = Layout.separator(prefix, names)
       for (;;) {
-        const { next } = yield* Blocking.ask({ index, wait: Schedules.watchWait }, (wait) =>
+        const { isFresh, next } = yield* Blocking.ask(from, Schedules.watchWait, (wait) =>
           wait.index === 0
             ? source.names(prefix, current)
             : whole.ask(
@@ -89,30 +91,42 @@ export const watch = (
                 source.names(prefix, { ...wait, separator })
               )
         )
-        if (next !== index) return next > index
+        if (next.index < from.index) return Option.none()
+        if (isFresh) return Option.some(Blocking.start)
+        if (next.index > from.index) return Option.some(from)
+        from = next
         yield* complete
       }
     })
 
     const follow = Effect.gen(function* () {
-      yield* adopt
+      yield* adopt(Blocking.start)
       // What has just begun has been read after the names.
       yield* complete
       yield* shards.wait
       let pause = Schedules.lookInterval
       for (;;) {
-        if (!(yield* changed)) return
+        const since = yield* changed
+        if (Option.isNone(since)) return
+        let known = since.value
         for (let isComplete = false; !isComplete; ) {
           // The parts are told of the change at the same moment: what they do about it comes first.
           const areBusy = yield* areBusyAfter(pause)
           const [took, answer] = yield* Effect.timed(retrying(source.names(prefix, current)))
           if (isSmall(answer.value.length, keysEach)) return
           // Another history: nothing that was said of this one counts.
-          if (answer.index < index) return
+          if (answer.index < from.index) return
           pause = Schedules.lookPause(took)
           names = Layout.sorted(answer.value)
-          index = answer.index
-          yield* adopt
+          from = { index: answer.index, at: yield* Clock.currentTimeMillis }
+          if (!Layout.serves(layout, names)) {
+            const divided = divide(options, names)
+            if (Option.isNone(divided)) return
+            layout = divided.value
+            reshaped = true
+          }
+          yield* adopt(known)
+          known = from
           const due = completed + Duration.toMillis(Schedules.vouchInterval)
           isComplete = !areBusy || reshaped || (yield* Clock.currentTimeMillis) >= due
         }

@@ -46,8 +46,11 @@ export interface Shards {
    * does not say it is watched anew.
    */
   readonly vouch: Effect.Effect<void, ConsulError>
-  /** Looks at ranges that nobody watches, and says which of them have changed since the last look. */
-  readonly look: (ranges: ReadonlyArray<KeyRange>) => Effect.Effect<void, ConsulError>
+  /**
+   * Looks at ranges that nobody watches, and says which of them have changed since the last look. It is known of each
+   * that nothing had until `since`.
+   */
+  readonly look: (ranges: ReadonlyArray<KeyRange>, since: Blocking.From) => Effect.Effect<void, ConsulError>
   /**
    * From now on each shard waits for what is newer than what it said. Until then none has a query that blocks: one is
    * not to be taken back, and whoever wants to know only what there is leaves none behind.
@@ -105,15 +108,19 @@ export const make = (
       })
 
     /**
-     * Reads a range unless its index is the one in `known`, and says what is there. Never stale. Answers whether there
-     * was something to say.
+     * Reads a range unless its index is the one in `known`, where it is known that nothing had changed until `since`, and
+     * says what is there. Never stale. Answers whether there was something to say.
      */
     const examine =
-      ({ moved, read }: Pick<Source, "moved" | "read">, known: Map<string, number>) =>
+      (
+        { moved, read }: Pick<Source, "moved" | "read">,
+        known: Map<string, number>,
+        since: Pick<Blocking.From, "at">
+      ) =>
       (range: KeyRange) =>
         Effect.gen(function* () {
           const { exact, prefix } = range
-          const before = known.get(prefix)
+          const before = (yield* Blocking.isTrusted(since)) ? known.get(prefix) : undefined
           if (before !== undefined && !exact) {
             const { index } = yield* moved(prefix, current)
             if (index === before) return false
@@ -160,26 +167,31 @@ export const make = (
 
     /**
      * Asks on and on, `throttle`d where that does not block, and deals with every answer that may hold something new
-     * before the next question.
+     * before the next question. `last` is the index of the answer before, and nothing had changed until `since`.
      */
     const chain = <A>(
       one: Running,
       throttle: <B>(step: Effect.Effect<B, ConsulError>) => Effect.Effect<B, ConsulError>,
       query: (wait: Blocking.Wait) => Effect.Effect<Answer<A>, ConsulError>,
-      use: (link: Blocking.Link<A>, last: number) => Effect.Effect<void, ConsulError>
+      use: (
+        link: Blocking.Link<A>,
+        before: { readonly last: number; readonly since: Blocking.From }
+      ) => Effect.Effect<void, ConsulError>
     ) =>
       Effect.gen(function* () {
-        let from = 0
+        let from = Blocking.start
         let last = 0
         for (;;) {
           one.isAsking = true
-          const wait = from === 0 ? Duration.zero : yield* patience
-          const asked = Blocking.ask({ index: from, wait }, query)
-          const step = Effect.tap(asked, (link) => {
+          const isBegun = from.index > 0
+          const wait = isBegun ? yield* patience : Duration.zero
+          const since = from
+          const step = Effect.tap(Blocking.ask(from, wait, query), (link) => {
             one.isAsking = false
-            return link.index !== last || link.isFresh ? use(link, last) : Effect.void
+            if (link.index === last && !link.isFresh) return Effect.void
+            return use(link, { last, since: link.isFresh ? Blocking.start : since })
           })
-          const link = yield* from === 0 ? throttle(step) : step
+          const link = yield* isBegun ? step : throttle(step)
           yield* SubscriptionRef.set(one.said, link.index)
           last = link.index
           from = link.next
@@ -189,7 +201,7 @@ export const make = (
     const follow = (one: Running, source: Source) => {
       const { parts, range } = one.shard
       if (parts.length <= 1) {
-        return chain(one, reads, askingAll(range, source), ({ index, isFresh, value }, last) =>
+        return chain(one, reads, askingAll(range, source), ({ index, isFresh, value }, { last }) =>
           Option.match(value, {
             onNone: () => Effect.void,
             onSome: (all) => tell({ ...all, range, index, rewound: index < last, isCertain: isFresh })
@@ -205,12 +217,11 @@ export const make = (
           wait.index === 0
             ? source.moved(range.prefix, current)
             : blocking("moved", range, wait, (wait) => source.moved(range.prefix, wait)),
-        ({ isFresh }) =>
+        ({ isFresh }, { since }) =>
           Effect.gen(function* () {
-            if (isFresh) known.clear()
             const changed = new Set<KeyRange>()
             for (const some of Arr.chunksOf(order, isFresh ? parts.length : examinedAtOnce)) {
-              const told = yield* Effect.forEach(some, examine(source, known), {
+              const told = yield* Effect.forEach(some, examine(source, known, since), {
                 concurrency: "unbounded"
               })
               for (const [i, range] of some.entries()) if (told[i] === true) changed.add(range)
@@ -280,8 +291,15 @@ export const make = (
           discard: true
         })
       ).pipe(Effect.zipRight(begun)),
-      look: (ranges) =>
-        Effect.forEach(ranges, examine(own, looked), { concurrency: "unbounded", discard: true }),
+      look: (ranges, since) =>
+        Effect.suspend(() => {
+          const wanted = new Set(ranges.map(({ prefix }) => prefix))
+          for (const prefix of looked.keys()) if (!wanted.has(prefix)) looked.delete(prefix)
+          return Effect.forEach(ranges, examine(own, looked, since), {
+            concurrency: "unbounded",
+            discard: true
+          })
+        }),
       wait: Effect.flatMap(Clock.currentTimeMillis, (now) => Deferred.succeed(waitingSince, now)),
       activity: Effect.sync(() => activity),
       failure: Deferred.await(failed)

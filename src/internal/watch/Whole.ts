@@ -2,31 +2,35 @@
  * Watches a prefix of few keys as a whole, with one query, which sends all of it again for each change.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { under } from "../../KeyRange.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
+import * as Layout from "../Layout.js"
 import { current, type Source } from "./Source.js"
-import { isLarge, type Queries, type Say, type Watch } from "./Ways.js"
+import { divide, isLarge, type Queries, type Say, type Watch } from "./Ways.js"
 
 /** Says a snapshot of the whole for each answer, until there are too many keys for that. */
-export const watch = (source: Source, { keysEach, prefix, shards }: Watch, { whole }: Queries, say: Say) =>
+export const watch = (source: Source, options: Watch, { whole }: Queries, say: Say) =>
   Effect.gen(function* () {
+    const { keysEach, prefix } = options
     const range = under(prefix)
-    let from = 0
+    let from = Blocking.start
     let last = 0
     for (;;) {
-      const { index, isFresh, next, value } = yield* Blocking.ask(
-        { index: from, wait: Schedules.watchWait },
-        (wait) =>
-          // What a chain begins with is compared with nothing older, which would show that it is stale.
-          wait.index === 0
-            ? source.read(range, current)
-            : whole.ask({ kind: "keys", of: prefix }, wait.index, source.read(range, wait))
+      const { index, isFresh, next, value } = yield* Blocking.ask(from, Schedules.watchWait, (wait) =>
+        // What a chain begins with is compared with nothing older, which would show that it is stale.
+        wait.index === 0
+          ? source.read(range, current)
+          : whole.ask({ kind: "keys", of: prefix }, wait.index, source.read(range, wait))
       )
       const of = value.entries.length
       const rewound = index < last
       yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
-      if (shards > 1 && isLarge(of, keysEach)) return
+      if (isLarge(of, keysEach)) {
+        const names = value.entries.map(({ key }) => key)
+        if (Option.isSome(divide(options, Layout.sorted(names)))) return
+      }
       from = next
       last = index
     }
