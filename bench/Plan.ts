@@ -30,6 +30,8 @@ export interface Plan {
   /** Of each rate. */
   readonly rateSeconds: number
   readonly burst: number
+  /** Between a first sync and what is measured at rest. */
+  readonly restSeconds: number
   readonly idleSeconds: number
   readonly reconcileSeconds: number
   /** First syncs, as long as all of them together take less than a minute. */
@@ -78,6 +80,7 @@ const full = {
   rates: [100, 250, 500, 1000, 2000, 4000],
   rateSeconds: 5,
   burst: 10_000,
+  restSeconds: 60,
   idleSeconds: 30,
   reconcileSeconds: 20,
   repetitions: 3
@@ -88,6 +91,7 @@ const quick: typeof full = {
   rates: [100, 500],
   rateSeconds: 2,
   burst: 1000,
+  restSeconds: 1,
   idleSeconds: 4,
   reconcileSeconds: 4,
   repetitions: 1
