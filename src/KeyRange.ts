@@ -74,3 +74,11 @@ export const original = (
   { destinationPrefix, prefix }: Pick<Mapping, "prefix" | "destinationPrefix">,
   range: KeyRange
 ): KeyRange => ({ ...range, prefix: prefix + range.prefix.slice(destinationPrefix.length) })
+
+/**
+ * The same for equal ranges alone.
+ *
+ * @since 0.2.0
+ * @category text
+ */
+export const id = ({ exact, prefix }: KeyRange): string => `${exact ? "=" : "<"}${prefix}`

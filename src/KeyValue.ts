@@ -145,11 +145,17 @@ export const decodeNames = (json: string): Either.Either<ReadonlyArray<string>, 
  * @category decoding
  */
 export const decodeResults = (json: string): Either.Either<ReadonlyArray<KeyValue>, string> =>
+  Either.map(decodeTree(json), ({ entries }) => entries)
+
+/**
+ * Decodes the entries in the answer to a transaction that reads all of a prefix.
+ *
+ * @since 0.2.0
+ * @category decoding
+ */
+export const decodeTree = (json: string): Either.Either<KeyValues, string> =>
   Either.flatMap(results(json), (all) =>
-    Either.map(
-      gather(all.map((result) => (isRecord(result) ? result["KV"] : undefined))),
-      ({ entries }) => entries
-    )
+    gather(all.map((result) => (isRecord(result) ? result["KV"] : undefined)))
   )
 
 /**

@@ -7,7 +7,8 @@ import * as Data from "effect/Data"
 
 /**
  * `value` is base64, `flags` a uint64. `Cas` with index 0 creates the key only if it is absent. `CheckSession`
- * fails unless exactly that session holds the key.
+ * fails unless exactly that session holds the key. `GetTree` answers with all entries whose keys start with `key`, values
+ * and all.
  *
  * @since 0.1.0
  * @category models
@@ -21,6 +22,7 @@ export type Operation = Data.TaggedEnum<{
   Unlock: { readonly key: string; readonly value: string; readonly flags: bigint; readonly session: string }
   CheckIndex: { readonly key: string; readonly index: number }
   CheckSession: { readonly key: string; readonly session: string }
+  GetTree: { readonly key: string }
 }>
 
 /**
@@ -37,7 +39,8 @@ const verbs: Record<Operation["_tag"], string> = {
   Lock: "lock",
   Unlock: "unlock",
   CheckIndex: "check-index",
-  CheckSession: "check-session"
+  CheckSession: "check-session",
+  GetTree: "get-tree"
 }
 
 /**

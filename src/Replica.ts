@@ -146,7 +146,7 @@ export const make = Effect.fnUntraced(function* (
       isAhead: false,
       ...Verdict.none,
       deleted: 0,
-      repaired: [],
+      confirmed: new Map(),
       comparison: {
         since: yield* Clock.currentTimeMillis,
         held: contents.size,
@@ -246,9 +246,12 @@ export const make = Effect.fnUntraced(function* (
         ...watched(replication),
         range: KeyRange.original(mapping, range)
       })
-      const { difference } = yield* doubt.asIs(replica, snapshot)
-      written = write(written, pass, difference.writes)
-      for (const key of difference.missing) gone.add(key)
+      const compared = yield* doubt.asConfirmed(written, snapshot)
+      written = {
+        ...write(written, pass, compared.difference.writes),
+        confirmed: Doubt.confirmedAfter(written, compared)
+      }
+      for (const key of compared.difference.missing) gone.add(key)
     }
     const counted = counting(written, { extra: gone.size })
     if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
@@ -331,18 +334,15 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** Takes in what was read of the source, as it is believed. */
-  const take = (course: Course, pass: Pass, { difference, snapshot }: Doubt.Compared): Course => {
-    const { entries, index, isCertain, of, range } = snapshot
-    const { missing, writes } = difference
+  const take = (course: Course, pass: Pass, compared: Doubt.Compared): Course => {
+    const { entries, index, of, range } = compared.snapshot
+    const { missing, writes } = compared.difference
     const written = write(course.replica, pass, writes)
     pass.reach(index)
-    const { comparison, repaired } = written
+    const { comparison } = written
     const replica: Replica = {
       ...written,
-      // One that is certain is of the source as it is now, be its history another one.
-      repaired: repaired.filter(
-        (one) => !KeyRange.overlap(one.range, range) || (!isCertain && index < one.index)
-      ),
+      confirmed: Doubt.confirmedAfter(written, compared),
       comparison: {
         ...comparison,
         compared: comparison.compared + entries.length,
@@ -405,7 +405,7 @@ export const make = Effect.fnUntraced(function* (
     const wanted = new Set(
       snapshots.flatMap(({ entries }) => entries.flatMap(({ key }) => Option.toArray(rename(mapping, key))))
     )
-    const repaired = yield* follow({ ...replica, looked }, snapshots, doubt.asIs)
+    const repaired = yield* follow({ ...replica, looked }, snapshots, doubt.asConfirmed)
     const drift = Diff.drift(
       {
         changed: drifted.flatMap(({ found }) => found.changed),
@@ -415,7 +415,7 @@ export const make = Effect.fnUntraced(function* (
       (key) => wanted.has(key)
     )
     yield* notices.drift(drift, drift.extra === 0 || (deletes && repaired.held.size === 0))
-    return { ...repaired, repaired: snapshots.map(({ index, range }) => ({ index, range })) }
+    return repaired
   })
 
   return { takeOver, catchUp, reconcile }

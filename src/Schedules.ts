@@ -154,3 +154,12 @@ export const brokenOffPause = Duration.seconds(1)
  * @category intervals
  */
 export const indexTrust = Duration.minutes(10)
+
+/**
+ * How long an answer may be on its way and wait to be dealt with, while newer ones are. The body of a large one may take
+ * two minutes to arrive.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const answerLife = Duration.minutes(3)

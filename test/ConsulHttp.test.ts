@@ -397,28 +397,44 @@ describe("ConsulHttp", () => {
       })
     )
 
-    it.effect("list a prefix that a path cannot name by a shorter one, and keep what is under it", () =>
-      Effect.gen(function* () {
-        const sim = yield* SimConsul.SimConsul
-        for (const key of ["a/", "a/b", "a//", "a//b", "a//c/d", "a/.hidden", "b", "/root", "a\nb"]) {
-          yield* sim.put("nyc1", key, "v")
-        }
-        const network = Network.make(sim.httpClient)
-        const { kv } = yield* client(network)
-        const listed = (prefix: string) =>
-          Effect.map(kv.list(prefix), ({ value }) => value.entries.map(({ key }) => key))
-        expect(yield* listed("a//")).toEqual(["a//", "a//b", "a//c/d"])
-        expect(network.sent.at(-1)?.target).toBe("/v1/kv/a/?recurse=")
-        expect(yield* listed("a/.")).toEqual(["a/.hidden"])
-        expect(yield* listed("/")).toEqual(["/root"])
-        expect(yield* listed("a\n")).toEqual(["a\nb"])
-        expect(yield* listed("a/x//")).toEqual([])
-        expect((yield* kv.keys("a//")).value).toEqual(["a//", "a//b", "a//c/d"])
-        expect((yield* kv.keys("a//", { separator: "/" })).value).toEqual(["a//", "a//b", "a//c/"])
-        expect((yield* kv.get("a//b")).value).toMatchObject({ _tag: "Some", value: { key: "a//b" } })
-        expect((yield* kv.get("a//")).value).toMatchObject({ _tag: "Some", value: { key: "a//" } })
-        expect((yield* kv.get("a//x")).value).toEqual(Option.none())
-      }).pipe(Effect.provide(SimConsul.layer()))
+    it.effect(
+      "read a prefix that a path cannot name by a transaction, with the index of the part that one can",
+      () =>
+        Effect.gen(function* () {
+          const sim = yield* SimConsul.SimConsul
+          for (const key of ["a/", "a/b", "a//", "a//b", "a//c/d", "a/.hidden", "b", "/root", "a\nb"]) {
+            yield* sim.put("nyc1", key, "v")
+          }
+          const network = Network.make(sim.httpClient)
+          const { kv } = yield* client(network)
+          const listed = (prefix: string) =>
+            Effect.map(kv.list(prefix), ({ value }) => value.entries.map(({ key }) => key))
+          expect(yield* listed("a//")).toEqual(["a//", "a//b", "a//c/d"])
+          expect(network.sent.map(({ body, target }) => target + body)).toEqual([
+            "/v1/kv/a/?keys=",
+            '/v1/txn?consistent=[{"KV":{"Verb":"get-tree","Key":"a//"}}]'
+          ])
+          expect((yield* kv.list("a//")).index).toBe((yield* kv.moved("a/")).index)
+          expect(yield* listed("a/.")).toEqual(["a/.hidden"])
+          expect(yield* listed("/")).toEqual(["/root"])
+          expect(yield* listed("a\n")).toEqual(["a\nb"])
+          expect(yield* listed("a/x//")).toEqual([])
+          expect((yield* kv.keys("a//")).value).toEqual(["a//", "a//b", "a//c/d"])
+          expect((yield* kv.keys("a//", { separator: "/" })).value).toEqual(["a//", "a//b", "a//c/"])
+          expect((yield* kv.get("a//b")).value).toMatchObject({ _tag: "Some", value: { key: "a//b" } })
+          expect((yield* kv.get("a//")).value).toMatchObject({ _tag: "Some", value: { key: "a//" } })
+          expect((yield* kv.get("a//x")).value).toEqual(Option.none())
+          const { index } = yield* kv.moved("a//")
+          const waiting = { index, wait: "1 second" } as const
+          const [later, all] = yield* Effect.all([kv.newer("a//", waiting), kv.list("a//", waiting)], {
+            concurrency: "unbounded"
+          }).pipe(Effect.zipLeft(TestClock.adjust("2 seconds"), { concurrent: true }))
+          // Nothing new is no reason to leave anything out.
+          expect([later.value, all.value.entries.length]).toEqual([Option.none(), 3])
+          expect((yield* kv.newer("a//", { ...waiting, index: index - 1 })).value).toMatchObject({
+            _tag: "Some"
+          })
+        }).pipe(Effect.provide(SimConsul.layer()))
     )
 
     it.effect(

@@ -7,10 +7,10 @@
  * there is a range of its own. So the ranges of a layout are disjoint, and every key that was there is in one of them;
  * a key that is new can fall between them.
  *
- * A range that no path of a URL can name (`a//`) is read with all that its longest part holds that one can, and asked for
- * as that is: it gets no blocking query, and is not divided.
+ * A range that no path of a URL can name (`a//`) cannot be waited for, only for the nearest that one can, which moves more
+ * often: it gets no blocking query.
  */
-import { contains, type KeyRange, only, under } from "../KeyRange.js"
+import { contains, equals, type KeyRange, only, under } from "../KeyRange.js"
 import { isNameable } from "./consul/keyPath.js"
 
 /** `shards` is the most blocking queries at once, `keysEach` how many keys a range may hold before it is divided. */
@@ -28,15 +28,23 @@ export interface Shard {
   readonly parts: ReadonlyArray<KeyRange>
 }
 
+/** A range that is read at once, and how many keys it held when the layout was made. */
+interface Sized {
+  readonly range: KeyRange
+  readonly keys: number
+}
+
 /**
- * `loose` are ranges without a blocking query. `keys` is how many keys the layout was made for, `most` how many of them a
- * range may hold: more than asked for where one cannot be divided.
+ * `loose` are ranges without a blocking query. `all` are the parts of the shards and the loose ranges, in order, for
+ * `keys` in all, of which `watched` are in shards. A range holds up to `keysEach`, or more where it cannot be divided.
  */
 export interface Layout {
   readonly shards: ReadonlyArray<Shard>
   readonly loose: ReadonlyArray<KeyRange>
+  readonly all: ReadonlyArray<Sized>
   readonly keys: number
-  readonly most: number
+  readonly watched: number
+  readonly keysEach: number
 }
 
 /** Some of the sorted keys, from `low` up to but not with `high`. */
@@ -81,17 +89,19 @@ const endOf = (names: ReadonlyArray<string>, prefix: string, from: number, high:
   return low
 }
 
-/** One that holds these keys and no other of the node, and can be named; of two the wider, which finds more new keys. */
-const rangeOf = (names: ReadonlyArray<string>, prefix: string, low: number, high: number): KeyRange =>
-  [
-    under(prefix),
-    under(commonPrefix(names, { range: under(prefix), low, high })),
-    ...(high - low === 1 ? [only(names[low] ?? "")] : [])
-  ].find(canName) ?? under(prefix)
+/** Holds these keys and no other of the node: the wider of two that a path can name, which finds more new keys. */
+const rangeOf = (names: ReadonlyArray<string>, prefix: string, low: number, high: number): KeyRange => {
+  const wider = under(prefix)
+  const narrower = under(commonPrefix(names, { range: wider, low, high }))
+  return [wider, narrower].find(canName) ?? wider
+}
 
-/** By the character after the common prefix. None where that would be no division, or one that cannot be read by itself. */
+/**
+ * By the character after the common prefix; a child that no path can name is divided further where that helps. None
+ * where it would be no division, or where no child could be named: then it is one read for as much as several.
+ */
 const split = (names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | undefined => {
-  if (!canName(node.range) || node.range.exact || node.high - node.low < 2) return undefined
+  if (node.range.exact || node.high - node.low < 2) return undefined
   const common = commonPrefix(names, node)
   const children: Array<Node> = []
   for (let low = node.low; low < node.high; ) {
@@ -99,36 +109,44 @@ const split = (names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | 
     const isKey = name.length === common.length
     const prefix = isKey ? name : common + String.fromCodePoint(name.codePointAt(common.length) ?? 0)
     const high = isKey ? low + 1 : endOf(names, prefix, low, node.high)
-    children.push({ range: isKey ? only(name) : rangeOf(names, prefix, low, high), low, high })
+    const child = { range: isKey ? only(name) : rangeOf(names, prefix, low, high), low, high }
+    const divided = canName(child.range) ? undefined : split(names, child)
+    if (divided === undefined) children.push(child)
+    else children.push(...divided)
     low = high
   }
-  return children
+  return children.some(({ range }) => canName(range)) ? children : undefined
 }
 
 const sizeOf = ({ high, low }: Node): number => high - low
 
+const bySize = (a: Node, b: Node): number => sizeOf(b) - sizeOf(a)
+
 const byPrefix = (a: KeyRange, b: KeyRange): number =>
   a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0
 
-/** The ranges of at most `keysEach` keys that a node is made of, as far as it can be divided. */
-const partsOf = (
+/**
+ * Divides nodes of more than `keysEach` keys, the largest first, as long as there are no more than `most` of them, and as
+ * far as they can be divided.
+ */
+const divide = (
   names: ReadonlyArray<string>,
-  node: Node,
-  keysEach: number
-): { readonly parts: ReadonlyArray<KeyRange>; readonly most: number } => {
-  const parts: Array<KeyRange> = []
-  let most = 0
-  const open = [node]
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const divided = sizeOf(next) > keysEach ? split(names, next) : undefined
-    if (divided === undefined) {
-      parts.push(next.range)
-      most = Math.max(most, sizeOf(next))
-    } else {
-      open.push(...divided)
+  nodes: ReadonlyArray<Node>,
+  keysEach: number,
+  most: number
+): ReadonlyArray<Node> => {
+  const done: Array<Node> = []
+  const open = [...nodes].sort((a, b) => sizeOf(a) - sizeOf(b))
+  for (let largest = open.pop(); largest !== undefined; largest = open.pop()) {
+    const children = sizeOf(largest) > keysEach ? split(names, largest) : undefined
+    if (children === undefined || done.length + open.length + children.length > most) done.push(largest)
+    else {
+      open.push(...children)
+      // Without a limit, which comes first is the same.
+      if (most < Number.POSITIVE_INFINITY) open.sort((a, b) => sizeOf(a) - sizeOf(b))
     }
   }
-  return { parts: parts.sort(byPrefix), most }
+  return done.sort((a, b) => byPrefix(a.range, b.range))
 }
 
 const root = (prefix: string, names: ReadonlyArray<string>): Node => ({
@@ -137,12 +155,6 @@ const root = (prefix: string, names: ReadonlyArray<string>): Node => ({
   high: names.length
 })
 
-/** Reading so many ranges that no path can name, each with much else, is no worse than reading everything. */
-const mostUnnameable = 8
-
-const isCheap = (ranges: ReadonlyArray<KeyRange>): boolean =>
-  ranges.filter((range) => !canName(range)).length <= mostUnnameable
-
 /**
  * The ranges to read a prefix in, one after another; `names` are all of its keys, {@link sorted}.
  */
@@ -150,10 +162,14 @@ export const ranges = (
   prefix: string,
   names: ReadonlyArray<string>,
   keysEach: number
-): ReadonlyArray<KeyRange> => {
-  const { parts } = partsOf(names, root(prefix, names), keysEach)
-  return isCheap(parts) ? parts : [under(prefix)]
-}
+): ReadonlyArray<KeyRange> =>
+  divide(names, [root(prefix, names)], keysEach, Number.POSITIVE_INFINITY).map(({ range }) => range)
+
+/** Ranges without a query are looked at one by one at every change, wherever it is. */
+const mostLoose = 64
+
+/** That leaves room for some that come and go. */
+const someLoose = 48
 
 /**
  * The ranges to watch a prefix in; `names` are all of its keys, {@link sorted}. The largest are divided first, as long
@@ -165,17 +181,14 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
   const loose: Array<Node> = []
   const whole: Array<Node> = []
   while (open.length > 0) {
-    const [largest, ...others] = [...open].sort((a, b) => sizeOf(b) - sizeOf(a))
+    const [largest, ...others] = [...open].sort(bySize)
     if (largest === undefined || sizeOf(largest) <= keysEach) break
     const divided = split(names, largest)
     const isRoot = whole.length + others.length === 0 && largest.range.prefix === prefix
     const room = shards - whole.length - others.length
-    const children = (divided ?? [])
-      .filter(({ range }) => canName(range))
-      .sort((a, b) => sizeOf(b) - sizeOf(a))
+    const children = (divided ?? []).filter(({ range }) => canName(range)).sort(bySize)
     if (divided === undefined || (children.length > room && !isRoot)) {
-      if (canName(largest.range)) whole.push(largest)
-      else loose.push(largest)
+      whole.push(largest)
       open = others
       continue
     }
@@ -183,25 +196,36 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
     loose.push(...children.slice(room), ...divided.filter(({ range }) => !canName(range)))
     open = [...others, ...children.slice(0, room)]
   }
-  const divide = (node: Node) => ({ range: node.range, ...partsOf(names, node, keysEach) })
-  const watched = [...whole, ...open].map(divide)
-  const unwatched = loose.map(divide)
+  const sized = (node: Node): Sized => ({ range: node.range, keys: sizeOf(node) })
+  const watched = [...whole, ...open].map((node) => ({
+    range: node.range,
+    parts: divide(names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized)
+  }))
+  const unwatched = divide(names, loose, keysEach, someLoose).map(sized)
   return {
-    shards: watched.map(({ parts, range }) => ({ range, parts })).sort((a, b) => byPrefix(a.range, b.range)),
-    loose: unwatched.flatMap(({ parts }) => parts).sort(byPrefix),
+    shards: watched
+      .map(({ parts, range }) => ({ range, parts: parts.map(({ range }) => range) }))
+      .sort((a, b) => byPrefix(a.range, b.range)),
+    loose: unwatched.map(({ range }) => range),
+    all: [...watched.flatMap(({ parts }) => parts), ...unwatched].sort((a, b) => byPrefix(a.range, b.range)),
     keys: names.length,
-    most: Math.max(keysEach, ...[...watched, ...unwatched].map(({ most }) => most))
+    watched: [...whole, ...open].reduce((sum, node) => sum + sizeOf(node), 0),
+    keysEach
   }
 }
 
-/** Ranges without a query are looked at one by one at every change, wherever it is. */
-const mostLoose = 64
-
-/** Whether a prefix is better watched in the parts of a layout than as a whole. */
-export const isWorthwhile = ({ loose, shards }: Layout): boolean =>
-  shards.length > 0 &&
-  loose.length <= mostLoose &&
-  isCheap([...loose, ...shards.flatMap(({ parts }) => parts)])
+/**
+ * Whether a prefix is better watched in the parts of a layout than as a whole: most of its keys are in shards, and not in
+ * one of everything. `isNew` asks for some room, so that a key that comes and goes does not change the answer each time.
+ */
+export const isWorthwhile = (prefix: string, layout: Layout, isNew: boolean): boolean => {
+  const { keys, loose, shards, watched } = layout
+  return (
+    loose.length <= (isNew ? someLoose : mostLoose) &&
+    watched >= keys * (isNew ? 0.6 : 0.5) &&
+    !shards.some(({ range }) => equals(range, under(prefix)))
+  )
+}
 
 /**
  * Whether a layout still serves for the keys that there are now, {@link sorted}: each is in a range, no range is empty or
@@ -209,16 +233,19 @@ export const isWorthwhile = ({ loose, shards }: Layout): boolean =>
  */
 export const serves = (layout: Layout, names: ReadonlyArray<string>): boolean => {
   if (names.length > 2 * layout.keys || names.length < layout.keys / 2) return false
-  const all = [...layout.shards.flatMap(({ parts }) => parts), ...layout.loose].sort(byPrefix)
+  const { all, keysEach } = layout
   const counts = new Array<number>(all.length).fill(0)
   let at = 0
   for (const name of names) {
-    while (at + 1 < all.length && (all[at + 1]?.prefix ?? "") <= name) at += 1
-    const range = all[at]
-    if (range !== undefined && contains(range, name)) counts[at] = (counts[at] ?? 0) + 1
-    else return false
+    while (at + 1 < all.length && (all[at + 1]?.range.prefix ?? "") <= name) at += 1
+    const one = all[at]
+    if (one === undefined || !contains(one.range, name)) return false
+    counts[at] = (counts[at] ?? 0) + 1
   }
-  return counts.every((count, i) => count > 0 && (count <= 2 * layout.most || all[i]?.exact === true))
+  return all.every(({ keys }, i) => {
+    const count = counts[i] ?? 0
+    return count > 0 && count <= 2 * Math.max(keysEach, keys)
+  })
 }
 
 /** How many keys tell which separator folds a prefix best. */

@@ -74,7 +74,7 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
     ): Effect.Effect<void> => {
       const fresh = said.size < mostOddities ? keys.filter((key) => !said.has(key)) : []
       if (fresh.length === 0) return Effect.void
-      for (const key of fresh) said.add(key)
+      for (const key of fresh.slice(0, mostOddities - said.size)) said.add(key)
       const end = said.size < mostOddities ? "" : "; there are so many that no more are named"
       return Effect.logWarning(message(named(fresh)) + end)
     }

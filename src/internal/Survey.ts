@@ -9,7 +9,7 @@ import type { ConsulError } from "../ConsulError.js"
 import type { Consul } from "../ConsulHttp.js"
 import type { Contents } from "../Contents.js"
 import * as Diff from "../Diff.js"
-import type { KeyRange } from "../KeyRange.js"
+import { id, type KeyRange } from "../KeyRange.js"
 import { isOwned, type Mapping } from "../Mapping.js"
 import * as Schedules from "../Schedules.js"
 import * as Layout from "./Layout.js"
@@ -72,11 +72,11 @@ export const survey = Effect.fn("Survey")(function* (
   const parts = new Map<string, number>()
   const read = Effect.fnUntraced(function* (range: KeyRange) {
     const { exact, prefix } = range
-    const known = isTrusted ? looked.parts.get(prefix) : undefined
+    const known = isTrusted ? looked.parts.get(id(range)) : undefined
     if (known !== undefined && !exact && ranges.length > 1) {
       const { index } = yield* kv.moved(prefix, current)
       if (index === known) {
-        parts.set(prefix, index)
+        parts.set(id(range), index)
         return []
       }
     }
@@ -86,7 +86,7 @@ export const survey = Effect.fn("Survey")(function* (
           entries: Option.toArray(value)
         }))
       : yield* Effect.map(kv.list(prefix, current), ({ index, value }) => ({ index, entries: value.entries }))
-    parts.set(prefix, index)
+    parts.set(id(range), index)
     const found = Diff.learn(contents, mapping, range, entries)
     return found.changed.length + found.missing.length + found.extra.length === 0 ? [] : [{ range, found }]
   })

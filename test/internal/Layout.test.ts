@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import { isNameable } from "../../src/internal/consul/keyPath.js"
 import * as Layout from "../../src/internal/Layout.js"
-import { contains, type KeyRange } from "../../src/KeyRange.js"
+import { contains, type KeyRange, under } from "../../src/KeyRange.js"
 import { dense, text } from "../support/Keys.js"
 
 const prefix = "global/"
@@ -56,19 +56,6 @@ describe("Layout", () => {
       }
     )
   }
-
-  it.prop(
-    "a range that no path can name is not divided: each would be read with the same others",
-    [names(dense, 40), limits],
-    ([all, limits]) => {
-      const unnameable = rangesOf(Layout.make(prefix, all, limits)).filter(
-        ({ prefix }) => !isNameable(prefix)
-      )
-      for (const { prefix } of unnameable) {
-        expect(unnameable.filter((other) => other.prefix.startsWith(prefix))).toHaveLength(1)
-      }
-    }
-  )
 
   it.prop(
     "a layout does not serve for a key between its ranges",
@@ -125,35 +112,70 @@ describe("Layout", () => {
     expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(20)
   })
 
-  it("those are read in parts that are no larger than any other", () => {
-    const all = ["b", "c"].flatMap((first) => numbered(100, (i) => `${first}${six(i)}`))
-    const layout = Layout.make(prefix, all, { shards: 1, keysEach: 10 })
+  it("those are divided as others are, as long as they do not become too many", () => {
+    const all = ["b", "c", "d"].flatMap((first) => numbered(100, (i) => `${first}${six(i)}`))
+    const layout = Layout.make(prefix, all, { shards: 1, keysEach: 3 })
     expect(layout.shards).toHaveLength(1)
-    expect(layout.loose).toHaveLength(10)
-    expect(Math.max(...rangesOf(layout).map((range) => count(all, range)))).toBe(10)
+    expect(layout.loose.length).toBeLessThanOrEqual(48)
+    expect(layout.loose.length).toBeGreaterThan(40)
+    expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(10)
     expect(Layout.serves(layout, all)).toBe(true)
   })
 
+  const isWorthwhile = (all: ReadonlyArray<string>, limits: Layout.Limits) =>
+    Layout.isWorthwhile(prefix, Layout.make(prefix, all, limits), true)
+
   it("keys that no path can name are looked at beside the parts of the others, without a query", () => {
     const all = [...numbered(1_000, (i) => `k${six(i)}`), `${prefix}/slashed`, `${prefix}a\nb`].sort()
-    const layout = Layout.make(prefix, all, { shards: 8, keysEach: 200 })
+    const limits = { shards: 8, keysEach: 200 }
+    const layout = Layout.make(prefix, all, limits)
     expect(layout.loose).toEqual([{ prefix: `${prefix}/`, exact: false }])
     expect(layout.shards.map(({ range }) => range.prefix)).toContain(`${prefix}a`)
-    expect(Layout.isWorthwhile(layout)).toBe(true)
-    expect(Layout.ranges(prefix, all, 200).length).toBeGreaterThan(5)
+    expect(isWorthwhile(all, limits)).toBe(true)
   })
 
-  it("of which many make reading everything at once the better way", () => {
-    const beginnings = Array.from({ length: 20 }, (_, i) => String.fromCodePoint(0xe000 + i))
-    const all = [...numbered(1_000, (i) => `k${six(i)}`), ...beginnings.map((first) => prefix + first)].sort()
-    expect(Layout.isWorthwhile(Layout.make(prefix, all, { shards: 8, keysEach: 200 }))).toBe(false)
-    expect(Layout.ranges(prefix, all, 200)).toEqual([{ prefix, exact: false }])
+  it("where none can be named, all that they begin with is one part, with a query", () => {
+    const all = [...numbered(1_000, (i) => `k${six(i)}`), ...numbered(1_000, (i) => `x//${six(i)}`)]
+    const limits = { shards: 8, keysEach: 200 }
+    const layout = Layout.make(prefix, all, limits)
+    expect(layout.loose).toEqual([])
+    expect(layout.shards).toContainEqual({ range: under(`${prefix}x`), parts: [under(`${prefix}x`)] })
+    expect(isWorthwhile(all, limits)).toBe(true)
   })
 
-  it("and so do a hundred beginnings that there are no queries for", () => {
+  it("names that begin with a dot are divided as others are, though no path can end with it", () => {
+    const all = [...numbered(1_000, (i) => `.${six(i)}`), ...numbered(500, (i) => `.env${six(i)}`)].sort()
+    const layout = Layout.make(prefix, all, { shards: 20, keysEach: 200 })
+    expect(layout.loose).toEqual([])
+    expect(layout.shards.length).toBeGreaterThan(5)
+  })
+
+  it.each([
+    ["ids of 62 characters", 62, 100_000, 56],
+    ["ids of 62 characters, of fewer queries", 62, 100_000, 40],
+    ["ids of 16 characters, of fewer queries", 16, 30_000, 10]
+  ])("%s are watched in parts, with few ranges that have no query", (_, radix, count, shards) => {
+    const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".slice(0, radix)
+    const id = (i: number) =>
+      Array.from({ length: 5 }, (_, j) => digits[Math.floor(i / radix ** j) % radix]).join("")
+    const all = Layout.sorted(numbered(count, (i) => id(i * 7919)))
+    expect(isWorthwhile(all, { shards, keysEach: 1_500 })).toBe(true)
+  })
+
+  it("a hundred beginnings that there are no queries for are better watched as one", () => {
     const all = Array.from({ length: 100 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
-    expect(Layout.isWorthwhile(Layout.make(prefix, all, { shards: 40, keysEach: 10 }))).toBe(true)
-    expect(Layout.isWorthwhile(Layout.make(prefix, all, { shards: 30, keysEach: 10 }))).toBe(false)
+    expect(isWorthwhile(all, { shards: 60, keysEach: 10 })).toBe(true)
+    expect(isWorthwhile(all, { shards: 30, keysEach: 10 })).toBe(false)
+  })
+
+  it("and so are keys most of which are in ranges without a query, or that cannot be divided", () => {
+    const slashed = [`${prefix}a`, ...numbered(1_000, (i) => `/${six(i)}`)].sort()
+    expect(isWorthwhile(slashed, { shards: 8, keysEach: 200 })).toBe(false)
+    const few = Array.from({ length: 40 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
+    expect(isWorthwhile(few, { shards: 2, keysEach: 10 })).toBe(false)
+    expect(
+      Layout.isWorthwhile("a//", Layout.make("a//", ["a//b", "a//c"], { shards: 8, keysEach: 1 }), true)
+    ).toBe(false)
   })
 
   it("characters are never cut in half", () => {

@@ -1,6 +1,5 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as DeleteLimit from "../../src/DeleteLimit.js"
 import { under } from "../../src/KeyRange.js"
 import { LeaderLock } from "../../src/LeaderLock.js"
@@ -152,21 +151,61 @@ describe("a pass", () => {
       })
     ))
 
-  it("believes a part again after a repair, once it was read for certain, be its index lower by then", () =>
+  /** A new key at the source that a repair has read, and what was read of the parts before. */
+  const repairing = (passes: Replica.Passes, replica: Replica.Replica, given: Partial<Snapshot>) =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const b = yield* part("global/b", given)
+      const c = yield* part("global/c", { isCertain: true })
+      yield* put(source, "global/bnew")
+      yield* sim.put(destination, "global/a1", "drift")
+      const repaired = yield* passes.reconcile(replica)
+      expect(yield* keys(destination)).toContain("global/bnew")
+      return { repaired, b, c }
+    })
+
+  for (const isCertain of [true, false]) {
+    it(`does not undo what a repair did with an answer that had to wait, be it ${isCertain ? "certain" : "plain"}`, () =>
+      passing({}, (passes, replica) =>
+        Effect.gen(function* () {
+          const { b, c, repaired } = yield* repairing(passes, replica, { isCertain })
+          yield* passes.catchUp(repaired, [c, b])
+          expect(yield* keys(destination)).toContain("global/bnew")
+        })
+      ))
+  }
+
+  it("does not doubt what came after a repair, nor what agrees with it", () =>
+    passing({}, (passes, replica, instance) =>
+      Effect.gen(function* () {
+        const { c, repaired } = yield* repairing(passes, replica, {})
+        yield* remove(source, "global/bnew")
+        const b = yield* part("global/b")
+        const before = sent(instance, /consistent/)
+        yield* passes.catchUp(repaired, [c, b])
+        expect(yield* keys(destination)).toEqual(thirty)
+        expect(sent(instance, /consistent/)).toBe(before)
+      })
+    ))
+
+  it("asks a source that was rebuilt with lower indexes once more, and then believes it", () =>
     passing({}, (passes, replica, instance) =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
-        yield* sim.put(destination, "global/a1", "drift")
-        const repaired = yield* passes.reconcile(replica)
-        expect(repaired.repaired).toHaveLength(1)
-        const rebuilt = yield* part("global/", { index: 5, isCertain: true })
-        const known = yield* passes.catchUp(repaired, [rebuilt])
+        const saved = yield* sim.snapshot(source)
+        for (let i = 0; i < 20; i++) yield* sim.put(source, "elsewhere", `${i}`)
+        const { repaired } = yield* repairing(passes, replica, {})
+        yield* sim.restore(saved, { rebuilt: true })
+        const rebuilt = yield* part("global/b")
         const before = sent(instance, /consistent/)
-        const next = yield* part("global/", { index: 6 })
-        const asked = sent(instance, /consistent/) - before
-        yield* passes.catchUp(known, [next])
-        expect(sent(instance, /consistent/) - before).toBe(asked)
-        expect(Option.getOrNull(known.index)).toBe(5)
+        const after = yield* passes.catchUp(repaired, [rebuilt])
+        expect(yield* keys(destination)).toEqual(thirty)
+        expect(sent(instance, /consistent/)).toBe(before + 1)
+        yield* put(source, "global/bnew")
+        yield* passes.catchUp(after, [yield* part("global/b")])
+        expect(yield* keys(destination)).toContain("global/bnew")
+        // For `part` itself.
+        expect(sent(instance, /consistent/)).toBe(before + 2)
       })
     ))
 })

@@ -5,11 +5,18 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Conflict, type ConsulError, type UnexpectedAnswer } from "../../ConsulError.js"
-import type { Consul, KeysOptions, PutCondition, ReadOptions } from "../../ConsulHttp.js"
-import { checkResults, decodeList, decodeNames, decodeResults, type KeyValues } from "../../KeyValue.js"
+import type { Answer, Consul, KeysOptions, PutCondition, ReadOptions } from "../../ConsulHttp.js"
+import {
+  checkResults,
+  decodeList,
+  decodeNames,
+  decodeResults,
+  decodeTree,
+  type KeyValues
+} from "../../KeyValue.js"
 import { encode, Operation } from "../../Operation.js"
 import { encodePath, isNameable, nameablePart } from "./keyPath.js"
-import { decode, fromEither, indexed, type Received, type Send, unexpected } from "./request.js"
+import { answer, decode, fromEither, indexed, type Received, type Send, unexpected } from "./request.js"
 
 const nothing: KeyValues = { entries: [], unnameable: [] }
 
@@ -45,38 +52,65 @@ export const make = (send: Send): Consul["kv"] => {
       (all) => all.entries.length + all.unnameable.length === 0
     )
 
-  const readUnder = (prefix: string, options: ReadOptions | undefined) =>
-    read(encodePath(nameablePart(prefix)), { recurse: "" }, options)
+  const readMoved = Effect.fnUntraced(function* (prefix: string, options: ReadOptions | undefined) {
+    // Of a prefix that no path can name, the index is that of the part that one can: it moves more often.
+    const received = yield* read(encodePath(nameablePart(prefix)), { keys: "" }, options)
+    const present = received.text.startsWith("[")
+      ? Effect.succeed(true)
+      : Effect.fail(unexpected(received, "not a list of names"))
+    return yield* indexed(received, yield* found(received, false, present, () => received.text === "[]"))
+  })
 
-  /** The path can name less than the prefix, and its answer hold more. */
-  const entriesUnder = (prefix: string, received: Received) =>
-    Effect.map(entries(received), (all): KeyValues => {
-      if (nameablePart(prefix) === prefix) return all
-      const under = (key: string) => key.startsWith(prefix)
-      return { entries: all.entries.filter((e) => under(e.key)), unnameable: all.unnameable.filter(under) }
+  /**
+   * Reads a prefix that no path can name. A transaction takes every key, but answers without an index: what it finds is
+   * no older than the index that was asked for before.
+   */
+  const readTree = Effect.fnUntraced(function* (prefix: string, { index }: Answer<boolean>) {
+    const received = yield* send({
+      method: "PUT",
+      path: "/v1/txn",
+      read: { consistency: "consistent" },
+      body: `[${encode(Operation.GetTree({ key: prefix }))}]`
     })
+    const value = yield* fromEither(received, decodeTree(received.text))
+    return { ...answer(received, value), index }
+  })
+
+  const readUnder = (prefix: string, options: ReadOptions | undefined) =>
+    read(encodePath(prefix), { recurse: "" }, options)
+
+  const canName = (prefix: string): boolean => prefix === "" || isNameable(prefix)
 
   const list = Effect.fn("ConsulHttp.kv.list")(function* (prefix: string, options?: ReadOptions) {
+    if (!canName(prefix)) return yield* readTree(prefix, yield* readMoved(prefix, options))
     const received = yield* readUnder(prefix, options)
-    return yield* indexed(received, yield* entriesUnder(prefix, received))
+    return yield* indexed(received, yield* entries(received))
   })
 
   const newer = Effect.fn("ConsulHttp.kv.newer")(function* (
     prefix: string,
     options: ReadOptions & { readonly index: number }
   ) {
+    if (!canName(prefix)) {
+      const now = yield* readMoved(prefix, options)
+      if (now.index === options.index) return { ...now, value: Option.none<KeyValues>() }
+      const { value, ...answer } = yield* readTree(prefix, now)
+      return { ...answer, value: Option.some(value) }
+    }
     const received = yield* readUnder(prefix, options)
     const nothingNew = yield* indexed(received, Option.none<KeyValues>())
     if (nothingNew.index === options.index) return nothingNew
-    return { ...nothingNew, value: Option.some(yield* entriesUnder(prefix, received)) }
+    return { ...nothingNew, value: Option.some(yield* entries(received)) }
   })
 
   const get = Effect.fn("ConsulHttp.kv.get")(function* (key: string, options?: ReadOptions) {
-    const received = isNameable(key)
-      ? yield* read(encodePath(key), {}, options)
-      : yield* read(encodePath(nameablePart(key)), { recurse: "" }, options)
-    const all = yield* entries(received)
-    return yield* indexed(received, Option.fromNullable(all.entries.find((entry) => entry.key === key)))
+    const one = (all: KeyValues) => Option.fromNullable(all.entries.find((entry) => entry.key === key))
+    if (!isNameable(key)) {
+      const { value, ...answer } = yield* readTree(key, yield* readMoved(key, options))
+      return { ...answer, value: one(value) }
+    }
+    const received = yield* read(encodePath(key), {}, options)
+    return yield* indexed(received, one(yield* entries(received)))
   })
 
   const keys = Effect.fn("ConsulHttp.kv.keys")(function* (prefix: string, options: KeysOptions = {}) {
@@ -94,14 +128,7 @@ export const make = (send: Send): Consul["kv"] => {
     )
   })
 
-  const moved = Effect.fn("ConsulHttp.kv.moved")(function* (prefix: string, options?: ReadOptions) {
-    // Of a prefix that no path can name, the index is that of the part that one can: it moves more often.
-    const received = yield* read(encodePath(nameablePart(prefix)), { keys: "" }, options)
-    const present = received.text.startsWith("[")
-      ? Effect.succeed(true)
-      : Effect.fail(unexpected(received, "not a list of names"))
-    return yield* indexed(received, yield* found(received, false, present, () => received.text === "[]"))
-  })
+  const moved = Effect.fn("ConsulHttp.kv.moved")(readMoved)
 
   const commit = transaction(send)
 

@@ -28,7 +28,7 @@ export const begin = (source: Source, options: Watch): Effect.Effect<Option.Opti
     const { index, value } = yield* retrying(source.names(options.prefix, current))
     const names = Layout.sorted(value)
     const from = { index, at: yield* Clock.currentTimeMillis }
-    return Option.map(divide(options, names), (layout) => ({ from, names, layout }))
+    return Option.map(divide(options, names, true), (layout) => ({ from, names, layout }))
   })
 
 /** Says snapshots of parts, and when they are complete, until they serve no more or their history is another one. */
@@ -92,7 +92,7 @@ export const watch = (
               )
         )
         if (next.index < from.index) return Option.none()
-        if (isFresh) return Option.some(Blocking.start)
+        if (isFresh || (yield* shards.haveStartedOver(from))) return Option.some(Blocking.start)
         if (next.index > from.index) return Option.some(from)
         from = next
         yield* complete
@@ -112,7 +112,12 @@ export const watch = (
         for (let isComplete = false; !isComplete; ) {
           // The parts are told of the change at the same moment: what they do about it comes first.
           const areBusy = yield* areBusyAfter(pause)
-          const [took, answer] = yield* Effect.timed(retrying(source.names(prefix, current)))
+          const listing = Effect.tapError(source.names(prefix, current), () =>
+            Effect.sync(() => {
+              known = Blocking.start
+            })
+          )
+          const [took, answer] = yield* Effect.timed(retrying(listing))
           if (isSmall(answer.value.length, keysEach)) return
           // Another history: nothing that was said of this one counts.
           if (answer.index < from.index) return
@@ -120,7 +125,7 @@ export const watch = (
           names = Layout.sorted(answer.value)
           from = { index: answer.index, at: yield* Clock.currentTimeMillis }
           if (!Layout.serves(layout, names)) {
-            const divided = divide(options, names)
+            const divided = divide(options, names, false)
             if (Option.isNone(divided)) return
             layout = divided.value
             reshaped = true

@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ConsulError } from "../../ConsulError.js"
 import type { Answer } from "../../ConsulHttp.js"
-import type { KeyRange } from "../../KeyRange.js"
+import * as KeyRange from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
@@ -30,7 +30,7 @@ import { current, retrying, type Source } from "./Source.js"
 
 /** What was read of a range; `rewound` when its index is lower than before, `isCertain` when it cannot be stale. */
 export interface Found extends KeyValues {
-  readonly range: KeyRange
+  readonly range: KeyRange.KeyRange
   readonly index: number
   readonly rewound: boolean
   readonly isCertain: boolean
@@ -50,7 +50,10 @@ export interface Shards {
    * Looks at ranges that nobody watches, and says which of them have changed since the last look. It is known of each
    * that nothing had until `since`.
    */
-  readonly look: (ranges: ReadonlyArray<KeyRange>, since: Blocking.From) => Effect.Effect<void, ConsulError>
+  readonly look: (
+    ranges: ReadonlyArray<KeyRange.KeyRange>,
+    since: Blocking.From
+  ) => Effect.Effect<void, ConsulError>
   /**
    * From now on each shard waits for what is newer than what it said. Until then none has a query that blocks: one is
    * not to be taken back, and whoever wants to know only what there is leaves none behind.
@@ -58,6 +61,8 @@ export interface Shards {
   readonly wait: Effect.Effect<void>
   /** How often a shard has said something. */
   readonly activity: Effect.Effect<number>
+  /** Whether a shard has started over since then, because the source may have another history. */
+  readonly haveStartedOver: (since: Blocking.From) => Effect.Effect<boolean>
   /** Fails when one of them does. */
   readonly failure: Effect.Effect<never, ConsulError>
 }
@@ -78,7 +83,7 @@ const readsAtOnce = 8
 const examinedAtOnce = 4
 
 const idOf = ({ parts, range }: Shard): string =>
-  JSON.stringify([range.prefix, range.exact, parts.length === 1 ? [] : parts.map(({ prefix }) => prefix)])
+  JSON.stringify([KeyRange.id(range), ...(parts.length === 1 ? [] : parts.map(KeyRange.id))])
 
 export const make = (
   source: Effect.Effect<Source, never, Scope.Scope>,
@@ -94,6 +99,15 @@ export const make = (
     const looked = new Map<string, number>()
     const waitingSince = yield* Deferred.make<number>()
     let activity = 0
+    let startedOverAt = Number.NEGATIVE_INFINITY
+
+    /** The source may have another history since now: indexes of before say nothing. */
+    const mayBeAnother = Effect.map(Clock.currentTimeMillis, (now) => {
+      startedOverAt = now
+    })
+
+    const isTrusted = (since: Blocking.From) =>
+      since.at < startedOverAt ? Effect.succeed(false) : Blocking.isTrusted(since)
 
     /** How long the next query may block, as soon as one may. */
     const patience = Effect.gen(function* () {
@@ -112,15 +126,12 @@ export const make = (
      * says what is there. Never stale. Answers whether there was something to say.
      */
     const examine =
-      (
-        { moved, read }: Pick<Source, "moved" | "read">,
-        known: Map<string, number>,
-        since: Pick<Blocking.From, "at">
-      ) =>
-      (range: KeyRange) =>
+      ({ moved, read }: Pick<Source, "moved" | "read">, known: Map<string, number>, since: Blocking.From) =>
+      (range: KeyRange.KeyRange) =>
         Effect.gen(function* () {
           const { exact, prefix } = range
-          const before = (yield* Blocking.isTrusted(since)) ? known.get(prefix) : undefined
+          const id = KeyRange.id(range)
+          const before = (yield* isTrusted(since)) ? known.get(id) : undefined
           if (before !== undefined && !exact) {
             const { index } = yield* moved(prefix, current)
             if (index === before) return false
@@ -128,23 +139,27 @@ export const make = (
           const { index, value } = yield* read(range, current)
           if (index === before) return false
           yield* tell({ ...value, range, index, rewound: index < (before ?? 0), isCertain: true })
-          known.set(prefix, index)
+          known.set(id, index)
           return true
-        }).pipe(retrying, reads)
+        }).pipe(
+          Effect.tapError(() => mayBeAnother),
+          retrying,
+          reads
+        )
 
     /** A query that blocks: the one that is left from before, where there is one. */
     const blocking = <A>(
       kind: string,
-      { exact, prefix }: KeyRange,
+      range: KeyRange.KeyRange,
       wait: Blocking.Wait,
       query: (wait: Blocking.Wait) => Effect.Effect<Answer<A>, ConsulError>
-    ) => parked.ask({ kind, of: `${exact} ${prefix}` }, wait.index, query(wait))
+    ) => parked.ask({ kind, of: KeyRange.id(range) }, wait.index, query(wait))
 
     /**
      * Asks for all keys of a range. Of one that has been quiet for a while, only whether it has moved: an answer without
      * anything new holds all of it too, and is a load on both sides; the first change can wait the 3 ms until it is read.
      */
-    const askingAll = (range: KeyRange, { moved, newer, read }: Source) => {
+    const askingAll = (range: KeyRange.KeyRange, { moved, newer, read }: Source) => {
       const now = Effect.map(read(range, current), ({ value, ...answer }) => ({
         ...answer,
         value: Option.some(value)
@@ -189,7 +204,8 @@ export const make = (
           const step = Effect.tap(Blocking.ask(from, wait, query), (link) => {
             one.isAsking = false
             if (link.index === last && !link.isFresh) return Effect.void
-            return use(link, { last, since: link.isFresh ? Blocking.start : since })
+            const using = use(link, { last, since: link.isFresh ? Blocking.start : since })
+            return link.isFresh && last > 0 ? Effect.zipRight(mayBeAnother, using) : using
           })
           const link = yield* isBegun ? step : throttle(step)
           yield* SubscriptionRef.set(one.said, link.index)
@@ -219,7 +235,7 @@ export const make = (
             : blocking("moved", range, wait, (wait) => source.moved(range.prefix, wait)),
         ({ isFresh }, { since }) =>
           Effect.gen(function* () {
-            const changed = new Set<KeyRange>()
+            const changed = new Set<KeyRange.KeyRange>()
             for (const some of Arr.chunksOf(order, isFresh ? parts.length : examinedAtOnce)) {
               const told = yield* Effect.forEach(some, examine(source, known, since), {
                 concurrency: "unbounded"
@@ -293,8 +309,8 @@ export const make = (
       ).pipe(Effect.zipRight(begun)),
       look: (ranges, since) =>
         Effect.suspend(() => {
-          const wanted = new Set(ranges.map(({ prefix }) => prefix))
-          for (const prefix of looked.keys()) if (!wanted.has(prefix)) looked.delete(prefix)
+          const wanted = new Set(ranges.map(KeyRange.id))
+          for (const id of looked.keys()) if (!wanted.has(id)) looked.delete(id)
           return Effect.forEach(ranges, examine(own, looked, since), {
             concurrency: "unbounded",
             discard: true
@@ -302,6 +318,7 @@ export const make = (
         }),
       wait: Effect.flatMap(Clock.currentTimeMillis, (now) => Deferred.succeed(waitingSince, now)),
       activity: Effect.sync(() => activity),
+      haveStartedOver: ({ at }) => Effect.sync(() => at < startedOverAt),
       failure: Deferred.await(failed)
     }
   })

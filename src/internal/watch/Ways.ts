@@ -28,11 +28,17 @@ export type Say = (news: News) => Effect.Effect<void>
 export const isSmall = (keys: number, keysEach: number): boolean => keys < keysEach * 0.75
 export const isLarge = (keys: number, keysEach: number): boolean => keys > keysEach * 1.25
 
-/** The parts to watch these keys in; none where they are better watched as a whole. */
+/**
+ * The parts to watch these keys in; none where they are better watched as a whole, and where they are just as well and
+ * are so already, as `isNew` says.
+ */
 export const divide = (
   { keysEach, prefix, shards }: Watch,
-  names: ReadonlyArray<string>
+  names: ReadonlyArray<string>,
+  isNew: boolean
 ): Option.Option<Layout.Layout> =>
   shards === 1 || names.length <= keysEach
     ? Option.none()
-    : Option.liftPredicate(Layout.make(prefix, names, { shards, keysEach }), Layout.isWorthwhile)
+    : Option.liftPredicate(Layout.make(prefix, names, { shards, keysEach }), (layout) =>
+        Layout.isWorthwhile(prefix, layout, isNew)
+      )

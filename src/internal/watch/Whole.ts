@@ -29,7 +29,7 @@ export const watch = (source: Source, options: Watch, { whole }: Queries, say: S
       yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
       if (isLarge(of, keysEach)) {
         const names = value.entries.map(({ key }) => key)
-        if (Option.isSome(divide(options, Layout.sorted(names)))) return
+        if (Option.isSome(divide(options, Layout.sorted(names), true))) return
       }
       from = next
       last = index
