@@ -46,14 +46,6 @@ export const contains = ({ exact, prefix }: KeyRange, key: string): boolean =>
 export const equals = (a: KeyRange, b: KeyRange): boolean => a.prefix === b.prefix && a.exact === b.exact
 
 /**
- * Whether some key can be in both.
- *
- * @since 0.2.0
- * @category predicates
- */
-export const overlap = (a: KeyRange, b: KeyRange): boolean => contains(a, b.prefix) || contains(b, a.prefix)
-
-/**
  * What a range of the source is at the destination.
  *
  * @since 0.2.0

@@ -7,8 +7,8 @@ import * as Data from "effect/Data"
 
 /**
  * `value` is base64, `flags` a uint64. `Cas` with index 0 creates the key only if it is absent. `CheckSession`
- * fails unless exactly that session holds the key. `GetTree` answers with all entries whose keys start with `key`, values
- * and all.
+ * fails unless exactly that session holds the key. `Get` answers with the entry, value and all, and fails where there is
+ * none; `GetTree` with all entries whose keys start with `key`.
  *
  * @since 0.1.0
  * @category models
@@ -22,6 +22,7 @@ export type Operation = Data.TaggedEnum<{
   Unlock: { readonly key: string; readonly value: string; readonly flags: bigint; readonly session: string }
   CheckIndex: { readonly key: string; readonly index: number }
   CheckSession: { readonly key: string; readonly session: string }
+  Get: { readonly key: string }
   GetTree: { readonly key: string }
 }>
 
@@ -40,6 +41,7 @@ const verbs: Record<Operation["_tag"], string> = {
   Unlock: "unlock",
   CheckIndex: "check-index",
   CheckSession: "check-session",
+  Get: "get",
   GetTree: "get-tree"
 }
 

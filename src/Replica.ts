@@ -16,6 +16,7 @@ import * as Contents from "./Contents.js"
 import * as DeleteLimit from "./DeleteLimit.js"
 import * as Diff from "./Diff.js"
 import * as Condition from "./internal/Condition.js"
+import { Confirmed } from "./internal/Confirmed.js"
 import * as Doubt from "./internal/Doubt.js"
 import * as Notices from "./internal/Notices.js"
 import { Pass } from "./internal/Pass.js"
@@ -29,7 +30,7 @@ import { type Complete, type News, type Snapshot, Watcher } from "./Watcher.js"
 import * as Writer from "./Writer.js"
 
 /**
- * What the leader knows. Passes change its `contents`, which are not copied.
+ * What the leader knows. Passes change its `contents` and what is `confirmed`, which are not copied.
  *
  * @since 0.2.0
  * @category models
@@ -146,7 +147,7 @@ export const make = Effect.fnUntraced(function* (
       isAhead: false,
       ...Verdict.none,
       deleted: 0,
-      confirmed: new Map(),
+      confirmed: new Confirmed(),
       comparison: {
         since: yield* Clock.currentTimeMillis,
         held: contents.size,
@@ -247,10 +248,7 @@ export const make = Effect.fnUntraced(function* (
         range: KeyRange.original(mapping, range)
       })
       const compared = yield* doubt.asConfirmed(written, snapshot)
-      written = {
-        ...write(written, pass, compared.difference.writes),
-        confirmed: Doubt.confirmedAfter(written, compared)
-      }
+      written = write(written, pass, compared.difference.writes)
       for (const key of compared.difference.missing) gone.add(key)
     }
     const counted = counting(written, { extra: gone.size })
@@ -342,7 +340,6 @@ export const make = Effect.fnUntraced(function* (
     const { comparison } = written
     const replica: Replica = {
       ...written,
-      confirmed: Doubt.confirmedAfter(written, compared),
       comparison: {
         ...comparison,
         compared: comparison.compared + entries.length,
@@ -385,9 +382,11 @@ export const make = Effect.fnUntraced(function* (
     return yield* land(before, after, pass, index, isBeyond)
   })
 
-  const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")((replica, news) =>
-    follow(replica, news, doubt.compare)
-  )
+  const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")(function* (replica, news) {
+    const after = yield* follow(replica, news, doubt.compare)
+    after.confirmed.forget(yield* Clock.currentTimeMillis)
+    return after
+  })
 
   const reconcile: Passes["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
     if (isComparing(replica)) return replica

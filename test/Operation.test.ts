@@ -34,6 +34,7 @@ describe("Operation", () => {
       })
       check(Operation.CheckIndex({ key, index }), { Verb: "check-index", Key: key, Index: index })
       check(Operation.CheckSession({ key, session }), { Verb: "check-session", Key: key, Session: session })
+      check(Operation.Get({ key }), { Verb: "get", Key: key })
       check(Operation.GetTree({ key }), { Verb: "get-tree", Key: key })
     }
   )

@@ -22,6 +22,11 @@ export const isTrusted = ({ at }: Pick<From, "at">): Effect.Effect<boolean> =>
   Effect.map(Clock.currentTimeMillis, (now) => now - at < Duration.toMillis(Schedules.indexTrust))
 
 /**
+ * `isOver` where it is known whether the answer came because the wait was over; otherwise the clock tells.
+ */
+export type Reply<A> = Answer<A> & { readonly isOver?: boolean }
+
+/**
  * An answer, and from where to ask on. `isFresh` when it was asked for without an index, and nothing is known of what it
  * has to do with the answer before.
  */
@@ -51,7 +56,7 @@ export interface Wait {
 export const ask = <A, R>(
   from: From,
   wait: Duration.Duration,
-  query: (wait: Wait) => Effect.Effect<Answer<A>, ConsulError, R>
+  query: (wait: Wait) => Effect.Effect<Reply<A>, ConsulError, R>
 ): Effect.Effect<Link<A>, ConsulError, R> =>
   Effect.gen(function* () {
     let asked = (yield* isTrusted(from)) ? from.index : 0
@@ -69,7 +74,7 @@ export const ask = <A, R>(
     const onward: Link<A> = { ...answer, next: { index: answer.index, at }, isFresh }
     if (isFresh || answer.index > asked) return onward
     if (answer.index === asked) {
-      if (at - before >= Duration.toMillis(wait)) return onward
+      if (answer.isOver ?? at - before >= Duration.toMillis(wait)) return onward
       yield* Effect.sleep(Schedules.brokenOffPause)
     }
     return { ...answer, next: start, isFresh }

@@ -2,10 +2,7 @@
  * What a snapshot of the source changes at the destination. One that may be wrong is not taken at its word: the source
  * is read again, by servers that know that they are not behind, and what they say counts.
  */
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type { ConsulError } from "../ConsulError.js"
@@ -17,6 +14,7 @@ import { type Replication, watched } from "../Replication.js"
 import * as Schedules from "../Schedules.js"
 import { type Snapshot, Watcher } from "../Watcher.js"
 import * as Condition from "./Condition.js"
+import type { Confirmed } from "./Confirmed.js"
 import * as Notices from "./Notices.js"
 import * as Verdict from "./Verdict.js"
 
@@ -24,65 +22,27 @@ import * as Verdict from "./Verdict.js"
 export interface Known extends Verdict.Verdict {
   /** What the destination holds, our own keys left out. */
   readonly contents: Contents
-  /** Keys that are here what the source said for certain, not long ago. */
-  readonly confirmed: ReadonlyMap<string, Confirmed>
+  /** What the source said for certain, not long ago. */
+  readonly confirmed: Confirmed
 }
 
-/** By which index of the source, and when that was (ms). */
-interface Confirmed {
-  readonly index: number
-  readonly at: number
-}
-
-/** A snapshot that is believed, and what it changes. `confirmedAt` when it was asked for to be sure, and when (ms). */
+/** A snapshot that is believed, and what it changes. */
 export interface Compared {
   readonly snapshot: Snapshot
   readonly difference: Diff.Difference
-  readonly confirmedAt: Option.Option<number>
 }
 
 export interface Doubt {
-  /** Believes one that was asked for to be sure. */
+  /** Believes one that was asked for to be sure, and remembers what it says. */
   readonly asConfirmed: (known: Known, snapshot: Snapshot) => Effect.Effect<Compared>
   /** Believes it, or what the source says for certain instead. `keys` is how many the destination held. */
   readonly compare: (known: Known, snapshot: Snapshot, keys: number) => Effect.Effect<Compared, ConsulError>
 }
 
-const isRecent = ({ at }: Confirmed, now: number): boolean =>
-  now - at < Duration.toMillis(Schedules.answerLife)
-
-/**
- * Whether a snapshot is of another history than the one before, or was read before a confirmation with which it does not
- * agree: what it says otherwise of a key would have a later index if it were newer. An answer that nobody can doubt can
- * be one that had to wait.
- */
-const isOld = ({ confirmed }: Known, { difference, snapshot }: Compared, now: number): boolean => {
-  const isBefore = (key: string) => {
-    const one = confirmed.get(key)
-    return one !== undefined && snapshot.index < one.index && isRecent(one, now)
-  }
-  return (
-    (snapshot.rewound && !snapshot.isCertain) ||
-    (confirmed.size > 0 &&
-      (difference.writes.some(({ key }) => isBefore(key)) || difference.missing.some(isBefore)))
-  )
-}
-
-/** What is confirmed once a snapshot has been believed. */
-export const confirmedAfter = (
-  { confirmed }: Known,
-  { confirmedAt, difference, snapshot: { index } }: Compared
-): ReadonlyMap<string, Confirmed> =>
-  Option.match(confirmedAt, {
-    onNone: () => confirmed,
-    onSome: (at) => {
-      const keys = [...difference.writes.map(({ key }) => key), ...difference.missing]
-      return new Map([
-        ...[...confirmed].filter(([, one]) => isRecent(one, at)),
-        ...keys.map((key) => [key, { index, at }] as const)
-      ])
-    }
-  })
+/** Whether a snapshot was read before something that is certain; one that nobody can doubt can be one that had to wait. */
+const isOvertaken = ({ confirmed }: Known, { difference, snapshot: { index } }: Compared): boolean =>
+  difference.writes.some(({ key, print }) => confirmed.isNewerThan(key, { index, print })) ||
+  difference.missing.some((key) => confirmed.isNewerThan(key, { index, print: undefined }))
 
 export const make = Effect.fnUntraced(function* (
   replication: Replication,
@@ -108,20 +68,25 @@ export const make = Effect.fnUntraced(function* (
 
   const asIs = ({ contents }: Known, snapshot: Snapshot): Compared => ({
     snapshot,
-    difference: Diff.diff(contents, mapping, snapshot.range, snapshot.entries),
-    confirmedAt: Option.none()
+    difference: Diff.diff(contents, mapping, snapshot.range, snapshot.entries)
   })
 
   const asConfirmed: Doubt["asConfirmed"] = (known, snapshot) =>
-    Effect.map(Clock.currentTimeMillis, (now) => ({
-      ...asIs(known, snapshot),
-      confirmedAt: Option.some(now)
-    }))
+    Effect.sync(() => {
+      const compared = asIs(known, snapshot)
+      const { difference } = compared
+      const { index } = snapshot
+      for (const { key, print } of difference.writes) known.confirmed.note(key, { index, print })
+      for (const key of difference.missing) known.confirmed.note(key, { index, print: undefined })
+      return compared
+    })
 
   const compare: Doubt["compare"] = Effect.fnUntraced(function* (known, first, keys) {
     const compared = asIs(known, first)
-    const old = isOld(known, compared, yield* Clock.currentTimeMillis)
-    if (!old && !isShrunken(known, first, compared.difference.missing, keys)) {
+    const isOfAnother = first.rewound && !first.isCertain
+    if (first.rewound) known.confirmed.clear()
+    const isLate = isOvertaken(known, compared)
+    if (!isOfAnother && !isLate && !isShrunken(known, first, compared.difference.missing, keys)) {
       // A consistent read says nothing about whether the others can be believed again.
       if (!first.isCertain) {
         yield* doubting.fine
@@ -129,9 +94,11 @@ export const make = Effect.fnUntraced(function* (
       }
       return compared
     }
-    if (old || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
+    if (isOfAnother || isLate || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
     const confirmed = yield* watcher.confirm({ ...watched(replication), range: first.range })
     const certain = yield* asConfirmed(known, confirmed)
+    // It was right when it was read.
+    if (isLate) return certain
     const wrong = compared.difference.missing.length - certain.difference.missing.length
     yield* Ref.set(wasWrong, wrong > 0)
     if (wrong > 0) yield* doubting.trouble("wrong", Notices.wrong(replication, wrong))

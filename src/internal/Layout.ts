@@ -57,6 +57,9 @@ interface Node {
 /** Whether a path can name it: the empty one is the whole store. */
 const canName = ({ exact, prefix }: KeyRange): boolean => isNameable(prefix) || (prefix === "" && !exact)
 
+/** Whether a path can name something that begins with it: `.` is a path's own, and `.env` is not. */
+const canNameLonger = (prefix: string): boolean => isNameable(`${prefix}x`)
+
 /** Ascending by UTF-16 code units. Consul's order is that of the bytes, which is the same for nearly all keys. */
 export const sorted = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   for (let i = 1; i < names.length; i++) {
@@ -110,7 +113,7 @@ const split = (names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | 
     const prefix = isKey ? name : common + String.fromCodePoint(name.codePointAt(common.length) ?? 0)
     const high = isKey ? low + 1 : endOf(names, prefix, low, node.high)
     const child = { range: isKey ? only(name) : rangeOf(names, prefix, low, high), low, high }
-    const divided = canName(child.range) ? undefined : split(names, child)
+    const divided = canName(child.range) || !canNameLonger(prefix) ? undefined : split(names, child)
     if (divided === undefined) children.push(child)
     else children.push(...divided)
     low = high

@@ -208,4 +208,17 @@ describe("a pass", () => {
         expect(sent(instance, /consistent/)).toBe(before + 2)
       })
     ))
+
+  it("does not doubt a part that lacks what was confirmed to be missing, and stays", () =>
+    passing({ deletes: false }, (passes, replica, instance) =>
+      Effect.gen(function* () {
+        yield* remove(source, "global/b1")
+        yield* put(source, "global/c10")
+        const confirmed = yield* passes.catchUp(replica, [yield* part("global/", { rewound: true })])
+        const lower = yield* part("global/b")
+        const before = sent(instance, /consistent/)
+        yield* passes.catchUp(confirmed, [lower])
+        expect(sent(instance, /consistent/)).toBe(before)
+      })
+    ))
 })

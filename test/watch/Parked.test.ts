@@ -1,12 +1,17 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import type { Answer } from "../../src/ConsulHttp.js"
+import * as Blocking from "../../src/internal/Blocking.js"
 import * as Parked from "../../src/internal/watch/Parked.js"
 
 const answer = (index: number): Answer<string> => ({ value: "new", index, knownLeader: true, lastContact: 0 })
+
+const from = (index: number): Blocking.Wait => ({ index, wait: Duration.minutes(1) })
 
 const keys = { kind: "keys", of: "global/" }
 
@@ -19,12 +24,12 @@ describe("a parked query", () => {
         sent += 1
         return Effect.delay(Effect.succeed(answer(8)), "1 minute")
       })
-      const first = yield* Effect.fork(parked.ask(keys, 7, query))
+      const first = yield* Effect.fork(parked.ask(keys, from(7), query))
       yield* TestClock.adjust("30 seconds")
       yield* Fiber.interrupt(first)
-      const second = yield* Effect.fork(parked.ask(keys, 7, query))
+      const second = yield* Effect.fork(parked.ask(keys, from(7), query))
       yield* TestClock.adjust("30 seconds")
-      expect(yield* Fiber.join(second)).toEqual(answer(8))
+      expect(yield* Fiber.join(second)).toEqual({ ...answer(8), isOver: true })
       expect(sent).toBe(1)
     })
   )
@@ -32,20 +37,24 @@ describe("a parked query", () => {
   it.scoped("is given up once its keys are known to have changed, for then its answer was lost", () =>
     Effect.gen(function* () {
       const parked = yield* Parked.make(1)
-      const lost = yield* Effect.fork(parked.ask(keys, 7, Effect.never))
+      const lost = yield* Effect.fork(parked.ask(keys, from(7), Effect.never))
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(lost)
       // Of other keys nothing is known, nor of a time before.
-      const other = yield* Effect.fork(parked.ask({ ...keys, of: "other/" }, 9, Effect.succeed(answer(9))))
-      const older = yield* Effect.fork(parked.ask(keys, 6, Effect.succeed(answer(7))))
+      const other = yield* Effect.fork(
+        parked.ask({ ...keys, of: "other/" }, from(9), Effect.succeed(answer(9)))
+      )
+      const older = yield* Effect.fork(parked.ask(keys, from(6), Effect.succeed(answer(7))))
       yield* TestClock.adjust("1 hour")
       expect(Option.isNone(yield* Fiber.poll(other))).toBe(true)
       expect(Option.isNone(yield* Fiber.poll(older))).toBe(true)
       yield* Fiber.interruptAll([other, older])
 
-      const next = yield* Effect.fork(parked.ask({ ...keys, kind: "names" }, 9, Effect.succeed(answer(10))))
+      const next = yield* Effect.fork(
+        parked.ask({ ...keys, kind: "names" }, from(9), Effect.succeed(answer(10)))
+      )
       yield* TestClock.adjust("2 seconds")
-      expect(yield* Fiber.join(next)).toEqual(answer(10))
+      expect(yield* Fiber.join(next)).toMatchObject(answer(10))
     })
   )
 
@@ -53,12 +62,31 @@ describe("a parked query", () => {
     Effect.gen(function* () {
       const parked = yield* Parked.make(2)
       const waiting = yield* Effect.fork(
-        parked.ask(keys, 7, Effect.delay(Effect.succeed(answer(8)), "1 minute"))
+        parked.ask(keys, from(7), Effect.delay(Effect.succeed(answer(8)), "1 minute"))
       )
       yield* TestClock.adjust("1 second")
-      expect(yield* parked.ask(keys, 8, Effect.succeed(answer(9)))).toEqual(answer(9))
+      expect(yield* parked.ask(keys, from(8), Effect.succeed(answer(9)))).toMatchObject(answer(9))
       yield* TestClock.adjust("1 minute")
-      expect(yield* Fiber.join(waiting)).toEqual(answer(8))
+      expect(yield* Fiber.join(waiting)).toMatchObject(answer(8))
     })
+  )
+
+  it.scoped(
+    "that ended because its wait was over is not taken for broken off by whoever joined it later",
+    () =>
+      Effect.gen(function* () {
+        const parked = yield* Parked.make(1)
+        const start = yield* Clock.currentTimeMillis
+        const query = Effect.delay(Effect.succeed(answer(7)), "1 minute")
+        const ask = Blocking.ask({ index: 7, at: start }, Duration.minutes(1), (wait) =>
+          parked.ask(keys, wait, query)
+        )
+        const first = yield* Effect.fork(ask)
+        yield* TestClock.adjust("30 seconds")
+        yield* Fiber.interrupt(first)
+        const second = yield* Effect.fork(ask)
+        yield* TestClock.adjust("35 seconds")
+        expect(yield* Fiber.join(second)).toMatchObject({ isFresh: false, next: { index: 7 } })
+      })
   )
 })

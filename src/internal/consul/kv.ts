@@ -62,19 +62,23 @@ export const make = (send: Send): Consul["kv"] => {
   })
 
   /**
-   * Reads a prefix that no path can name. A transaction takes every key, but answers without an index: what it finds is
-   * no older than the index that was asked for before.
+   * Reads what no path can name. A transaction takes every key, but answers without an index: what it finds is no older
+   * than the index that was asked for before, and than anything in it.
    */
-  const readTree = Effect.fnUntraced(function* (prefix: string, { index }: Answer<boolean>) {
+  const readByTransaction = Effect.fnUntraced(function* (operation: Operation, { index }: Answer<boolean>) {
     const received = yield* send({
       method: "PUT",
       path: "/v1/txn",
       read: { consistency: "consistent" },
-      body: `[${encode(Operation.GetTree({ key: prefix }))}]`
+      body: `[${encode(operation)}]`
     })
     const value = yield* fromEither(received, decodeTree(received.text))
-    return { ...answer(received, value), index }
+    const newest = value.entries.reduce((newest, entry) => Math.max(newest, entry.modifyIndex), index)
+    return { ...answer(received, value), index: newest }
   })
+
+  const readTree = (prefix: string, now: Answer<boolean>) =>
+    readByTransaction(Operation.GetTree({ key: prefix }), now)
 
   const readUnder = (prefix: string, options: ReadOptions | undefined) =>
     read(encodePath(prefix), { recurse: "" }, options)
@@ -106,7 +110,10 @@ export const make = (send: Send): Consul["kv"] => {
   const get = Effect.fn("ConsulHttp.kv.get")(function* (key: string, options?: ReadOptions) {
     const one = (all: KeyValues) => Option.fromNullable(all.entries.find((entry) => entry.key === key))
     if (!isNameable(key)) {
-      const { value, ...answer } = yield* readTree(key, yield* readMoved(key, options))
+      const now = yield* readMoved(key, options)
+      const { value, ...answer } = yield* readByTransaction(Operation.Get({ key }), now).pipe(
+        Effect.catchIf(isAbsent, () => Effect.succeed({ ...now, value: nothing }))
+      )
       return { ...answer, value: one(value) }
     }
     const received = yield* read(encodePath(key), {}, options)
@@ -182,6 +189,10 @@ const fold = (
   })
   return Arr.dedupeAdjacent(folded)
 }
+
+/** What Consul says of a `get` in a transaction where there is no such key. */
+const isAbsent = (error: ConsulError): boolean =>
+  error instanceof Conflict && error.failures.every(({ reason }) => reason.endsWith("doesn't exist"))
 
 const conditionQuery = (condition: PutCondition | undefined): Record<string, string> =>
   condition === undefined

@@ -8,14 +8,19 @@
  * Only one that is overdue is given up: its keys are known to have changed since, so that Consul has answered it, or
  * never will. That answer was lost, and nothing would be left for others until the time-out.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { ConsulError } from "../../ConsulError.js"
 import type { Answer } from "../../ConsulHttp.js"
 import * as Schedules from "../../Schedules.js"
+import type * as Blocking from "../Blocking.js"
 
 type Query<A> = Effect.Effect<Answer<A>, ConsulError>
+
+/** Says whether its wait was over, by when it was asked for the first time. */
+type Asked<A> = Effect.Effect<Blocking.Reply<A>, ConsulError>
 
 /** What is asked `of` which keys; all queries of one kind of the same keys answer with the same kind of value. */
 export interface Question {
@@ -24,7 +29,7 @@ export interface Question {
 }
 
 export interface Parked {
-  readonly ask: <A>(question: Question, index: number, query: Query<A>) => Query<A>
+  readonly ask: <A>(question: Question, wait: Blocking.Wait, query: Query<A>) => Asked<A>
 }
 
 interface Waiting extends Question {
@@ -41,23 +46,28 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
     const permits = yield* Effect.makeSemaphore(most)
     const all = new Set<Waiting>()
 
-    const join = <A>(one: Waiting): Query<A> =>
+    const join = <A>(one: Waiting): Asked<A> =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
           one.waiters += 1
         }),
-        () => Fiber.join(one.fiber as Fiber.Fiber<Answer<A>, ConsulError>),
+        () => Fiber.join(one.fiber as Fiber.Fiber<Blocking.Reply<A>, ConsulError>),
         () =>
           Effect.sync(() => {
             one.waiters -= 1
           })
       )
 
-    const park = <A>({ kind, of }: Question, index: number, query: Query<A>) =>
+    const park = <A>({ kind, of }: Question, { index, wait }: Blocking.Wait, query: Query<A>): Asked<A> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           yield* restore(permits.take(1))
-          const fiber = yield* restore(query).pipe(
+          const fiber = yield* Effect.timed(query).pipe(
+            Effect.map(([took, answer]) => ({
+              ...answer,
+              isOver: Duration.greaterThanOrEqualTo(took, wait)
+            })),
+            restore,
             Effect.ensuring(
               Effect.zipRight(
                 Effect.sync(() => all.delete(one)),
@@ -81,15 +91,16 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
       )
 
     return {
-      ask: <A>(question: Question, index: number, query: Query<A>): Query<A> =>
+      ask: <A>(question: Question, wait: Blocking.Wait, query: Query<A>): Asked<A> =>
         Effect.suspend(() => {
+          const { index } = wait
           const related = [...all].filter(({ of }) => of === question.of)
           const known = related.find((one) => one.kind === question.kind && one.index === index)
           if (known !== undefined) return join<A>(known)
           const overdue = related.filter((one) => one.index < index)
           return Effect.zipRight(
             Effect.forEach(overdue, giveUp, { discard: true }),
-            park(question, index, query)
+            park(question, wait, query)
           )
         })
     }

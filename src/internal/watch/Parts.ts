@@ -51,13 +51,14 @@ export const watch = (
 
     /**
      * Watches the parts of a layout, and says what is in no shard; `since` that is known to be unmoved where its index
-     * is.
+     * is. Answers how long the latter took.
      */
     const adopt = (since: Blocking.From) =>
       Effect.gen(function* () {
         yield* shards.watch(layout.shards)
         yield* shards.begun
-        yield* shards.look(layout.loose, since)
+        const [took] = yield* Effect.timed(shards.look(layout.loose, since))
+        return took
       })
 
     const complete = Effect.gen(function* () {
@@ -85,11 +86,7 @@ export const watch = (
         const { isFresh, next } = yield* Blocking.ask(from, Schedules.watchWait, (wait) =>
           wait.index === 0
             ? source.names(prefix, current)
-            : whole.ask(
-                { kind: "names", of: prefix },
-                wait.index,
-                source.names(prefix, { ...wait, separator })
-              )
+            : whole.ask({ kind: "names", of: prefix }, wait, source.names(prefix, { ...wait, separator }))
         )
         if (next.index < from.index) return Option.none()
         if (isFresh || (yield* shards.haveStartedOver(from))) return Option.some(Blocking.start)
@@ -117,11 +114,10 @@ export const watch = (
               known = Blocking.start
             })
           )
-          const [took, answer] = yield* Effect.timed(retrying(listing))
+          const [tookToList, answer] = yield* Effect.timed(retrying(listing))
           if (isSmall(answer.value.length, keysEach)) return
           // Another history: nothing that was said of this one counts.
           if (answer.index < from.index) return
-          pause = Schedules.lookPause(took)
           names = Layout.sorted(answer.value)
           from = { index: answer.index, at: yield* Clock.currentTimeMillis }
           if (!Layout.serves(layout, names)) {
@@ -130,7 +126,8 @@ export const watch = (
             layout = divided.value
             reshaped = true
           }
-          yield* adopt(known)
+          const tookToLook = yield* adopt(known)
+          pause = Schedules.lookPause(Duration.sum(tookToList, tookToLook))
           known = from
           const due = completed + Duration.toMillis(Schedules.vouchInterval)
           isComplete = !areBusy || reshaped || (yield* Clock.currentTimeMillis) >= due

@@ -23,6 +23,7 @@ import * as KeyRange from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
+import { isNameable } from "../consul/keyPath.js"
 import type { Shard } from "../Layout.js"
 import * as Turns from "../Turns.js"
 import type { Parked } from "./Parked.js"
@@ -99,12 +100,8 @@ export const make = (
     const looked = new Map<string, number>()
     const waitingSince = yield* Deferred.make<number>()
     let activity = 0
+    /** When a shard was last told that its keys have another history: indexes of before say nothing. */
     let startedOverAt = Number.NEGATIVE_INFINITY
-
-    /** The source may have another history since now: indexes of before say nothing. */
-    const mayBeAnother = Effect.map(Clock.currentTimeMillis, (now) => {
-      startedOverAt = now
-    })
 
     const isTrusted = (since: Blocking.From) =>
       since.at < startedOverAt ? Effect.succeed(false) : Blocking.isTrusted(since)
@@ -122,17 +119,22 @@ export const make = (
       })
 
     /**
-     * Reads a range unless its index is the one in `known`, where it is known that nothing had changed until `since`, and
+     * Reads ranges unless their index is the one in `known`, where it is known that nothing had changed until `since`, and
      * says what is there. Never stale. Answers whether there was something to say.
      */
-    const examine =
-      ({ moved, read }: Pick<Source, "moved" | "read">, known: Map<string, number>, since: Blocking.From) =>
-      (range: KeyRange.KeyRange) =>
+    const examining = (
+      { moved, read }: Pick<Source, "moved" | "read">,
+      known: Map<string, number>,
+      since: Blocking.From
+    ) => {
+      let trusted = since
+      return (range: KeyRange.KeyRange) =>
         Effect.gen(function* () {
           const { exact, prefix } = range
           const id = KeyRange.id(range)
-          const before = (yield* isTrusted(since)) ? known.get(id) : undefined
-          if (before !== undefined && !exact) {
+          const before = (yield* isTrusted(trusted)) ? known.get(id) : undefined
+          // The index of one key alone is not that of the prefix, unless no path can name it.
+          if (before !== undefined && !(exact && isNameable(prefix))) {
             const { index } = yield* moved(prefix, current)
             if (index === before) return false
           }
@@ -142,10 +144,16 @@ export const make = (
           known.set(id, index)
           return true
         }).pipe(
-          Effect.tapError(() => mayBeAnother),
+          Effect.tapError(() =>
+            Effect.sync(() => {
+              // It may have been a restart with older data.
+              trusted = Blocking.start
+            })
+          ),
           retrying,
           reads
         )
+    }
 
     /** A query that blocks: the one that is left from before, where there is one. */
     const blocking = <A>(
@@ -153,7 +161,7 @@ export const make = (
       range: KeyRange.KeyRange,
       wait: Blocking.Wait,
       query: (wait: Blocking.Wait) => Effect.Effect<Answer<A>, ConsulError>
-    ) => parked.ask({ kind, of: KeyRange.id(range) }, wait.index, query(wait))
+    ) => parked.ask({ kind, of: KeyRange.id(range) }, wait, query(wait))
 
     /**
      * Asks for all keys of a range. Of one that has been quiet for a while, only whether it has moved: an answer without
@@ -165,7 +173,7 @@ export const make = (
         value: Option.some(value)
       }))
       let isQuiet = !range.exact
-      return (wait: Blocking.Wait): Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError> => {
+      return (wait: Blocking.Wait): Effect.Effect<Blocking.Reply<Option.Option<KeyValues>>, ConsulError> => {
         const { index } = wait
         if (index === 0) return now
         const answer = isQuiet
@@ -187,7 +195,7 @@ export const make = (
     const chain = <A>(
       one: Running,
       throttle: <B>(step: Effect.Effect<B, ConsulError>) => Effect.Effect<B, ConsulError>,
-      query: (wait: Blocking.Wait) => Effect.Effect<Answer<A>, ConsulError>,
+      query: (wait: Blocking.Wait) => Effect.Effect<Blocking.Reply<A>, ConsulError>,
       use: (
         link: Blocking.Link<A>,
         before: { readonly last: number; readonly since: Blocking.From }
@@ -201,11 +209,13 @@ export const make = (
           const isBegun = from.index > 0
           const wait = isBegun ? yield* patience : Duration.zero
           const since = from
-          const step = Effect.tap(Blocking.ask(from, wait, query), (link) => {
+          const step = Effect.gen(function* () {
+            const link = yield* Blocking.ask(from, wait, query)
             one.isAsking = false
-            if (link.index === last && !link.isFresh) return Effect.void
-            const using = use(link, { last, since: link.isFresh ? Blocking.start : since })
-            return link.isFresh && last > 0 ? Effect.zipRight(mayBeAnother, using) : using
+            if (link.next.index === 0 || link.index < last) startedOverAt = yield* Clock.currentTimeMillis
+            if (link.index === last && !link.isFresh) return link
+            yield* use(link, { last, since: link.isFresh ? Blocking.start : since })
+            return link
           })
           const link = yield* isBegun ? step : throttle(step)
           yield* SubscriptionRef.set(one.said, link.index)
@@ -235,11 +245,10 @@ export const make = (
             : blocking("moved", range, wait, (wait) => source.moved(range.prefix, wait)),
         ({ isFresh }, { since }) =>
           Effect.gen(function* () {
+            const examine = examining(source, known, since)
             const changed = new Set<KeyRange.KeyRange>()
             for (const some of Arr.chunksOf(order, isFresh ? parts.length : examinedAtOnce)) {
-              const told = yield* Effect.forEach(some, examine(source, known, since), {
-                concurrency: "unbounded"
-              })
+              const told = yield* Effect.forEach(some, examine, { concurrency: "unbounded" })
               for (const [i, range] of some.entries()) if (told[i] === true) changed.add(range)
             }
             // What has changed is likely to change again.
@@ -311,7 +320,7 @@ export const make = (
         Effect.suspend(() => {
           const wanted = new Set(ranges.map(KeyRange.id))
           for (const id of looked.keys()) if (!wanted.has(id)) looked.delete(id)
-          return Effect.forEach(ranges, examine(own, looked, since), {
+          return Effect.forEach(ranges, examining(own, looked, since), {
             concurrency: "unbounded",
             discard: true
           })

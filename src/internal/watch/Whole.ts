@@ -22,7 +22,7 @@ export const watch = (source: Source, options: Watch, { whole }: Queries, say: S
         // What a chain begins with is compared with nothing older, which would show that it is stale.
         wait.index === 0
           ? source.read(range, current)
-          : whole.ask({ kind: "keys", of: prefix }, wait.index, source.read(range, wait))
+          : whole.ask({ kind: "keys", of: prefix }, wait, source.read(range, wait))
       )
       const of = value.entries.length
       const rewound = index < last
