@@ -84,7 +84,6 @@ export const make = Effect.fnUntraced(function* (
   const compare: Doubt["compare"] = Effect.fnUntraced(function* (known, first, keys) {
     const compared = asIs(known, first)
     const isOfAnother = first.rewound && !first.isCertain
-    if (first.rewound) known.confirmed.clear()
     const isLate = isOvertaken(known, compared)
     if (!isOfAnother && !isLate && !isShrunken(known, first, compared.difference.missing, keys)) {
       // A consistent read says nothing about whether the others can be believed again.
@@ -94,8 +93,9 @@ export const make = Effect.fnUntraced(function* (
       }
       return compared
     }
-    if (isOfAnother || isLate || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
+    if (isOfAnother || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
     const confirmed = yield* watcher.confirm({ ...watched(replication), range: first.range })
+    if (isOfAnother) known.confirmed.clear()
     const certain = yield* asConfirmed(known, confirmed)
     // It was right when it was read.
     if (isLate) return certain

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { SimConsul } from "../../src/testing/index.js"
 import { ClientResponse } from "../../src/testing/internal/ClientResponse.js"
@@ -74,24 +75,45 @@ const bytesOf = (key: string): string => Buffer.from(key).toString("latin1")
 /** How long a blocking query blocks, in ms. */
 const waitOf = (url: URL): number => Number.parseInt(url.searchParams.get("wait") ?? "0", 10)
 
+const Reading = Schema.parseJson(
+  Schema.Tuple(
+    Schema.Struct({ KV: Schema.Struct({ Verb: Schema.Literal("get", "get-tree"), Key: Schema.String }) })
+  )
+)
+
+/** Which keys a request reads, if any. */
+const readOf = ({ body, method }: HttpClientRequest, url: URL) => {
+  const path = decodeURIComponent(url.pathname)
+  if (method === "GET") {
+    const isKeys = path.startsWith("/v1/kv/")
+    return { key: isKeys ? path.slice("/v1/kv/".length) : undefined, exact: !url.searchParams.has("recurse") }
+  }
+  if (path !== "/v1/txn" || body._tag !== "Uint8Array") return undefined
+  const [operation] = Option.getOrElse(
+    Schema.decodeUnknownOption(Reading)(new TextDecoder().decode(body.body)),
+    () => []
+  )
+  return operation === undefined ? undefined : { key: operation.KV.Key, exact: operation.KV.Verb === "get" }
+}
+
 /** What this process is, to a network that looks into requests. */
 const sort = (plan: Plan, request: HttpClientRequest, url: URL) => {
-  const isRead = request.method === "GET"
+  const read = readOf(request, url)
+  const isRead = read !== undefined
   const dc = url.searchParams.get("dc")
-  const path = decodeURIComponent(url.pathname)
-  const isOfKeys = (prefix: string) => isRead && path.startsWith(`/v1/kv/${prefix}`)
+  const isOfKeys = (prefix: string) => read?.key?.startsWith(prefix) === true
   const isNames = url.searchParams.has("keys")
   const isSource = dc === plan.source && isOfKeys(plan.prefix)
   return {
     isRead,
     readsSource: isSource && !isNames,
-    readsNames: isSource && isNames && path === `/v1/kv/${plan.prefix}`,
+    readsNames: isSource && isNames && read?.key === plan.prefix,
     readsDestination: dc === null && !isNames && isOfKeys(plan.destinationPrefix),
     isBlocking: isSource && url.searchParams.has("index"),
-    range: { prefix: bytesOf(path.slice("/v1/kv/".length)), exact: !url.searchParams.has("recurse") },
+    range: { prefix: bytesOf(read?.key ?? ""), exact: read?.exact === true },
     isConsistent: url.searchParams.has("consistent"),
-    isKeys: path.startsWith("/v1/kv/"),
-    isHeartbeat: path.startsWith("/v1/agent/check/update/")
+    isKeys: url.pathname.startsWith("/v1/kv/") || read?.key !== undefined,
+    isHeartbeat: url.pathname.startsWith("/v1/agent/check/update/")
   }
 }
 
@@ -293,7 +315,8 @@ export const make = (
             if (isCut || isolation === "unanswered") return yield* unanswered
             if (isolation === "refused") return yield* reset(request, "read ECONNRESET")
             yield* gate.await
-            const isAnswer = answer.status < 300 || answer.status === 404
+            // A transaction says with 409 that there is no such key.
+            const isAnswer = answer.status < 300 || answer.status === 404 || answer.status === 409
             if (what.readsSource && isAnswer) learn(what, answer.at)
             if (what.readsNames && isAnswer) incarnation.names = [answer.at, ...incarnation.names].slice(0, 2)
             return respond(request, answer)

@@ -192,7 +192,9 @@ const fold = (
 
 /** What Consul says of a `get` in a transaction where there is no such key. */
 const isAbsent = (error: ConsulError): boolean =>
-  error instanceof Conflict && error.failures.every(({ reason }) => reason.endsWith("doesn't exist"))
+  error instanceof Conflict &&
+  error.failures.length === 1 &&
+  error.failures.every(({ reason }) => reason.endsWith("doesn't exist"))
 
 const conditionQuery = (condition: PutCondition | undefined): Record<string, string> =>
   condition === undefined

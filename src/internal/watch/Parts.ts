@@ -51,14 +51,13 @@ export const watch = (
 
     /**
      * Watches the parts of a layout, and says what is in no shard; `since` that is known to be unmoved where its index
-     * is. Answers how long the latter took.
+     * is.
      */
     const adopt = (since: Blocking.From) =>
       Effect.gen(function* () {
         yield* shards.watch(layout.shards)
         yield* shards.begun
-        const [took] = yield* Effect.timed(shards.look(layout.loose, since))
-        return took
+        yield* shards.look(layout.loose, since)
       })
 
     const complete = Effect.gen(function* () {
@@ -114,10 +113,11 @@ export const watch = (
               known = Blocking.start
             })
           )
-          const [tookToList, answer] = yield* Effect.timed(retrying(listing))
+          const [took, answer] = yield* Effect.timed(retrying(listing))
           if (isSmall(answer.value.length, keysEach)) return
           // Another history: nothing that was said of this one counts.
           if (answer.index < from.index) return
+          pause = Schedules.lookPause(took)
           names = Layout.sorted(answer.value)
           from = { index: answer.index, at: yield* Clock.currentTimeMillis }
           if (!Layout.serves(layout, names)) {
@@ -126,8 +126,7 @@ export const watch = (
             layout = divided.value
             reshaped = true
           }
-          const tookToLook = yield* adopt(known)
-          pause = Schedules.lookPause(Duration.sum(tookToList, tookToLook))
+          yield* adopt(known)
           known = from
           const due = completed + Duration.toMillis(Schedules.vouchInterval)
           isComplete = !areBusy || reshaped || (yield* Clock.currentTimeMillis) >= due

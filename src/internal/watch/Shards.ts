@@ -101,10 +101,12 @@ export const make = (
     const waitingSince = yield* Deferred.make<number>()
     let activity = 0
     /** When a shard was last told that its keys have another history: indexes of before say nothing. */
+    let rewoundAt = Number.NEGATIVE_INFINITY
+    /** When one last began anew for whatever reason: that is enough to look again at what has no query, which is little. */
     let startedOverAt = Number.NEGATIVE_INFINITY
 
     const isTrusted = (since: Blocking.From) =>
-      since.at < startedOverAt ? Effect.succeed(false) : Blocking.isTrusted(since)
+      since.at < rewoundAt ? Effect.succeed(false) : Blocking.isTrusted(since)
 
     /** How long the next query may block, as soon as one may. */
     const patience = Effect.gen(function* () {
@@ -144,10 +146,11 @@ export const make = (
           known.set(id, index)
           return true
         }).pipe(
+          // It may have been a restart with older data.
           Effect.tapError(() =>
-            Effect.sync(() => {
-              // It may have been a restart with older data.
+            Effect.map(Clock.currentTimeMillis, (now) => {
               trusted = Blocking.start
+              startedOverAt = now
             })
           ),
           retrying,
@@ -212,9 +215,12 @@ export const make = (
           const step = Effect.gen(function* () {
             const link = yield* Blocking.ask(from, wait, query)
             one.isAsking = false
-            if (link.next.index === 0 || link.index < last) startedOverAt = yield* Clock.currentTimeMillis
-            if (link.index === last && !link.isFresh) return link
-            yield* use(link, { last, since: link.isFresh ? Blocking.start : since })
+            if (link.index !== last || link.isFresh) {
+              yield* use(link, { last, since: link.isFresh ? Blocking.start : since })
+            }
+            const isRewound = link.next.index === 0 || link.index < last
+            if (isRewound) rewoundAt = yield* Clock.currentTimeMillis
+            if (isRewound || (link.isFresh && last > 0)) startedOverAt = yield* Clock.currentTimeMillis
             return link
           })
           const link = yield* isBegun ? step : throttle(step)
@@ -320,7 +326,8 @@ export const make = (
         Effect.suspend(() => {
           const wanted = new Set(ranges.map(KeyRange.id))
           for (const id of looked.keys()) if (!wanted.has(id)) looked.delete(id)
-          return Effect.forEach(ranges, examining(own, looked, since), {
+          const trusted = since.at < startedOverAt ? Blocking.start : since
+          return Effect.forEach(ranges, examining(own, looked, trusted), {
             concurrency: "unbounded",
             discard: true
           })
