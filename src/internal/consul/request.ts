@@ -5,13 +5,13 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Schema from "effect/Schema"
 import * as ConsulError from "../../ConsulError.js"
 import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
+import * as TimeLimits from "../TimeLimits.js"
 
 /** Consul answers most requests in milliseconds, one that waits for a Raft commit in an overloaded cluster in seconds. */
 const headersTimeout = Duration.seconds(10)
@@ -31,9 +31,9 @@ export interface Request {
   readonly body?: string | Uint8Array | undefined
 }
 
-/** An answer with a status that the caller asked for, and its whole body. */
+/** An answer with a status that the caller asked for, and its whole body; `describe` names what was asked. */
 export interface Received {
-  readonly request: string
+  readonly describe: () => string
   readonly status: number
   readonly headers: HttpClientResponse["headers"]
   readonly text: string
@@ -49,11 +49,10 @@ export interface Send {
 /** Consul's durations are Go's. */
 export const goDuration = (duration: Duration.DurationInput): string => `${Duration.toMillis(duration)}ms`
 
-const readQuery = (read: ReadOptions | undefined): Record<string, string> => ({
-  ...(read?.consistency === "consistent" && { consistent: "" }),
-  ...(read?.consistency === "stale" && { stale: "" }),
-  ...(read?.index !== undefined && { index: String(read.index) }),
-  ...(read?.index !== undefined && { wait: goDuration(read.wait ?? defaultWait) })
+const readQuery = ({ consistency, index, wait }: ReadOptions): Record<string, string> => ({
+  ...(consistency === "consistent" && { consistent: "" }),
+  ...(consistency === "stale" && { stale: "" }),
+  ...(index !== undefined && { index: String(index), wait: goDuration(wait ?? defaultWait) })
 })
 
 /** A blocking query may be held for its wait and a sixteenth before the first byte of its answer. */
@@ -68,23 +67,28 @@ const describe = (request: Request, endpoint: Endpoint): string => {
   return `${request.method} ${request.path}${query.join("")}${datacenter}`
 }
 
-export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send => {
+export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
   // Consul knows no trace headers, and a span a request stands on the service member already.
-  const http = client.pipe(
-    HttpClient.withTracerPropagation(false),
-    HttpClient.withTracerDisabledWhen(() => true)
+  sending(
+    HttpClient.withTracerDisabledWhen(client, () => true),
+    TimeLimits.make(headersTimeout),
+    endpoint
   )
+
+const sending = (
+  http: HttpClient.HttpClient,
+  timeLimits: TimeLimits.TimeLimits,
+  endpoint: Endpoint
+): Send => {
   const address = endpoint.address.replace(/\/+$/, "")
 
   const shape = ({ body, method, path, query, read }: Request): HttpClientRequest.HttpClientRequest => {
-    const params = {
-      ...query,
-      ...readQuery(read),
-      ...(endpoint.datacenter !== undefined && { dc: endpoint.datacenter })
+    let request = HttpClientRequest.make(method)(`${address}${path}`)
+    if (query !== undefined) request = HttpClientRequest.appendUrlParams(request, query)
+    if (read !== undefined) request = HttpClientRequest.appendUrlParams(request, readQuery(read))
+    if (endpoint.datacenter !== undefined) {
+      request = HttpClientRequest.appendUrlParam(request, "dc", endpoint.datacenter)
     }
-    let request = HttpClientRequest.make(method)(`${address}${path}`).pipe(
-      HttpClientRequest.setUrlParams(params)
-    )
     // Not `X-Consul-Token`: Effect redacts `Authorization` wherever it shows a request.
     if (endpoint.token !== undefined) request = HttpClientRequest.bearerToken(request, endpoint.token)
     if (typeof body === "string") request = HttpClientRequest.bodyText(request, body, "application/json")
@@ -93,23 +97,18 @@ export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
   }
 
   const send = (request: Request, also: ReadonlyArray<number> = []) => {
-    const description = describe(request, endpoint)
+    const described = () => describe(request, endpoint)
     const unreachable = (reason: string) =>
-      new ConsulError.Unreachable({ request: description, address: endpoint.address, reason })
-    const limit = answerTimeout(request.read)
-    const exchange = (begun: { at: number | undefined }) =>
+      new ConsulError.Unreachable({ request: described(), address: endpoint.address, reason })
+    const exchange = (renew: TimeLimits.Renew) =>
       http.execute(shape(request)).pipe(
         Effect.mapError((error) => unreachable(transportReason(error.cause))),
-        Effect.zipLeft(
-          Effect.map(Clock.currentTimeMillis, (now) => {
-            begun.at = now
-          })
-        ),
+        Effect.zipLeft(renew(bodyTimeout)),
         Effect.flatMap((response) =>
           Effect.mapBoth(response.text, {
             onFailure: (error) => unreachable(`the answer broke off: ${transportReason(error.cause)}`),
             onSuccess: (text): Received => ({
-              request: description,
+              describe: described,
               status: response.status,
               headers: response.headers,
               text
@@ -117,30 +116,20 @@ export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
           })
         )
       )
-    const nothingWithin = (duration: Duration.Duration) =>
-      unreachable(`nothing within ${Duration.format(duration)}`)
-    // One race for both limits: a second one would take as long as all else that a request does here.
-    const tooLate = (begun: { readonly at: number | undefined }) =>
-      Effect.gen(function* () {
-        yield* Effect.sleep(limit)
-        if (begun.at === undefined) return yield* nothingWithin(limit)
-        const left = begun.at + Duration.toMillis(bodyTimeout) - (yield* Clock.currentTimeMillis)
-        yield* Effect.sleep(Duration.millis(Math.max(left, 0)))
-        return yield* nothingWithin(bodyTimeout)
-      })
-    return Effect.suspend(() => {
-      const begun: { at: number | undefined } = { at: undefined }
-      return Effect.raceFirst(exchange(begun), tooLate(begun))
-    }).pipe(
-      Effect.filterOrFail(
-        ({ status }) => (status >= 200 && status < 300) || also.includes(status),
-        (received) => refusal(received, endpoint)
+    return timeLimits
+      .within(answerTimeout(request.read), exchange, (limit) =>
+        unreachable(`nothing within ${Duration.format(limit)}`)
       )
-    )
+      .pipe(
+        Effect.filterOrFail(
+          ({ status }) => (status >= 200 && status < 300) || also.includes(status),
+          (received) => refusal(received, endpoint)
+        )
+      )
   }
   return Object.assign(send, {
     endpoint,
-    at: (other: Partial<Endpoint>) => make(client, { ...endpoint, ...other })
+    at: (other: Partial<Endpoint>) => sending(http, timeLimits, { ...endpoint, ...other })
   })
 }
 
@@ -160,7 +149,8 @@ const Failures = Schema.parseJson(
 const excerpt = (text: string): string => text.replace(/\s+/g, " ").trim().slice(0, 200)
 
 /** The texts are those of Consul 1.8.7; a forwarded request puts `rpc error making call: ` before them. */
-const refusal = ({ request, status, text }: Received, endpoint: Endpoint): ConsulError.ConsulError => {
+const refusal = ({ describe, status, text }: Received, endpoint: Endpoint): ConsulError.ConsulError => {
+  const request = describe()
   const reason = excerpt(text)
   switch (status) {
     case 403:
@@ -188,7 +178,7 @@ const refusal = ({ request, status, text }: Received, endpoint: Endpoint): Consu
 }
 
 export const unexpected = (received: Received, reason: string) =>
-  new ConsulError.UnexpectedAnswer({ request: received.request, reason })
+  new ConsulError.UnexpectedAnswer({ request: received.describe(), reason })
 
 /** Headers that Consul puts on reads. A blocking query must never go on from a missing index: it would not block. */
 export const indexed = <A>(

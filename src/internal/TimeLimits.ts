@@ -1,0 +1,103 @@
+/**
+ * Time limits of many effects at once, kept by one fiber.
+ *
+ * `Effect.timeout` races each effect with a sleep of its own: that is two more fibers, and an interruption that is waited
+ * for. Around a request that takes a millisecond it is most of the work (2.1 instead of 1.6 s of CPU for the transactions
+ * that write 100,000 keys in a process that has just started).
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+
+/** Gives what is under way another limit, from now on. */
+export type Renew = (limit: Duration.Duration) => Effect.Effect<void>
+
+export interface TimeLimits {
+  /**
+   * Runs an effect, in a fiber of its own. When its time is up it is interrupted, which nobody waits for, and what
+   * `late` makes of the limit is the failure.
+   */
+  readonly within: <A, E, R, E2>(
+    limit: Duration.Duration,
+    use: (renew: Renew) => Effect.Effect<A, E, R>,
+    late: (limit: Duration.Duration) => E2
+  ) => Effect.Effect<A, E | E2, R>
+}
+
+interface Timed {
+  limit: Duration.Duration
+  /** When it is up (ms). */
+  until: number
+  readonly expire: (limit: Duration.Duration) => void
+}
+
+/** No limit that is kept may be shorter than `shortest`: so seldom is it looked for those that are up. */
+export const make = (shortest: Duration.Duration): TimeLimits => {
+  const running = new Set<Timed>()
+  let keeper: Fiber.RuntimeFiber<never> | undefined
+
+  const keep = Effect.clockWith((clock) =>
+    Effect.suspend(() => {
+      const now = clock.unsafeCurrentTimeMillis()
+      let next = now + Duration.toMillis(shortest)
+      for (const timed of running) {
+        if (timed.until <= now) timed.expire(timed.limit)
+        else next = Math.min(next, timed.until)
+      }
+      return Effect.sleep(Duration.millis(next - now))
+    }).pipe(Effect.forever)
+  )
+
+  // It outlives whoever comes first, but not the last one: nothing is left behind.
+  const begin = Effect.suspend(() =>
+    keeper === undefined
+      ? Effect.map(Effect.forkDaemon(Effect.interruptible(keep)), (fiber) => {
+          keeper = fiber
+        })
+      : Effect.void
+  )
+
+  const end = (timed: Timed) => {
+    running.delete(timed)
+    if (running.size > 0 || keeper === undefined) return
+    keeper.unsafeInterruptAsFork(FiberId.none)
+    keeper = undefined
+  }
+
+  const within: TimeLimits["within"] = <A, E, R, E2>(
+    first: Duration.Duration,
+    use: (renew: Renew) => Effect.Effect<A, E, R>,
+    late: (limit: Duration.Duration) => E2
+  ) =>
+    Effect.clockWith((clock) => {
+      const upAfter = (limit: Duration.Duration) => clock.unsafeCurrentTimeMillis() + Duration.toMillis(limit)
+      let expire = (_: Duration.Duration): void => {}
+      const timed: Timed = { limit: first, until: upAfter(first), expire: (limit) => expire(limit) }
+      const renew: Renew = (limit) =>
+        Effect.sync(() => {
+          timed.limit = limit
+          timed.until = upAfter(limit)
+        })
+      const follow = (fiber: Fiber.RuntimeFiber<A, E>) =>
+        Effect.async<A, E | E2>((resume) => {
+          expire = (limit) => {
+            end(timed)
+            resume(Effect.fail(late(limit)))
+            fiber.unsafeInterruptAsFork(FiberId.none)
+          }
+          fiber.addObserver((exit) => {
+            end(timed)
+            resume(exit)
+          })
+        })
+      return Effect.uninterruptibleMask((restore) => {
+        running.add(timed)
+        return Effect.zipRight(begin, Effect.forkDaemon(Effect.interruptible(use(renew)))).pipe(
+          Effect.flatMap((fiber) => Effect.onInterrupt(restore(follow(fiber)), () => Fiber.interrupt(fiber)))
+        )
+      })
+    })
+
+  return { within }
+}

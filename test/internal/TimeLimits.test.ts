@@ -1,0 +1,135 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as fc from "effect/FastCheck"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/TestClock"
+import * as TimeLimits from "../../src/internal/TimeLimits.js"
+
+const shortest = Duration.seconds(10)
+
+const late = (limit: Duration.Duration) => `nothing within ${Duration.format(limit)}`
+
+describe("Time limits", () => {
+  it.effect("are kept to the millisecond, and end what they limit", () =>
+    Effect.gen(function* () {
+      const { within } = TimeLimits.make(shortest)
+      let isEnded = false
+      const endless = Effect.onInterrupt(Effect.never, () =>
+        Effect.sync(() => {
+          isEnded = true
+        })
+      )
+      yield* TestClock.adjust("3 seconds")
+      const fiber = yield* Effect.fork(Effect.flip(within(shortest, () => endless, late)))
+      yield* TestClock.adjust(9_999)
+      expect(yield* Fiber.poll(fiber)).toMatchObject({ _tag: "None" })
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(fiber)).toBe("nothing within 10s")
+      expect(isEnded).toBe(true)
+    })
+  )
+
+  it.effect.prop(
+    "are those of each effect, however many are under way and whenever they begin",
+    [
+      fc.array(
+        fc.record({
+          begins: fc.nat(60_000),
+          takes: fc.nat(60_000),
+          limit: fc.integer({ min: 10_000, max: 40_000 }),
+          renewed: fc.option(
+            fc.record({ after: fc.nat(9_999), limit: fc.integer({ min: 10_000, max: 40_000 }) })
+          )
+        }),
+        { minLength: 1, maxLength: 8 }
+      )
+    ],
+    ([all]) =>
+      Effect.gen(function* () {
+        const { within } = TimeLimits.make(shortest)
+        const fibers = yield* Effect.forEach(all, ({ begins, limit, renewed, takes }) =>
+          Effect.gen(function* () {
+            yield* Effect.sleep(begins)
+            const exit = yield* Effect.exit(
+              within(
+                Duration.millis(limit),
+                (renew) =>
+                  Effect.gen(function* () {
+                    const first = Math.min(takes, renewed?.after ?? takes)
+                    yield* Effect.sleep(first)
+                    if (renewed !== null) yield* renew(Duration.millis(renewed.limit))
+                    yield* Effect.sleep(takes - first)
+                    return "done"
+                  }),
+                () => "late" as const
+              )
+            )
+            const at = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+            return { took: at - begins, exit }
+          }).pipe(Effect.fork)
+        )
+        yield* TestClock.adjust("3 minutes")
+        for (const [i, { limit, renewed, takes }] of all.entries()) {
+          const { exit, took } = yield* Fiber.join(fibers[i] ?? Fiber.never)
+          const until = renewed === null ? limit : Math.min(takes, renewed.after) + renewed.limit
+          // At the same millisecond, either may be first.
+          if (takes < until) expect({ exit, took }).toEqual({ exit: Exit.succeed("done"), took: takes })
+          if (takes > until) expect({ exit, took }).toEqual({ exit: Exit.fail("late"), took: until })
+        }
+      }),
+    { fastCheck: { numRuns: 30 } }
+  )
+
+  it.effect("hold where the one who waits cannot be interrupted", () =>
+    Effect.gen(function* () {
+      const { within } = TimeLimits.make(shortest)
+      const fiber = yield* Effect.fork(
+        Effect.uninterruptible(Effect.flip(within(shortest, () => Effect.never, late)))
+      )
+      yield* TestClock.adjust(shortest)
+      expect(yield* Fiber.join(fiber)).toBe("nothing within 10s")
+    })
+  )
+
+  it.effect("do not outlast the one who waits: what is limited ends before it does", () =>
+    Effect.gen(function* () {
+      const { within } = TimeLimits.make(shortest)
+      let isEnded = false
+      const slowToEnd = Effect.onInterrupt(Effect.never, () =>
+        Effect.zipRight(
+          Effect.sleep("1 second"),
+          Effect.sync(() => {
+            isEnded = true
+          })
+        )
+      )
+      const fiber = yield* Effect.fork(within(shortest, () => slowToEnd, late))
+      yield* TestClock.adjust("1 second")
+      const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.join(interrupting)
+      expect(isEnded).toBe(true)
+    })
+  )
+
+  it.effect("leave nothing running once nothing is limited", () =>
+    Effect.gen(function* () {
+      const { within } = TimeLimits.make(shortest)
+      const before = yield* roots
+      const fibers = yield* Effect.forEach([1, 2, 3], (n) =>
+        Effect.fork(within(shortest, () => Effect.sleep(n * 1_000), late))
+      )
+      yield* TestClock.adjust("1 second")
+      expect((yield* roots) - before).toBeGreaterThan(0)
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.joinAll(fibers)
+      yield* Effect.yieldNow()
+      expect((yield* roots) - before).toBe(0)
+    })
+  )
+})
+
+/** How many fibers run that belong to no other. */
+const roots = Effect.map(Fiber.roots, (fibers) => [...fibers].length)
