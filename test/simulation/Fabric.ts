@@ -11,8 +11,8 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { ClientResponse } from "../../src/internal/ClientResponse.js"
 import type { SimConsul } from "../../src/testing/index.js"
-import { ClientResponse } from "../../src/testing/internal/ClientResponse.js"
 import * as Dice from "./Dice.js"
 import type { History } from "./History.js"
 import { cause, type Incarnation } from "./Judge.js"
@@ -58,7 +58,7 @@ const kept = 8
 const encoder = new TextEncoder()
 
 const respond = (request: HttpClientRequest, { headers, status, text }: Omit<Answer, "at">) =>
-  new ClientResponse(request, { status, headers, body: encoder.encode(text) })
+  ClientResponse.whole(request, { status, headers, body: encoder.encode(text) })
 
 const reset = (request: HttpClientRequest, message: string) =>
   new HttpClientError.RequestError({ request, reason: "Transport", cause: new Error(message) })

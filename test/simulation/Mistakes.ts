@@ -6,7 +6,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
-import { ClientResponse } from "../../src/testing/internal/ClientResponse.js"
+import { ClientResponse } from "../../src/internal/ClientResponse.js"
 import type { Distort } from "./Instance.js"
 import type { Plan } from "./Plan.js"
 
@@ -68,7 +68,7 @@ const answer = (
   { headers, status }: Pick<HttpClientResponse, "headers" | "status">,
   text: string
 ) =>
-  new ClientResponse(request, {
+  ClientResponse.whole(request, {
     status,
     headers: Object.entries(headers).filter(([name]) => name !== "content-length"),
     body: new TextEncoder().encode(text)
@@ -176,7 +176,7 @@ export const mistakes: ReadonlyArray<Mistake> = [
         isTransaction(request) && !textOf(request).includes('"Verb":"cas"')
           ? Effect.catchAll(client.execute(request), () =>
               Effect.succeed(
-                new ClientResponse(request, {
+                ClientResponse.whole(request, {
                   status: 200,
                   headers: [],
                   body: new TextEncoder().encode('{"Results":[],"Errors":null}')

@@ -7,7 +7,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
-import { ClientResponse } from "../../src/testing/internal/ClientResponse.js"
+import { ClientResponse } from "../../src/internal/ClientResponse.js"
 
 export interface Sent {
   readonly request: HttpClientRequest
@@ -69,9 +69,8 @@ export const make = (client: HttpClient.HttpClient, first: Fault = undisturbed):
 export const answer =
   (status: number, text: string, headers: Readonly<Record<string, string>> = {}): Fault =>
   ({ request }) =>
-    Effect.sync(
-      () =>
-        new ClientResponse(request, { status, headers: Object.entries(headers), body: encoder.encode(text) })
+    Effect.sync(() =>
+      ClientResponse.whole(request, { status, headers: Object.entries(headers), body: encoder.encode(text) })
     )
 
 const refuse = (request: HttpClientRequest) =>

@@ -9,7 +9,7 @@ import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { ClientResponse } from "./ClientResponse.js"
+import { ClientResponse } from "../../internal/ClientResponse.js"
 import type { Request, Response } from "./Http.js"
 import type { World } from "./World.js"
 
@@ -31,9 +31,18 @@ export const httpClient = (world: World): HttpClient.HttpClient =>
       Effect.flatMap((body) =>
         listening.handle({ method: request.method, target: url.pathname + url.search, body })
       ),
-      Effect.map((response) => new ClientResponse(request, response))
+      Effect.map((response) => ClientResponse.whole(request, overTheWire(request.method, response)))
     )
   })
+
+/** With what a server adds. */
+const overTheWire = (method: string, response: Response): Response =>
+  method === "HEAD"
+    ? response
+    : {
+        ...response,
+        headers: [...response.headers, ["Content-Length", String(response.body.length)]]
+      }
 
 const bodyOf = (body: HttpBody.HttpBody): Effect.Effect<Uint8Array, unknown> => {
   switch (body._tag) {

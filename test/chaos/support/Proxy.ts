@@ -16,7 +16,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import { ClientResponse } from "../../../src/testing/internal/ClientResponse.js"
+import { ClientResponse } from "../../../src/internal/ClientResponse.js"
 import * as Network from "../../support/Network.js"
 
 export interface Proxy {
@@ -34,14 +34,12 @@ const forwarded = (headers: Headers.Headers): Headers.Headers =>
 /** Reads each answer at once and to its end, so that faults can look at it. */
 const whole = HttpClient.transformResponse(
   Effect.flatMap((response) =>
-    Effect.map(
-      response.arrayBuffer,
-      (body) =>
-        new ClientResponse(response.request, {
-          status: response.status,
-          headers: Object.entries(forwarded(response.headers)),
-          body: new Uint8Array(body)
-        })
+    Effect.map(response.arrayBuffer, (body) =>
+      ClientResponse.whole(response.request, {
+        status: response.status,
+        headers: Object.entries(forwarded(response.headers)),
+        body: new Uint8Array(body)
+      })
     )
   )
 )

@@ -1,6 +1,6 @@
 /**
- * An answer as an in-process client sees it: all there at once, so that reading it takes no turn of the event loop
- * and a simulation stays deterministic.
+ * An answer whose body is bytes that are there at once, or all together later. To read what is there takes no turn of
+ * the event loop: a simulation stays deterministic with it, and a small request cheap.
  */
 import * as Cookies from "@effect/platform/Cookies"
 import * as Headers from "@effect/platform/Headers"
@@ -13,49 +13,79 @@ import * as Effect from "effect/Effect"
 import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { Response } from "./Http.js"
+
+/** What was answered; `headers` with names in any case. The body fails with what broke it off. */
+export interface Source {
+  readonly status: number
+  readonly headers: Headers.Input
+  readonly body: Effect.Effect<Uint8Array, unknown>
+}
 
 const decoder = new TextDecoder()
 
+/** All of it is got, not kept: of what an answer has, most is asked for once or never. */
 export class ClientResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
-  readonly [HttpClientResponse.TypeId]: HttpClientResponse.TypeId = HttpClientResponse.TypeId
-  readonly [HttpIncomingMessage.TypeId]: HttpIncomingMessage.TypeId = HttpIncomingMessage.TypeId
-  readonly remoteAddress = Option.none<string>()
-  readonly cookies = Cookies.empty
-  readonly headers: Headers.Headers
-
   constructor(
     readonly request: HttpClientRequest.HttpClientRequest,
-    private readonly source: Response
+    private readonly source: Source
   ) {
     super()
-    const length = request.method === "HEAD" ? [] : [["Content-Length", String(source.body.length)] as const]
-    this.headers = Headers.fromInput([...source.headers, ...length])
+  }
+
+  /** One of which all is there. */
+  static whole(
+    request: HttpClientRequest.HttpClientRequest,
+    source: Omit<Source, "body"> & { readonly body: Uint8Array }
+  ): ClientResponse {
+    return new ClientResponse(request, { ...source, body: Effect.succeed(source.body) })
+  }
+
+  get [HttpClientResponse.TypeId](): HttpClientResponse.TypeId {
+    return HttpClientResponse.TypeId
+  }
+
+  get [HttpIncomingMessage.TypeId](): HttpIncomingMessage.TypeId {
+    return HttpIncomingMessage.TypeId
+  }
+
+  get remoteAddress(): Option.Option<string> {
+    return Option.none()
+  }
+
+  get cookies(): Cookies.Cookies {
+    return Cookies.empty
+  }
+
+  get headers(): Headers.Headers {
+    return Headers.fromInput(this.source.headers)
   }
 
   get status(): number {
     return this.source.status
   }
 
+  private get body(): Effect.Effect<Uint8Array, HttpClientError.ResponseError> {
+    return Effect.mapError(this.source.body, (cause) => this.undecodable(cause))
+  }
+
   get text(): Effect.Effect<string, HttpClientError.ResponseError> {
-    return Effect.sync(() => decoder.decode(this.source.body))
+    return Effect.map(this.body, (bytes) => decoder.decode(bytes))
   }
 
   get json(): Effect.Effect<unknown, HttpClientError.ResponseError> {
-    return Effect.try({
+    return Effect.tryMap(this.text, {
       // As with other clients, nothing at all is null.
-      try: (): unknown =>
-        this.source.body.length === 0 ? null : JSON.parse(decoder.decode(this.source.body)),
+      try: (text): unknown => (text === "" ? null : JSON.parse(text)),
       catch: (cause) => this.undecodable(cause)
     })
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.ResponseError> {
-    return Effect.sync(() => this.source.body.slice().buffer)
+    return Effect.map(this.body, (bytes) => new Uint8Array(bytes).buffer)
   }
 
   get stream(): Stream.Stream<Uint8Array, HttpClientError.ResponseError> {
-    return Stream.make(this.source.body)
+    return Stream.fromEffect(this.body)
   }
 
   get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, HttpClientError.ResponseError> {

@@ -1,0 +1,131 @@
+import * as Http from "node:http"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as Undici from "@effect/platform-node/Undici"
+import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as UndiciClient from "../../src/cli/UndiciClient.js"
+
+/** A server on this machine that answers so, and a client. */
+const serving = (answer: Http.RequestListener) =>
+  Effect.gen(function* () {
+    const server = yield* Effect.acquireRelease(
+      Effect.async<Http.Server>((resume) => {
+        const server = Http.createServer(answer)
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) =>
+        Effect.async<void>((resume) => {
+          server.close(() => resume(Effect.void))
+          server.closeAllConnections()
+        })
+    )
+    const dispatcher = yield* Effect.acquireRelease(
+      Effect.sync(() => new Undici.Agent({ connections: 2 })),
+      (agent) => Effect.promise(() => agent.destroy())
+    )
+    const address = server.address()
+    const port = address !== null && typeof address === "object" ? address.port : 0
+    return { client: UndiciClient.make(dispatcher), url: `http://127.0.0.1:${port}` }
+  })
+
+describe("The client over undici", () => {
+  it.scopedLive("sends what it is given, and answers with what comes", () =>
+    Effect.gen(function* () {
+      const { client, url } = yield* serving((request, response) => {
+        const chunks: Array<Buffer> = []
+        request.on("data", (chunk: Buffer) => chunks.push(chunk))
+        request.on("end", () => {
+          response.writeHead(207, { "X-Consul-Index": "12", "Content-Type": "application/json" })
+          const { authorization, "content-type": type } = request.headers
+          const body = Buffer.concat(chunks).toString()
+          response.end(
+            JSON.stringify({ method: request.method, url: request.url, authorization, type, body })
+          )
+        })
+      })
+      const request = HttpClientRequest.put(`${url}/v1/kv/a%2Fb%20c`).pipe(
+        HttpClientRequest.setUrlParams({ dc: "nyc1", consistent: "", flags: "ü&=" }),
+        HttpClientRequest.bearerToken("secret"),
+        HttpClientRequest.bodyText("ä {}", "application/json")
+      )
+      const response = yield* client.execute(request)
+      expect(response.status).toBe(207)
+      expect(response.headers["x-consul-index"]).toBe("12")
+      expect(yield* response.json).toEqual({
+        method: "PUT",
+        url: "/v1/kv/a%2Fb%20c?dc=nyc1&consistent=&flags=%C3%BC%26%3D",
+        authorization: "Bearer secret",
+        type: "application/json",
+        body: "ä {}"
+      })
+      const other = yield* client.execute(HttpClientRequest.get(`${url}/v1/kv/other`))
+      expect(yield* other.json).toMatchObject({ method: "GET", url: "/v1/kv/other", body: "" })
+    })
+  )
+
+  it.scopedLive("answers when the headers are there, and waits for a body that takes longer", () =>
+    Effect.gen(function* () {
+      let more = () => {}
+      const { client, url } = yield* serving((_, response) => {
+        response.writeHead(200)
+        // A character in two halves.
+        response.write(Buffer.from([0xc3]))
+        more = () => response.end(Buffer.concat([Buffer.from([0xa9]), Buffer.alloc(3_000_000, "x")]))
+      })
+      const response = yield* client.execute(HttpClientRequest.get(url))
+      expect(response.status).toBe(200)
+      const reading = yield* Effect.fork(response.text)
+      more()
+      const text = yield* Fiber.join(reading)
+      expect([text.length, text.slice(0, 3)]).toEqual([3_000_001, "éxx"])
+    })
+  )
+
+  it.scopedLive("fails where nobody listens, where the answer breaks off, and where no place is named", () =>
+    Effect.gen(function* () {
+      const { client, url } = yield* serving((request, response) => {
+        if (request.url === "/none") {
+          request.socket.destroy()
+          return
+        }
+        response.writeHead(200, { "content-length": "10" })
+        response.write("half", () => request.socket.destroy())
+      })
+      const none = yield* Effect.flip(client.execute(HttpClientRequest.get(`${url}/none`)))
+      expect(none).toMatchObject({ _tag: "RequestError", reason: "Transport" })
+      const half = yield* Effect.flatMap(client.execute(HttpClientRequest.get(`${url}/half`)), ({ text }) =>
+        Effect.flip(text)
+      )
+      expect(half).toMatchObject({ _tag: "ResponseError", reason: "Decode" })
+      const refused = yield* Effect.flip(client.execute(HttpClientRequest.get("http://127.0.0.1:1/")))
+      expect(refused).toMatchObject({ reason: "Transport", cause: { code: "ECONNREFUSED" } })
+      const nowhere = yield* Effect.flip(client.execute(HttpClientRequest.get("nowhere")))
+      expect(nowhere).toMatchObject({ _tag: "RequestError", reason: "InvalidUrl" })
+    })
+  )
+
+  it.scopedLive("takes back what nobody waits for any more, be it before the answer or within", () =>
+    Effect.gen(function* () {
+      const begun = yield* Effect.forEach([0, 1], () => Deferred.make<void>())
+      const gone = yield* Effect.forEach([0, 1], () => Deferred.make<void>())
+      const { client, url } = yield* serving((request, response) => {
+        const i = Number((request.url ?? "").slice(1))
+        response.on("close", () => Deferred.unsafeDone(gone[i] ?? never, Effect.void))
+        if (i === 1) response.writeHead(200).write("half")
+        Deferred.unsafeDone(begun[i] ?? never, Effect.void)
+      })
+      for (const i of [0, 1]) {
+        const fiber = yield* Effect.fork(
+          Effect.flatMap(client.execute(HttpClientRequest.get(`${url}/${i}`)), ({ text }) => text)
+        )
+        yield* Deferred.await(begun[i] ?? never)
+        yield* Fiber.interrupt(fiber)
+        yield* Deferred.await(gone[i] ?? never)
+      }
+    })
+  )
+})
+
+const never = Effect.runSync(Deferred.make<void>())
