@@ -82,26 +82,33 @@ const headOperations = 2
 export const bytesOf = (operations: ReadonlyArray<Operation>): number =>
   operations.reduce((sum, operation) => sum + sizeOf(operation) + 1, 0)
 
-/** In the given order, in as few batches as hold them; an operation that has no room anywhere is alone. */
-const batchesOf = (
-  operations: ReadonlyArray<Operation>,
-  room: Limits,
-  sizes: ReadonlyArray<number> = operations.map(sizeOf)
-): Array<Batch> => {
-  const batches: Array<Array<Operation>> = []
-  let batch: Array<Operation> = []
-  let bytes = 0
-  for (const [i, operation] of operations.entries()) {
-    const size = (sizes[i] ?? 0) + 1
-    if (batch.length === 0 || batch.length === room.operations || bytes + size > room.bytes) {
-      batch = []
-      bytes = 0
-      batches.push(batch)
-    }
-    batch.push(operation)
-    bytes += size
+/** Batches of operations in the order in which they are added; one that has no room anywhere is alone. */
+class Batches {
+  readonly all: Array<Array<Operation>> = []
+  private last: Array<Operation> = []
+  private bytes = 0
+
+  constructor(private readonly room: Limits) {}
+
+  private isRoomFor(operations: number, bytes: number): boolean {
+    return this.last.length + operations <= this.room.operations && this.bytes + bytes <= this.room.bytes
   }
-  return batches
+
+  /** `bytes` with the comma. */
+  add(operation: Operation, bytes: number): void {
+    if (this.last.length === 0 || !this.isRoomFor(1, bytes)) {
+      this.last = []
+      this.bytes = 0
+      this.all.push(this.last)
+    }
+    this.last.push(operation)
+    this.bytes += bytes
+  }
+
+  /** Whether the last batch has room for all of the other. */
+  takes(other: Batches): boolean {
+    return other.all.length <= 1 && this.isRoomFor(other.last.length, other.bytes)
+  }
 }
 
 /**
@@ -120,29 +127,24 @@ export const pack = (changes: Changes, headBytes: number, limits: Limits = defau
     bytes: limits.bytes - headBytes - 1
   }
   const large: Array<Write> = []
-  const sets: Array<Operation> = []
-  const sizes: Array<number> = []
+  const writes = new Batches(room)
   for (const write of changes.writes) {
     const { flags, key, value } = write
     const operation: Operation = { _tag: "Set", key, value, flags }
-    const size = sizeOf(operation)
-    if (size + 1 > room.bytes) large.push(write)
-    else {
-      sets.push(operation)
-      sizes.push(size)
-    }
+    const bytes = sizeOf(operation) + 1
+    if (bytes > room.bytes) large.push(write)
+    else writes.add(operation, bytes)
   }
-  const writes = batchesOf(sets, room, sizes)
-  const deletes = batchesOf(
-    changes.deletes.map((key) => Operation.Delete({ key })),
-    room
-  )
-  if (deletes.length <= 1) {
-    const together = batchesOf([...(writes.at(-1) ?? []), ...deletes.flat()], room)
-    if (together.length <= 1)
-      return { large, writes: writes.slice(0, -1), deletes: [], last: together.flat() }
+  const deletes = new Batches(room)
+  for (const key of changes.deletes) {
+    const operation: Operation = { _tag: "Delete", key }
+    deletes.add(operation, sizeOf(operation) + 1)
   }
-  return { large, writes, deletes: deletes.slice(0, -1), last: deletes.at(-1) ?? [] }
+  if (writes.takes(deletes)) {
+    const last = [...(writes.all.at(-1) ?? []), ...(deletes.all[0] ?? [])]
+    return { large, writes: writes.all.slice(0, -1), deletes: [], last }
+  }
+  return { large, writes: writes.all, deletes: deletes.all.slice(0, -1), last: deletes.all.at(-1) ?? [] }
 }
 
 /**

@@ -229,14 +229,18 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       )
     )
 
-  /** Packs what goes behind the fence and a status, and lands what is too large for a transaction. */
-  const prepare = Effect.fnUntraced(function* (changes: Changes, status: Status) {
+  /** Packs what goes behind the fence and the `status`, if one is written, and lands what is too large for a transaction. */
+  const prepare = Effect.fnUntraced(function* (changes: Changes, status: Option.Option<Status>) {
     const index = yield* Ref.get(guard)
-    const headBytes = bytesOf([fenceOperation(fence), checkpoint.operation(status, index)])
+    const unmoved = Operation.CheckIndex({ key: checkpoint.key, index })
+    const head = Option.match(status, {
+      onNone: () => unmoved,
+      onSome: (status) => checkpoint.operation(status, index)
+    })
+    const headBytes = bytesOf([fenceOperation(fence), head])
     const packed = pack(changes, headBytes, yield* Ref.get(limits))
     const within = <A>(batch: Batch, transaction: Effect.Effect<A, WriterError>) =>
       Effect.catchTag(transaction, "TooLarge", lowerLimits(batch, headBytes))
-    const unmoved = Operation.CheckIndex({ key: checkpoint.key, index })
     const land = (batch: Batch) => within(batch, transact(unmoved, batch, { results: false }))
     yield* Effect.forEach(packed.large, putLarge, { discard: true })
     return { ...packed, index, land, within }
@@ -244,7 +248,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
 
   const lanes = yield* Effect.makeSemaphore(transactionsInFlight)
   const failed = yield* Deferred.make<never, WriterError>()
-  const underWay = new Set<string>()
+  const underWay = new Set<Batch>()
 
   const unlessFailed = Effect.flatMap(Deferred.isDone(failed), (isDone) =>
     isDone ? Deferred.await(failed) : Effect.void
@@ -266,25 +270,26 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     for (const batch of batches) {
       yield* lanes.take(1)
       yield* unlessFailed
-      for (const { key } of batch) underWay.add(key)
+      underWay.add(batch)
       yield* land(batch).pipe(
         Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
-        Effect.zipRight(
-          Effect.sync(() => {
-            for (const { key } of batch) underWay.delete(key)
-          })
-        ),
+        Effect.zipRight(Effect.sync(() => underWay.delete(batch))),
         Effect.zipRight(lanes.release(1)),
         Effect.fork
       )
     }
   })
 
+  const isUnderWay = (writes: ReadonlyArray<Write>): boolean => {
+    const keys = new Set<string>()
+    for (const batch of underWay) for (const { key } of batch) keys.add(key)
+    return writes.some(({ key }) => keys.has(key))
+  }
+
   const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes) {
     // Two writes of one key must not overtake each other.
-    if (writes.some(({ key }) => underWay.has(key))) yield* settled
-    const status = yield* statusOf("comparing", yield* Ref.get(lastReplicated))
-    const { land, last, writes: batches } = yield* prepare({ writes, deletes: [] }, status)
+    if (isUnderWay(writes)) yield* settled
+    const { land, last, writes: batches } = yield* prepare({ writes, deletes: [] }, Option.none())
     yield* send(last.length === 0 ? batches : [...batches, last], land)
   })
 
@@ -294,7 +299,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
         ? yield* statusOf("in-sync", replicated)
         : yield* statusOf("deletes-held", yield* Ref.get(lastReplicated), heldDeletes)
     yield* settled
-    const { deletes, index, land, last, within, writes } = yield* prepare(changes, status)
+    const { deletes, index, land, last, within, writes } = yield* prepare(changes, Option.some(status))
     yield* send(writes, land)
     yield* settled
     yield* send(deletes, land)
