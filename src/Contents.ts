@@ -6,6 +6,7 @@
  * @since 0.2.0
  */
 import * as Fingerprint from "./internal/Fingerprint.js"
+import { sorted } from "./internal/sorted.js"
 import { contains, type KeyRange } from "./KeyRange.js"
 
 /** Keys in order, and their fingerprints beside them. */
@@ -111,6 +112,20 @@ export class Contents {
         yield key
       }
     }
+  }
+
+  /** The keys of a range that are not `there`, in order; soonest where those are in order too. */
+  absent(range: KeyRange, there: ReadonlyArray<string>): ReadonlyArray<string> {
+    const names = sorted(there)
+    const absent: Array<string> = []
+    let at = 0
+    for (const key of this.under(range)) {
+      let name = names[at]
+      while (name !== undefined && name < key) name = names[++at]
+      if (name === key) at += 1
+      else absent.push(key)
+    }
+    return absent
   }
 
   /** All keys, in order. */

@@ -5,7 +5,7 @@
  */
 import * as Option from "effect/Option"
 import { type Contents, fingerprint } from "./Contents.js"
-import { type KeyRange, rename as renameRange } from "./KeyRange.js"
+import { type KeyRange, rename as renameRange, under } from "./KeyRange.js"
 import type { KeyValue } from "./KeyValue.js"
 import { isOwned, type Mapping, rename } from "./Mapping.js"
 
@@ -59,17 +59,15 @@ export const diff = (
   entries: ReadonlyArray<KeyValue>
 ): Difference => {
   const writes: Array<Write & { readonly print: string }> = []
-  const there = new Set<string>()
+  const there: Array<string> = []
   for (const { flags, key, value } of entries) {
     const renamed = rename(mapping, key)
     if (Option.isNone(renamed)) continue
-    there.add(renamed.value)
+    there.push(renamed.value)
     const print = fingerprint(value, flags)
     if (contents.get(renamed.value) !== print) writes.push({ key: renamed.value, value, flags, print })
   }
-  const missing: Array<string> = []
-  for (const key of contents.under(renameRange(mapping, range))) if (!there.has(key)) missing.push(key)
-  return { writes, missing }
+  return { writes, missing: contents.absent(renameRange(mapping, range), there) }
 }
 
 /**
@@ -83,14 +81,12 @@ export const gone = (
   mapping: Mapping,
   names: ReadonlyArray<string>
 ): ReadonlyArray<string> => {
-  const there = new Set<string>()
+  const there: Array<string> = []
   for (const name of names) {
     const renamed = rename(mapping, name)
-    if (Option.isSome(renamed)) there.add(renamed.value)
+    if (Option.isSome(renamed)) there.push(renamed.value)
   }
-  const keys: Array<string> = []
-  for (const key of contents.keys()) if (!there.has(key)) keys.push(key)
-  return keys
+  return contents.absent(under(""), there)
 }
 
 /**
@@ -149,10 +145,10 @@ export const learn = (
 ): Found => {
   const changed: Array<string> = []
   const extra: Array<string> = []
-  const there = new Set<string>()
+  const there: Array<string> = []
   for (const { flags, key, value } of entries) {
     if (isOwned(mapping, key)) continue
-    there.add(key)
+    there.push(key)
     const print = fingerprint(value, flags)
     const known = contents.get(key)
     if (known === print) continue
@@ -160,8 +156,7 @@ export const learn = (
     else changed.push(key)
     contents.set(key, print)
   }
-  const missing: Array<string> = []
-  for (const key of contents.under(range)) if (!there.has(key)) missing.push(key)
+  const missing = contents.absent(range, there)
   for (const key of missing) contents.delete(key)
   return { changed, missing, extra }
 }

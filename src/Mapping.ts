@@ -32,7 +32,8 @@ export interface Mapping {
  * Mapping.rename(mapping, "global/global/a") // Option.some("copy/global/a")
  */
 export const rename = (mapping: Mapping, key: string): Option.Option<string> => {
-  const renamed = mapping.destinationPrefix + key.slice(mapping.prefix.length)
+  const { destinationPrefix, prefix } = mapping
+  const renamed = prefix === destinationPrefix ? key : destinationPrefix + key.slice(prefix.length)
   return renamed === "" || isOwned(mapping, key) || isOwned(mapping, renamed)
     ? Option.none()
     : Option.some(renamed)

@@ -60,14 +60,6 @@ const canName = ({ exact, prefix }: KeyRange): boolean => isNameable(prefix) || 
 /** Whether a path can name something that begins with it: `.` is a path's own, and `.env` is not. */
 const canNameLonger = (prefix: string): boolean => isNameable(`${prefix}x`)
 
-/** Ascending by UTF-16 code units. Consul's order is that of the bytes, which is the same for nearly all keys. */
-export const sorted = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
-  for (let i = 1; i < names.length; i++) {
-    if ((names[i - 1] ?? "") > (names[i] ?? "")) return [...names].sort()
-  }
-  return names
-}
-
 const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdbff
 
 /** What all keys of a node begin with: what the first and the last have in common. Never half of a character. */
@@ -159,7 +151,7 @@ const root = (prefix: string, names: ReadonlyArray<string>): Node => ({
 })
 
 /**
- * The ranges to read a prefix in, one after another; `names` are all of its keys, {@link sorted}.
+ * The ranges to read a prefix in, one after another; `names` are all of its keys, sorted.
  */
 export const ranges = (
   prefix: string,
@@ -175,7 +167,7 @@ const mostLoose = 64
 const someLoose = 48
 
 /**
- * The ranges to watch a prefix in; `names` are all of its keys, {@link sorted}. The largest are divided first, as long
+ * The ranges to watch a prefix in; `names` are all of its keys, sorted. The largest are divided first, as long
  * as there are blocking queries for what they are divided into.
  */
 export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limits): Layout => {

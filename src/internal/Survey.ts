@@ -13,6 +13,7 @@ import { id, type KeyRange } from "../KeyRange.js"
 import { isOwned, type Mapping } from "../Mapping.js"
 import * as Schedules from "../Schedules.js"
 import * as Layout from "./Layout.js"
+import { sorted } from "./sorted.js"
 
 /**
  * The index of the prefix, and of its parts, when they were last looked at, and when that was (ms). `separator` is what
@@ -40,7 +41,7 @@ const current = { consistency: "consistent" } as const
 
 const union = (names: ReadonlyArray<string>, contents: Contents): ReadonlyArray<string> => {
   const unknown = names.filter((name) => !contents.has(name))
-  if (contents.size === 0) return Layout.sorted(names)
+  if (contents.size === 0) return sorted(names)
   return unknown.length === 0 ? [...contents.keys()] : [...contents.keys(), ...unknown].sort()
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import { isNameable } from "../../src/internal/consul/keyPath.js"
 import * as Layout from "../../src/internal/Layout.js"
+import { sorted } from "../../src/internal/sorted.js"
 import { contains, type KeyRange, under } from "../../src/KeyRange.js"
 import { dense, text } from "../support/Keys.js"
 
@@ -13,7 +14,7 @@ const names = (rest: fc.Arbitrary<string>, maxLength: number) =>
       rest.map((one) => prefix + one),
       { minLength: 1, maxLength }
     )
-    .map((all) => Layout.sorted(all.sort()))
+    .map((all) => sorted(all.sort()))
 
 const limits = fc.record({ shards: fc.integer({ min: 1, max: 8 }), keysEach: fc.integer({ min: 1, max: 6 }) })
 
@@ -64,7 +65,7 @@ describe("Layout", () => {
       const layout = Layout.make(prefix, all, limits)
       const name = prefix + more
       fc.pre(!rangesOf(layout).some((range) => contains(range, name)))
-      expect(Layout.serves(layout, Layout.sorted([...all, name].sort()))).toBe(false)
+      expect(Layout.serves(layout, sorted([...all, name].sort()))).toBe(false)
     }
   )
 
@@ -101,7 +102,7 @@ describe("Layout", () => {
   })
 
   it("more beginnings than queries leave the smallest without", () => {
-    const all = Layout.sorted(
+    const all = sorted(
       Array.from({ length: 60 }, (_, i) => String.fromCodePoint(0x4e00 + i)).flatMap((first, i) =>
         Array.from({ length: i + 1 }, (_, j) => `${prefix}${first}${six(j)}`)
       )
@@ -158,7 +159,7 @@ describe("Layout", () => {
     const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".slice(0, radix)
     const id = (i: number) =>
       Array.from({ length: 5 }, (_, j) => digits[Math.floor(i / radix ** j) % radix]).join("")
-    const all = Layout.sorted(numbered(count, (i) => id(i * 7919)))
+    const all = sorted(numbered(count, (i) => id(i * 7919)))
     expect(isWorthwhile(all, { shards, keysEach: 1_500 })).toBe(true)
   })
 
@@ -179,7 +180,7 @@ describe("Layout", () => {
   })
 
   it("characters are never cut in half", () => {
-    const all = Layout.sorted(["😀a", "😀b", "😁a", "😁b"].map((name) => prefix + name))
+    const all = sorted(["😀a", "😀b", "😁a", "😁b"].map((name) => prefix + name))
     const { shards } = Layout.make(prefix, all, { shards: 8, keysEach: 1 })
     expect(shards.map(({ range }) => range.prefix)).toEqual(
       ["😀a", "😀b", "😁a", "😁b"].map((n) => prefix + n)

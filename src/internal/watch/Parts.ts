@@ -11,6 +11,7 @@ import type { ConsulError } from "../../ConsulError.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
 import * as Layout from "../Layout.js"
+import { sorted } from "../sorted.js"
 import * as Shards from "./Shards.js"
 import { current, retrying, type Source } from "./Source.js"
 import { divide, isSmall, type Queries, type Say, type Watch } from "./Ways.js"
@@ -26,7 +27,7 @@ interface Divided {
 export const begin = (source: Source, options: Watch): Effect.Effect<Option.Option<Divided>, ConsulError> =>
   Effect.gen(function* () {
     const { index, value } = yield* retrying(source.names(options.prefix, current))
-    const names = Layout.sorted(value)
+    const names = sorted(value)
     const from = { index, at: yield* Clock.currentTimeMillis }
     return Option.map(divide(options, names, true), (layout) => ({ from, names, layout }))
   })
@@ -118,7 +119,7 @@ export const watch = (
           // Another history: nothing that was said of this one counts.
           if (answer.index < from.index) return
           pause = Schedules.lookPause(took)
-          names = Layout.sorted(answer.value)
+          names = sorted(answer.value)
           from = { index: answer.index, at: yield* Clock.currentTimeMillis }
           if (!Layout.serves(layout, names)) {
             const divided = divide(options, names, false)

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import { under } from "../../KeyRange.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
-import * as Layout from "../Layout.js"
+import { sorted } from "../sorted.js"
 import { current, type Source } from "./Source.js"
 import { divide, isLarge, type Queries, type Say, type Watch } from "./Ways.js"
 
@@ -29,7 +29,7 @@ export const watch = (source: Source, options: Watch, { whole }: Queries, say: S
       yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
       if (isLarge(of, keysEach)) {
         const names = value.entries.map(({ key }) => key)
-        if (Option.isSome(divide(options, Layout.sorted(names), true))) return
+        if (Option.isSome(divide(options, sorted(names), true))) return
       }
       from = next
       last = index
