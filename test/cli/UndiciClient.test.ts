@@ -1,4 +1,4 @@
-import * as Http from "node:http"
+import type * as Http from "node:http"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Undici from "@effect/platform-node/Undici"
 import { describe, expect, it } from "@effect/vitest"
@@ -6,28 +6,17 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as UndiciClient from "../../src/cli/UndiciClient.js"
+import * as HttpServer from "./HttpServer.js"
 
 /** A server on this machine that answers so, and a client. */
 const serving = (answer: Http.RequestListener) =>
   Effect.gen(function* () {
-    const server = yield* Effect.acquireRelease(
-      Effect.async<Http.Server>((resume) => {
-        const server = Http.createServer(answer)
-        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-      }),
-      (server) =>
-        Effect.async<void>((resume) => {
-          server.close(() => resume(Effect.void))
-          server.closeAllConnections()
-        })
-    )
+    const url = yield* HttpServer.serve(answer)
     const dispatcher = yield* Effect.acquireRelease(
       Effect.sync(() => new Undici.Agent({ connections: 2 })),
       (agent) => Effect.promise(() => agent.destroy())
     )
-    const address = server.address()
-    const port = address !== null && typeof address === "object" ? address.port : 0
-    return { client: UndiciClient.make(dispatcher), url: `http://127.0.0.1:${port}` }
+    return { client: UndiciClient.make(dispatcher), url }
   })
 
 describe("The client over undici", () => {
