@@ -80,9 +80,9 @@ const full = {
   rates: [100, 250, 500, 1000, 2000, 4000],
   rateSeconds: 5,
   burst: 10_000,
-  // The first look for drift finds all that was just written moved; a minute holds one of all that is done each minute.
+  // The first look for drift finds all that was just written moved; two minutes hold one of all that comes round.
   restSeconds: 90,
-  idleSeconds: 60,
+  idleSeconds: 120,
   reconcileSeconds: 20,
   repetitions: 3
 }
