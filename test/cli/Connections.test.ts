@@ -31,7 +31,7 @@ describe("The connections", () => {
             expect(yield* text).toBe("passing")
           }
           expect(waiting.length).toBe(shards + 6)
-        expect(sockets.size).toBeLessThanOrEqual(shards + 8)
+          expect(sockets.size).toBeLessThanOrEqual(shards + 8)
         }).pipe(Effect.provide(Connections.layer(shards)), Effect.timeout("5 seconds"))
       })
   )

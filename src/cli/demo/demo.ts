@@ -2,7 +2,6 @@
  * `consul-replicate demo`: three datacenters in memory, and a replicator for each of two that copies from the third.
  */
 import * as Command from "@effect/cli/Command"
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -12,6 +11,7 @@ import * as ConsulHttp from "../../ConsulHttp.js"
 import * as Replication from "../../Replication.js"
 import { layerWithServices, Replicator } from "../../Replicator.js"
 import { SimConsul } from "../../testing/index.js"
+import * as Connections from "../Connections.js"
 import * as EmbeddedServers from "../EmbeddedServers.js"
 import * as Screen from "./Screen.js"
 import * as Traffic from "./Traffic.js"
@@ -36,7 +36,7 @@ const replicate = (address: string) =>
     const replication = yield* Replication.make({ source, prefix })
     const replicator = layerWithServices(replication).pipe(
       Layer.provide(ConsulHttp.layer({ address })),
-      Layer.provide(NodeHttpClient.layerUndici)
+      Layer.provide(Connections.layer(replication.watchShards))
     )
     return yield* Effect.provide(
       Effect.flatMap(Replicator, ({ run }) => run),
