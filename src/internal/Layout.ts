@@ -115,7 +115,9 @@ const split = (names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | 
 
 const sizeOf = ({ high, low }: Node): number => high - low
 
-const bySize = (a: Node, b: Node): number => sizeOf(b) - sizeOf(a)
+const smallestFirst = (a: Node, b: Node): number => sizeOf(a) - sizeOf(b)
+
+const largestFirst = (a: Node, b: Node): number => smallestFirst(b, a)
 
 const byPrefix = (a: KeyRange, b: KeyRange): number =>
   a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0
@@ -131,14 +133,14 @@ const divide = (
   most: number
 ): ReadonlyArray<Node> => {
   const done: Array<Node> = []
-  const open = [...nodes].sort((a, b) => sizeOf(a) - sizeOf(b))
+  const open = [...nodes].sort(smallestFirst)
   for (let largest = open.pop(); largest !== undefined; largest = open.pop()) {
     const children = sizeOf(largest) > keysEach ? split(names, largest) : undefined
     if (children === undefined || done.length + open.length + children.length > most) done.push(largest)
     else {
       open.push(...children)
       // Without a limit, which comes first is the same.
-      if (most < Number.POSITIVE_INFINITY) open.sort((a, b) => sizeOf(a) - sizeOf(b))
+      if (most < Number.POSITIVE_INFINITY) open.sort(smallestFirst)
     }
   }
   return done.sort((a, b) => byPrefix(a.range, b.range))
@@ -176,12 +178,12 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
   const loose: Array<Node> = []
   const whole: Array<Node> = []
   while (open.length > 0) {
-    const [largest, ...others] = [...open].sort(bySize)
+    const [largest, ...others] = [...open].sort(largestFirst)
     if (largest === undefined || sizeOf(largest) <= keysEach) break
     const divided = split(names, largest)
     const isRoot = whole.length + others.length === 0 && largest.range.prefix === prefix
     const room = shards - whole.length - others.length
-    const children = (divided ?? []).filter(({ range }) => canName(range)).sort(bySize)
+    const children = (divided ?? []).filter(({ range }) => canName(range)).sort(largestFirst)
     if (divided === undefined || (children.length > room && !isRoot)) {
       whole.push(largest)
       open = others

@@ -14,7 +14,7 @@ import * as Layout from "../Layout.js"
 import { sorted } from "../sorted.js"
 import * as Shards from "./Shards.js"
 import { current, retrying, type Source } from "./Source.js"
-import { divide, isSmall, type Queries, type Say, type Watch } from "./Ways.js"
+import { isSmall, layoutFor, type Queries, type Say, type Watch } from "./Ways.js"
 
 /** The keys that there are, `from` when they were listed, and the parts to watch them in. */
 interface Divided {
@@ -29,7 +29,7 @@ export const begin = (source: Source, options: Watch): Effect.Effect<Option.Opti
     const { index, value } = yield* retrying(source.names(options.prefix, current))
     const names = sorted(value)
     const from = { index, at: yield* Clock.currentTimeMillis }
-    return Option.map(divide(options, names, true), (layout) => ({ from, names, layout }))
+    return Option.map(layoutFor(options, names, true), (layout) => ({ from, names, layout }))
   })
 
 /** Says snapshots of parts, and when they are complete, until they serve no more or their history is another one. */
@@ -122,9 +122,9 @@ export const watch = (
           names = sorted(answer.value)
           from = { index: answer.index, at: yield* Clock.currentTimeMillis }
           if (!Layout.serves(layout, names)) {
-            const divided = divide(options, names, false)
-            if (Option.isNone(divided)) return
-            layout = divided.value
+            const next = layoutFor(options, names, false)
+            if (Option.isNone(next)) return
+            layout = next.value
             reshaped = true
           }
           yield* adopt(known)

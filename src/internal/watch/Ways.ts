@@ -32,7 +32,7 @@ export const isLarge = (keys: number, keysEach: number): boolean => keys > keysE
  * The parts to watch these keys in; none where they are better watched as a whole, and where they are just as well and
  * are so already, as `isNew` says.
  */
-export const divide = (
+export const layoutFor = (
   { keysEach, prefix, shards }: Watch,
   names: ReadonlyArray<string>,
   isNew: boolean

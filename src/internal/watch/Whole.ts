@@ -8,7 +8,7 @@ import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
 import { sorted } from "../sorted.js"
 import { current, type Source } from "./Source.js"
-import { divide, isLarge, type Queries, type Say, type Watch } from "./Ways.js"
+import { isLarge, layoutFor, type Queries, type Say, type Watch } from "./Ways.js"
 
 /** Says a snapshot of the whole for each answer, until there are too many keys for that. */
 export const watch = (source: Source, options: Watch, { whole }: Queries, say: Say) =>
@@ -29,7 +29,7 @@ export const watch = (source: Source, options: Watch, { whole }: Queries, say: S
       yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
       if (isLarge(of, keysEach)) {
         const names = value.entries.map(({ key }) => key)
-        if (Option.isSome(divide(options, sorted(names), true))) return
+        if (Option.isSome(layoutFor(options, sorted(names), true))) return
       }
       from = next
       last = index
