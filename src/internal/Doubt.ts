@@ -33,8 +33,8 @@ export interface Compared {
 }
 
 export interface Doubt {
-  /** Believes one that was asked for to be sure, and remembers what it says. */
-  readonly asConfirmed: (known: Known, snapshot: Snapshot) => Effect.Effect<Compared>
+  /** Reads a range of the source to be sure, and remembers what that says. */
+  readonly confirm: (known: Known, range: KeyRange.KeyRange) => Effect.Effect<Compared, ConsulError>
   /** Believes it, or what the source says for certain instead. `keys` is how many the destination held. */
   readonly compare: (known: Known, snapshot: Snapshot, keys: number) => Effect.Effect<Compared, ConsulError>
 }
@@ -71,15 +71,15 @@ export const make = Effect.fnUntraced(function* (
     difference: Diff.diff(contents, mapping, snapshot.range, snapshot.entries)
   })
 
-  const asConfirmed: Doubt["asConfirmed"] = (known, snapshot) =>
-    Effect.sync(() => {
-      const compared = asIs(known, snapshot)
-      const { difference } = compared
-      const { index } = snapshot
-      for (const { key, print } of difference.writes) known.confirmed.note(key, { index, print })
-      for (const key of difference.missing) known.confirmed.note(key, { index, print: undefined })
-      return compared
-    })
+  const confirm: Doubt["confirm"] = Effect.fnUntraced(function* (known, range) {
+    const snapshot = yield* watcher.confirm({ ...watched(replication), range })
+    const compared = asIs(known, snapshot)
+    const { difference } = compared
+    const { index } = snapshot
+    for (const { key, print } of difference.writes) known.confirmed.note(key, { index, print })
+    for (const key of difference.missing) known.confirmed.note(key, { index, print: undefined })
+    return compared
+  })
 
   const compare: Doubt["compare"] = Effect.fnUntraced(function* (known, first, keys) {
     const compared = asIs(known, first)
@@ -94,9 +94,8 @@ export const make = Effect.fnUntraced(function* (
       return compared
     }
     if (isOfAnother || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
-    const confirmed = yield* watcher.confirm({ ...watched(replication), range: first.range })
     if (isOfAnother) known.confirmed.clear()
-    const certain = yield* asConfirmed(known, confirmed)
+    const certain = yield* confirm(known, first.range)
     // It was right when it was read.
     if (isLate) return certain
     const wrong = compared.difference.missing.length - certain.difference.missing.length
@@ -105,5 +104,5 @@ export const make = Effect.fnUntraced(function* (
     return certain
   })
 
-  return { asConfirmed, compare }
+  return { confirm, compare }
 })

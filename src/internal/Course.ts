@@ -1,0 +1,276 @@
+/**
+ * How a pass comes about: what the source was found to hold is taken into it, and it is decided on the keys that
+ * the source has not. At the destination nothing has changed yet.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { ConsulError } from "../ConsulError.js"
+import type { Contents } from "../Contents.js"
+import * as DeleteLimit from "../DeleteLimit.js"
+import * as Diff from "../Diff.js"
+import * as KeyRange from "../KeyRange.js"
+import type { Mapping } from "../Mapping.js"
+import { type Replication, watched } from "../Replication.js"
+import { type Complete, type News, Watcher } from "../Watcher.js"
+import { Confirmed } from "./Confirmed.js"
+import type * as Doubt from "./Doubt.js"
+import type { Notices } from "./Notices.js"
+import { Pass } from "./Pass.js"
+import * as Verdict from "./Verdict.js"
+
+/** What is known when a pass begins. Its `contents` and what is `confirmed` change with the pass, and are not copied. */
+export interface Known extends Doubt.Known {
+  /** Index of the source up to which everything has landed; none before the first comparison is complete. */
+  readonly index: Option.Option<number>
+  /** What the comparison that began with this leadership has done so far. */
+  readonly comparison: Comparison
+}
+
+/**
+ * `since` when (ms); `held` keys that the destination held then; `compared` keys of the source, `of` about so many;
+ * `found` what was not as at the source, where a key that is changed there meanwhile counts again.
+ */
+interface Comparison {
+  readonly since: number
+  readonly held: number
+  readonly compared: number
+  readonly of: number
+  readonly writes: number
+  readonly found: Diff.Drift
+}
+
+/** Where a pass has come to. */
+export interface Course {
+  /** As it is with the pass; `index`, and the `writes` of its comparison, are up to whoever lands that. */
+  readonly known: Known
+  readonly pass: Pass
+  /** Index of the source up to which everything has been said, if that was. */
+  readonly index: Option.Option<number>
+  /** Whether something was said after that. */
+  readonly isBeyond: boolean
+}
+
+export interface Courses {
+  /** What news change, each snapshot as far as it is believed. */
+  readonly follow: (known: Known, news: ReadonlyArray<News>) => Effect.Effect<Course, ConsulError>
+  /** What snapshots change that were confirmed, of ranges that have nothing in common. */
+  readonly followConfirmed: (
+    known: Known,
+    confirmed: ReadonlyArray<Doubt.Compared>
+  ) => Effect.Effect<Course, ConsulError>
+}
+
+/** When the destination has just been read, at `since` (ms), and nothing has been compared. */
+export const uncompared = (contents: Contents, since: number): Known => ({
+  contents,
+  index: Option.none(),
+  ...Verdict.none,
+  deleted: 0,
+  confirmed: new Confirmed(),
+  comparison: {
+    since,
+    held: contents.size,
+    compared: 0,
+    of: 0,
+    writes: 0,
+    found: { changed: 0, missing: 0, extra: 0 }
+  }
+})
+
+export const isComparing = ({ index }: Known): boolean => Option.isNone(index)
+
+/** A course on which not everything that was said is decided on. */
+interface Undecided extends Course {
+  /** How many keys had gone when everything had been said, since the time before. */
+  readonly deleted: number
+  /** Keys that parts of the source had not, as was said after that. */
+  readonly missing: ReadonlyArray<string>
+  /** Whether one of these parts has lost all it had. */
+  readonly isEmptied: boolean
+}
+
+const nothingSaid = (known: Known, pass: Pass): Undecided => ({
+  known,
+  pass,
+  index: Option.none(),
+  isBeyond: false,
+  deleted: 0,
+  missing: [],
+  isEmptied: false
+})
+
+const begin = (known: Known): Undecided => {
+  const held = isComparing(known) ? known.comparison.held : known.contents.size
+  return nothingSaid(known, new Pass(held, known.deleted))
+}
+
+/** Everything up to `index` has been said, and decided on: what parts said before does not count any more. */
+const told = (known: Known, pass: Pass, index: number): Undecided => ({
+  ...nothingSaid(known, pass),
+  index: Option.some(index),
+  deleted: known.deleted
+})
+
+/** Counts what a comparison finds; what changes later is no drift. */
+const counting = (known: Known, more: Partial<Diff.Drift>): Known => {
+  const { comparison } = known
+  return isComparing(known)
+    ? { ...known, comparison: { ...comparison, found: Diff.add(comparison.found, more) } }
+    : known
+}
+
+/** Takes what the source holds into the contents, and into the pass. */
+const write = (known: Known, pass: Pass, writes: Diff.Difference["writes"]): Known => {
+  let missing = 0
+  for (const write of writes) {
+    if (known.contents.set(write.key, write.print)) missing += 1
+    pass.write(write)
+  }
+  return counting(known, { changed: writes.length - missing, missing })
+}
+
+/** Takes keys that the source has not out of the contents, and into the pass. */
+const remove = (known: Known, pass: Pass, keys: Iterable<string>): Known => {
+  let { deleted } = known
+  for (const key of keys) {
+    if (!known.contents.delete(key)) continue
+    pass.delete(key)
+    deleted += 1
+  }
+  return { ...known, deleted }
+}
+
+/** Keys are read one by one up to so many; of more, everything is read. */
+const mostReadAlone = 64
+
+export const make = Effect.fnUntraced(function* (
+  replication: Replication,
+  mapping: Mapping,
+  doubt: Doubt.Doubt,
+  notices: Notices
+): Effect.fn.Return<Courses, never, Watcher> {
+  const { deletes, destinationPrefix, maxDeletes, prefix } = replication
+  const watcher = yield* Watcher
+  const whole = KeyRange.under(prefix)
+
+  const judge = (known: Known, pass: Pass, gone: ReadonlyArray<string>): Known => ({
+    ...known,
+    ...Verdict.judge(maxDeletes, known.deleted, gone, pass.deleted + pass.held)
+  })
+
+  const goneBy = ({ contents }: Known, names: ReadonlyArray<string>) => Diff.gone(contents, mapping, names)
+
+  /**
+   * Decides on keys of parts of the source that are missing there. A few may go; but where a part has lost all it had,
+   * so may others have, and it is looked for what else has gone.
+   */
+  const decide = Effect.fnUntraced(function* ({ isEmptied, known, missing, pass }: Undecided) {
+    if (missing.length === 0) return known
+    const staying = { ...known, absent: new Set([...known.absent, ...missing]) }
+    // Those of a first comparison go when it is complete.
+    if (!deletes || isComparing(known)) return staying
+    if (known.held.size > 0) return { ...staying, held: new Set([...known.held, ...missing]) }
+    const isFew = !isEmptied && Verdict.isFew(known, missing)
+    const isJudged = isFew || missing.every((key) => known.condemned.has(key))
+    const judged = isJudged
+      ? staying
+      : judge(staying, pass, goneBy(known, yield* watcher.names(watched(replication))))
+    const left = remove(judged, pass, isFew ? missing : missing.filter((key) => judged.condemned.has(key)))
+    return { ...left, absent: new Set([...left.absent].filter((key) => left.contents.has(key))) }
+  })
+
+  /** Decides on all keys that the source has not, or had not when everything had been said, by its `names` of then. */
+  const settle = Effect.fnUntraced(function* (known: Known, pass: Pass, names: ReadonlyArray<string>) {
+    const missing = goneBy(known, names)
+    // Parts told of deletes while they were compared: those keys are among the names of then.
+    const gone = new Set(goneBy(known, yield* watcher.names(watched(replication))))
+    // What is there again may hold something else, and may be in none of the parts so far; or it is gone once more.
+    const again = [...new Set([...missing, ...known.absent])].filter(
+      (key) => !gone.has(key) && known.contents.has(key)
+    )
+    let written = known
+    const ranges =
+      again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)
+    for (const range of ranges) {
+      const { difference } = yield* doubt.confirm(written, KeyRange.original(mapping, range))
+      written = write(written, pass, difference.writes)
+      for (const key of difference.missing) gone.add(key)
+    }
+    const counted = counting(written, { extra: gone.size })
+    if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
+    const judged = judge(counted, pass, [...gone])
+    return { ...remove(judged, pass, judged.condemned), absent: judged.held }
+  })
+
+  /** What a snapshot of everything has not goes now, or is held back. */
+  const decideAll = (known: Known, pass: Pass, missing: ReadonlyArray<string>): Known => {
+    const judged: Known = { ...known, ...Verdict.none }
+    if (!deletes) return judged
+    return DeleteLimit.allows(maxDeletes, known.deleted - pass.deleted + missing.length, pass.held)
+      ? remove(judged, pass, missing)
+      : { ...judged, held: new Set(missing) }
+  }
+
+  /** Everything up to an index has been said: what the parts had not, and what nobody had, is decided on. */
+  const conclude = Effect.fnUntraced(function* (course: Undecided, { index, names, reshaped }: Complete) {
+    const { known, pass } = course
+    const decided = yield* decide(course)
+    const isUnsettled = reshaped || isComparing(known) || decided.held.size + decided.absent.size > 0
+    const settled = isUnsettled ? yield* settle(decided, pass, names) : decided
+    return told({ ...settled, condemned: Verdict.none.condemned }, pass, index)
+  })
+
+  const takeIn = (course: Undecided, { difference, snapshot }: Doubt.Compared): Undecided => {
+    const { pass } = course
+    const { entries, index, of, range } = snapshot
+    const { missing, writes } = difference
+    const written = write(course.known, pass, writes)
+    pass.reach(index)
+    const { comparison } = written
+    const known: Known = {
+      ...written,
+      comparison: {
+        ...comparison,
+        compared: comparison.compared + entries.length,
+        of: Math.max(comparison.of, of)
+      }
+    }
+    if (KeyRange.equals(range, whole)) {
+      return told(decideAll(counting(known, { extra: missing.length }), pass, missing), pass, index)
+    }
+    return {
+      ...course,
+      known,
+      isBeyond: course.isBeyond || writes.length + missing.length > 0,
+      missing: Verdict.missingAfter(course.missing, KeyRange.rename(mapping, range), missing),
+      isEmptied: course.isEmptied || (missing.length > 0 && entries.length === 0)
+    }
+  }
+
+  /** Takes in what was read of the source, as it is believed. */
+  const take = (course: Undecided, compared: Doubt.Compared): Effect.Effect<Undecided> =>
+    Effect.map(notices.snapshot(compared.snapshot), () => takeIn(course, compared))
+
+  const end = Effect.fnUntraced(function* (course: Undecided): Effect.fn.Return<Course, ConsulError> {
+    const { index, isBeyond, pass } = course
+    const decided = yield* decide(course)
+    return { known: { ...decided, deleted: decided.deleted - course.deleted }, pass, index, isBeyond }
+  })
+
+  const follow: Courses["follow"] = Effect.fnUntraced(function* (known, news) {
+    let course = begin(known)
+    for (const item of news) {
+      if (item._tag === "Complete") course = yield* conclude(course, item)
+      else course = yield* take(course, yield* doubt.compare(course.known, item, course.pass.held))
+    }
+    return yield* end(course)
+  })
+
+  const followConfirmed: Courses["followConfirmed"] = Effect.fnUntraced(function* (known, confirmed) {
+    let course = begin(known)
+    for (const compared of confirmed) course = yield* take(course, compared)
+    return yield* end(course)
+  })
+
+  return { follow, followConfirmed }
+})
