@@ -258,10 +258,11 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const follow: Courses["follow"] = Effect.fnUntraced(function* (known, news) {
+    const compare = yield* doubt.comparing
     let course = begin(known)
     for (const item of news) {
       if (item._tag === "Complete") course = yield* conclude(course, item)
-      else course = yield* take(course, yield* doubt.compare(course.known, item, course.pass.held))
+      else course = yield* take(course, yield* compare(course.known, item, course.pass.held))
     }
     return yield* end(course)
   })

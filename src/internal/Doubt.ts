@@ -35,9 +35,12 @@ export interface Compared {
 export interface Doubt {
   /** Reads a range of the source to be sure, and remembers what that says. */
   readonly confirm: (known: Known, range: KeyRange.KeyRange) => Effect.Effect<Compared, ConsulError>
-  /** Believes it, or what the source says for certain instead. `keys` is how many the destination held. */
-  readonly compare: (known: Known, snapshot: Snapshot, keys: number) => Effect.Effect<Compared, ConsulError>
+  /** For one pass, in which it pauses at most once, however many snapshots have to be asked for again. */
+  readonly comparing: Effect.Effect<Compare>
 }
+
+/** Believes a snapshot, or what the source says for certain instead. `keys` is how many the destination held. */
+export type Compare = (known: Known, snapshot: Snapshot, keys: number) => Effect.Effect<Compared, ConsulError>
 
 /** Whether a snapshot was read before something that is certain; one that nobody can doubt can be one that had to wait. */
 const isOvertaken = ({ confirmed }: Known, { difference, snapshot: { index } }: Compared): boolean =>
@@ -81,7 +84,12 @@ export const make = Effect.fnUntraced(function* (
     return compared
   })
 
-  const compare: Doubt["compare"] = Effect.fnUntraced(function* (known, first, keys) {
+  const compare = Effect.fnUntraced(function* (
+    pause: Effect.Effect<void>,
+    known: Known,
+    first: Snapshot,
+    keys: number
+  ) {
     const compared = asIs(known, first)
     const isOfAnother = first.rewound && !first.isCertain
     const isLate = isOvertaken(known, compared)
@@ -93,7 +101,7 @@ export const make = Effect.fnUntraced(function* (
       }
       return compared
     }
-    if (isOfAnother || (yield* Ref.get(wasWrong))) yield* Effect.ignore(pace.next(undefined))
+    if (isOfAnother || (yield* Ref.get(wasWrong))) yield* pause
     if (isOfAnother) known.confirmed.clear()
     const certain = yield* confirm(known, first.range)
     // It was right when it was read.
@@ -104,5 +112,12 @@ export const make = Effect.fnUntraced(function* (
     return certain
   })
 
-  return { confirm, compare }
+  const comparing: Doubt["comparing"] = Effect.map(
+    Effect.once(Effect.ignore(pace.next(undefined))),
+    (pause) =>
+      (...given) =>
+        compare(pause, ...given)
+  )
+
+  return { confirm, comparing }
 })

@@ -86,6 +86,40 @@ describe("a snapshot that looks wrong", () => {
       expect(yield* keys(destination)).toEqual([])
     }))
 
+  it("in many parts at once keeps the next change waiting for one pause, not for one of each", () =>
+    Effect.gen(function* () {
+      const folders = Array.from({ length: 12 }, (_, i) => `f${String.fromCharCode(97 + i)}/`)
+      yield* put(source, ...folders.flatMap((folder) => named(10, folder)))
+      const instance = yield* World.instance({ shardKeys: 10 })
+      yield* replicate(instance)
+      yield* until(inSync)
+      const sim = yield* SimConsul.SimConsul
+      const changeAll = (value: string) =>
+        Effect.forEach(folders, (folder) => sim.put(source, `global/${folder}0`, value), { discard: true })
+      // Parts that change are asked for all that they hold.
+      yield* changeAll("1")
+      yield* Effect.sleep("5 seconds")
+      let lies = 0
+      yield* instance.network.disturb(
+        Network.on(/^GET .*recurse=(?!.*consistent).*dc=nyc1/, (sent, pass) =>
+          Effect.flatMap(pass, ({ headers }) => {
+            lies += 1
+            return Network.answer(404, "", headers)(sent, pass)
+          })
+        )
+      )
+      // The first ends queries that were there before the fault.
+      yield* changeAll("2")
+      yield* Effect.sleep("5 seconds")
+      yield* changeAll("3")
+      yield* Effect.sleep("1 second")
+      expect(lies).toBe(folders.length)
+      yield* instance.network.heal
+      yield* put(source, "global/fa/new")
+      expect(yield* until(converged)).toBeLessThan(5_000)
+      expect(said(instance, "delete").filter((line) => !line.includes("0 deletes"))).toEqual([])
+    }))
+
   it("because the source was set up anew is confirmed, and followed in full", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
