@@ -35,6 +35,7 @@ interface Timed {
 /** No limit that is kept may be shorter than `shortest`: so seldom is it looked for those that are up. */
 export const make = (shortest: Duration.Duration): TimeLimits => {
   const running = new Set<Timed>()
+  let isKept = false
   let keeper: Fiber.RuntimeFiber<never> | undefined
 
   const keep = Effect.clockWith((clock) =>
@@ -42,27 +43,31 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
       const now = clock.unsafeCurrentTimeMillis()
       let next = now + Duration.toMillis(shortest)
       for (const timed of running) {
-        if (timed.until <= now) timed.expire(timed.limit)
-        else next = Math.min(next, timed.until)
+        if (timed.until > now) next = Math.min(next, timed.until)
+        else {
+          running.delete(timed)
+          timed.expire(timed.limit)
+        }
       }
       return Effect.sleep(Duration.millis(next - now))
     }).pipe(Effect.forever)
   )
 
   // It outlives whoever comes first, but not the last one: nothing is left behind.
-  const begin = Effect.suspend(() =>
-    keeper === undefined
-      ? Effect.map(Effect.forkDaemon(Effect.interruptible(keep)), (fiber) => {
-          keeper = fiber
-        })
-      : Effect.void
-  )
+  const begin = Effect.suspend(() => {
+    if (isKept) return Effect.void
+    isKept = true
+    return Effect.map(Effect.forkDaemon(Effect.interruptible(keep)), (fiber) => {
+      keeper = fiber
+    })
+  })
 
   const end = (timed: Timed) => {
     running.delete(timed)
-    if (running.size > 0 || keeper === undefined) return
-    keeper.unsafeInterruptAsFork(FiberId.none)
+    if (running.size > 0) return
+    keeper?.unsafeInterruptAsFork(FiberId.none)
     keeper = undefined
+    isKept = false
   }
 
   const within: TimeLimits["within"] = <A, E, R, E2>(
@@ -82,19 +87,18 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
       const follow = (fiber: Fiber.RuntimeFiber<A, E>) =>
         Effect.async<A, E | E2>((resume) => {
           expire = (limit) => {
-            end(timed)
             resume(Effect.fail(late(limit)))
             fiber.unsafeInterruptAsFork(FiberId.none)
           }
-          fiber.addObserver((exit) => {
-            end(timed)
-            resume(exit)
-          })
+          fiber.addObserver(resume)
         })
       return Effect.uninterruptibleMask((restore) => {
         running.add(timed)
         return Effect.zipRight(begin, Effect.forkDaemon(Effect.interruptible(use(renew)))).pipe(
-          Effect.flatMap((fiber) => Effect.onInterrupt(restore(follow(fiber)), () => Fiber.interrupt(fiber)))
+          Effect.flatMap((fiber) => {
+            fiber.addObserver(() => end(timed))
+            return Effect.onInterrupt(restore(follow(fiber)), () => Fiber.interrupt(fiber))
+          })
         )
       })
     })

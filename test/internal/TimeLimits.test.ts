@@ -114,17 +114,19 @@ describe("Time limits", () => {
     })
   )
 
-  it.effect("leave nothing running once nothing is limited", () =>
+  it.effect("leave nothing running once nothing is limited, however it ended", () =>
     Effect.gen(function* () {
       const { within } = TimeLimits.make(shortest)
       const before = yield* roots
-      const fibers = yield* Effect.forEach([1, 2, 3], (n) =>
-        Effect.fork(within(shortest, () => Effect.sleep(n * 1_000), late))
-      )
+      const limited = (seconds: number) => within(shortest, () => Effect.sleep(seconds * 1_000), late)
+      const fibers = yield* Effect.forEach([1, 2, 20], (seconds) => Effect.fork(limited(seconds)))
+      // One that is interrupted before it has begun to wait.
+      const early = yield* Effect.fork(limited(5))
+      yield* Fiber.interrupt(early)
       yield* TestClock.adjust("1 second")
       expect((yield* roots) - before).toBeGreaterThan(0)
-      yield* TestClock.adjust("2 seconds")
-      yield* Fiber.joinAll(fibers)
+      yield* TestClock.adjust("9 seconds")
+      yield* Fiber.awaitAll(fibers)
       yield* Effect.yieldNow()
       expect((yield* roots) - before).toBe(0)
     })
