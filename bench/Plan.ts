@@ -80,9 +80,9 @@ const full = {
   rates: [100, 250, 500, 1000, 2000, 4000],
   rateSeconds: 5,
   burst: 10_000,
-  // The first look for drift finds all that was just written moved; two minutes hold one of all that comes round.
+  // The first look for drift finds all that was just written moved; three minutes hold one of all that comes round.
   restSeconds: 90,
-  idleSeconds: 120,
+  idleSeconds: 180,
   reconcileSeconds: 20,
   repetitions: 3
 }

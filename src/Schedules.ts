@@ -98,7 +98,7 @@ export const watchWait = Duration.minutes(1)
  * @category intervals
  */
 export const partWait = (age: Duration.Duration): Duration.Duration =>
-  Duration.clamp(Duration.times(age, 2), { minimum: Duration.seconds(1), maximum: Duration.minutes(2) })
+  Duration.clamp(Duration.times(age, 2), { minimum: Duration.seconds(1), maximum: Duration.minutes(3) })
 
 /**
  * Between two looks at the names of all keys of a prefix that is watched in parts: a new key that belongs to none of
