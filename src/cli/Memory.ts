@@ -1,7 +1,7 @@
 /**
  * Gives memory back after work. A first comparison of many keys leaves garbage of several times what it keeps, and V8
  * collects it only when more is allocated, which a program at rest hardly does: at 100,000 keys it was seen
- * to stay at twice the memory that it needs. A look for drift that reads much is work too: 15 MB were left by one.
+ * to stay at twice the memory that it needs.
  */
 import { performance } from "node:perf_hooks"
 import * as V8 from "node:v8"
@@ -20,7 +20,7 @@ const collector = Effect.sync((): (() => void) => {
 const interval = "5 seconds"
 
 /** Of the time, above which the program has worked, and below which it rests. */
-const working = 0.05
+const working = 0.2
 const resting = 0.03
 
 /** Collects once whenever rest follows work: 30 ms for 100,000 keys. */
