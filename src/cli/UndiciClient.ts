@@ -10,46 +10,16 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
 import type { Dispatcher } from "@effect/platform-node/Undici"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import { ClientResponse } from "../internal/ClientResponse.js"
 
-/** Gathers the body of an answer, which can be waited for once all that is before it has arrived. */
-class Body {
-  private readonly chunks: Array<Uint8Array> = []
-  private exit: Exit.Exit<Uint8Array, Error> | undefined
-  private notify: ((exit: Exit.Exit<Uint8Array, Error>) => void) | undefined
-
-  add(chunk: Uint8Array): void {
-    this.chunks.push(chunk)
-  }
-
-  end(): void {
-    const [first] = this.chunks
-    const isOne = first !== undefined && this.chunks.length === 1
-    this.settle(Exit.succeed(isOne ? first : Buffer.concat(this.chunks)))
-  }
-
-  fail(error: Error): void {
-    this.settle(Exit.fail(error))
-  }
-
-  private settle(exit: Exit.Exit<Uint8Array, Error>): void {
-    this.exit = exit
-    this.notify?.(exit)
-  }
-
-  /** `abandon` when whoever waits is interrupted. */
-  wait(abandon: () => void): Effect.Effect<Uint8Array, Error> {
-    return Effect.suspend(
-      () =>
-        this.exit ??
-        Effect.async<Uint8Array, Error>((resume) => {
-          this.notify = resume
-          return Effect.sync(abandon)
-        })
-    )
-  }
+/** Most answers come in one piece, which is not copied. */
+const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const [first, ...others] = chunks
+  return first !== undefined && others.length === 0 ? first : Buffer.concat(chunks)
 }
 
 /** Whom to ask for what. */
@@ -65,7 +35,8 @@ const exchange = (
   content: Uint8Array | null
 ): Effect.Effect<ClientResponse, HttpClientError.RequestError> =>
   Effect.async((resume) => {
-    const body = new Body()
+    const chunks: Array<Uint8Array> = []
+    const body = Deferred.unsafeMake<Uint8Array, Error>(FiberId.none)
     let controller: Dispatcher.DispatchController | undefined
     let isAnswered = false
     let isAbandoned = false
@@ -93,12 +64,15 @@ const exchange = (
           // 1xx: the answer is still to come.
           if (status < 200) return
           isAnswered = true
-          resume(Effect.succeed(new ClientResponse(request, { status, headers, body: body.wait(abandon) })))
+          const whole = Effect.onInterrupt(Deferred.await(body), () => Effect.sync(abandon))
+          resume(Effect.succeed(new ClientResponse(request, { status, headers, body: whole })))
         },
-        onResponseData: (_, chunk) => body.add(chunk),
-        onResponseEnd: () => body.end(),
+        onResponseData: (_, chunk) => {
+          chunks.push(chunk)
+        },
+        onResponseEnd: () => Deferred.unsafeDone(body, Exit.succeed(joined(chunks))),
         onResponseError: (_, cause) => {
-          if (isAnswered) return body.fail(cause)
+          if (isAnswered) return Deferred.unsafeDone(body, Exit.fail(cause))
           resume(Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
         }
       }

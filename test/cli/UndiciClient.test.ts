@@ -65,9 +65,12 @@ describe("The client over undici", () => {
       })
       const response = yield* client.execute(HttpClientRequest.get(url))
       expect(response.status).toBe(200)
-      const reading = yield* Effect.fork(response.text)
+      // Whoever reads it as well gets it as well.
+      const reading = yield* Effect.fork(Effect.all([response.text, response.text], { concurrency: 2 }))
+      yield* Effect.sleep("20 millis")
       more()
-      const text = yield* Fiber.join(reading)
+      const [text, again] = yield* Fiber.join(reading)
+      expect(again).toBe(text)
       expect([text.length, text.slice(0, 3)]).toEqual([3_000_001, "éxx"])
     })
   )
@@ -97,24 +100,21 @@ describe("The client over undici", () => {
 
   it.scopedLive("takes back what nobody waits for any more, be it before the answer or within", () =>
     Effect.gen(function* () {
-      const begun = yield* Effect.forEach([0, 1], () => Deferred.make<void>())
-      const gone = yield* Effect.forEach([0, 1], () => Deferred.make<void>())
-      const { client, url } = yield* serving((request, response) => {
-        const i = Number((request.url ?? "").slice(1))
-        response.on("close", () => Deferred.unsafeDone(gone[i] ?? never, Effect.void))
-        if (i === 1) response.writeHead(200).write("half")
-        Deferred.unsafeDone(begun[i] ?? never, Effect.void)
-      })
-      for (const i of [0, 1]) {
+      for (const isBegun of [false, true]) {
+        const asked = yield* Deferred.make<void>()
+        const gone = yield* Deferred.make<void>()
+        const { client, url } = yield* serving((_, response) => {
+          response.on("close", () => Deferred.unsafeDone(gone, Effect.void))
+          if (isBegun) response.writeHead(200).write("half")
+          Deferred.unsafeDone(asked, Effect.void)
+        })
         const fiber = yield* Effect.fork(
-          Effect.flatMap(client.execute(HttpClientRequest.get(`${url}/${i}`)), ({ text }) => text)
+          Effect.flatMap(client.execute(HttpClientRequest.get(url)), ({ text }) => text)
         )
-        yield* Deferred.await(begun[i] ?? never)
+        yield* Deferred.await(asked)
         yield* Fiber.interrupt(fiber)
-        yield* Deferred.await(gone[i] ?? never)
+        yield* Deferred.await(gone)
       }
     })
   )
 })
-
-const never = Effect.runSync(Deferred.make<void>())
