@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { less, median, more } from "./Figure.js"
 import { largest } from "./Plan.js"
-import { hundredth, now, type Request } from "./Store.js"
+import { twentieth, now, type Request } from "./Store.js"
 import { complete, freshLock, type Measurement, run, type Trial, verify } from "./Trial.js"
 
 export const measure: Measurement = (trial) =>
@@ -56,4 +56,4 @@ const sync = (trial: Trial) =>
   })
 
 const locked = ({ destination }: Trial, lock: string, startedAt: number): Request<number> =>
-  destination.until(lock, ({ locked }) => locked, { pause: (at) => hundredth(at - startedAt) / 2 })
+  destination.until(lock, ({ locked }) => locked, { pause: (at) => twentieth(at - startedAt) / 2 })

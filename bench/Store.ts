@@ -63,8 +63,12 @@ export const now: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (na
 /** As many transactions as reach what Consul can do on a few cores; more only wait there. */
 export const inFlight = 8
 
-/** A pause of 1 % of the time that has been waited for (ms): the time found is right to that, or to a millisecond. */
-export const hundredth = (waited: number): number => Math.min(waited / 100, 20)
+/**
+ * A pause of a twentieth of the time that has been waited for (ms), at most 50 ms: the time found is too long by half of
+ * that. To ask more often would take from what is timed: with a hundredth of the time, at most 20 ms, a first sync of
+ * 100,000 keys on two cores took 4.3 instead of 3.3 s.
+ */
+export const twentieth = (waited: number): number => Math.min(waited / 20, 50)
 
 export const path = (key: string): string => `/v1/kv/${key.split("/").map(encodeURIComponent).join("/")}`
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Measured } from "./Figure.js"
 import { type Keyspace, last, valueOf } from "./Keyspace.js"
 import type { Plan } from "./Plan.js"
-import { BenchError, hundredth, now, path, type Request, type Store } from "./Store.js"
+import { BenchError, twentieth, now, path, type Request, type Store } from "./Store.js"
 import * as Subject from "./Subject.js"
 
 export interface Trial {
@@ -81,7 +81,7 @@ export const complete = (
   Effect.gen(function* () {
     const begun = yield* now
     yield* destination.until(last(keyspace), ({ value }) => value !== undefined, {
-      pause: (at) => hundredth(at - (since?.() ?? begun))
+      pause: (at) => twentieth(at - (since?.() ?? begun))
     })
     return yield* asked(Effect.map(destination.count(keyspace.prefix), (count) => count === keyspace.size))
   })
