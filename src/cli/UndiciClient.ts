@@ -1,10 +1,14 @@
 /**
- * HTTP over the connections of an undici dispatcher, for requests and answers that fit memory.
+ * HTTP over the connections of an undici dispatcher, for requests that fit memory and answers that are text and do too.
  *
  * Stands in for the client of `@effect/platform-node`, which makes a stream, an abort controller and two promises of
  * each answer: in a process that has just started, the transactions that write 100,000 keys take 2.3 instead of 3.2 s of
  * CPU with this one. It traces nothing.
+ *
+ * An answer is made into text as it arrives. Pieces that were kept until the last one, and then copied into one, left
+ * so many holes in the memory of the process that it stayed 40 MB larger after 100,000 keys had been read.
  */
+import { StringDecoder } from "node:string_decoder"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
@@ -14,13 +18,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
-import { ClientResponse } from "../internal/ClientResponse.js"
-
-/** Most answers come in one piece, which is not copied. */
-const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
-  const [first, ...others] = chunks
-  return first !== undefined && others.length === 0 ? first : Buffer.concat(chunks)
-}
+import { type Body, ClientResponse, ofText } from "../internal/ClientResponse.js"
 
 /** Whom to ask for what. */
 interface Target {
@@ -35,8 +33,9 @@ const exchange = (
   content: Uint8Array | null
 ): Effect.Effect<ClientResponse, HttpClientError.RequestError> =>
   Effect.async((resume) => {
-    const chunks: Array<Uint8Array> = []
-    const body = Deferred.unsafeMake<Uint8Array, Error>(FiberId.none)
+    const decoder = new StringDecoder("utf8")
+    let text = ""
+    const body = Deferred.unsafeMake<Body, Error>(FiberId.none)
     let controller: Dispatcher.DispatchController | undefined
     let isAnswered = false
     let isAbandoned = false
@@ -68,9 +67,9 @@ const exchange = (
           resume(Effect.succeed(new ClientResponse(request, { status, headers, body: whole })))
         },
         onResponseData: (_, chunk) => {
-          chunks.push(chunk)
+          text += decoder.write(chunk)
         },
-        onResponseEnd: () => Deferred.unsafeDone(body, Exit.succeed(joined(chunks))),
+        onResponseEnd: () => Deferred.unsafeDone(body, Exit.succeed(ofText(text + decoder.end()))),
         onResponseError: (_, cause) => {
           if (isAnswered) return Deferred.unsafeDone(body, Exit.fail(cause))
           resume(Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))

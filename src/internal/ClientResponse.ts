@@ -1,6 +1,6 @@
 /**
- * An answer whose body is bytes that are there at once, or all together later. To read what is there takes no turn of
- * the event loop: a simulation stays deterministic with it, and a small request cheap.
+ * An answer whose body is there at once, or all of it later. To read what is there takes no turn of the event loop: a
+ * simulation stays deterministic with it, and a small request cheap.
  */
 import * as Cookies from "@effect/platform/Cookies"
 import * as Headers from "@effect/platform/Headers"
@@ -14,14 +14,25 @@ import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
+/** In the one form as it came, in the other when it is asked for. */
+export interface Body {
+  readonly text: () => string
+  readonly bytes: () => Uint8Array
+}
+
 /** What was answered; `headers` with names in any case. The body fails with what broke it off. */
 export interface Source {
   readonly status: number
   readonly headers: Headers.Input
-  readonly body: Effect.Effect<Uint8Array, unknown>
+  readonly body: Effect.Effect<Body, unknown>
 }
 
 const decoder = new TextDecoder()
+const encoder = new TextEncoder()
+
+export const ofText = (text: string): Body => ({ text: () => text, bytes: () => encoder.encode(text) })
+
+const ofBytes = (bytes: Uint8Array): Body => ({ text: () => decoder.decode(bytes), bytes: () => bytes })
 
 /** All of it is got, not kept: of what an answer has, most is asked for once or never. */
 export class ClientResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
@@ -37,7 +48,7 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
     request: HttpClientRequest.HttpClientRequest,
     source: Omit<Source, "body"> & { readonly body: Uint8Array }
   ): ClientResponse {
-    return new ClientResponse(request, { ...source, body: Effect.succeed(source.body) })
+    return new ClientResponse(request, { ...source, body: Effect.succeed(ofBytes(source.body)) })
   }
 
   get [HttpClientResponse.TypeId](): HttpClientResponse.TypeId {
@@ -64,12 +75,12 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
     return this.source.status
   }
 
-  private get body(): Effect.Effect<Uint8Array, HttpClientError.ResponseError> {
+  private get body(): Effect.Effect<Body, HttpClientError.ResponseError> {
     return Effect.mapError(this.source.body, (cause) => this.undecodable(cause))
   }
 
   get text(): Effect.Effect<string, HttpClientError.ResponseError> {
-    return Effect.map(this.body, (bytes) => decoder.decode(bytes))
+    return Effect.map(this.body, (body) => body.text())
   }
 
   get json(): Effect.Effect<unknown, HttpClientError.ResponseError> {
@@ -81,11 +92,11 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
   }
 
   get arrayBuffer(): Effect.Effect<ArrayBuffer, HttpClientError.ResponseError> {
-    return Effect.map(this.body, (bytes) => new Uint8Array(bytes).buffer)
+    return Effect.map(this.body, (body) => new Uint8Array(body.bytes()).buffer)
   }
 
   get stream(): Stream.Stream<Uint8Array, HttpClientError.ResponseError> {
-    return Stream.fromEffect(this.body)
+    return Stream.fromEffect(Effect.map(this.body, (body) => body.bytes()))
   }
 
   get urlParamsBody(): Effect.Effect<UrlParams.UrlParams, HttpClientError.ResponseError> {
