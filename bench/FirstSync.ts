@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { less, median, more } from "./Figure.js"
 import { largest } from "./Plan.js"
-import { twentieth, now, type Request } from "./Store.js"
+import { now, type Request, twentieth } from "./Store.js"
 import { complete, freshLock, type Measurement, run, type Trial, verify } from "./Trial.js"
 
 export const measure: Measurement = (trial) =>

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Measured } from "./Figure.js"
 import { type Keyspace, last, valueOf } from "./Keyspace.js"
 import type { Plan } from "./Plan.js"
-import { BenchError, twentieth, now, path, type Request, type Store } from "./Store.js"
+import { BenchError, now, path, type Request, type Store, twentieth } from "./Store.js"
 import * as Subject from "./Subject.js"
 
 export interface Trial {

@@ -186,8 +186,8 @@ export interface Consul {
       prefix: string,
       options?: KeysOptions
     ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
-    /** Whether there are keys that start with `prefix`, and their index, without reading their names. */
-    readonly moved: (prefix: string, options?: ReadOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+    /** Whether there are keys that start with `prefix`, and their index, without reading their names; soonest folded. */
+    readonly moved: (prefix: string, options?: KeysOptions) => Effect.Effect<Answer<boolean>, ConsulError>
     /** `value` is base64. Says whether it was written: false when the condition did not hold. */
     readonly put: (
       entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },

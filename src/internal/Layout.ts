@@ -21,11 +21,13 @@ export interface Limits {
 
 /**
  * A range with a blocking query of its own. `parts` are what is read when it has changed: itself, or, where it holds
- * more than `keysEach` and there were no more queries to be had, the ranges that it is made of.
+ * more than `keysEach` and there were no more queries to be had, the ranges that it is made of. Its names are listed
+ * soonest folded at `separator`.
  */
 export interface Shard {
   readonly range: KeyRange
   readonly parts: ReadonlyArray<KeyRange>
+  readonly separator: string
 }
 
 /** A range that is read at once, and how many keys it held when the layout was made. */
@@ -196,12 +198,13 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
   const sized = (node: Node): Sized => ({ range: node.range, keys: sizeOf(node) })
   const watched = [...whole, ...open].map((node) => ({
     range: node.range,
-    parts: divide(names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized)
+    parts: divide(names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized),
+    separator: separator(node.range.prefix, names.slice(node.low, node.high), smallSample)
   }))
   const unwatched = divide(names, loose, keysEach, someLoose).map(sized)
   return {
     shards: watched
-      .map(({ parts, range }) => ({ range, parts: parts.map(({ range }) => range) }))
+      .map(({ parts, ...shard }) => ({ ...shard, parts: parts.map(({ range }) => range) }))
       .sort((a, b) => byPrefix(a.range, b.range)),
     loose: unwatched.map(({ range }) => range),
     all: [...watched.flatMap(({ parts }) => parts), ...unwatched].sort((a, b) => byPrefix(a.range, b.range)),
@@ -245,15 +248,16 @@ export const serves = (layout: Layout, names: ReadonlyArray<string>): boolean =>
   })
 }
 
-/** How many keys tell which separator folds a prefix best. */
+/** How many keys tell which separator folds a prefix best, and of many prefixes each. */
 const sample = 256
+const smallSample = 64
 
 /**
  * The character that stands early in the names of most keys: folded at it, a listing of their names is short, and its
  * index that of the whole prefix all the same.
  */
-export const separator = (prefix: string, names: ReadonlyArray<string>): string => {
-  const step = Math.max(1, Math.floor(names.length / sample))
+export const separator = (prefix: string, names: ReadonlyArray<string>, most = sample): string => {
+  const step = Math.max(1, Math.floor(names.length / most))
   const tails: Array<string> = []
   for (let i = 0; i < names.length; i += step) tails.push((names[i] ?? "").slice(prefix.length))
   let best = { character: "/", heads: Number.POSITIVE_INFINITY }

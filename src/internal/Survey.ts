@@ -75,7 +75,7 @@ export const survey = Effect.fn("Survey")(function* (
     const { exact, prefix } = range
     const known = isTrusted ? looked.parts.get(id(range)) : undefined
     if (known !== undefined && !exact && ranges.length > 1) {
-      const { index } = yield* kv.moved(prefix, current)
+      const { index } = yield* kv.moved(prefix, { ...current, separator: looked.separator })
       if (index === known) {
         parts.set(id(range), index)
         return []

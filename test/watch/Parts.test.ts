@@ -162,13 +162,28 @@ describe("a prefix of many keys", () => {
       expect(all()).toBe(1)
     }))
 
+  it("is asked for as few names as tell whether a part has moved", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(40, "a/b/"), ...named(40, "c/d/"))
+      const instance = yield* World.instance()
+      const { isComplete, isRight } = yield* watching(instance, { shards: 2, keysEach: 12 })
+      yield* until(isComplete)
+      yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/a/b/7", "other"))
+      yield* until(isRight)
+      yield* until(isComplete)
+      const parts = (pattern: string) =>
+        sent(instance, new RegExp(`^GET /v1/kv/global/.+[?&]keys=${pattern}`))
+      expect(parts("")).toBeGreaterThan(10)
+      expect(parts("&separator=%2F")).toBe(parts(""))
+    }))
+
   it("has no query of a part that would outlast its process by more than twice the age of that, or by more than three minutes", () =>
     Effect.gen(function* () {
       const waits: Array<{ readonly at: number; readonly wait: number }> = []
       const instance = yield* World.instance()
       yield* instance.network.disturb(({ target }, pass) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          const wait = /[?&]keys=&index=.*[?&]wait=(\d+)ms/.exec(target)?.[1]
+          const wait = /\/global\/.+[?&]keys=.*[?&]index=.*[?&]wait=(\d+)ms/.exec(target)?.[1]
           if (wait !== undefined) waits.push({ at: now, wait: Number(wait) })
           return pass
         })

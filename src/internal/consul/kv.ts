@@ -52,9 +52,14 @@ export const make = (send: Send): Consul["kv"] => {
       (all) => all.entries.length + all.unnameable.length === 0
     )
 
-  const readMoved = Effect.fnUntraced(function* (prefix: string, options: ReadOptions | undefined) {
+  const readMoved = Effect.fnUntraced(function* (prefix: string, options: KeysOptions = {}) {
+    const { separator } = options
     // Of a prefix that no path can name, the index is that of the part that one can: it moves more often.
-    const received = yield* read(encodePath(nameablePart(prefix)), { keys: "" }, options)
+    const received = yield* read(
+      encodePath(nameablePart(prefix)),
+      { keys: "", ...(separator !== undefined && { separator }) },
+      options
+    )
     const present = received.text.startsWith("[")
       ? Effect.succeed(true)
       : Effect.fail(unexpected(received, "not a list of names"))

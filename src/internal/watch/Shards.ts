@@ -127,7 +127,8 @@ export const make = (
     const examining = (
       { moved, read }: Pick<Source, "moved" | "read">,
       known: Map<string, number>,
-      since: Blocking.From
+      since: Blocking.From,
+      separator?: string
     ) => {
       let trusted = since
       return (range: KeyRange.KeyRange) =>
@@ -137,7 +138,7 @@ export const make = (
           const before = (yield* isTrusted(trusted)) ? known.get(id) : undefined
           // The index of one key alone is not that of the prefix, unless no path can name it.
           if (before !== undefined && !(exact && isNameable(prefix))) {
-            const { index } = yield* moved(prefix, current)
+            const { index } = yield* moved(prefix, { ...current, separator })
             if (index === before) return false
           }
           const { index, value } = yield* read(range, current)
@@ -170,7 +171,7 @@ export const make = (
      * Asks for all keys of a range. Of one that has been quiet for a while, only whether it has moved: an answer without
      * anything new holds all of it too, and is a load on both sides; the first change can wait the 3 ms until it is read.
      */
-    const askingAll = (range: KeyRange.KeyRange, { moved, newer, read }: Source) => {
+    const askingAll = ({ range, separator }: Shard, { moved, newer, read }: Source) => {
       const now = Effect.map(read(range, current), ({ value, ...answer }) => ({
         ...answer,
         value: Option.some(value)
@@ -181,7 +182,7 @@ export const make = (
         if (index === 0) return now
         const answer = isQuiet
           ? Effect.flatMap(
-              blocking("moved", range, wait, (wait) => moved(range.prefix, wait)),
+              blocking("moved", range, wait, (wait) => moved(range.prefix, { ...wait, separator })),
               (answer) => (answer.index === index ? Effect.succeed({ ...answer, value: Option.none() }) : now)
             )
           : blocking("keys", range, wait, (wait) => newer(range, wait))
@@ -231,9 +232,9 @@ export const make = (
       })
 
     const follow = (one: Running, source: Source) => {
-      const { parts, range } = one.shard
+      const { parts, range, separator } = one.shard
       if (parts.length <= 1) {
-        return chain(one, reads, askingAll(range, source), ({ index, isFresh, value }, { last }) =>
+        return chain(one, reads, askingAll(one.shard, source), ({ index, isFresh, value }, { last }) =>
           Option.match(value, {
             onNone: () => Effect.void,
             onSome: (all) => tell({ ...all, range, index, rewound: index < last, isCertain: isFresh })
@@ -247,11 +248,11 @@ export const make = (
         identity,
         (wait) =>
           wait.index === 0
-            ? source.moved(range.prefix, current)
-            : blocking("moved", range, wait, (wait) => source.moved(range.prefix, wait)),
+            ? source.moved(range.prefix, { ...current, separator })
+            : blocking("moved", range, wait, (wait) => source.moved(range.prefix, { ...wait, separator })),
         ({ isFresh }, { since }) =>
           Effect.gen(function* () {
-            const examine = examining(source, known, since)
+            const examine = examining(source, known, since, separator)
             const changed = new Set<KeyRange.KeyRange>()
             for (const some of Arr.chunksOf(order, isFresh ? parts.length : examinedAtOnce)) {
               const told = yield* Effect.forEach(some, examine, { concurrency: "unbounded" })
@@ -293,11 +294,11 @@ export const make = (
 
     const vouchFor = (id: string, one: Running) =>
       Effect.gen(function* () {
-        const { range } = one.shard
+        const { range, separator } = one.shard
         const before = yield* SubscriptionRef.get(one.said)
         const ask: Effect.Effect<Answer<unknown>, ConsulError> = range.exact
           ? own.read(range, current)
-          : own.moved(range.prefix, current)
+          : own.moved(range.prefix, { ...current, separator })
         const { index } = yield* reads(retrying(ask))
         const saysIt = Effect.timeoutOption(reaches(one, index), Schedules.shardPatience)
         while (index >= before) {

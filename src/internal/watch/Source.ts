@@ -20,7 +20,7 @@ export interface Source {
     options: ReadOptions & { readonly index: number }
   ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
   /** Whether there are keys, and their index. */
-  readonly moved: (prefix: string, options: ReadOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+  readonly moved: (prefix: string, options: KeysOptions) => Effect.Effect<Answer<boolean>, ConsulError>
   readonly names: (
     prefix: string,
     options: KeysOptions
