@@ -18,8 +18,9 @@ import { Operation } from "./Operation.js"
  *
  * `LastReplicated` is the index of the source's last snapshot of which everything has landed, 0 when none has.
  * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot, and
- * `deletes-held` while it does so but for `HeldDeletes` keys, whose deletion the limit holds back. `Session` is that
- * of the instance's lock: its successor ends it before it writes.
+ * `deletes-held` while it does so but for `HeldDeletes` keys, whose deletion the limit holds back. `Session` holds the
+ * instance's `Lock`: a successor ends it before it writes, and whoever leads by another lock leaves the key alone while
+ * it lives.
  *
  * @since 0.1.0
  * @category schemas
@@ -33,6 +34,8 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   HeldDeletes: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
   Instance: Schema.String,
   Session: Schema.UUID,
+  // Absent before 0.2.0.
+  Lock: Schema.optionalWith(Schema.String, { as: "Option" }),
   Time: Schema.DateTimeUtc
 }) {}
 

@@ -49,6 +49,23 @@ export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ reado
 }
 
 /**
+ * The status key is that of an instance that leads by another lock, and lives. Two replications that share it would each
+ * take the other for one that must not write any more.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class StatusInUse extends Data.TaggedError("StatusInUse")<{
+  readonly key: string
+  readonly instance: string
+  readonly lock: string
+}> {
+  override get message() {
+    return `the status key ${this.key} is that of ${this.instance}, which leads by the lock ${this.lock}; each replication needs a status key of its own`
+  }
+}
+
+/**
  * A large value cannot be written while another session holds its key as a lock at the destination.
  *
  * @since 0.1.0
@@ -91,7 +108,14 @@ export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly li
  * @since 0.1.0
  * @category errors
  */
-export type WriterError = ConsulError | LockLost | CheckpointMoved | KeyLocked | KeyTooLarge | LimitLowered
+export type WriterError =
+  | ConsulError
+  | LockLost
+  | CheckpointMoved
+  | StatusInUse
+  | KeyLocked
+  | KeyTooLarge
+  | LimitLowered
 
 /**
  * @since 0.1.0
@@ -131,8 +155,8 @@ const isAbout = (replication: Replication) => (status: Status) =>
   status.DestinationPrefix === replication.destinationPrefix
 
 /**
- * Opens a writer for a leader: ends the session of the leader before, and takes over its status. `limits` outlives
- * the writer, since it is learned from refusals.
+ * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that belongs to
+ * another lock. `limits` outlives the writer, since it is learned from refusals.
  *
  * @since 0.1.0
  * @category constructors
@@ -161,6 +185,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
           DestinationPrefix: replication.destinationPrefix,
           Instance: leader.instance,
           Session: fence.session,
+          Lock: Option.some(fence.lock),
           Time
         })
     )
@@ -187,14 +212,27 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     return written === undefined ? yield* new CheckpointMoved({ key: checkpoint.key }) : written.modifyIndex
   })
 
+  const giveWay = Effect.fnUntraced(function* ({ Instance, Session }: Status, lock: string) {
+    const { value } = yield* consul.session.info(Session, { consistency: "consistent" })
+    if (Option.isNone(value)) return
+    yield* new StatusInUse({ key: checkpoint.key, instance: Instance, lock })
+  })
+
+  /**
+   * Normally it ended long ago. It lives on where somebody deleted the lock under it, and then its large values could
+   * still land. A token that may not end it is no reason not to lead.
+   */
+  const end = ({ Session }: Status) =>
+    Effect.catchTag(consul.session.destroy(Session), "Denied", (error) => Effect.logDebug(error.message))
+
   const before = yield* checkpoint.read
   const predecessor = Option.filter(before.status, (status) => status.Session !== fence.session)
   if (Option.isSome(predecessor)) {
-    // Normally it ended long ago. It lives on where somebody deleted the lock under it, and then its large values could
-    // still land. A token that may not end it is no reason not to lead.
-    yield* consul.session
-      .destroy(predecessor.value.Session)
-      .pipe(Effect.catchTag("Denied", (error) => Effect.logDebug(error.message)))
+    const status = predecessor.value
+    yield* Option.match(
+      Option.filter(status.Lock, (lock) => lock !== fence.lock),
+      { onNone: () => end(status), onSome: (lock) => giveWay(status, lock) }
+    )
   }
   const landed = Option.match(Option.filter(before.status, isAbout(replication)), {
     onNone: () => 0,

@@ -20,6 +20,7 @@ const status = fc
     HeldDeletes: fc.nat(),
     Instance: text,
     Session: fc.uuid(),
+    Lock: fc.option(text).map(Option.fromNullable),
     Time: fc.nat({ max: 2 ** 41 }).map((millis) => DateTime.unsafeMake(millis))
   })
   .map((fields) => new Status(fields))
@@ -58,6 +59,7 @@ describe("Checkpoint", () => {
           HeldDeletes: 3,
           Instance: "consul-replicate-0a1b2c3d",
           Session: "5f4ce0cd-9cd9-4a9e-a0d6-3f1a8a3c8f0e",
+          Lock: Option.some("service/copy/leader"),
           Time: DateTime.unsafeMake("2015-04-01T12:00:00Z")
         }),
         7
@@ -73,12 +75,13 @@ describe("Checkpoint", () => {
         HeldDeletes: 3,
         Instance: "consul-replicate-0a1b2c3d",
         Session: "5f4ce0cd-9cd9-4a9e-a0d6-3f1a8a3c8f0e",
+        Lock: "service/copy/leader",
         Time: "2015-04-01T12:00:00.000Z"
       })
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("what release 0.1.0 wrote is read, with no deletes held", () =>
+  it.scoped("what release 0.1.0 wrote is read, with no deletes held, by no lock that is known", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       const written = {
@@ -94,7 +97,12 @@ describe("Checkpoint", () => {
       yield* sim.put(World.destination, World.status, JSON.stringify(written))
       const instance = yield* World.instance()
       const { status } = yield* Effect.flatMap(instance.run(Checkpoint), ({ read }) => read)
-      expect(Option.getOrNull(status)).toMatchObject({ LastReplicated: 42, State: "in-sync", HeldDeletes: 0 })
+      expect(Option.getOrNull(status)).toMatchObject({
+        LastReplicated: 42,
+        State: "in-sync",
+        HeldDeletes: 0,
+        Lock: Option.none()
+      })
     }).pipe(Effect.provide(World.layer))
   )
 

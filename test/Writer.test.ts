@@ -203,6 +203,7 @@ describe.concurrent("Writer", () => {
           HeldDeletes: 0,
           Instance: leader.leader.instance,
           Session: leader.leader.fence.session,
+          Lock: World.lock,
           Time: "2015-04-01T12:00:00.001Z"
         }
         expect(yield* storedStatus).toEqual({ ...about, State: "comparing", LastReplicated: 0 })
