@@ -78,7 +78,8 @@ export interface Leadership {
 
 /**
  * `lock` is the key; `service` the name under which all instances stand in Consul's catalog, each with its own id.
- * `ttl` is that of the service's check, {@link Schedules.checkTtl} unless given.
+ * `purpose` says what its holder does: whoever stands by for another purpose is warned, since all who share a lock must
+ * do the same. `ttl` is that of the service's check, {@link Schedules.checkTtl} unless given.
  *
  * @since 0.1.0
  * @category models
@@ -86,6 +87,7 @@ export interface Leadership {
 export interface LeaderLockOptions {
   readonly lock: string
   readonly service: string
+  readonly purpose?: string | undefined
   readonly ttl?: Duration.DurationInput | undefined
 }
 
@@ -99,7 +101,9 @@ export class Holder extends Schema.Class<Holder>("consul-replicate/LeaderLock/Ho
   node: Schema.String,
   pid: Schema.Number,
   version: Schema.String,
-  since: Schema.DateTimeUtc
+  since: Schema.DateTimeUtc,
+  // Absent before 0.2.0.
+  purpose: Schema.optional(Schema.String)
 }) {}
 
 const HolderJson = Schema.parseJson(Holder)
@@ -135,7 +139,7 @@ const farewellTimeout = Duration.seconds(1.5)
 
 const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const consul = yield* ConsulHttp
-  const { lock, service } = options
+  const { lock, purpose, service } = options
   const ttl = Duration.decode(options.ttl ?? Schedules.checkTtl)
   const lost = (reason: string) => new LockLost({ lock, reason })
 
@@ -229,16 +233,18 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     )
 
   const sayHolder = (entry: Option.Option<KeyValue>) =>
-    Effect.logInfo(
-      Option.match(
-        Option.flatMap(entry, (e) => holderOf(e)),
-        {
-          onNone: () => `standing by: another instance holds ${lock}`,
-          onSome: ({ node, pid, since }) =>
-            `standing by: ${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
-        }
-      )
-    )
+    Option.match(Option.flatMap(entry, holderOf), {
+      onNone: () => Effect.logInfo(`standing by: another instance holds ${lock}`),
+      onSome: (holder) => {
+        const { node, pid, since } = holder
+        const held = `standing by: ${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
+        return purpose === undefined || holder.purpose === undefined || purpose === holder.purpose
+          ? Effect.logInfo(held)
+          : Effect.logWarning(
+              `${held} for ${holder.purpose}, and this is ${purpose}: each needs a lock of its own`
+            )
+      }
+    })
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
@@ -304,7 +310,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     }).pipe(Condition.watch(agent, "cannot stand for leadership"))
 
     const holder = Effect.flatMap(DateTime.now, (since) =>
-      Schema.encode(HolderJson)(new Holder({ node, pid: process.pid, version, since }))
+      Schema.encode(HolderJson)(new Holder({ node, pid: process.pid, version, since, purpose }))
     ).pipe(Effect.map(Encoding.encodeBase64), Effect.orDie)
     yield* Effect.raceFirst(contend(held, holder), Deferred.await(failed))
     yield* Effect.logInfo(`leading: ${id} holds ${lock}`)

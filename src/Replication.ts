@@ -171,6 +171,15 @@ export const validateIn = (
 }
 
 /**
+ * From where to where, for people: `nyc1 "global/" to "global/"`.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const route = ({ destinationPrefix, prefix, source }: Replication): string =>
+  `${source} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
+
+/**
  * What a replication watches.
  *
  * @since 0.2.0

@@ -155,7 +155,11 @@ export const layerWithServices = (
 ): Layer.Layer<Replicator, never, ConsulHttp> =>
   layer(replication).pipe(
     Layer.provide([
-      LeaderLock.layer({ lock: replication.lock, service: replication.service }),
+      LeaderLock.layer({
+        lock: replication.lock,
+        service: replication.service,
+        purpose: Replication.route(replication)
+      }),
       Watcher.layer,
       Checkpoint.layer(replication.status)
     ])

@@ -97,7 +97,7 @@ const time = Clock.currentTimeMillis
 
 describe.concurrent("LeaderLock", () => {
   describe("holding", () => {
-    it.scoped("a free lock is taken at once, and its value says who holds it", () =>
+    it.scoped("a free lock is taken at once, and its value says who holds it, and for what", () =>
       Effect.gen(function* () {
         yield* TestClock.setTime(1_427_889_600_000)
         const leader = yield* newcomer
@@ -107,7 +107,8 @@ describe.concurrent("LeaderLock", () => {
           node: "sfo1-a",
           pid: process.pid,
           version,
-          since: "2015-04-01T12:00:00.000Z"
+          since: "2015-04-01T12:00:00.000Z",
+          purpose: 'nyc1 "global/" to "global/"'
         })
         expect(leader.led[0]?.fence).toEqual({ lock: World.lock, session: entry?.session })
         expect(leader.logs).toEqual([`INFO leading: ${leader.led[0]?.instance} holds ${World.lock}`])
@@ -379,6 +380,21 @@ describe.concurrent("LeaderLock", () => {
         yield* settle
         yield* leadsUndisturbed(second)
         expect(Object.keys(yield* World.services(World.destination))).toEqual([second.led[0]?.instance])
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("one that would do something else with the lock stands by, and warns", () =>
+      Effect.gen(function* () {
+        const first = yield* newcomer
+        const other = yield* World.instance({ prefix: "other/", destinationPrefix: "copy/" })
+        const second = yield* stand(other)
+        yield* TestClock.adjust("70 seconds")
+        yield* leadsUndisturbed(first)
+        expect(second.logs).toEqual([
+          expect.stringMatching(
+            /^WARN standing by: .* is held by pid .* for nyc1 "global\/" to "global\/", and this is nyc1 "other\/" to "copy\/": each needs a lock of its own$/
+          )
+        ])
       }).pipe(Effect.provide(World.layer))
     )
 

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as DeleteLimit from "../DeleteLimit.js"
 import type { Drift } from "../Diff.js"
 import { ProgressReporter } from "../Progress.js"
-import type { Replication } from "../Replication.js"
+import { type Replication, route } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
 
 export interface Notices {
@@ -78,7 +78,7 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
       const end = said.size < mostOddities ? "" : "; there are so many that no more are named"
       return Effect.logWarning(message(named(fresh)) + end)
     }
-    const route = `${replication.source} ${JSON.stringify(replication.prefix)} to ${JSON.stringify(replication.destinationPrefix)}`
+    const from = route(replication)
 
     return {
       snapshot: ({ entries, unnameable }) =>
@@ -113,7 +113,7 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
           done,
           Effect.logInfo(
             inSync
-              ? `in sync: ${route}, ${count(keys, "key")} after ${what} in ${took} (index ${index})${before}`
+              ? `in sync: ${from}, ${count(keys, "key")} after ${what} in ${took} (index ${index})${before}`
               : `replicated ${what} in ${took} (index ${index})${before}`
           )
         )

@@ -74,7 +74,11 @@ export const instance = (
     const services = Replicator.layer(replicated).pipe(
       Layer.provideMerge(
         Layer.mergeAll(
-          LeaderLock.layer({ lock: replicated.lock, service: replicated.service }),
+          LeaderLock.layer({
+            lock: replicated.lock,
+            service: replicated.service,
+            purpose: Replication.route(replicated)
+          }),
           Watcher.layer,
           Checkpoint.layer(replicated.status)
         )
