@@ -56,4 +56,4 @@ const sync = (trial: Trial) =>
   })
 
 const locked = ({ destination }: Trial, lock: string, startedAt: number): Request<number> =>
-  destination.until(lock, ({ locked }) => locked, { pause: (at) => twentieth(at - startedAt) / 2 })
+  destination.until(lock, ({ locked }) => locked, { pause: (at) => Math.min(2, twentieth(at - startedAt)) })

@@ -64,8 +64,8 @@ export const now: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (na
 export const inFlight = 8
 
 /**
- * A pause of a twentieth of the time that has been waited for (ms), at most 50 ms: the time found is too long by half of
- * that. To ask more often would take from what is timed: with a hundredth of the time, at most 20 ms, a first sync of
+ * A pause of a twentieth of the time that has been waited for (ms), at most 50 ms: the time found is too long by up to
+ * that, half of it on average. To ask more often would take from what is timed: with a hundredth of the time, at most 20 ms, a first sync of
  * 100,000 keys on two cores took 4.3 instead of 3.3 s.
  */
 export const twentieth = (waited: number): number => Math.min(waited / 20, 50)

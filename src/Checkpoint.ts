@@ -18,9 +18,9 @@ import { Operation } from "./Operation.js"
  *
  * `LastReplicated` is the index of the source's last snapshot of which everything has landed, 0 when none has.
  * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot, and
- * `deletes-held` while it does so but for `HeldDeletes` keys, whose deletion the limit holds back. `Session` holds the
- * instance's `Lock`: a successor ends it before it writes, and whoever leads by another lock leaves the key alone while
- * it lives.
+ * `deletes-held` while it does so but for `HeldDeletes` keys, whose deletion the limit holds back. `Session` is that
+ * of the instance's `Lock`: while it holds that, whoever leads by another lock leaves the key alone; otherwise its
+ * successor ends it before it writes. A status without a lock (before 0.2.0) is taken for one by the successor's.
  *
  * @since 0.1.0
  * @category schemas
@@ -35,7 +35,7 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   Instance: Schema.String,
   Session: Schema.UUID,
   // Absent before 0.2.0.
-  Lock: Schema.optionalWith(Schema.String, { as: "Option" }),
+  Lock: Schema.optional(Schema.String),
   Time: Schema.DateTimeUtc
 }) {}
 

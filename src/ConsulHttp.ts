@@ -186,7 +186,10 @@ export interface Consul {
       prefix: string,
       options?: KeysOptions
     ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
-    /** Whether there are keys that start with `prefix`, and their index, without reading their names; soonest folded. */
+    /**
+     * Whether there are keys that start with `prefix`, and their index, without reading their names. A `separator` only
+     * makes Consul's answer shorter: the index stays that of all of them.
+     */
     readonly moved: (prefix: string, options?: KeysOptions) => Effect.Effect<Answer<boolean>, ConsulError>
     /** `value` is base64. Says whether it was written: false when the condition did not hold. */
     readonly put: (

@@ -21,8 +21,8 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "./ConsulError.js"
 import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
-import * as Blocking from "./internal/Blocking.js"
 import * as Condition from "./internal/Condition.js"
+import * as WatchedKey from "./internal/WatchedKey.js"
 import type { KeyValue } from "./KeyValue.js"
 import * as Schedules from "./Schedules.js"
 import type { Fence } from "./Transaction.js"
@@ -241,7 +241,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
         return purpose === undefined || holder.purpose === undefined || purpose === holder.purpose
           ? Effect.logInfo(held)
           : Effect.logWarning(
-              `${held} for ${holder.purpose}, and this is ${purpose}: each needs a lock of its own`
+              `${held} for ${holder.purpose}, not for ${purpose}: a lock serves one replication`
             )
       }
     })
@@ -249,19 +249,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
   const condition = yield* Condition.make(`the lock ${lock} can be used again`)
-  const readLock = (from: Blocking.From) =>
-    Blocking.ask(from, Schedules.watchWait, (wait) =>
-      consul.kv
-        .get(lock, wait.index === 0 ? { consistency: "consistent" } : wait)
-        .pipe(Condition.watch(condition, `cannot read the lock ${lock}`))
-    )
-
-  /** The lock's entry as soon as it is `until`. */
-  const waitForLock = Effect.fnUntraced(function* (until: (entry: Option.Option<KeyValue>) => boolean) {
-    let { next, value } = yield* readLock(Blocking.start)
-    while (!until(value)) ({ next, value } = yield* readLock(next))
-    return value
-  })
+  const key = WatchedKey.make(consul, lock, Condition.watch(condition, `cannot read the lock ${lock}`))
 
   /** Blocks while another session holds the lock. One that is free and still refused is under a lock delay. */
   const contend = Effect.fnUntraced(function* (session: string, holder: Effect.Effect<string>) {
@@ -270,21 +258,21 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       consul.kv.put({ key: lock, value }, { acquire: session })
     ).pipe(Condition.watch(condition, `cannot take the lock ${lock}`))
     while (!(yield* take)) {
-      const { value } = yield* readLock(Blocking.start)
+      const entry = yield* key.now
       const owner = Option.getOrElse(
-        Option.map(value, (e) => e.session ?? ""),
+        Option.map(entry, (e) => e.session ?? ""),
         () => ""
       )
-      if (owner !== said) yield* sayHolder(value)
+      if (owner !== said) yield* sayHolder(entry)
       said = owner
       if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
-      else yield* waitForLock((entry) => !isHeld(entry))
+      else yield* key.when((entry) => !isHeld(entry))
     }
   })
 
   /** Fails as soon as the lock is not held by `session`; trouble in asking says nothing about the lock. */
   const guard = Effect.fnUntraced(function* (session: string) {
-    const entry = yield* waitForLock((e) => !Option.exists(e, (held) => held.session === session))
+    const entry = yield* key.when((e) => !Option.exists(e, (held) => held.session === session))
     return yield* lost(
       Option.match(entry, {
         onNone: () => "the key was deleted",

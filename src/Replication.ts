@@ -176,7 +176,11 @@ export const validateIn = (
  * @since 0.2.0
  * @category accessors
  */
-export const route = ({ destinationPrefix, prefix, source }: Replication): string =>
+export const route = ({
+  destinationPrefix,
+  prefix,
+  source
+}: Pick<Replication, "destinationPrefix" | "prefix" | "source">): string =>
   `${source} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
 
 /**

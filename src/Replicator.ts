@@ -20,7 +20,7 @@ import * as Replica from "./Replica.js"
 import * as Replication from "./Replication.js"
 import * as Schedules from "./Schedules.js"
 import * as Watcher from "./Watcher.js"
-import type { WriterError } from "./Writer.js"
+import * as Writer from "./Writer.js"
 
 /**
  * @since 0.1.0
@@ -97,19 +97,27 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     return Option.match(compared, { onNone: () => new Set<string>(), onSome: ({ held }) => held })
   })
 
+  /** Says so; and what is in use is not tried again before it is free, however long that takes. */
+  const heldUp = Effect.fnUntraced(function* (
+    leader: LeaderLock.Leadership,
+    error: Exclude<Writer.WriterError, LeaderLock.LockLost>
+  ) {
+    const output = `replication is held up: ${error.message}`
+    yield* applying.trouble(error._tag, output)
+    if (error._tag !== "StatusInUse") return
+    yield* leader.report({ status: "warning", output })
+    yield* Effect.ignore(Effect.provideService(Writer.whileInUse(error), ConsulHttp, consul))
+  })
+
   /**
    * Leads, and does `use` while leading. What has landed after a failure is not known, so both sides are compared
    * again; after a lost lock it stands again.
    */
-  const lead = <A>(use: (leader: LeaderLock.Leadership) => Effect.Effect<A, WriterError>) =>
+  const lead = <A>(use: (leader: LeaderLock.Leadership) => Effect.Effect<A, Writer.WriterError>) =>
     leaderLock
       .lead((leader) =>
         use(leader).pipe(
-          Effect.tapError((error) =>
-            error._tag === "LockLost"
-              ? Effect.void
-              : applying.trouble(error._tag, `replication is held up: ${error.message}`)
-          ),
+          Effect.tapError((error) => (error._tag === "LockLost" ? Effect.void : heldUp(leader, error))),
           Effect.retry({ schedule: Schedules.compareAgain, while: (error) => error._tag !== "LockLost" })
         )
       )

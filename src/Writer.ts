@@ -23,9 +23,11 @@ import { Checkpoint, Status } from "./Checkpoint.js"
 import type { ConsulError, TooLarge } from "./ConsulError.js"
 import { ConsulHttp, type TransactionOptions } from "./ConsulHttp.js"
 import type { Changes, Write } from "./Diff.js"
+import * as WatchedKey from "./internal/WatchedKey.js"
+import type { KeyValue } from "./KeyValue.js"
 import { type Leadership, LockLost } from "./LeaderLock.js"
 import { Operation } from "./Operation.js"
-import type { Replication } from "./Replication.js"
+import * as Replication from "./Replication.js"
 import {
   type Batch,
   bytesOf,
@@ -49,8 +51,8 @@ export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ reado
 }
 
 /**
- * The status key is that of an instance that leads by another lock, and lives. Two replications that share it would each
- * take the other for one that must not write any more.
+ * The status key is that of an instance which holds another lock: two leaders that share it would each take the other
+ * for one that must not write any more. `replication` is what that instance replicates, where it is something else.
  *
  * @since 0.2.0
  * @category errors
@@ -59,9 +61,16 @@ export class StatusInUse extends Data.TaggedError("StatusInUse")<{
   readonly key: string
   readonly instance: string
   readonly lock: string
+  readonly session: string
+  readonly replication: Option.Option<string>
 }> {
   override get message() {
-    return `the status key ${this.key} is that of ${this.instance}, which leads by the lock ${this.lock}; each replication needs a status key of its own`
+    return Option.match(this.replication, {
+      onNone: () =>
+        `${this.instance}, an instance of this replication, holds another lock, ${this.lock}: all of them need the same -lock; waiting until it stops`,
+      onSome: (replication) =>
+        `the status key ${this.key} is that of ${this.instance}, which holds the lock ${this.lock} for ${replication}: a status serves one replication, see -status; waiting until it stops`
+    })
   }
 }
 
@@ -148,14 +157,28 @@ const transactionsInFlight = 16
 const isUntouched = (error: ConsulError): boolean =>
   ["TooLarge", "Denied", "RateLimited", "NoLeader", "NoPathToDatacenter"].includes(error._tag)
 
+const holds = (entry: Option.Option<KeyValue>, session: string): boolean =>
+  Option.exists(entry, (held) => held.session === session)
+
+/**
+ * Waits until the status key is free again.
+ *
+ * @since 0.2.0
+ * @category waiting
+ */
+export const whileInUse = Effect.fn("Writer.whileInUse")(function* ({ lock, session }: StatusInUse) {
+  const consul = yield* ConsulHttp
+  yield* WatchedKey.make(consul, lock).when((entry) => !holds(entry, session))
+})
+
 /** The same source and prefixes: only then does a former checkpoint say something about this replication. */
-const isAbout = (replication: Replication) => (status: Status) =>
+const isAbout = (replication: Replication.Replication) => (status: Status) =>
   status.Source === replication.source &&
   status.Prefix === replication.prefix &&
   status.DestinationPrefix === replication.destinationPrefix
 
 /**
- * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that belongs to
+ * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that one holds
  * another lock. `limits` outlives the writer, since it is learned from refusals.
  *
  * @since 0.1.0
@@ -164,7 +187,7 @@ const isAbout = (replication: Replication) => (status: Status) =>
 export const open = Effect.fn("Writer.open")(function* (options: {
   readonly leader: Pick<Leadership, "fence" | "instance">
   readonly limits: Ref.Ref<Limits>
-  readonly replication: Replication
+  readonly replication: Replication.Replication
 }) {
   const consul = yield* ConsulHttp
   const checkpoint = yield* Checkpoint
@@ -185,7 +208,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
           DestinationPrefix: replication.destinationPrefix,
           Instance: leader.instance,
           Session: fence.session,
-          Lock: Option.some(fence.lock),
+          Lock: fence.lock,
           Time
         })
     )
@@ -212,27 +235,32 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     return written === undefined ? yield* new CheckpointMoved({ key: checkpoint.key }) : written.modifyIndex
   })
 
-  const giveWay = Effect.fnUntraced(function* ({ Instance, Session }: Status, lock: string) {
-    const { value } = yield* consul.session.info(Session, { consistency: "consistent" })
-    if (Option.isNone(value)) return
-    yield* new StatusInUse({ key: checkpoint.key, instance: Instance, lock })
+  const giveWay = Effect.fnUntraced(function* (status: Status) {
+    const { Instance: instance, Lock: lock = fence.lock, Session: session } = status
+    if (lock === fence.lock || !holds(yield* WatchedKey.make(consul, lock).now, session)) return
+    const route = Replication.route({
+      source: status.Source,
+      prefix: status.Prefix,
+      destinationPrefix: status.DestinationPrefix
+    })
+    yield* new StatusInUse({
+      key: checkpoint.key,
+      instance,
+      lock,
+      session,
+      replication: isAbout(replication)(status) ? Option.none() : Option.some(route)
+    })
   })
-
-  /**
-   * Normally it ended long ago. It lives on where somebody deleted the lock under it, and then its large values could
-   * still land. A token that may not end it is no reason not to lead.
-   */
-  const end = ({ Session }: Status) =>
-    Effect.catchTag(consul.session.destroy(Session), "Denied", (error) => Effect.logDebug(error.message))
 
   const before = yield* checkpoint.read
   const predecessor = Option.filter(before.status, (status) => status.Session !== fence.session)
   if (Option.isSome(predecessor)) {
-    const status = predecessor.value
-    yield* Option.match(
-      Option.filter(status.Lock, (lock) => lock !== fence.lock),
-      { onNone: () => end(status), onSome: (lock) => giveWay(status, lock) }
-    )
+    yield* giveWay(predecessor.value)
+    // Normally it ended long ago. It lives on where somebody deleted the lock under it, and then its large values could
+    // still land. A token that may not end it is no reason not to lead.
+    yield* consul.session
+      .destroy(predecessor.value.Session)
+      .pipe(Effect.catchTag("Denied", (error) => Effect.logDebug(error.message)))
   }
   const landed = Option.match(Option.filter(before.status, isAbout(replication)), {
     onNone: () => 0,

@@ -392,7 +392,7 @@ describe.concurrent("LeaderLock", () => {
         yield* leadsUndisturbed(first)
         expect(second.logs).toEqual([
           expect.stringMatching(
-            /^WARN standing by: .* is held by pid .* for nyc1 "global\/" to "global\/", and this is nyc1 "other\/" to "copy\/": each needs a lock of its own$/
+            /^WARN standing by: .* is held by pid .* for nyc1 "global\/" to "global\/", not for nyc1 "other\/" to "copy\/": a lock serves one replication$/
           )
         ])
       }).pipe(Effect.provide(World.layer))

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import * as TestClock from "effect/TestClock"
 import type { Status } from "../src/Checkpoint.js"
@@ -34,7 +35,7 @@ const large = changes({ writes: [{ key: "global/large", value: largeValue, flags
 /** An instance that leads, and opens writers. */
 const leading = (options: Partial<typeof World.replication> = {}) =>
   Effect.gen(function* () {
-    const instance = yield* World.instance()
+    const instance = yield* World.instance(options)
     const limits = yield* Writer.makeLimits
     const leader = yield* instance.run(Effect.flatMap(LeaderLock, (lock) => lock.acquire))
     const replication = { ...World.replication, ...options }
@@ -348,6 +349,35 @@ describe.concurrent("Writer", () => {
         const next = yield* leading()
         expect(yield* sim.sessions(World.destination)).toHaveLength(2)
         yield* next.open
+        yield* next.open
+        expect((yield* sim.sessions(World.destination)).map(({ id }) => id)).toEqual([
+          next.leader.fence.session
+        ])
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("one that holds another lock is left alone; one that has lost it is ended", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const other = yield* leading({ lock: "other/leader" })
+        yield* other.open
+        const { fence, instance } = other.leader
+        const next = yield* leading()
+        const error = yield* Effect.flip(next.open)
+        expect(error).toMatchObject({
+          _tag: "StatusInUse",
+          instance,
+          lock: "other/leader",
+          session: fence.session
+        })
+        expect(transactionsOf(next)).toEqual([])
+        expect(yield* sim.sessions(World.destination)).toHaveLength(2)
+        if (error._tag !== "StatusInUse") return expect.unreachable()
+        const waiting = yield* Effect.fork(next.run(Writer.whileInUse(error)))
+        yield* TestClock.adjust("10 seconds")
+        expect(yield* Fiber.poll(waiting)).toEqual(Option.none())
+        yield* sim.remove(World.destination, "other/leader")
+        yield* Fiber.join(waiting)
         yield* next.open
         expect((yield* sim.sessions(World.destination)).map(({ id }) => id)).toEqual([
           next.leader.fence.session

@@ -14,7 +14,7 @@ import * as Inspectable from "effect/Inspectable"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 
-/** In the one form as it came, in the other when it is asked for. */
+/** It is kept as it came; the other form is made each time that it is asked for. */
 export interface Body {
   readonly text: () => string
   readonly bytes: () => Uint8Array

@@ -72,6 +72,9 @@ describe("The client over undici", () => {
       const [text, again] = yield* Fiber.join(reading)
       expect(again).toBe(text)
       expect([text.length, text.slice(0, 3)]).toEqual([3_000_001, "éxx"])
+      expect(new Uint8Array(yield* response.arrayBuffer).slice(0, 3)).toEqual(
+        new Uint8Array([0xc3, 0xa9, 120])
+      )
     })
   )
 

@@ -50,6 +50,21 @@ describe("drift", () => {
       expect(looks(instance) - before.looks).toBeGreaterThan(500)
     }))
 
+  it("is looked for by as few names as tell which part has moved", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(20, "a/b/"), ...named(20, "c/d/"))
+      const instance = yield* World.instance({ reconcile: Duration.seconds(1), shardKeys: 12 })
+      yield* replicate(instance)
+      yield* until(converged)
+      yield* Effect.sleep("3 seconds")
+      yield* put(destination, "global/a/b/7")
+      yield* until(converged)
+      const parts = (query: string) =>
+        sent(instance, new RegExp(`^GET /v1/kv/global/.+[?&]keys=${query}(?!.*dc=)`))
+      expect(parts("")).toBeGreaterThan(1)
+      expect(parts("&separator=%2F")).toBe(parts(""))
+    }))
+
   it("is looked for in full after 10 minutes without a look: Consul forgets deletes, and their indexes", () =>
     Effect.gen(function* () {
       const instance = yield* synced(3, { reconcile: Duration.minutes(20) })

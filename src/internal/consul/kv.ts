@@ -234,8 +234,8 @@ const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effect<boole
   )
 
 /**
- * Without a span, unlike the other members: a span takes as long as all else that a transaction is for this process, a
- * third of a second for those that write 100,000 keys. Whoever sends many has one for all of them.
+ * Without a span, unlike the other members: those of the transactions that write 100,000 keys took 0.3 of the 3.6 s of
+ * CPU of a first copy. Whoever sends many has one for all of them.
  */
 export const transaction = (send: Send): Consul["transaction"] =>
   Effect.fnUntraced(function* (operations, { results = true } = {}) {

@@ -68,7 +68,7 @@ const describe = (request: Request, endpoint: Endpoint): string => {
 }
 
 export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
-  // Consul knows no trace headers, and a span a request stands on the service member already.
+  // Consul knows no trace headers, and the service's members have spans, or whoever uses them has.
   sending(
     HttpClient.withTracerDisabledWhen(client, () => true),
     TimeLimits.make(headersTimeout),

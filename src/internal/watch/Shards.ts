@@ -18,7 +18,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ConsulError } from "../../ConsulError.js"
-import type { Answer } from "../../ConsulHttp.js"
+import type { Answer, ReadOptions } from "../../ConsulHttp.js"
 import * as KeyRange from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
@@ -69,7 +69,8 @@ export interface Shards {
 }
 
 interface Running {
-  readonly shard: Shard
+  /** Its separator may be another with each layout. */
+  shard: Shard
   readonly scope: Scope.CloseableScope
   /** The index up to which everything it said has been dealt with; 0 before it has begun. */
   readonly said: SubscriptionRef.SubscriptionRef<number>
@@ -171,7 +172,8 @@ export const make = (
      * Asks for all keys of a range. Of one that has been quiet for a while, only whether it has moved: an answer without
      * anything new holds all of it too, and is a load on both sides; the first change can wait the 3 ms until it is read.
      */
-    const askingAll = ({ range, separator }: Shard, { moved, newer, read }: Source) => {
+    const askingAll = (one: Running, { moved, newer, read }: Source) => {
+      const { range } = one.shard
       const now = Effect.map(read(range, current), ({ value, ...answer }) => ({
         ...answer,
         value: Option.some(value)
@@ -182,7 +184,9 @@ export const make = (
         if (index === 0) return now
         const answer = isQuiet
           ? Effect.flatMap(
-              blocking("moved", range, wait, (wait) => moved(range.prefix, { ...wait, separator })),
+              blocking("moved", range, wait, (wait) =>
+                moved(range.prefix, { ...wait, separator: one.shard.separator })
+              ),
               (answer) => (answer.index === index ? Effect.succeed({ ...answer, value: Option.none() }) : now)
             )
           : blocking("keys", range, wait, (wait) => newer(range, wait))
@@ -232,27 +236,26 @@ export const make = (
       })
 
     const follow = (one: Running, source: Source) => {
-      const { parts, range, separator } = one.shard
+      const { parts, range } = one.shard
       if (parts.length <= 1) {
-        return chain(one, reads, askingAll(one.shard, source), ({ index, isFresh, value }, { last }) =>
+        return chain(one, reads, askingAll(one, source), ({ index, isFresh, value }, { last }) =>
           Option.match(value, {
             onNone: () => Effect.void,
             onSome: (all) => tell({ ...all, range, index, rewound: index < last, isCertain: isFresh })
           })
         )
       }
+      const moved = (options: ReadOptions) =>
+        source.moved(range.prefix, { ...options, separator: one.shard.separator })
       const known = new Map<string, number>()
       let order = parts
       return chain(
         one,
         identity,
-        (wait) =>
-          wait.index === 0
-            ? source.moved(range.prefix, { ...current, separator })
-            : blocking("moved", range, wait, (wait) => source.moved(range.prefix, { ...wait, separator })),
+        (wait) => (wait.index === 0 ? moved(current) : blocking("moved", range, wait, moved)),
         ({ isFresh }, { since }) =>
           Effect.gen(function* () {
-            const examine = examining(source, known, since, separator)
+            const examine = examining(source, known, since, one.shard.separator)
             const changed = new Set<KeyRange.KeyRange>()
             for (const some of Arr.chunksOf(order, isFresh ? parts.length : examinedAtOnce)) {
               const told = yield* Effect.forEach(some, examine, { concurrency: "unbounded" })
@@ -314,7 +317,11 @@ export const make = (
         Effect.gen(function* () {
           const wanted = new Map(shards.map((shard) => [idOf(shard), shard]))
           for (const [id, one] of running) if (!wanted.has(id)) yield* stop(id, one)
-          for (const [id, shard] of wanted) if (!running.has(id)) yield* start(shard)
+          for (const [id, shard] of wanted) {
+            const one = running.get(id)
+            if (one === undefined) yield* start(shard)
+            else one.shard = shard
+          }
         }),
       begun,
       vouch: Effect.suspend(() =>

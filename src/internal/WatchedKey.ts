@@ -1,0 +1,42 @@
+/**
+ * One key: what it holds now, and when it comes to hold something else. What fails and can pass is waited for.
+ */
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import type * as Option from "effect/Option"
+import type { ConsulError } from "../ConsulError.js"
+import type { Answer, Consul } from "../ConsulHttp.js"
+import type { KeyValue } from "../KeyValue.js"
+import * as Schedules from "../Schedules.js"
+import * as Blocking from "./Blocking.js"
+
+type Entry = Option.Option<KeyValue>
+
+export interface WatchedKey {
+  /** Never stale. */
+  readonly now: Effect.Effect<Entry, ConsulError>
+  /** The entry as soon as it is so. */
+  readonly when: (isSo: (entry: Entry) => boolean) => Effect.Effect<Entry, ConsulError>
+}
+
+/** `asking` is done around each request. */
+export const make = (
+  { kv }: Consul,
+  key: string,
+  asking: (
+    request: Effect.Effect<Answer<Entry>, ConsulError>
+  ) => Effect.Effect<Answer<Entry>, ConsulError> = identity
+): WatchedKey => {
+  const read = (from: Blocking.From) =>
+    Blocking.ask(from, Schedules.watchWait, (wait) =>
+      asking(kv.get(key, wait.index === 0 ? { consistency: "consistent" } : wait))
+    )
+  return {
+    now: Effect.map(read(Blocking.start), ({ value }) => value),
+    when: Effect.fnUntraced(function* (isSo) {
+      let { next, value } = yield* read(Blocking.start)
+      while (!isSo(value)) ({ next, value } = yield* read(next))
+      return value
+    })
+  }
+}
