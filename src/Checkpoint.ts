@@ -35,7 +35,7 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   Instance: Schema.String,
   Session: Schema.UUID,
   // Absent before 0.2.0.
-  Lock: Schema.optional(Schema.String),
+  Lock: Schema.optional(Schema.NonEmptyString),
   Time: Schema.DateTimeUtc
 }) {}
 

@@ -235,6 +235,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     return written === undefined ? yield* new CheckpointMoved({ key: checkpoint.key }) : written.modifyIndex
   })
 
+  /** Whoever has the status and holds another lock writes on: it is left alone. */
   const giveWay = Effect.fnUntraced(function* (status: Status) {
     const { Instance: instance, Lock: lock = fence.lock, Session: session } = status
     if (lock === fence.lock || !holds(yield* WatchedKey.make(consul, lock).now, session)) return

@@ -20,7 +20,10 @@ const status = fc
     HeldDeletes: fc.nat(),
     Instance: text,
     Session: fc.uuid(),
-    Lock: fc.option(text, { nil: undefined }),
+    Lock: fc.option(
+      text.filter((lock) => lock !== ""),
+      { nil: undefined }
+    ),
     Time: fc.nat({ max: 2 ** 41 }).map((millis) => DateTime.unsafeMake(millis))
   })
   .map((fields) => new Status(fields))

@@ -406,7 +406,15 @@ describe.concurrent("Writer", () => {
       ["that is no JSON", "\xff"],
       ["with a session that is none", JSON.stringify(statusWith("nobody"))],
       ["with an empty session", JSON.stringify(statusWith(""))],
-      ["of a session that is long gone", JSON.stringify(statusWith("adf4238a-882b-9ddc-4a9d-5b6758e4159e"))]
+      ["of a session that is long gone", JSON.stringify(statusWith("adf4238a-882b-9ddc-4a9d-5b6758e4159e"))],
+      [
+        "of a lock that is none",
+        JSON.stringify({ ...statusWith("adf4238a-882b-9ddc-4a9d-5b6758e4159e"), Lock: "" })
+      ],
+      [
+        "of a lock that nobody holds",
+        JSON.stringify({ ...statusWith("adf4238a-882b-9ddc-4a9d-5b6758e4159e"), Lock: "other/leader" })
+      ]
     ] as const)("a status %s is taken over", ([, status]) =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
