@@ -21,13 +21,11 @@ export interface Limits {
 
 /**
  * A range with a blocking query of its own. `parts` are what is read when it has changed: itself, or, where it holds
- * more than `keysEach` and there were no more queries to be had, the ranges that it is made of. Its names are listed
- * soonest folded at `separator`.
+ * more than `keysEach` and there were no more queries to be had, the ranges that it is made of.
  */
 export interface Shard {
   readonly range: KeyRange
   readonly parts: ReadonlyArray<KeyRange>
-  readonly separator: string
 }
 
 /** A range that is read at once, and how many keys it held when the layout was made. */
@@ -198,13 +196,12 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
   const sized = (node: Node): Sized => ({ range: node.range, keys: sizeOf(node) })
   const watched = [...whole, ...open].map((node) => ({
     range: node.range,
-    parts: divide(names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized),
-    separator: separator(node.range.prefix, names.slice(node.low, node.high), smallSample)
+    parts: divide(names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized)
   }))
   const unwatched = divide(names, loose, keysEach, someLoose).map(sized)
   return {
     shards: watched
-      .map(({ parts, ...shard }) => ({ ...shard, parts: parts.map(({ range }) => range) }))
+      .map(({ parts, range }) => ({ range, parts: parts.map(({ range }) => range) }))
       .sort((a, b) => byPrefix(a.range, b.range)),
     loose: unwatched.map(({ range }) => range),
     all: [...watched.flatMap(({ parts }) => parts), ...unwatched].sort((a, b) => byPrefix(a.range, b.range)),
@@ -248,16 +245,15 @@ export const serves = (layout: Layout, names: ReadonlyArray<string>): boolean =>
   })
 }
 
-/** How many keys tell which separator folds a prefix best, and of many prefixes each. */
+/** How many keys tell which separator folds a prefix best. */
 const sample = 256
-const smallSample = 64
 
 /**
  * The character that stands early in the names of most keys: folded at it, a listing of their names is short, and its
  * index that of the whole prefix all the same.
  */
-export const separator = (prefix: string, names: ReadonlyArray<string>, most = sample): string => {
-  const step = Math.max(1, Math.floor(names.length / most))
+export const separator = (prefix: string, names: ReadonlyArray<string>): string => {
+  const step = Math.max(1, Math.floor(names.length / sample))
   const tails: Array<string> = []
   for (let i = 0; i < names.length; i += step) tails.push((names[i] ?? "").slice(prefix.length))
   let best = { character: "/", heads: Number.POSITIVE_INFINITY }

@@ -46,9 +46,18 @@ export const watch = (
     let { from, layout, names } = first
     let reshaped = true
     let completed = 0
+    let separator = Layout.separator(prefix, names)
 
     const tell = (found: Shards.Found) => say({ _tag: "Snapshot", ...found, of: names.length })
-    const shards = yield* Shards.make(sources, parts, tell)
+    // Parts ask for names to see whether they have moved: folded, they are few.
+    const folding = Effect.map(
+      sources,
+      (source): Source => ({
+        ...source,
+        moved: (prefix, options) => source.moved(prefix, { ...options, separator })
+      })
+    )
+    const shards = yield* Shards.make(folding, parts, tell)
 
     /**
      * Watches the parts of a layout, and says what is in no shard; `since` that is known to be unmoved where its index
@@ -81,7 +90,7 @@ export const watch = (
      * none when its history is another one now.
      */
     const changed = Effect.gen(function* () {
-      const separator = Layout.separator(prefix, names)
+      separator = Layout.separator(prefix, names)
       for (;;) {
         const { isFresh, next } = yield* Blocking.ask(from, Schedules.watchWait, (wait) =>
           wait.index === 0

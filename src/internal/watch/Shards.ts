@@ -18,7 +18,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import type { ConsulError } from "../../ConsulError.js"
-import type { Answer, ReadOptions } from "../../ConsulHttp.js"
+import type { Answer } from "../../ConsulHttp.js"
 import * as KeyRange from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
@@ -69,8 +69,7 @@ export interface Shards {
 }
 
 interface Running {
-  /** Its separator may be another with each layout. */
-  shard: Shard
+  readonly shard: Shard
   readonly scope: Scope.CloseableScope
   /** The index up to which everything it said has been dealt with; 0 before it has begun. */
   readonly said: SubscriptionRef.SubscriptionRef<number>
@@ -128,8 +127,7 @@ export const make = (
     const examining = (
       { moved, read }: Pick<Source, "moved" | "read">,
       known: Map<string, number>,
-      since: Blocking.From,
-      separator?: string
+      since: Blocking.From
     ) => {
       let trusted = since
       return (range: KeyRange.KeyRange) =>
@@ -139,7 +137,7 @@ export const make = (
           const before = (yield* isTrusted(trusted)) ? known.get(id) : undefined
           // The index of one key alone is not that of the prefix, unless no path can name it.
           if (before !== undefined && !(exact && isNameable(prefix))) {
-            const { index } = yield* moved(prefix, { ...current, separator })
+            const { index } = yield* moved(prefix, current)
             if (index === before) return false
           }
           const { index, value } = yield* read(range, current)
@@ -172,8 +170,7 @@ export const make = (
      * Asks for all keys of a range. Of one that has been quiet for a while, only whether it has moved: an answer without
      * anything new holds all of it too, and is a load on both sides; the first change can wait the 3 ms until it is read.
      */
-    const askingAll = (one: Running, { moved, newer, read }: Source) => {
-      const { range } = one.shard
+    const askingAll = (range: KeyRange.KeyRange, { moved, newer, read }: Source) => {
       const now = Effect.map(read(range, current), ({ value, ...answer }) => ({
         ...answer,
         value: Option.some(value)
@@ -184,9 +181,7 @@ export const make = (
         if (index === 0) return now
         const answer = isQuiet
           ? Effect.flatMap(
-              blocking("moved", range, wait, (wait) =>
-                moved(range.prefix, { ...wait, separator: one.shard.separator })
-              ),
+              blocking("moved", range, wait, (wait) => moved(range.prefix, wait)),
               (answer) => (answer.index === index ? Effect.succeed({ ...answer, value: Option.none() }) : now)
             )
           : blocking("keys", range, wait, (wait) => newer(range, wait))
@@ -238,24 +233,25 @@ export const make = (
     const follow = (one: Running, source: Source) => {
       const { parts, range } = one.shard
       if (parts.length <= 1) {
-        return chain(one, reads, askingAll(one, source), ({ index, isFresh, value }, { last }) =>
+        return chain(one, reads, askingAll(range, source), ({ index, isFresh, value }, { last }) =>
           Option.match(value, {
             onNone: () => Effect.void,
             onSome: (all) => tell({ ...all, range, index, rewound: index < last, isCertain: isFresh })
           })
         )
       }
-      const moved = (options: ReadOptions) =>
-        source.moved(range.prefix, { ...options, separator: one.shard.separator })
       const known = new Map<string, number>()
       let order = parts
       return chain(
         one,
         identity,
-        (wait) => (wait.index === 0 ? moved(current) : blocking("moved", range, wait, moved)),
+        (wait) =>
+          wait.index === 0
+            ? source.moved(range.prefix, current)
+            : blocking("moved", range, wait, (wait) => source.moved(range.prefix, wait)),
         ({ isFresh }, { since }) =>
           Effect.gen(function* () {
-            const examine = examining(source, known, since, one.shard.separator)
+            const examine = examining(source, known, since)
             const changed = new Set<KeyRange.KeyRange>()
             for (const some of Arr.chunksOf(order, isFresh ? parts.length : examinedAtOnce)) {
               const told = yield* Effect.forEach(some, examine, { concurrency: "unbounded" })
@@ -297,11 +293,11 @@ export const make = (
 
     const vouchFor = (id: string, one: Running) =>
       Effect.gen(function* () {
-        const { range, separator } = one.shard
+        const { range } = one.shard
         const before = yield* SubscriptionRef.get(one.said)
         const ask: Effect.Effect<Answer<unknown>, ConsulError> = range.exact
           ? own.read(range, current)
-          : own.moved(range.prefix, { ...current, separator })
+          : own.moved(range.prefix, current)
         const { index } = yield* reads(retrying(ask))
         const saysIt = Effect.timeoutOption(reaches(one, index), Schedules.shardPatience)
         while (index >= before) {
@@ -317,11 +313,7 @@ export const make = (
         Effect.gen(function* () {
           const wanted = new Map(shards.map((shard) => [idOf(shard), shard]))
           for (const [id, one] of running) if (!wanted.has(id)) yield* stop(id, one)
-          for (const [id, shard] of wanted) {
-            const one = running.get(id)
-            if (one === undefined) yield* start(shard)
-            else one.shard = shard
-          }
+          for (const [id, shard] of wanted) if (!running.has(id)) yield* start(shard)
         }),
       begun,
       vouch: Effect.suspend(() =>
