@@ -58,8 +58,18 @@ export interface ReadOptions {
  * @since 0.2.0
  * @category models
  */
-export interface KeysOptions extends ReadOptions {
+export interface FoldOptions extends ReadOptions {
   readonly separator?: string | undefined
+}
+
+/**
+ * `before` is what an earlier listing answered. Where it is the same still, it is answered itself, and not decoded again.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface KeysOptions extends FoldOptions {
+  readonly before?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -190,7 +200,7 @@ export interface Consul {
      * Whether there are keys that start with `prefix`, and their index, without reading their names. A `separator` only
      * makes Consul's answer shorter: the index stays that of all of them.
      */
-    readonly moved: (prefix: string, options?: KeysOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+    readonly moved: (prefix: string, options?: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
     /** `value` is base64. Says whether it was written: false when the condition did not hold. */
     readonly put: (
       entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },

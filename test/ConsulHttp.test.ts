@@ -191,6 +191,19 @@ describe("ConsulHttp", () => {
       })
     )
 
+    it.effect("a listing that is the same as before is answered with the one of before", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const { kv } = yield* client(Network.make(sim.httpClient))
+        yield* kv.put({ key: "a/1", value: "" })
+        const before = (yield* kv.keys("a/")).value
+        yield* kv.put({ key: "a/1", value: btoa("other") })
+        expect((yield* kv.keys("a/", { before })).value).toBe(before)
+        yield* kv.put({ key: "a/2", value: "" })
+        expect((yield* kv.keys("a/", { before })).value).toEqual(["a/1", "a/2"])
+      }).pipe(Effect.provide(SimConsul.layer()))
+    )
+
     it.effect("of an empty store, all keys are none: Consul answers that with an empty list", () =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul

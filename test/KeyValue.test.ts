@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
-import { decodeList, decodeResults, type KeyValue, sameContent } from "../src/KeyValue.js"
+import { decodeList, decodeNames, decodeResults, type KeyValue, sameContent } from "../src/KeyValue.js"
 import { fromBytes, fromString, toBytes } from "../src/testing/internal/ByteString.js"
 import * as GoJson from "../src/testing/internal/GoJson.js"
 import { flags, text, value } from "./support/Keys.js"
@@ -51,6 +51,21 @@ describe("KeyValue", () => {
   it.prop("reads back whatever Consul holds and writes", [fc.array(entry, { maxLength: 6 })], ([entries]) => {
     const json = written(entries.map((entry) => goEntry(fromString(entry.key), entry)))
     expect(decodeList(json)).toEqual(Either.right({ entries, unnameable: [] }))
+  })
+
+  const names = fc.array(text, { maxLength: 6 })
+  const listing = (names: ReadonlyArray<string>) => written(names.map(fromString))
+
+  it.prop("reads back names, whatever was read before", [names, names, fc.boolean()], ([then, now, same]) => {
+    const before = Either.getOrThrow(decodeNames(listing(then)))
+    const expected = same ? then : now
+    expect(decodeNames(listing(expected), before)).toEqual(Either.right(expected))
+  })
+
+  it("answers with the names of before where the document is the same", () => {
+    const before = Either.getOrThrow(decodeNames(listing(["a", "b"])))
+    expect(Either.getOrThrow(decodeNames(listing(["a", "b"]), before))).toBe(before)
+    expect(Either.getOrThrow(decodeNames(listing(["a", "b"])))).not.toBe(before)
   })
 
   it.prop("reads flags exactly, all of uint64, behind any key", [text, flags], ([key, flags]) => {

@@ -302,6 +302,28 @@ describe("a prefix of many keys", () => {
       expect(names.slice(0, first).some((name) => name.startsWith("global/c"))).toBe(true)
     }))
 
+  it("shows a change no later where all parts are being asked whether they have said everything", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      const { isComplete, isRight } = yield* watching(instance, { shards: 60 })
+      yield* until(isComplete)
+      yield* instance.network.disturb(({ target }, pass) =>
+        /[?&]index=/.test(target) ? pass : Effect.delay(pass, "1 second")
+      )
+      yield* sim.put(source, "global/j7", "other")
+      const quiet = yield* until(isRight)
+      yield* until(isComplete, "1 minute")
+      const asked = () => sent(instance, /^GET (?!.*[?&]index=)/)
+      const before = asked()
+      yield* sim.put(source, "global/a0", "other")
+      yield* until(Effect.sync(() => asked() - before > 6))
+      expect(yield* isComplete).toBe(false)
+      yield* sim.put(source, "global/j7", "another")
+      expect(yield* until(isRight)).toBeLessThanOrEqual(quiet)
+    }))
+
   it("whose datacenter was restored is read again as a whole", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul

@@ -5,7 +5,7 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Conflict, type ConsulError, type UnexpectedAnswer } from "../../ConsulError.js"
-import type { Answer, Consul, KeysOptions, PutCondition, ReadOptions } from "../../ConsulHttp.js"
+import type { Answer, Consul, FoldOptions, KeysOptions, PutCondition, ReadOptions } from "../../ConsulHttp.js"
 import {
   checkResults,
   decodeList,
@@ -52,7 +52,7 @@ export const make = (send: Send): Consul["kv"] => {
       (all) => all.entries.length + all.unnameable.length === 0
     )
 
-  const readMoved = Effect.fnUntraced(function* (prefix: string, options: KeysOptions = {}) {
+  const readMoved = Effect.fnUntraced(function* (prefix: string, options: FoldOptions = {}) {
     const { separator } = options
     // Of a prefix that no path can name, the index is that of the part that one can: it moves more often.
     const received = yield* read(
@@ -127,11 +127,11 @@ export const make = (send: Send): Consul["kv"] => {
 
   const keys = Effect.fn("ConsulHttp.kv.keys")(function* (prefix: string, options: KeysOptions = {}) {
     const part = nameablePart(prefix)
-    const { separator } = options
+    const { before, separator } = options
     // Consul folds at the first separator after what the path names, which for such a prefix comes too early.
     const query = { keys: "", ...(separator !== undefined && part === prefix && { separator }) }
     const received = yield* read(encodePath(part), query, options)
-    const names = fromEither(received, decodeNames(received.text))
+    const names = fromEither(received, decodeNames(received.text, before))
     // The keys of a store without any are the one empty list that Consul answers.
     const all = yield* found(received, [], names, () => received.text.trim() === "[]" && part !== "")
     return yield* indexed(

@@ -118,7 +118,7 @@ export const watch = (
         for (let isComplete = false; !isComplete; ) {
           // The parts are told of the change at the same moment: what they do about it comes first.
           const areBusy = yield* areBusyAfter(pause)
-          const listing = Effect.tapError(source.names(prefix, current), () =>
+          const listing = Effect.tapError(source.names(prefix, { ...current, before: names }), () =>
             Effect.sync(() => {
               known = Blocking.start
             })
@@ -128,9 +128,10 @@ export const watch = (
           // Another history: nothing that was said of this one counts.
           if (answer.index < from.index) return
           pause = Schedules.lookPause(took)
+          const areSame = answer.value === names
           names = sorted(answer.value)
           from = { index: answer.index, at: yield* Clock.currentTimeMillis }
-          if (!Layout.serves(layout, names)) {
+          if (!areSame && !Layout.serves(layout, names)) {
             const next = layoutFor(options, names, false)
             if (Option.isNone(next)) return
             layout = next.value

@@ -83,6 +83,9 @@ const readsAtOnce = 8
 /** Parts of a shard that has changed are asked so many at once: all together would keep what they find waiting. */
 const examinedAtOnce = 4
 
+/** Shards are vouched for so many at once, beside the reads, so that no change waits behind all of them. */
+const vouchesAtOnce = 4
+
 const idOf = ({ parts, range }: Shard): string =>
   JSON.stringify([KeyRange.id(range), ...(parts.length === 1 ? [] : parts.map(KeyRange.id))])
 
@@ -95,6 +98,7 @@ export const make = (
     const running = new Map<string, Running>()
     const parent = yield* Effect.scope
     const reads = Turns.make(readsAtOnce)
+    const vouches = Turns.make(vouchesAtOnce)
     const failed = yield* Deferred.make<never, ConsulError>()
     const own = yield* source
     const looked = new Map<string, number>()
@@ -281,10 +285,17 @@ export const make = (
         Scope.close(scope, Exit.void)
       )
 
-    const reaches = ({ said }: Running, index: number) =>
-      said.changes.pipe(
-        Stream.filter((now) => now >= index),
-        Stream.runHead
+    const hasReached = ({ said }: Running, index: number) =>
+      Effect.map(SubscriptionRef.get(said), (now) => now >= index)
+
+    /** Most have: a stream and a time limit for each of them would take longer than all questions. */
+    const reaches = (one: Running, index: number) =>
+      Effect.unlessEffect(
+        one.said.changes.pipe(
+          Stream.filter((now) => now >= index),
+          Stream.runHead
+        ),
+        hasReached(one, index)
       )
 
     const begun = Effect.suspend(() =>
@@ -298,10 +309,10 @@ export const make = (
         const ask: Effect.Effect<Answer<unknown>, ConsulError> = range.exact
           ? own.read(range, current)
           : own.moved(range.prefix, current)
-        const { index } = yield* reads(retrying(ask))
+        const { index } = yield* vouches(retrying(ask))
         const saysIt = Effect.timeoutOption(reaches(one, index), Schedules.shardPatience)
         while (index >= before) {
-          if (Option.isSome(yield* saysIt)) return
+          if ((yield* hasReached(one, index)) || Option.isSome(yield* saysIt)) return
           if (one.isAsking) break
         }
         yield* stop(id, one)

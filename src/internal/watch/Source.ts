@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable, NoLeader } from "../../ConsulError.js"
-import type { Answer, Consul, Endpoint, KeysOptions, ReadOptions } from "../../ConsulHttp.js"
+import type { Answer, Consul, Endpoint, FoldOptions, KeysOptions, ReadOptions } from "../../ConsulHttp.js"
 import type { KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
@@ -20,7 +20,7 @@ export interface Source {
     options: ReadOptions & { readonly index: number }
   ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
   /** Whether there are keys, and their index. */
-  readonly moved: (prefix: string, options: KeysOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+  readonly moved: (prefix: string, options: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
   readonly names: (
     prefix: string,
     options: KeysOptions
