@@ -112,8 +112,13 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
     readonly confirm: (
       options: WatchOptions & { readonly range: KeyRange }
     ) => Effect.Effect<Snapshot, ConsulError>
-    /** The names of all keys under the prefix as they are now, never stale. Waits as `news` does. */
-    readonly names: (options: WatchOptions) => Effect.Effect<ReadonlyArray<string>, ConsulError>
+    /**
+     * The names of all keys under the prefix as they are now, never stale; `before` itself, names that were said of it
+     * earlier, where they are the same still. Waits as `news` does.
+     */
+    readonly names: (
+      options: WatchOptions & { readonly before?: ReadonlyArray<string> | undefined }
+    ) => Effect.Effect<ReadonlyArray<string>, ConsulError>
   }
 >() {}
 
@@ -221,8 +226,11 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       } satisfies Snapshot
     })
 
-    const names = Effect.fn("Watcher.names")(function* (options: WatchOptions) {
-      const { value } = yield* once(options, ({ names }) => names(options.prefix, Source.current))
+    const names = Effect.fn("Watcher.names")(function* (
+      options: WatchOptions & { readonly before?: ReadonlyArray<string> | undefined }
+    ) {
+      const { before, prefix } = options
+      const { value } = yield* once(options, ({ names }) => names(prefix, { ...Source.current, before }))
       return value
     })
 

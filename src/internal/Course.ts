@@ -183,7 +183,8 @@ export const make = Effect.fnUntraced(function* (
   const settle = Effect.fnUntraced(function* (known: Known, pass: Pass, names: ReadonlyArray<string>) {
     const missing = goneBy(known, names)
     // Parts told of deletes while they were compared: those keys are among the names of then.
-    const gone = new Set(goneBy(known, yield* watcher.names(watched(replication))))
+    const now = yield* watcher.names({ ...watched(replication), before: names })
+    const gone = new Set(now === names ? missing : goneBy(known, now))
     // What is there again may hold something else, and may be in none of the parts so far; or it is gone once more.
     const again = [...new Set([...missing, ...known.absent])].filter(
       (key) => !gone.has(key) && known.contents.has(key)
