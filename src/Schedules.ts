@@ -111,7 +111,7 @@ export const lookInterval = Duration.millis(500)
 
 /**
  * The same for a prefix whose names take so long to list: about a tenth of the time goes into looking, which takes 26 ms for
- * 100,000 keys. A source that is away for a while costs no more than ten seconds.
+ * 100,000 keys. One that answers slowly for a while costs no more than ten seconds.
  *
  * @since 0.2.0
  * @category intervals

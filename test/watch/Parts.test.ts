@@ -117,6 +117,23 @@ describe("a prefix of many keys", () => {
       expect(said[before]?.what).toBe("global/z")
     }))
 
+  it("shows such a key as soon where the source was away for a while before", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...hundred)
+      const instance = yield* World.instance()
+      const { isComplete, isRight } = yield* watching(instance)
+      yield* until(isComplete)
+      yield* instance.network.disturb(
+        Network.on(/^GET \/v1\/kv\/global\/\?keys=&consistent/, Network.refused)
+      )
+      yield* put(source, "global/yak")
+      yield* Effect.sleep("10 seconds")
+      yield* instance.network.heal
+      yield* until(isComplete, "10 seconds")
+      yield* put(source, "global/zebra")
+      expect(yield* until(isRight)).toBeLessThan(1_000)
+    }))
+
   it("is said to be complete each minute in which nothing changes, for whoever waits to judge again", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)

@@ -123,7 +123,7 @@ export const watch = (
               known = Blocking.start
             })
           )
-          const [took, answer] = yield* Effect.timed(retrying(listing))
+          const [took, answer] = yield* retrying(Effect.timed(listing))
           if (isSmall(answer.value.length, keysEach)) return
           // Another history: nothing that was said of this one counts.
           if (answer.index < from.index) return
