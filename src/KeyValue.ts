@@ -68,13 +68,22 @@ const flagsOf = (u: unknown): bigint | undefined => {
   return flags <= maxFlags ? flags : undefined
 }
 
+const notBase64 = /[^A-Za-z0-9+/=]/
+
+/** Consul's values are base64, and go on as they are: nothing else may. */
+const valueOf = (u: unknown): string | undefined => {
+  if (u === null) return ""
+  return typeof u === "string" && !notBase64.test(u) ? u : undefined
+}
+
 const entryOf = (u: unknown): KeyValue | undefined => {
   if (!isRecord(u)) return undefined
   const { CreateIndex, Flags, Key, LockIndex, ModifyIndex, Session, Value } = u
   const flags = flagsOf(Flags)
+  const value = valueOf(Value)
   if (
     typeof Key !== "string" ||
-    (typeof Value !== "string" && Value !== null) ||
+    value === undefined ||
     flags === undefined ||
     !isIndex(LockIndex) ||
     !isIndex(CreateIndex) ||
@@ -84,7 +93,7 @@ const entryOf = (u: unknown): KeyValue | undefined => {
   }
   return {
     key: Key,
-    value: Value ?? "",
+    value,
     flags,
     session: typeof Session === "string" && Session !== "" ? Session : undefined,
     lockIndex: LockIndex,

@@ -46,15 +46,22 @@ const verbs: Record<Operation["_tag"], string> = {
 }
 
 /**
- * The operation as Consul reads it. Written by hand because `JSON.stringify` has no number for a uint64; keys go
- * through it, and base64 and session ids need no escaping.
+ * Base64 needs no escaping. What could end the string is no base64, and must not become operations of its own, for which
+ * the fence would hold as well.
+ */
+const quoted = (value: string): string =>
+  value.includes('"') || value.includes("\\") ? JSON.stringify(value) : `"${value}"`
+
+/**
+ * The operation as Consul reads it. Written by hand because `JSON.stringify` has no number for a uint64; all that can
+ * need escaping goes through it.
  *
  * @since 0.1.0
  * @category encoding
  */
 export const encode = (operation: Operation): string => {
   let fields = `"Verb":"${verbs[operation._tag]}","Key":${JSON.stringify(operation.key)}`
-  if ("value" in operation) fields += `,"Value":"${operation.value}","Flags":${operation.flags}`
+  if ("value" in operation) fields += `,"Value":${quoted(operation.value)},"Flags":${operation.flags}`
   if ("index" in operation) fields += `,"Index":${operation.index}`
   if ("session" in operation) fields += `,"Session":${JSON.stringify(operation.session)}`
   return `{"KV":{${fields}}}`

@@ -192,6 +192,14 @@ describe("KeyValue", () => {
       "flags above uint64",
       `[{"LockIndex":0,"Key":"k","Flags":18446744073709551616,"Value":"${secret}","CreateIndex":1,"ModifyIndex":2}]`
     ],
+    [
+      "a value that ends the string it is written in",
+      `[{"LockIndex":0,"Key":"k","Flags":0,"Value":"${secret}\\"","CreateIndex":1,"ModifyIndex":2}]`
+    ],
+    [
+      "a value that is not base64",
+      `[{"LockIndex":0,"Key":"k","Flags":0,"Value":"${secret}\\n","CreateIndex":1,"ModifyIndex":2}]`
+    ],
     ["no index", `[{"LockIndex":0,"Key":"k","Flags":0,"Value":"${secret}","CreateIndex":1}]`],
     [
       "a text for an index",
