@@ -137,6 +137,9 @@ const deregisterAfter = Duration.minutes(1)
  */
 const farewellTimeout = Duration.seconds(1.5)
 
+/** Services are removed so many at once. There is one, but for those that could not be removed before. */
+const farewellsAtOnce = 8
+
 const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const consul = yield* ConsulHttp
   const { lock, purpose, service } = options
@@ -160,16 +163,14 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const registered = yield* Ref.make(HashSet.empty<string>())
 
+  const forget = (id: string) => Ref.update(registered, HashSet.remove(id))
+
   /** Removes what this process has registered, and tries again what it could not remove before. */
   const deregister = (ids: Iterable<string>) =>
-    Effect.forEach(
-      ids,
-      (id) =>
-        farewell(
-          Effect.zipRight(consul.agent.deregisterService(id), Ref.update(registered, HashSet.remove(id)))
-        ),
-      { concurrency: "unbounded", discard: true }
-    )
+    Effect.forEach(ids, (id) => farewell(Effect.zipRight(consul.agent.deregisterService(id), forget(id))), {
+      concurrency: farewellsAtOnce,
+      discard: true
+    })
 
   // An attempt that lost its agent could not remove its service; the next one may not have come so far.
   yield* Effect.addFinalizer(() => Effect.flatMap(Ref.get(registered), deregister))
@@ -185,7 +186,9 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     yield* Effect.forkScoped(deregister(former))
     // A fiber of its own: where this one is interrupted, the request may still land, and must before it is undone.
     const registering = yield* Effect.forkDaemon(
-      consul.agent.registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
+      consul.agent
+        .registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
+        .pipe(Effect.tapErrorTag("Denied", () => forget(id)))
     )
     yield* whenDone(
       farewell(Fiber.join(registering)).pipe(Effect.zipRight(Ref.get(registered)), Effect.flatMap(deregister))
@@ -288,7 +291,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
     const health = yield* Ref.make(passing)
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
-      Effect.forkScoped(Effect.catchAll(effect, (error) => Deferred.fail(failed, error)))
+      Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
 
     const { held, id, node } = yield* Effect.gen(function* () {
       const { node } = yield* consul.agent.self

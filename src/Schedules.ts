@@ -6,6 +6,10 @@
 import * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
 
+/** Whole milliseconds: `TestClock` cannot tell the nanoseconds of a fraction of one, and dies of it. */
+const whole = (duration: Duration.Duration): Duration.Duration =>
+  Duration.millis(Math.round(Duration.toMillis(duration)))
+
 /**
  * For whatever depends on a server that is away: quick at first, since elections take a second or two, then every 5
  * s, which a server that comes back bears from any number of instances. Jitter keeps those from coming in step.
@@ -16,8 +20,7 @@ import * as Schedule from "effect/Schedule"
 export const reconnect = Schedule.exponential("100 millis", 2).pipe(
   Schedule.union(Schedule.spaced("5 seconds")),
   Schedule.jittered,
-  // Whole milliseconds: `TestClock` cannot tell the nanoseconds of a fraction of one, and dies of it.
-  Schedule.modifyDelay((_, delay) => Duration.millis(Math.round(Duration.toMillis(delay))))
+  Schedule.modifyDelay((_, delay) => whole(delay))
 )
 
 /**
@@ -61,7 +64,8 @@ export const checkTtl = Duration.seconds(3)
  * @since 0.1.0
  * @category intervals
  */
-export const heartbeatInterval = (ttl: Duration.Duration): Duration.Duration => Duration.times(ttl, 1 / 3)
+export const heartbeatInterval = (ttl: Duration.Duration): Duration.Duration =>
+  whole(Duration.times(ttl, 1 / 3))
 
 /**
  * After a failed heartbeat the next one follows soon: what is left of the time to live is short.
@@ -69,7 +73,8 @@ export const heartbeatInterval = (ttl: Duration.Duration): Duration.Duration => 
  * @since 0.1.0
  * @category intervals
  */
-export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration => Duration.times(ttl, 1 / 10)
+export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration =>
+  whole(Duration.times(ttl, 1 / 10))
 
 /**
  * How long a lock that is free but refused, because another tool's session left a lock delay on it, is left alone.

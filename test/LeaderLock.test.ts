@@ -3,9 +3,10 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { ConsulHttp } from "../src/ConsulHttp.js"
-import { LeaderLock, type Leadership, passing } from "../src/LeaderLock.js"
+import { LeaderLock, type Leadership, layer, passing } from "../src/LeaderLock.js"
 import { SimConsul } from "../src/testing/index.js"
 import { version } from "../src/Version.js"
 import { failureOf } from "./support/Failure.js"
@@ -184,6 +185,22 @@ describe.concurrent("LeaderLock", () => {
           yield* TestClock.adjust("1 second")
           expect(Object.values(yield* World.services(World.destination))).toEqual(["passing"])
         }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("any time to live will do, though its third is no whole number of milliseconds", () =>
+      Effect.gen(function* () {
+        const instance = yield* World.instance()
+        const patient = layer({ lock: World.lock, service: "any", ttl: "10 seconds" })
+        const leading = Effect.flatMap(LeaderLock, (lock) => lock.lead(() => Effect.never))
+        const fiber = yield* Effect.forkScoped(
+          leading.pipe(
+            Effect.provide(patient),
+            Effect.provideService(ConsulHttp, yield* instance.run(ConsulHttp))
+          )
+        )
+        yield* TestClock.adjust("1 minute")
+        expect(yield* Fiber.poll(fiber)).toEqual(Option.none())
+      }).pipe(Effect.provide(World.layer))
     )
 
     it.scoped("heartbeats go every third of the time to live, and keep the check passing", () =>
@@ -529,6 +546,29 @@ describe.concurrent("LeaderLock", () => {
         yield* Fiber.join(ending)
         expect(led).toEqual([])
         yield* nothingIsLeft
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped.each([
+      ["the agent refuses", 403, "Permission denied"],
+      ["cannot be registered", 500, "the agent has its reasons"]
+    ] as const)("a service that %s is not removed more often with each attempt", ([, status, text]) =>
+      Effect.gen(function* () {
+        const instance = yield* World.instance()
+        const unknown = Network.answer(500, 'Unknown service "consul-replicate-1"')
+        const removing = "PUT /v1/agent/service/deregister/"
+        yield* instance.network.disturb((sent, pass) =>
+          Network.on(registering, Network.answer(status, text))(
+            sent,
+            Network.on(removing, unknown)(sent, pass)
+          )
+        )
+        const acquire = instance.run(Effect.flatMap(LeaderLock, (lock) => Effect.scoped(lock.acquire)))
+        const removed = () => instance.network.sent.filter(({ target }) => target.includes("/deregister/"))
+        for (let attempt = 1; attempt <= 20; attempt++) {
+          yield* failureOf(acquire)
+          expect(removed().length).toBeLessThanOrEqual(2 * attempt)
+        }
       }).pipe(Effect.provide(World.layer))
     )
 

@@ -51,12 +51,16 @@ describe("Operation", () => {
     }
   })
 
-  it.prop("is one operation, whatever its value is", [fc.string(), fc.constantFrom('"', "\\", "")], (given) => {
-    const [some, end] = given
-    const value = `${some}${end}}},{"KV":{"Verb":"delete-tree","Key":"","Value":"`
-    const json = encode(Operation.Set({ key: "k", value, flags: 0n }))
-    expect(JSON.parse(json)).toEqual({ KV: { Verb: "set", Key: "k", Value: value, Flags: 0 } })
-  })
+  it.prop(
+    "is one operation, whatever its value is",
+    [fc.string(), fc.constantFrom('"', "\\", "")],
+    (given) => {
+      const [some, end] = given
+      const value = `${some}${end}}},{"KV":{"Verb":"delete-tree","Key":"","Value":"`
+      const json = encode(Operation.Set({ key: "k", value, flags: 0n }))
+      expect(JSON.parse(json)).toEqual({ KV: { Verb: "set", Key: "k", Value: value, Flags: 0 } })
+    }
+  )
 
   it("writes flags in full", () => {
     for (const flags of [0n, 2n ** 53n + 1n, 3304740253564472344n, 2n ** 64n - 1n]) {

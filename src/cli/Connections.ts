@@ -17,8 +17,10 @@ const besideShards = 6
 /** Heartbeats come one after another; a session is made and ended beside them. */
 const forTheLock = 2
 
-const keepsTheLock = ({ url }: HttpClientRequest): boolean =>
-  url.includes("/v1/agent/") || url.includes("/v1/session/")
+/** By the path alone: a key may be called what it likes. */
+const lockPath = /^[a-z]+:\/\/[^/]*\/v1\/(?:agent|session)\//
+
+const keepsTheLock = ({ url }: HttpClientRequest): boolean => lockPath.test(url)
 
 const client = (connections: number) =>
   Effect.acquireRelease(

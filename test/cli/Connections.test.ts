@@ -24,6 +24,10 @@ describe("The connections", () => {
           const transaction = client.execute(
             HttpClientRequest.put(`${url}/v1/txn`).pipe(HttpClientRequest.bodyText("[]"))
           )
+          // The name of a key says nothing.
+          for (const key of ["v1/agent/a", "v1/session/a", "v1/agent/b"]) {
+            yield* Effect.fork(client.get(`${url}/v1/kv/global/${key}`))
+          }
           for (let i = 0; i < 100; i++) yield* Effect.fork(transaction)
           while (waiting.length < shards + 6) yield* Effect.sleep("5 millis")
           for (let beat = 0; beat < 3; beat++) {

@@ -1,12 +1,17 @@
 /** The agent: who it is, and the services and checks that it looks after. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { ConsulError } from "../../ConsulError.js"
 import type { CheckStatus, Consul, ServiceOptions } from "../../ConsulHttp.js"
 import { decode, goDuration, type Send } from "./request.js"
 
 const Self = Schema.Struct({
   Config: Schema.Struct({ Datacenter: Schema.String, NodeName: Schema.String, Version: Schema.String })
 })
+
+/** With ACLs, Consul (1.8.7) looks for whose service it is before it removes it; without, it takes any id. */
+const isUnknownService = (error: ConsulError): boolean =>
+  error._tag === "Rejected" && error.status === 500 && error.reason.startsWith("Unknown service")
 
 /** What an agent is asked about itself is not forwarded: these requests name no datacenter. */
 export const make = (sendTo: Send): Consul["agent"] => {
@@ -36,7 +41,8 @@ export const make = (sendTo: Send): Consul["agent"] => {
     }),
 
     deregisterService: Effect.fn("ConsulHttp.agent.deregisterService")(function* (id: string) {
-      yield* send({ method: "PUT", path: `/v1/agent/service/deregister/${encodeURIComponent(id)}` }, [404])
+      const path = `/v1/agent/service/deregister/${encodeURIComponent(id)}`
+      yield* Effect.catchIf(send({ method: "PUT", path }, [404]), isUnknownService, () => Effect.void)
     }),
 
     updateCheck: Effect.fn("ConsulHttp.agent.updateCheck")(function* (
