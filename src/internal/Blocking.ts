@@ -4,6 +4,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { type ConsulError, isRetryable } from "../ConsulError.js"
 import type { Answer } from "../ConsulHttp.js"
 import * as Schedules from "../Schedules.js"
@@ -17,9 +18,15 @@ export interface From {
 /** Where a chain begins. */
 export const start: From = { index: 0, at: Number.NEGATIVE_INFINITY }
 
-/** When something is as it was at a time, by its index: whether that can still be told from the index alone. */
+/**
+ * When something is as it was at a time, by its index: whether that can still be told from the index alone. A clock that
+ * was set back tells nothing.
+ */
 export const isTrusted = ({ at }: Pick<From, "at">): Effect.Effect<boolean> =>
-  Effect.map(Clock.currentTimeMillis, (now) => now - at < Duration.toMillis(Schedules.indexTrust))
+  Effect.map(
+    Clock.currentTimeMillis,
+    (now) => now >= at && now - at < Duration.toMillis(Schedules.indexTrust)
+  )
 
 /**
  * `isOver` where it is known whether the answer came because the wait was over; otherwise the clock tells.
@@ -41,41 +48,57 @@ export interface Wait {
   readonly wait: Duration.Duration
 }
 
+export interface Chain {
+  /**
+   * Asks for what is newer, again and again while what fails can pass, and blocks for as long as `wait`.
+   *
+   * An index that goes backwards belongs to another history (a restored or rebuilt cluster), in which waiting for a
+   * later one could take forever: then the chain starts over. So it does after a failure, which may have been a restart
+   * with older data, and when an answer has nothing new and comes before the wait is over: that is how Consul (1.8.7)
+   * ends a query that is blocked while its cluster is restored, with what it had read before. The pause keeps a server
+   * that never waits from being asked without end.
+   *
+   * And so it does from an answer that is old, because whoever deals with it has taken long: a delete since then may be
+   * forgotten by now, and its index with it.
+   */
+  readonly ask: <A, R>(
+    from: From,
+    wait: Duration.Duration,
+    query: (wait: Wait) => Effect.Effect<Reply<A>, ConsulError, R>
+  ) => Effect.Effect<Link<A>, ConsulError, R>
+}
+
 /**
- * Asks for what is newer, again and again while what fails can pass, and blocks for as long as `wait`.
- *
- * An index that goes backwards belongs to another history (a restored or rebuilt cluster), in which waiting for a
- * later one could take forever: then the chain starts over. So it does after a failure, which may have been a restart
- * with older data, and when an answer has nothing new and comes before the wait is over: that is how Consul (1.8.7)
- * ends a query that is blocked while its cluster is restored, with what it had read before. The pause keeps a server
- * that never waits from being asked without end.
- *
- * And so it does from an answer that is old, because whoever deals with it has taken long: a delete since then may be
- * forgotten by now, and its index with it.
+ * The pauses after failures grow until a query that may block is answered: where only those fail, each of them is
+ * followed by one that does not.
  */
-export const ask = <A, R>(
-  from: From,
-  wait: Duration.Duration,
-  query: (wait: Wait) => Effect.Effect<Reply<A>, ConsulError, R>
-): Effect.Effect<Link<A>, ConsulError, R> =>
-  Effect.gen(function* () {
-    let asked = (yield* isTrusted(from)) ? from.index : 0
-    const before = yield* Clock.currentTimeMillis
-    const answer = yield* Effect.suspend(() => query({ index: asked, wait })).pipe(
-      Effect.tapError(() =>
-        Effect.sync(() => {
+export const make: Effect.Effect<Chain> = Effect.map(Schedule.driver(Schedules.reconnect), (pace) => ({
+  ask: <A, R>(
+    from: From,
+    wait: Duration.Duration,
+    query: (wait: Wait) => Effect.Effect<Reply<A>, ConsulError, R>
+  ) =>
+    Effect.gen(function* () {
+      let asked = (yield* isTrusted(from)) ? from.index : 0
+      const before = yield* Clock.currentTimeMillis
+      const attempt: Effect.Effect<Reply<A>, ConsulError, R> = Effect.catchIf(
+        Effect.suspend(() => query({ index: asked, wait })),
+        isRetryable,
+        (error) => {
           asked = 0
-        })
-      ),
-      Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
-    )
-    const at = yield* Clock.currentTimeMillis
-    const isFresh = asked === 0
-    const onward: Link<A> = { ...answer, next: { index: answer.index, at }, isFresh }
-    if (isFresh || answer.index > asked) return onward
-    if (answer.index === asked) {
-      if (answer.isOver ?? at - before >= Duration.toMillis(wait)) return onward
-      yield* Effect.sleep(Schedules.brokenOffPause)
-    }
-    return { ...answer, next: start, isFresh }
-  })
+          return Effect.zipRight(Effect.ignore(pace.next(error)), attempt)
+        }
+      )
+      const answer = yield* attempt
+      const at = yield* Clock.currentTimeMillis
+      const isFresh = asked === 0
+      if (!isFresh) yield* pace.reset
+      const onward: Link<A> = { ...answer, next: { index: answer.index, at }, isFresh }
+      if (isFresh || answer.index > asked) return onward
+      if (answer.index === asked) {
+        if (answer.isOver ?? at - before >= Duration.toMillis(wait)) return onward
+        yield* Effect.sleep(Schedules.brokenOffPause)
+      }
+      return { ...answer, next: start, isFresh }
+    })
+}))

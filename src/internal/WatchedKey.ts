@@ -27,15 +27,18 @@ export const make = (
     request: Effect.Effect<Answer<Entry>, ConsulError>
   ) => Effect.Effect<Answer<Entry>, ConsulError> = identity
 ): WatchedKey => {
-  const read = (from: Blocking.From) =>
-    Blocking.ask(from, Schedules.watchWait, (wait) =>
+  const read = (chain: Blocking.Chain, from: Blocking.From) =>
+    chain.ask(from, Schedules.watchWait, (wait) =>
       asking(kv.get(key, wait.index === 0 ? { consistency: "consistent" } : wait))
     )
   return {
-    now: Effect.map(read(Blocking.start), ({ value }) => value),
+    now: Effect.flatMap(Blocking.make, (chain) =>
+      Effect.map(read(chain, Blocking.start), ({ value }) => value)
+    ),
     when: Effect.fnUntraced(function* (isSo) {
-      let { next, value } = yield* read(Blocking.start)
-      while (!isSo(value)) ({ next, value } = yield* read(next))
+      const chain = yield* Blocking.make
+      let { next, value } = yield* read(chain, Blocking.start)
+      while (!isSo(value)) ({ next, value } = yield* read(chain, next))
       return value
     })
   }

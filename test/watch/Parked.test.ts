@@ -78,7 +78,8 @@ describe("a parked query", () => {
         const parked = yield* Parked.make(1)
         const start = yield* Clock.currentTimeMillis
         const query = Effect.delay(Effect.succeed(answer(7)), "1 minute")
-        const ask = Blocking.ask({ index: 7, at: start }, Duration.minutes(1), (wait) =>
+        const chain = yield* Blocking.make
+        const ask = chain.ask({ index: 7, at: start }, Duration.minutes(1), (wait) =>
           parked.ask(keys, wait, query)
         )
         const first = yield* Effect.fork(ask)

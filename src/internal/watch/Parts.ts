@@ -43,6 +43,7 @@ export const watch = (
   Effect.gen(function* () {
     const { keysEach, prefix } = options
     const source = yield* sources
+    const chain = yield* Blocking.make
     let { from, layout, names } = first
     let reshaped = true
     let completed = 0
@@ -92,7 +93,7 @@ export const watch = (
     const changed = Effect.gen(function* () {
       separator = Layout.separator(prefix, names)
       for (;;) {
-        const { isFresh, next } = yield* Blocking.ask(from, Schedules.watchWait, (wait) =>
+        const { isFresh, next } = yield* chain.ask(from, Schedules.watchWait, (wait) =>
           wait.index === 0
             ? source.names(prefix, current)
             : whole.ask({ kind: "names", of: prefix }, wait, source.names(prefix, { ...wait, separator }))

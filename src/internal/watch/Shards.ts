@@ -209,6 +209,7 @@ export const make = (
       ) => Effect.Effect<void, ConsulError>
     ) =>
       Effect.gen(function* () {
+        const links = yield* Blocking.make
         let from = Blocking.start
         let last = 0
         for (;;) {
@@ -217,7 +218,7 @@ export const make = (
           const wait = isBegun ? yield* patience : Duration.zero
           const since = from
           const step = Effect.gen(function* () {
-            const link = yield* Blocking.ask(from, wait, query)
+            const link = yield* links.ask(from, wait, query)
             one.isAsking = false
             if (link.index !== last || link.isFresh) {
               yield* use(link, { last, since: link.isFresh ? Blocking.start : since })

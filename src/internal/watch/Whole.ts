@@ -15,10 +15,11 @@ export const watch = (source: Source, options: Watch, { whole }: Queries, say: S
   Effect.gen(function* () {
     const { keysEach, prefix } = options
     const range = under(prefix)
+    const chain = yield* Blocking.make
     let from = Blocking.start
     let last = 0
     for (;;) {
-      const { index, isFresh, next, value } = yield* Blocking.ask(from, Schedules.watchWait, (wait) =>
+      const { index, isFresh, next, value } = yield* chain.ask(from, Schedules.watchWait, (wait) =>
         // What a chain begins with is compared with nothing older, which would show that it is stale.
         wait.index === 0
           ? source.read(range, current)
