@@ -73,6 +73,18 @@ export interface KeysOptions extends FoldOptions {
 }
 
 /**
+ * Keys that are not there, and such as are there and that the token may not read: Consul (1.8.7) leaves these out of all
+ * its answers, as if there were none.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Presence {
+  readonly absent: ReadonlySet<string>
+  readonly hidden: ReadonlySet<string>
+}
+
+/**
  * What Consul said, and how much it knew: `index` is `X-Consul-Index` (always there and above 0 on KV reads, 0
  * where Consul sends none), `lastContact` the milliseconds since the answering server heard its leader.
  *
@@ -201,6 +213,8 @@ export interface Consul {
      * makes Consul's answer shorter: the index stays that of all of them.
      */
     readonly moved: (prefix: string, options?: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+    /** Which of these keys are there, asked for by name, never stale: also those that listings leave out. */
+    readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
     /** `value` is base64. Says whether it was written: false when the condition did not hold. */
     readonly put: (
       entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },

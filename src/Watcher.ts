@@ -19,7 +19,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
-import { ConsulHttp, type Endpoint } from "./ConsulHttp.js"
+import { ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
 import * as Outlet from "./internal/watch/Outlet.js"
 import * as Parked from "./internal/watch/Parked.js"
 import * as Parts from "./internal/watch/Parts.js"
@@ -119,6 +119,13 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
     readonly names: (
       options: WatchOptions & { readonly before?: ReadonlyArray<string> | undefined }
     ) => Effect.Effect<ReadonlyArray<string>, ConsulError>
+    /**
+     * Which of these keys there are, asked for by name, for whoever is about to delete what was missing in an answer.
+     * Never stale. Waits as `news` does.
+     */
+    readonly presence: (
+      options: WatchOptions & { readonly keys: ReadonlyArray<string> }
+    ) => Effect.Effect<Presence, ConsulError>
   }
 >() {}
 
@@ -234,7 +241,13 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       return value
     })
 
-    return { confirm, names, news }
+    const presence = Effect.fn("Watcher.presence")(function* (
+      options: WatchOptions & { readonly keys: ReadonlyArray<string> }
+    ) {
+      return yield* once(options, ({ presence }) => presence(options.keys))
+    })
+
+    return { confirm, names, news, presence }
   })
 )
 

@@ -153,10 +153,30 @@ export const make = Effect.fnUntraced(function* (
   const watcher = yield* Watcher
   const whole = KeyRange.under(prefix)
 
+  /** While keys are held, no others go: a source that is being restored has ever fewer to delete, and none in the end. */
   const judge = (known: Known, pass: Pass, gone: ReadonlyArray<string>): Known => ({
     ...known,
-    ...Verdict.judge(maxDeletes, known.deleted, gone, pass.deleted + pass.held)
+    ...(known.held.size > 0
+      ? Verdict.hold(gone)
+      : Verdict.judge(maxDeletes, known.deleted, gone, pass.deleted + pass.held))
   })
+
+  /**
+   * Which of the keys that were missing in answers of the source it has all the same: what the token may not read is in
+   * none of them. Those stay.
+   */
+  const hiddenOf = Effect.fnUntraced(function* (missing: Iterable<string>) {
+    const keys = new Map(
+      Array.from(missing, (key) => [KeyRange.original(mapping, KeyRange.only(key)).prefix, key])
+    )
+    if (keys.size === 0) return new Set<string>()
+    const { hidden } = yield* watcher.presence({ ...watched(replication), keys: [...keys.keys()] })
+    yield* notices.hidden([...hidden])
+    return new Set([...hidden].map((key) => keys.get(key) ?? key))
+  })
+
+  const without = (keys: Iterable<string>, others: ReadonlySet<string>): ReadonlyArray<string> =>
+    Array.from(keys).filter((key) => !others.has(key))
 
   const goneBy = ({ contents }: Known, names: ReadonlyArray<string>) => Diff.gone(contents, mapping, names)
 
@@ -175,8 +195,11 @@ export const make = Effect.fnUntraced(function* (
     const judged = isJudged
       ? staying
       : judge(staying, pass, goneBy(known, yield* watcher.names(watched(replication))))
-    const left = remove(judged, pass, isFew ? missing : missing.filter((key) => judged.condemned.has(key)))
-    return { ...left, absent: new Set([...left.absent].filter((key) => left.contents.has(key))) }
+    const doomed = isFew ? missing : missing.filter((key) => judged.condemned.has(key))
+    const hidden = yield* hiddenOf(doomed)
+    const left = remove(judged, pass, without(doomed, hidden))
+    const absent = without(left.absent, hidden).filter((key) => left.contents.has(key))
+    return { ...left, absent: new Set(absent) }
   })
 
   /** Decides on all keys that the source has not, or had not when everything had been said, by its `names` of then. */
@@ -200,17 +223,20 @@ export const make = Effect.fnUntraced(function* (
     const counted = counting(written, { extra: gone.size })
     if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
     const judged = judge(counted, pass, [...gone])
-    return { ...remove(judged, pass, judged.condemned), absent: judged.held }
+    const hidden = yield* hiddenOf(judged.condemned)
+    return { ...remove(judged, pass, without(judged.condemned, hidden)), absent: judged.held }
   })
 
   /** What a snapshot of everything has not goes now, or is held back. */
-  const decideAll = (known: Known, pass: Pass, missing: ReadonlyArray<string>): Known => {
+  const decideAll = Effect.fnUntraced(function* (known: Known, pass: Pass, missing: ReadonlyArray<string>) {
     const judged: Known = { ...known, ...Verdict.none }
     if (!deletes) return judged
-    return DeleteLimit.allows(maxDeletes, known.deleted - pass.deleted + missing.length, pass.held)
-      ? remove(judged, pass, missing)
+    const isHolding = known.held.size > 0
+    return !isHolding &&
+      DeleteLimit.allows(maxDeletes, known.deleted - pass.deleted + missing.length, pass.held)
+      ? remove(judged, pass, without(missing, yield* hiddenOf(missing)))
       : { ...judged, held: new Set(missing) }
-  }
+  })
 
   /** Everything up to an index has been said: what the parts had not, and what nobody had, is decided on. */
   const conclude = Effect.fnUntraced(function* (course: Undecided, { index, names, reshaped }: Complete) {
@@ -221,7 +247,10 @@ export const make = Effect.fnUntraced(function* (
     return told({ ...settled, condemned: Verdict.none.condemned }, pass, index)
   })
 
-  const takeIn = (course: Undecided, { difference, snapshot }: Doubt.Compared): Undecided => {
+  const takeIn = Effect.fnUntraced(function* (
+    course: Undecided,
+    { difference, snapshot }: Doubt.Compared
+  ): Effect.fn.Return<Undecided, ConsulError> {
     const { pass } = course
     const { entries, index, of, range } = snapshot
     const { missing, writes } = difference
@@ -237,7 +266,8 @@ export const make = Effect.fnUntraced(function* (
       }
     }
     if (KeyRange.equals(range, whole)) {
-      return told(decideAll(counting(known, { extra: missing.length }), pass, missing), pass, index)
+      const decided = yield* decideAll(counting(known, { extra: missing.length }), pass, missing)
+      return told(decided, pass, index)
     }
     return {
       ...course,
@@ -246,11 +276,11 @@ export const make = Effect.fnUntraced(function* (
       missing: Verdict.missingAfter(course.missing, KeyRange.rename(mapping, range), missing),
       isEmptied: course.isEmptied || (missing.length > 0 && entries.length === 0)
     }
-  }
+  })
 
   /** Takes in what was read of the source, as it is believed. */
-  const take = (course: Undecided, compared: Doubt.Compared): Effect.Effect<Undecided> =>
-    Effect.map(notices.snapshot(compared.snapshot), () => takeIn(course, compared))
+  const take = (course: Undecided, compared: Doubt.Compared): Effect.Effect<Undecided, ConsulError> =>
+    Effect.zipRight(notices.snapshot(compared.snapshot), takeIn(course, compared))
 
   const end = Effect.fnUntraced(function* (course: Undecided): Effect.fn.Return<Course, ConsulError> {
     const { index, isBeyond, pass } = course

@@ -14,6 +14,8 @@ import type { Snapshot } from "../Watcher.js"
 export interface Notices {
   /** Oddities of the source, each key said once, and no more of one kind than a person would read. */
   readonly snapshot: (snapshot: Snapshot) => Effect.Effect<void>
+  /** Keys that the source has and leaves out of its answers, each said once. */
+  readonly hidden: (keys: ReadonlyArray<string>) => Effect.Effect<void>
   /** How far a comparison has come; not said of one that is soon done. */
   readonly comparing: (comparison: {
     readonly since: number
@@ -40,7 +42,7 @@ export interface Notices {
 export const holding = (replication: Replication, held: number, of: number): string =>
   `holding back the deletion of ${held} of the ${count(of, "key")} under ` +
   `${JSON.stringify(replication.destinationPrefix)} (-max-deletes=${DeleteLimit.format(replication.maxDeletes)}): ` +
-  `${replication.source} does not have them; if that is meant, delete them yourself, or restart all instances with ` +
+  `${replication.source} does not have them, or not for this token; if that is meant, delete them yourself, or restart all instances with ` +
   `-max-deletes=${held}`
 
 /** When a consistent read found so many keys that another had not. */
@@ -66,6 +68,7 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
     const progress = yield* ProgressReporter
     const locked = new Set<string>()
     const unnamed = new Set<string>()
+    const hidden = new Set<string>()
     let reported: number | undefined
     const sayNew = (
       said: Set<string>,
@@ -93,6 +96,13 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
             unnameable,
             (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
           )
+        ),
+      hidden: (keys) =>
+        sayNew(
+          hidden,
+          keys,
+          (which) =>
+            `${which} left out of its answers: the token may not read them there; they stay as they are here`
         ),
       comparing: ({ compared, of, since, writes }) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {

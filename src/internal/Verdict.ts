@@ -24,6 +24,12 @@ const nobody: ReadonlySet<string> = new Set()
 /** On nothing. */
 export const none: Omit<Verdict, "deleted"> = { held: nobody, condemned: nobody, absent: nobody }
 
+/** All that are gone are held back. */
+export const hold = (gone: ReadonlyArray<string>): Pick<Verdict, "held" | "condemned"> => ({
+  held: new Set(gone),
+  condemned: nobody
+})
+
 /**
  * On all keys that are `gone` from the source, as its names of now confirm, where `deleted` have gone already of the
  * `keys` that there were: parts of the source tell of the same loss one after another.
@@ -36,7 +42,7 @@ export const judge = (
 ): Pick<Verdict, "held" | "condemned"> =>
   DeleteLimit.allows(limit, deleted + gone.length, keys)
     ? { held: nobody, condemned: new Set(gone) }
-    : { held: new Set(gone), condemned: nobody }
+    : hold(gone)
 
 /**
  * The keys that are missing at the source once a range of them (as it is here) was read again: the last that was read of

@@ -162,6 +162,9 @@ export const make = (
     /** The default of the option, and those that are never held. */
     const deletable = (keys: number) => Math.max(10, keys / 2)
 
+    /** Destinations where deletes past the limit are held back: there all others are too, until none is left. */
+    const holding = new Set<string>()
+
     /** Equal, or but for deletes past the limit that are held back and said to be. */
     const isRight = (datacenter: string, from: Keys, to: Keys): boolean => {
       const wrong = differing(from, to)
@@ -171,7 +174,8 @@ export const make = (
       const keys = judgedOf.get(datacenter) ?? replicaSize(to)
       // Told by parts one after another, some of the same loss may have gone before it was judged.
       const gone = plan.divided === undefined ? 0 : 10
-      if (!wrong.every(isExtra) || wrong.length + gone <= deletable(keys + gone)) return false
+      const isPastLimit = wrong.length + gone > deletable(keys + gone)
+      if (!wrong.every(isExtra) || !(isPastLimit || holding.has(datacenter))) return false
       if (
         !overwritten.has(datacenter) &&
         (status?.State !== "deletes-held" || status.HeldDeletes !== wrong.length)
@@ -228,6 +232,9 @@ export const make = (
       command._tag === "Txn" &&
       command.operations.some(({ key, verb }) => key === own.status && (verb === "cas" || verb === "set"))
 
+    /** Deletes since the status names the index that it names. */
+    const lately = new Map<string, { index: unknown; deletes: number }>()
+
     const checkLimit = (commit: SimConsul.Commit, { by, request }: Cause) => {
       const pass = passes.get(by.datacenter) ?? { keys: replicaSize(commit.before.kv), deletes: 0 }
       pass.deletes += commit.changes.filter(({ after, key }) => after === undefined && isReplica(key)).length
@@ -235,6 +242,18 @@ export const make = (
       // Keys that were written before the deletes of the same pass count for neither.
       if (pass.deletes > deletable(pass.keys)) {
         violation(`${by.name} (request ${request}) deletes ${pass.deletes} of ${pass.keys} keys`)
+      }
+      if (pass.deletes > 0 && holding.has(by.datacenter)) {
+        violation(`${by.name} (request ${request}) deletes keys while it holds others back`)
+      }
+      const { HeldDeletes: held, LastReplicated: index, State: state } = statusOf(commit.after.kv) ?? {}
+      // Parts of the source told of the same loss one after another.
+      const before = lately.get(by.datacenter)
+      const gone = pass.deletes + (before !== undefined && before.index === index ? before.deletes : 0)
+      if (isStatus(commit)) lately.set(by.datacenter, { index, deletes: gone })
+      if (state !== "deletes-held") holding.delete(by.datacenter)
+      else if (typeof held === "number" && held + gone > deletable(pass.keys + gone)) {
+        holding.add(by.datacenter)
       }
       if (isStatus(commit)) {
         passes.delete(by.datacenter)

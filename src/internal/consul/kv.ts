@@ -5,7 +5,15 @@ import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Conflict, type ConsulError, type UnexpectedAnswer } from "../../ConsulError.js"
-import type { Answer, Consul, FoldOptions, KeysOptions, PutCondition, ReadOptions } from "../../ConsulHttp.js"
+import type {
+  Answer,
+  Consul,
+  FoldOptions,
+  KeysOptions,
+  Presence,
+  PutCondition,
+  ReadOptions
+} from "../../ConsulHttp.js"
 import {
   checkResults,
   decodeList,
@@ -19,6 +27,14 @@ import { encodePath, isNameable, nameablePart } from "./keyPath.js"
 import { answer, decode, fromEither, indexed, type Received, type Send, unexpected } from "./request.js"
 
 const nothing: KeyValues = { entries: [], unnameable: [] }
+
+const allThere: Presence = { absent: new Set(), hidden: new Set() }
+
+/** What Consul takes in one transaction. */
+const mostOperations = 64
+
+/** Transactions at once that only ask which keys there are. */
+const presencesAtOnce = 4
 
 /**
  * Consul says "there is nothing" with an empty 404 that carries an index. Any other 404 is somebody else's, and an
@@ -82,6 +98,42 @@ export const make = (send: Send): Consul["kv"] => {
     return { ...answer(received, value), index: newest }
   })
 
+  /**
+   * A transaction that reads says of each key that is not there that it does not exist, whatever the token may read, and
+   * leaves out what that may not (1.8.7). Asks on of those that are there, as one of them can have gone meanwhile.
+   */
+  const presenceOf = (keys: ReadonlyArray<string>): Effect.Effect<Presence, ConsulError> =>
+    send({
+      method: "PUT",
+      path: "/v1/txn",
+      read: { consistency: "consistent" },
+      body: `[${keys.map((key) => encode(Operation.Get({ key }))).join(",")}]`
+    }).pipe(
+      Effect.flatMap((received) => fromEither(received, decodeTree(received.text))),
+      Effect.map(({ entries }): Presence => {
+        const read = new Set(entries.map(({ key }) => key))
+        return { absent: new Set(), hidden: new Set(keys.filter((key) => !read.has(key))) }
+      }),
+      Effect.catchIf(isAbsence, ({ failures }) => {
+        const absent = failures.map(({ operation }) => keys[operation] ?? "")
+        const there = keys.filter((key) => !absent.includes(key))
+        const rest = there.length === 0 ? Effect.succeed(allThere) : presenceOf(there)
+        return Effect.map(
+          rest,
+          (rest): Presence => ({ ...rest, absent: new Set([...absent, ...rest.absent]) })
+        )
+      })
+    )
+
+  const presence = Effect.fn("ConsulHttp.kv.presence")(function* (keys: ReadonlyArray<string>) {
+    const parts = Arr.chunksOf(keys, mostOperations)
+    const all = yield* Effect.forEach(parts, presenceOf, { concurrency: presencesAtOnce })
+    return {
+      absent: new Set(all.flatMap(({ absent }) => [...absent])),
+      hidden: new Set(all.flatMap(({ hidden }) => [...hidden]))
+    }
+  })
+
   const readTree = (prefix: string, now: Answer<boolean>) =>
     readByTransaction(Operation.GetTree({ key: prefix }), now)
 
@@ -117,7 +169,7 @@ export const make = (send: Send): Consul["kv"] => {
     if (!isNameable(key)) {
       const now = yield* readMoved(key, options)
       const { value, ...answer } = yield* readByTransaction(Operation.Get({ key }), now).pipe(
-        Effect.catchIf(isAbsent, () => Effect.succeed({ ...now, value: nothing }))
+        Effect.catchIf(isAbsence, () => Effect.succeed({ ...now, value: nothing }))
       )
       return { ...answer, value: one(value) }
     }
@@ -178,7 +230,7 @@ export const make = (send: Send): Consul["kv"] => {
     return yield* decode(Schema.Boolean)(received)
   })
 
-  return { list, newer, get, keys, moved, put, delete: remove }
+  return { list, newer, get, keys, moved, presence, put, delete: remove }
 }
 
 /** Each key up to and with the first separator after the prefix, without repetitions, which stand side by side. */
@@ -195,10 +247,10 @@ const fold = (
   return Arr.dedupeAdjacent(folded)
 }
 
-/** What Consul says of a `get` in a transaction where there is no such key. */
-const isAbsent = (error: ConsulError): boolean =>
+/** What Consul says of each `get` in a transaction where there is no such key. */
+const isAbsence = (error: ConsulError): error is Conflict =>
   error instanceof Conflict &&
-  error.failures.length === 1 &&
+  error.failures.length > 0 &&
   error.failures.every(({ reason }) => reason.endsWith("doesn't exist"))
 
 const conditionQuery = (condition: PutCondition | undefined): Record<string, string> =>

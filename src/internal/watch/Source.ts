@@ -5,7 +5,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable, NoLeader } from "../../ConsulError.js"
-import type { Answer, Consul, Endpoint, FoldOptions, KeysOptions, ReadOptions } from "../../ConsulHttp.js"
+import type {
+  Answer,
+  Consul,
+  Endpoint,
+  FoldOptions,
+  KeysOptions,
+  Presence,
+  ReadOptions
+} from "../../ConsulHttp.js"
 import type { KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
@@ -21,6 +29,7 @@ export interface Source {
   ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
   /** Whether there are keys, and their index. */
   readonly moved: (prefix: string, options: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+  readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
   readonly names: (
     prefix: string,
     options: KeysOptions
@@ -73,6 +82,8 @@ export const make = (
                 }))
               : kv.newer(prefix, options)
           ),
+        presence: (keys) =>
+          kv.presence(keys).pipe(Condition.watch(condition, `waiting for the source ${place}`)),
         moved: (prefix, options) => answered(prefix, kv.moved(prefix, options)),
         names: (prefix, options) => answered(prefix, kv.keys(prefix, options))
       }
