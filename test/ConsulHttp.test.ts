@@ -83,6 +83,20 @@ describe("ConsulHttp", () => {
       })
     )
 
+    it.effect("name the request: method, path, the names of its query, and the datacenter", () =>
+      Effect.gen(function* () {
+        const { agent, kv } = yield* answering(429, "")
+        const named = (request: Effect.Effect<unknown, ConsulError.ConsulError>) =>
+          Effect.map(Effect.flip(request), (error) => error.request)
+        expect(yield* named(kv.get("global/a"))).toBe("GET /v1/kv/global/a in nyc1")
+        expect(yield* named(kv.list("global/"))).toBe("GET /v1/kv/global/?recurse in nyc1")
+        expect(yield* named(kv.put({ key: "a", value: "" }, { cas: 0 }))).toBe(
+          "PUT /v1/kv/a?flags&cas in nyc1"
+        )
+        expect(yield* named(agent.self)).toBe("GET /v1/agent/self")
+      })
+    )
+
     it.effect("no answer is Unreachable, and says what the connection said", () =>
       Effect.gen(function* () {
         for (const member of everyMember(yield* client(Network.scripted(Network.refused)))) {

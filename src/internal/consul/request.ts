@@ -62,9 +62,10 @@ const answerTimeout = (read: ReadOptions | undefined): Duration.Duration =>
     : Duration.sum(headersTimeout, Duration.times(read.wait ?? defaultWait, 17 / 16))
 
 const describe = (request: Request, endpoint: Endpoint): string => {
-  const query = Object.keys(request.query ?? {}).map((name) => `?${name}`)
+  const names = Object.keys(request.query ?? {}).join("&")
+  const query = names === "" ? "" : `?${names}`
   const datacenter = endpoint.datacenter === undefined ? "" : ` in ${endpoint.datacenter}`
-  return `${request.method} ${request.path}${query.join("")}${datacenter}`
+  return `${request.method} ${request.path}${query}${datacenter}`
 }
 
 export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
