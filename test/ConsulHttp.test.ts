@@ -134,6 +134,54 @@ describe("ConsulHttp", () => {
       })
     )
 
+    it.effect("an answer of another shape is said where and how, never with what stands there", () =>
+      Effect.gen(function* () {
+        const said = <A>(body: string, ask: (consul: ConsulHttp.Consul) => Effect.Effect<A, unknown>) =>
+          Effect.gen(function* () {
+            const error = yield* Effect.flip(ask(yield* answering(200, body, indexed)))
+            expect(error).toBeInstanceOf(ConsulError.UnexpectedAnswer)
+            const { message } = error as ConsulError.UnexpectedAnswer
+            for (const shown of [message, JSON.stringify(error), Inspect.inspect(error, { depth: 20 })]) {
+              expect(shown).not.toMatch(/c2VjcmV0|secret|4711/)
+            }
+            return message.replace("the answer is not one of Consul's: ", "").replace(/ \([^()]*\)$/, "")
+          })
+        const self = (config: unknown) => said(JSON.stringify({ Config: config }), ({ agent }) => agent.self)
+        expect(yield* self({ Datacenter: "secret", NodeName: { secret: "secret" }, Version: "1" })).toBe(
+          "another shape than expected: Config.NodeName should be string"
+        )
+        expect(yield* self({ Datacenter: "secret" })).toBe(
+          "another shape than expected: Config.NodeName is missing"
+        )
+        const info = (session: unknown) => said(JSON.stringify([session]), ({ session }) => session.info("s"))
+        const session = { ID: "secret", Name: "secret", Node: "n" }
+        expect(yield* info({ ...session, Checks: ["secret", 4711] })).toBe(
+          "another shape than expected: 0.Checks.1 should be string"
+        )
+        expect(yield* info({ ...session, Checks: "secret" })).toBe(
+          "another shape than expected: 0.Checks should be ReadonlyArray<string> | null"
+        )
+        expect(yield* info("secret")).toBe("another shape than expected: 0 should be Session")
+        expect(yield* said('"secret"', ({ session }) => session.info("s"))).toBe(
+          "another shape than expected: it should be ReadonlyArray<Session>"
+        )
+        expect(yield* said('{"secret', ({ session }) => session.info("s"))).toBe(
+          "8 characters that are not a JSON document"
+        )
+        for (const body of [
+          '[{"Key":"a","Value":4711}]',
+          '{"Value":"c2VjcmV0"}',
+          '[{"Value":"c2VjcmV0',
+          "4711"
+        ]) {
+          yield* said(body, ({ kv }) => kv.get("a"))
+          yield* said(body, ({ kv }) => kv.list("a"))
+          yield* said(body, ({ kv }) => kv.keys("a"))
+          yield* said(body, ({ kv }) => kv.put({ key: "a", value: "" }))
+        }
+      })
+    )
+
     it("worth another try is all but a conflict, a size and a malformed request", () => {
       const request = "GET /v1/kv/a"
       const rejected = (status: number) => new ConsulError.Rejected({ request, status, reason: "" })

@@ -4,9 +4,11 @@ import * as Schema from "effect/Schema"
 import type { CheckStatus, Consul, ServiceOptions } from "../../ConsulHttp.js"
 import { decode, goDuration, type Send } from "./request.js"
 
-const Self = Schema.Struct({
-  Config: Schema.Struct({ Datacenter: Schema.String, NodeName: Schema.String, Version: Schema.String })
-})
+const decodeSelf = decode(
+  Schema.Struct({
+    Config: Schema.Struct({ Datacenter: Schema.String, NodeName: Schema.String, Version: Schema.String })
+  })
+)
 
 /** What an agent is asked about itself is not forwarded: these requests name no datacenter. */
 export const make = (sendTo: Send): Consul["agent"] => {
@@ -14,7 +16,7 @@ export const make = (sendTo: Send): Consul["agent"] => {
   return {
     self: Effect.gen(function* () {
       const received = yield* send({ method: "GET", path: "/v1/agent/self" })
-      const { Config } = yield* decode(Self)(received)
+      const { Config } = yield* decodeSelf(received)
       return { datacenter: Config.Datacenter, node: Config.NodeName, version: Config.Version }
     }).pipe(Effect.withSpan("ConsulHttp.agent.self")),
 

@@ -18,6 +18,8 @@ import { encode, Operation } from "../../Operation.js"
 import { encodePath, isNameable, nameablePart } from "./keyPath.js"
 import { answer, decode, fromEither, indexed, type Received, type Send, unexpected } from "./request.js"
 
+const decodeSuccess = decode(Schema.Boolean)
+
 const nothing: KeyValues = { entries: [], unnameable: [] }
 
 /**
@@ -156,7 +158,7 @@ export const make = (send: Send): Consul["kv"] => {
       query: { flags: String(flags), ...conditionQuery(condition) },
       body: yield* Effect.orDie(Encoding.decodeBase64(value))
     })
-    return yield* decode(Schema.Boolean)(received)
+    return yield* decodeSuccess(received)
   })
 
   const remove = Effect.fn("ConsulHttp.kv.delete")(function* (
@@ -175,7 +177,7 @@ export const make = (send: Send): Consul["kv"] => {
       path: `/v1/kv/${encodePath(key)}`,
       query: condition === undefined ? {} : { cas: String(condition.cas) }
     })
-    return yield* decode(Schema.Boolean)(received)
+    return yield* decodeSuccess(received)
   })
 
   return { list, newer, get, keys, moved, put, delete: remove }

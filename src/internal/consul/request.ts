@@ -7,7 +7,8 @@ import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
+import type * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import * as ConsulError from "../../ConsulError.js"
 import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
@@ -142,8 +143,10 @@ const transportReason = (cause: unknown): string => {
   return first instanceof Error ? first.message : cause.message || cause.name
 }
 
-const Failures = Schema.parseJson(
-  Schema.Struct({ Errors: Schema.Array(Schema.Struct({ OpIndex: Schema.Number, What: Schema.String })) })
+const decodeFailures = Schema.decodeUnknownOption(
+  Schema.parseJson(
+    Schema.Struct({ Errors: Schema.Array(Schema.Struct({ OpIndex: Schema.Number, What: Schema.String })) })
+  )
 )
 
 /** One line of at most 200 characters: proxies answer with pages. */
@@ -157,7 +160,7 @@ const refusal = ({ describe, status, text }: Received, endpoint: Endpoint): Cons
     case 403:
       return new ConsulError.Denied({ request, reason })
     case 409: {
-      const failures = Schema.decodeUnknownOption(Failures)(text)
+      const failures = decodeFailures(text)
       return failures._tag === "None"
         ? new ConsulError.UnexpectedAnswer({ request, reason: "a conflict that names no operation" })
         : new ConsulError.Conflict({
@@ -205,9 +208,46 @@ export const fromEither = <A>(
 ): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
   Effect.mapError(either, (reason) => unexpected(received, reason))
 
-export const decode =
-  <A, I>(schema: Schema.Schema<A, I>) =>
-  (received: Received): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
-    Schema.decodeUnknown(Schema.parseJson(schema))(received.text).pipe(
-      Effect.mapError(() => unexpected(received, "another shape than expected"))
+/**
+ * Where the first difference is, and what should stand there. Never what does: it may be the value of a key. For the
+ * same reason neither the messages of `ParseError` are passed on nor V8's own, which quote the document.
+ */
+const difference = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey> = []): string => {
+  switch (issue._tag) {
+    case "Pointer":
+      return difference(issue.issue, path.concat(issue.path))
+    case "Composite": {
+      // Of a union, the member that fits best.
+      const deeper = [issue.issues].flat().find(({ _tag }) => _tag === "Pointer" || _tag === "Composite")
+      return deeper === undefined ? expected(issue.ast, path) : difference(deeper, path)
+    }
+    case "Missing":
+      return `${place(path)} is missing`
+    case "Unexpected":
+      return `${place(path)} should not be there`
+    default:
+      return expected(issue.ast, path)
+  }
+}
+
+const place = (path: ReadonlyArray<PropertyKey>): string =>
+  path.length === 0 ? "it" : path.map(String).join(".")
+
+const expected = (type: unknown, path: ReadonlyArray<PropertyKey>): string =>
+  `${place(path)} should be ${type}`
+
+/** To be called once for a schema, not for each answer: it compiles the parser. */
+export const decode = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decodeDocument = Schema.decodeUnknownEither(schema)
+  return (received: Received): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
+    Either.try(() => JSON.parse(received.text) as unknown).pipe(
+      Either.mapLeft(() => `${received.text.length} characters that are not a JSON document`),
+      Either.flatMap((document) =>
+        Either.mapLeft(
+          decodeDocument(document),
+          ({ issue }) => `another shape than expected: ${difference(issue)}`
+        )
+      ),
+      (decoded) => fromEither(received, decoded)
     )
+}
