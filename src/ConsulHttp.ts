@@ -201,7 +201,11 @@ export interface Consul {
      * makes Consul's answer shorter: the index stays that of all of them.
      */
     readonly moved: (prefix: string, options?: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
-    /** `value` is base64. Says whether it was written: false when the condition did not hold. */
+    /**
+     * Says whether it was written: false when the condition did not hold. `value` is base64, as `Encoding.encodeBase64`
+     * makes it; other text is a mistake of the program, and dies. Text that happens to be base64, such as `abcd`, cannot
+     * be told from it: what is written is what it decodes to.
+     */
     readonly put: (
       entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },
       condition?: PutCondition

@@ -472,6 +472,26 @@ describe("ConsulHttp", () => {
       })
     )
 
+    it.effect("a value that is not base64 dies before it is sent, and is not shown", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(200, "true"))
+        const { kv } = yield* client(network)
+        for (const key of ["a/b", "a//b"]) {
+          const cause = yield* Effect.flip(Effect.sandbox(kv.put({ key, value: "5ecret!" })))
+          expect(Cause.isDie(cause)).toBe(true)
+          for (const shown of [
+            Cause.pretty(cause),
+            JSON.stringify(cause),
+            Inspect.inspect(cause, { depth: 20 })
+          ]) {
+            expect(shown).toContain("is not base64")
+            expect(shown).not.toContain("5ecret")
+          }
+        }
+        expect(network.sent).toEqual([])
+      })
+    )
+
     it.effect(
       "read a prefix that a path cannot name by a transaction, with the index of the part that one can",
       () =>

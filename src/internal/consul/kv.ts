@@ -151,12 +151,13 @@ export const make = (send: Send): Consul["kv"] => {
     condition?: PutCondition
   ) {
     const { flags = 0n, key, value } = entry
+    const bytes = yield* decodeValue(key, value)
     if (!isNameable(key)) return yield* succeeds(commit([putOperation({ key, value, flags }, condition)]))
     const received = yield* send({
       method: "PUT",
       path: `/v1/kv/${encodePath(key)}`,
       query: { flags: String(flags), ...conditionQuery(condition) },
-      body: yield* Effect.orDie(Encoding.decodeBase64(value))
+      body: bytes
     })
     return yield* decodeSuccess(received)
   })
@@ -202,6 +203,12 @@ const isAbsent = (error: ConsulError): boolean =>
   error instanceof Conflict &&
   error.failures.length === 1 &&
   error.failures.every(({ reason }) => reason.endsWith("doesn't exist"))
+
+/** The error of `Encoding` holds its input, which is not for logs. */
+const decodeValue = (key: string, value: string): Effect.Effect<Uint8Array> =>
+  Effect.orElse(Encoding.decodeBase64(value), () =>
+    Effect.dieMessage(`the value for ${JSON.stringify(key)} is not base64`)
+  )
 
 const conditionQuery = (condition: PutCondition | undefined): Record<string, string> =>
   condition === undefined
