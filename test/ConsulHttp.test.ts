@@ -10,17 +10,19 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
+import * as Address from "../src/Address.js"
 import * as ConsulError from "../src/ConsulError.js"
 import * as ConsulHttp from "../src/ConsulHttp.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
+import { failureOf } from "./support/Failure.js"
 import { flags, text, value } from "./support/Keys.js"
 import * as Network from "./support/Network.js"
 
 const address = "http://127.0.0.1:8500"
 
-const client = (network: Network.Network, endpoint: Partial<ConsulHttp.Endpoint> = {}) =>
-  Effect.provide(ConsulHttp.ConsulHttp, ConsulHttp.layer({ address, ...endpoint })).pipe(
+const client = (network: Network.Network, options: Partial<ConsulHttp.ConsulHttpOptions> = {}) =>
+  Effect.provide(ConsulHttp.ConsulHttp, ConsulHttp.layer({ address, ...options })).pipe(
     Effect.provideService(HttpClient.HttpClient, network.client)
   )
 
@@ -316,6 +318,33 @@ describe("ConsulHttp", () => {
     )
   })
 
+  describe("the address", () => {
+    it.effect.each([
+      ["127.0.0.1:8500", "http://127.0.0.1:8500"],
+      ["localhost", "http://localhost:8500"],
+      ["https://consul.example.com/", "https://consul.example.com"]
+    ] as const)("is taken as the command line takes it: %s", ([written, url]) =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const consul = yield* client(network, { address: written })
+        expect(consul.endpoint.address).toBe(url)
+        yield* consul.kv.get("a")
+        expect(network.sent.map(({ request }) => request.url)).toEqual([`${url}/v1/kv/a`])
+      })
+    )
+
+    it.effect("fails the layer where it is none, instead of being waited for", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const error = yield* failureOf(client(network, { address: "unix:///run/consul.sock" }))
+        expect(error).toMatchObject({ _tag: "InvalidAddress", reason: "Scheme" })
+        expect(error.message).toBe(
+          "the address of the Consul agent cannot be used: unix:// is not supported; use http:// or https://"
+        )
+      })
+    )
+  })
+
   describe("requests", () => {
     it.effect("the token goes as a bearer header, and shows nowhere else", () =>
       Effect.gen(function* () {
@@ -378,7 +407,7 @@ describe("ConsulHttp", () => {
         const network = Network.scripted(Network.answer(404, "", indexed))
         const consul = yield* client(network, { token: Redacted.make("t") })
         yield* consul.at({ datacenter: "ams2" }).kv.get("a")
-        yield* consul.at({ address: "http://127.0.0.2:8500/" }).kv.get("a")
+        yield* consul.at({ address: yield* Address.parse("127.0.0.2:8500") }).kv.get("a")
         yield* consul.kv.get("a")
         expect(network.sent.map(({ request, target }) => [request.url, target])).toEqual([
           [`${address}/v1/kv/a`, "/v1/kv/a?dc=ams2"],

@@ -82,10 +82,8 @@ const sending = (
   timeLimits: TimeLimits.TimeLimits,
   endpoint: Endpoint
 ): Send => {
-  const address = endpoint.address.replace(/\/+$/, "")
-
   const shape = ({ body, method, path, query, read }: Request): HttpClientRequest.HttpClientRequest => {
-    let request = HttpClientRequest.make(method)(`${address}${path}`)
+    let request = HttpClientRequest.make(method)(`${endpoint.address}${path}`)
     if (query !== undefined) request = HttpClientRequest.appendUrlParams(request, query)
     if (read !== undefined) request = HttpClientRequest.appendUrlParams(request, readQuery(read))
     if (endpoint.datacenter !== undefined) {
