@@ -32,11 +32,17 @@ export class InvalidAddress extends Data.TaggedError("InvalidAddress")<{
 
 const defaultPort = 8500
 
+/** A user with a password, or a query: `?token=` is Consul's. */
+const mayHoldSecret = (text: string): boolean => /[@?#]/.test(text)
+
+/** The port that `URL` leaves out, being HTTP's own. */
+const httpPort = /:0*80\/?\s*$/
+
 const address = Brand.nominal<Address>()
 
 /**
  * `http://` and Consul's port 8500 unless given; a URL without a port has that of its scheme. The text itself is not
- * repeated where it may hold a password.
+ * repeated where it may hold a password or a token.
  *
  * @since 0.2.0
  * @category constructors
@@ -59,7 +65,7 @@ export const parse = (text: string): Either.Either<Address, InvalidAddress> => {
   if (!URL.canParse(written)) {
     return invalid(
       "Syntax",
-      text.includes("@")
+      mayHoldSecret(text)
         ? "not an address; write host:port"
         : `${JSON.stringify(text)} is not an address; write host:port, with IPv6 as in [::1]:8500`
     )
@@ -69,8 +75,13 @@ export const parse = (text: string): Either.Either<Address, InvalidAddress> => {
     return invalid("Credentials", "an address holds no user and password; Consul takes a token")
   }
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
-    return invalid("Path", `${JSON.stringify(text)} has a path; write host:port`)
+    return invalid(
+      "Path",
+      mayHoldSecret(text)
+        ? "an address has no path and no query; write host:port"
+        : `${JSON.stringify(text)} has a path; write host:port`
+    )
   }
-  const port = scheme === "" && url.port === "" && !/:80$/.test(text) ? `:${defaultPort}` : ""
+  const port = scheme === "" && url.port === "" && !httpPort.test(text) ? `:${defaultPort}` : ""
   return Either.right(address(`${url.origin}${port}`))
 }

@@ -10,6 +10,9 @@ describe("Address", () => {
     ["127.0.0.1", "http://127.0.0.1:8500"],
     ["localhost", "http://localhost:8500"],
     ["consul.service.consul:80", "http://consul.service.consul"],
+    ["consul.service.consul:80/", "http://consul.service.consul"],
+    ["consul.service.consul:80\n", "http://consul.service.consul"],
+    ["consul.service.consul:0080", "http://consul.service.consul"],
     ["[::1]:8501", "http://[::1]:8501"],
     ["[::1]", "http://[::1]:8500"],
     ["http://127.0.0.1:8500", "http://127.0.0.1:8500"],
@@ -47,12 +50,16 @@ describe("Address", () => {
   )
 
   it.effect.each([
+    "127.0.0.1:8500/?token=hunter2",
+    "127.0.0.1:8500/v1/kv/?token=hunter2",
+    "127.0.0.1:port?token=hunter2",
+    "http://127.0.0.1:8500#hunter2",
     "http://user:hunter2@127.0.0.1:8500",
     "user:hunter2@127.0.0.1:8500",
     "hunter2@127.0.0.1",
     "http://user:hunter2@",
     "user:hunter2@127.0.0.1:no"
-  ] as const)("a password is refused without being repeated", (address) =>
+  ] as const)("a password or a token is refused without being repeated", (address) =>
     Effect.gen(function* () {
       const error = yield* failureOf(parse(address))
       expect(JSON.stringify(error)).not.toContain("hunter2")
