@@ -185,7 +185,10 @@ export interface AgentSelf {
  */
 export interface Consul {
   readonly endpoint: Endpoint
-  /** The same client asking another endpoint over the same connections; what is not named stays. */
+  /**
+   * The same client asking another endpoint over the same connections. What is not named stays, but for the token: it
+   * is that of its agent's cluster, and another address is sent none but one that is named with it.
+   */
   readonly at: (endpoint: Partial<Endpoint>) => Consul
 
   readonly kv: {

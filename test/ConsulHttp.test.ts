@@ -405,7 +405,7 @@ describe("ConsulHttp", () => {
     it.effect("another endpoint takes over what it does not name, and is asked over the same client", () =>
       Effect.gen(function* () {
         const network = Network.scripted(Network.answer(404, "", indexed))
-        const consul = yield* client(network, { token: Redacted.make("t") })
+        const consul = yield* client(network)
         yield* consul.at({ datacenter: "ams2" }).kv.get("a")
         yield* consul.at({ address: yield* Address.parse("127.0.0.2:8500") }).kv.get("a")
         yield* consul.kv.get("a")
@@ -414,7 +414,23 @@ describe("ConsulHttp", () => {
           ["http://127.0.0.2:8500/v1/kv/a", "/v1/kv/a"],
           [`${address}/v1/kv/a`, "/v1/kv/a"]
         ])
-        for (const { headers } of network.sent) expect(headers["authorization"]).toBe("Bearer t")
+      })
+    )
+
+    it.effect("carry the token to no other address: it is told one of its own, or gets none", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const here = yield* client(network, { token: Redacted.make("t") })
+        const there = { address: yield* Address.parse("127.0.0.2:8500") }
+        const sent = (consul: ConsulHttp.Consul) =>
+          Effect.map(consul.kv.get("a"), () => network.sent.at(-1)?.headers["authorization"])
+        expect(yield* sent(here.at({ datacenter: "ams2" }))).toBe("Bearer t")
+        expect(yield* sent(here.at({ address: here.endpoint.address }))).toBe("Bearer t")
+        expect(yield* sent(here.at(there))).toBeUndefined()
+        expect(yield* sent(here.at({ ...there, token: Redacted.make("u") }))).toBe("Bearer u")
+        expect(yield* sent(here.at(there).at({ address: here.endpoint.address }))).toBeUndefined()
+        expect(yield* sent(here.at({ token: undefined }))).toBeUndefined()
+        expect(yield* sent(here)).toBe("Bearer t")
       })
     )
 

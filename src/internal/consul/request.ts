@@ -77,6 +77,14 @@ export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
     endpoint
   )
 
+/** A token is not shown to an agent that it was not meant for. */
+const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
+  const { address = endpoint.address } = other
+  return address === endpoint.address
+    ? { ...endpoint, ...other }
+    : { ...endpoint, token: undefined, ...other }
+}
+
 const sending = (
   http: HttpClient.HttpClient,
   timeLimits: TimeLimits.TimeLimits,
@@ -129,7 +137,7 @@ const sending = (
   }
   return Object.assign(send, {
     endpoint,
-    at: (other: Partial<Endpoint>) => sending(http, timeLimits, { ...endpoint, ...other })
+    at: (other: Partial<Endpoint>) => sending(http, timeLimits, elsewhere(endpoint, other))
   })
 }
 
