@@ -1,4 +1,5 @@
 import * as Inspect from "node:util"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
@@ -387,6 +388,25 @@ describe("ConsulHttp", () => {
             expect(target).not.toContain(token)
           }
         }
+      })
+    )
+
+    it.effect("a token that no header can hold shows in no message, whatever the client says of it", () =>
+      Effect.gen(function* () {
+        for (const token of ["5ecret\nt0ken", " 5ecret\nt0ken\n"]) {
+          const layer = ConsulHttp.layer({ address, token: Redacted.make(token) })
+          const { kv } = yield* Effect.provide(ConsulHttp.ConsulHttp, layer).pipe(
+            Effect.provide(FetchHttpClient.layer)
+          )
+          const error = yield* Effect.flip(kv.get("a"))
+          expect(error).toMatchObject({ _tag: "Unreachable" })
+          expect(error.message).toContain("is an invalid header value")
+          for (const shown of [error.message, Inspect.inspect(error, { depth: 20 })]) {
+            expect(shown).not.toMatch(/5ecret|t0ken/)
+          }
+        }
+        const { kv } = yield* client(Network.scripted(Network.refused), { token: Redacted.make("") })
+        expect((yield* Effect.flip(kv.get("a"))).message).toContain("connect ECONNREFUSED 127.0.0.1:8500")
       })
     )
 

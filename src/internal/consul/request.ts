@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import type * as ParseResult from "effect/ParseResult"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as ConsulError from "../../ConsulError.js"
 import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
@@ -107,7 +108,11 @@ const sending = (
   const send = (request: Request, also: ReadonlyArray<number> = []) => {
     const described = () => describe(request, endpoint)
     const unreachable = (reason: string) =>
-      new ConsulError.Unreachable({ request: described(), address: endpoint.address, reason })
+      new ConsulError.Unreachable({
+        request: described(),
+        address: endpoint.address,
+        reason: withoutToken(reason, endpoint)
+      })
     const exchange = (renew: TimeLimits.Renew) =>
       http.execute(shape(request)).pipe(
         Effect.mapError((error) => unreachable(transportReason(error.cause))),
@@ -147,6 +152,12 @@ const transportReason = (cause: unknown): string => {
   if (cause.cause instanceof Error) return transportReason(cause.cause)
   const [first] = cause instanceof AggregateError ? cause.errors : []
   return first instanceof Error ? first.message : cause.message || cause.name
+}
+
+/** `fetch` quotes a header that it does not send, less the space around it. */
+const withoutToken = (reason: string, { token }: Endpoint): string => {
+  const secret = token === undefined ? "" : Redacted.value(token).trim()
+  return secret === "" ? reason : reason.replaceAll(secret, String(token))
 }
 
 const decodeFailures = Schema.decodeUnknownOption(
