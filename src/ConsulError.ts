@@ -9,7 +9,7 @@
  */
 import * as Data from "effect/Data"
 
-/** What every error tells of the request that failed, for example `GET /v1/kv/global/?recurse= (dc nyc1)`. */
+/** What every error tells of the request that failed, for example `GET /v1/kv/global/?recurse in nyc1`. */
 interface Context {
   readonly request: string
 }

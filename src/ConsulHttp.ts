@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
+import * as Address from "./Address.js"
 import type { ConsulError } from "./ConsulError.js"
 import * as agent from "./internal/consul/agent.js"
 import * as kv from "./internal/consul/kv.js"
@@ -19,15 +20,25 @@ import type { KeyValue, KeyValues } from "./KeyValue.js"
 import type { Operation } from "./Operation.js"
 
 /**
- * Whom to ask: the agent at `address` (`http://127.0.0.1:8500`), which forwards to `datacenter` where one is named.
+ * Whom to ask: the agent at `address`, which forwards to `datacenter` where one is named.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Endpoint {
-  readonly address: string
+  readonly address: Address.Address
   readonly datacenter?: string | undefined
   readonly token?: Redacted.Redacted | undefined
+}
+
+/**
+ * An endpoint whose `address` is as people write it, in `CONSUL_HTTP_ADDR` for example: `127.0.0.1:8500`, or a URL.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface ConsulHttpOptions extends Omit<Endpoint, "address"> {
+  readonly address: string
 }
 
 /**
@@ -186,7 +197,10 @@ export interface AgentSelf {
  */
 export interface Consul {
   readonly endpoint: Endpoint
-  /** The same client asking another endpoint over the same connections; what is not named stays. */
+  /**
+   * The same client asking another endpoint over the same connections. What is not named stays, but for the token: it
+   * is that of its agent's cluster, and another address is sent none but one that is named with it.
+   */
   readonly at: (endpoint: Partial<Endpoint>) => Consul
 
   readonly kv: {
@@ -215,7 +229,11 @@ export interface Consul {
     readonly moved: (prefix: string, options?: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
     /** Which of these keys are there, asked for by name, never stale: also those that listings leave out. */
     readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
-    /** `value` is base64. Says whether it was written: false when the condition did not hold. */
+    /**
+     * Says whether it was written: false when the condition did not hold. `value` is base64, as `Encoding.encodeBase64`
+     * makes it; other text is a mistake of the program, and dies. Text that happens to be base64, such as `abcd`, cannot
+     * be told from it: what is written is what it decodes to.
+     */
     readonly put: (
       entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },
       condition?: PutCondition
@@ -273,13 +291,19 @@ const make = (send: request.Send): Consul => ({
 })
 
 /**
- * Fails when the address of the endpoint is none that HTTP can use.
+ * Fails when the address is none that a Consul agent can be asked at; whether one is there is not looked at.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (endpoint: Endpoint): Layer.Layer<ConsulHttp, never, HttpClient.HttpClient> =>
+export const layer = (
+  options: ConsulHttpOptions
+): Layer.Layer<ConsulHttp, Address.InvalidAddress, HttpClient.HttpClient> =>
   Layer.effect(
     ConsulHttp,
-    Effect.map(HttpClient.HttpClient, (client) => make(request.make(client, endpoint)))
+    Effect.gen(function* () {
+      const address = yield* Address.parse(options.address)
+      const client = yield* HttpClient.HttpClient
+      return make(request.make(client, { ...options, address }))
+    })
   )

@@ -39,8 +39,12 @@ export interface Replication {
   readonly shardKeys: number
 }
 
+/** Options of {@link make} that the command line has not. */
+const withoutFlag: ReadonlySet<string> = new Set(["shardKeys"])
+
 /**
- * Wrong use, found before anything was touched. `option` is the name of the option of the command line.
+ * Wrong use, found before anything was touched. `option` is the name of the option of the command line, or that of
+ * {@link make} where the command line has none.
  *
  * @since 0.1.0
  * @category errors
@@ -50,7 +54,7 @@ export class InvalidReplication extends Data.TaggedError("InvalidReplication")<{
   readonly problem: string
 }> {
   override get message() {
-    return `-${this.option}: ${this.problem}`
+    return `${withoutFlag.has(this.option) ? "" : "-"}${this.option}: ${this.problem}`
   }
 }
 
@@ -143,7 +147,7 @@ export const make = Effect.fnUntraced(function* (options: {
     return yield* invalid("watch-shards", `the number of queries is from 1 to ${mostShards}`)
   }
   if (!Number.isInteger(shardKeys) || shardKeys < 1) {
-    return yield* invalid("shard-keys", "the number of keys is at least 1")
+    return yield* invalid("shardKeys", "the number of keys is at least 1")
   }
   return replication
 })

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Address from "./Address.js"
 export * as Checkpoint from "./Checkpoint.js"
 export * as ConsulError from "./ConsulError.js"
 export * as ConsulHttp from "./ConsulHttp.js"

@@ -1,4 +1,5 @@
 import * as Inspect from "node:util"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
@@ -10,17 +11,19 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
+import * as Address from "../src/Address.js"
 import * as ConsulError from "../src/ConsulError.js"
 import * as ConsulHttp from "../src/ConsulHttp.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
+import { failureOf } from "./support/Failure.js"
 import { flags, text, value } from "./support/Keys.js"
 import * as Network from "./support/Network.js"
 
 const address = "http://127.0.0.1:8500"
 
-const client = (network: Network.Network, endpoint: Partial<ConsulHttp.Endpoint> = {}) =>
-  Effect.provide(ConsulHttp.ConsulHttp, ConsulHttp.layer({ address, ...endpoint })).pipe(
+const client = (network: Network.Network, options: Partial<ConsulHttp.ConsulHttpOptions> = {}) =>
+  Effect.provide(ConsulHttp.ConsulHttp, ConsulHttp.layer({ address, ...options })).pipe(
     Effect.provideService(HttpClient.HttpClient, network.client)
   )
 
@@ -83,6 +86,20 @@ describe("ConsulHttp", () => {
       })
     )
 
+    it.effect("name the request: method, path, the names of its query, and the datacenter", () =>
+      Effect.gen(function* () {
+        const { agent, kv } = yield* answering(429, "")
+        const named = (request: Effect.Effect<unknown, ConsulError.ConsulError>) =>
+          Effect.map(Effect.flip(request), (error) => error.request)
+        expect(yield* named(kv.get("global/a"))).toBe("GET /v1/kv/global/a in nyc1")
+        expect(yield* named(kv.list("global/"))).toBe("GET /v1/kv/global/?recurse in nyc1")
+        expect(yield* named(kv.put({ key: "a", value: "" }, { cas: 0 }))).toBe(
+          "PUT /v1/kv/a?flags&cas in nyc1"
+        )
+        expect(yield* named(agent.self)).toBe("GET /v1/agent/self")
+      })
+    )
+
     it.effect("no answer is Unreachable, and says what the connection said", () =>
       Effect.gen(function* () {
         for (const member of everyMember(yield* client(Network.scripted(Network.refused)))) {
@@ -117,6 +134,54 @@ describe("ConsulHttp", () => {
         const { message } = yield* Effect.flip(consul.kv.get("a"))
         expect(message).not.toContain("\n")
         expect(message.length).toBeLessThan(300)
+      })
+    )
+
+    it.effect("an answer of another shape is said where and how, never with what stands there", () =>
+      Effect.gen(function* () {
+        const said = <A>(body: string, ask: (consul: ConsulHttp.Consul) => Effect.Effect<A, unknown>) =>
+          Effect.gen(function* () {
+            const error = yield* Effect.flip(ask(yield* answering(200, body, indexed)))
+            expect(error).toBeInstanceOf(ConsulError.UnexpectedAnswer)
+            const { message } = error as ConsulError.UnexpectedAnswer
+            for (const shown of [message, JSON.stringify(error), Inspect.inspect(error, { depth: 20 })]) {
+              expect(shown).not.toMatch(/c2VjcmV0|secret|4711/)
+            }
+            return message.replace("the answer is not one of Consul's: ", "").replace(/ \([^()]*\)$/, "")
+          })
+        const self = (config: unknown) => said(JSON.stringify({ Config: config }), ({ agent }) => agent.self)
+        expect(yield* self({ Datacenter: "secret", NodeName: { secret: "secret" }, Version: "1" })).toBe(
+          "another shape than expected: Config.NodeName should be string"
+        )
+        expect(yield* self({ Datacenter: "secret" })).toBe(
+          "another shape than expected: Config.NodeName is missing"
+        )
+        const info = (session: unknown) => said(JSON.stringify([session]), ({ session }) => session.info("s"))
+        const session = { ID: "secret", Name: "secret", Node: "n" }
+        expect(yield* info({ ...session, Checks: ["secret", 4711] })).toBe(
+          "another shape than expected: 0.Checks.1 should be string"
+        )
+        expect(yield* info({ ...session, Checks: "secret" })).toBe(
+          "another shape than expected: 0.Checks should be ReadonlyArray<string> | null"
+        )
+        expect(yield* info("secret")).toBe("another shape than expected: 0 should be Session")
+        expect(yield* said('"secret"', ({ session }) => session.info("s"))).toBe(
+          "another shape than expected: it should be ReadonlyArray<Session>"
+        )
+        expect(yield* said('{"secret', ({ session }) => session.info("s"))).toBe(
+          "8 characters that are not a JSON document"
+        )
+        for (const body of [
+          '[{"Key":"a","Value":4711}]',
+          '{"Value":"c2VjcmV0"}',
+          '[{"Value":"c2VjcmV0',
+          "4711"
+        ]) {
+          yield* said(body, ({ kv }) => kv.get("a"))
+          yield* said(body, ({ kv }) => kv.list("a"))
+          yield* said(body, ({ kv }) => kv.keys("a"))
+          yield* said(body, ({ kv }) => kv.put({ key: "a", value: "" }))
+        }
       })
     )
 
@@ -254,6 +319,33 @@ describe("ConsulHttp", () => {
     )
   })
 
+  describe("the address", () => {
+    it.effect.each([
+      ["127.0.0.1:8500", "http://127.0.0.1:8500"],
+      ["localhost", "http://localhost:8500"],
+      ["https://consul.example.com/", "https://consul.example.com"]
+    ] as const)("is taken as the command line takes it: %s", ([written, url]) =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const consul = yield* client(network, { address: written })
+        expect(consul.endpoint.address).toBe(url)
+        yield* consul.kv.get("a")
+        expect(network.sent.map(({ request }) => request.url)).toEqual([`${url}/v1/kv/a`])
+      })
+    )
+
+    it.effect("fails the layer where it is none, instead of being waited for", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const error = yield* failureOf(client(network, { address: "unix:///run/consul.sock" }))
+        expect(error).toMatchObject({ _tag: "InvalidAddress", reason: "Scheme" })
+        expect(error.message).toBe(
+          "the address of the Consul agent cannot be used: unix:// is not supported; use http:// or https://"
+        )
+      })
+    )
+  })
+
   describe("requests", () => {
     it.effect("the token goes as a bearer header, and shows nowhere else", () =>
       Effect.gen(function* () {
@@ -299,6 +391,25 @@ describe("ConsulHttp", () => {
       })
     )
 
+    it.effect("a token that no header can hold shows in no message, whatever the client says of it", () =>
+      Effect.gen(function* () {
+        for (const token of ["5ecret\nt0ken", " 5ecret\nt0ken\n"]) {
+          const layer = ConsulHttp.layer({ address, token: Redacted.make(token) })
+          const { kv } = yield* Effect.provide(ConsulHttp.ConsulHttp, layer).pipe(
+            Effect.provide(FetchHttpClient.layer)
+          )
+          const error = yield* Effect.flip(kv.get("a"))
+          expect(error).toMatchObject({ _tag: "Unreachable" })
+          expect(error.message).toContain("is an invalid header value")
+          for (const shown of [error.message, Inspect.inspect(error, { depth: 20 })]) {
+            expect(shown).not.toMatch(/5ecret|t0ken/)
+          }
+        }
+        const { kv } = yield* client(Network.scripted(Network.refused), { token: Redacted.make("") })
+        expect((yield* Effect.flip(kv.get("a"))).message).toContain("connect ECONNREFUSED 127.0.0.1:8500")
+      })
+    )
+
     it.effect("name the datacenter on keys, transactions and sessions, and not when asking the agent", () =>
       Effect.gen(function* () {
         const network = Network.scripted(Network.answer(404, "", indexed))
@@ -314,16 +425,32 @@ describe("ConsulHttp", () => {
     it.effect("another endpoint takes over what it does not name, and is asked over the same client", () =>
       Effect.gen(function* () {
         const network = Network.scripted(Network.answer(404, "", indexed))
-        const consul = yield* client(network, { token: Redacted.make("t") })
+        const consul = yield* client(network)
         yield* consul.at({ datacenter: "ams2" }).kv.get("a")
-        yield* consul.at({ address: "http://127.0.0.2:8500/" }).kv.get("a")
+        yield* consul.at({ address: yield* Address.parse("127.0.0.2:8500") }).kv.get("a")
         yield* consul.kv.get("a")
         expect(network.sent.map(({ request, target }) => [request.url, target])).toEqual([
           [`${address}/v1/kv/a`, "/v1/kv/a?dc=ams2"],
           ["http://127.0.0.2:8500/v1/kv/a", "/v1/kv/a"],
           [`${address}/v1/kv/a`, "/v1/kv/a"]
         ])
-        for (const { headers } of network.sent) expect(headers["authorization"]).toBe("Bearer t")
+      })
+    )
+
+    it.effect("carry the token to no other address: it is told one of its own, or gets none", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        const here = yield* client(network, { token: Redacted.make("t") })
+        const there = { address: yield* Address.parse("127.0.0.2:8500") }
+        const sent = (consul: ConsulHttp.Consul) =>
+          Effect.map(consul.kv.get("a"), () => network.sent.at(-1)?.headers["authorization"])
+        expect(yield* sent(here.at({ datacenter: "ams2" }))).toBe("Bearer t")
+        expect(yield* sent(here.at({ address: here.endpoint.address }))).toBe("Bearer t")
+        expect(yield* sent(here.at(there))).toBeUndefined()
+        expect(yield* sent(here.at({ ...there, token: Redacted.make("u") }))).toBe("Bearer u")
+        expect(yield* sent(here.at(there).at({ address: here.endpoint.address }))).toBeUndefined()
+        expect(yield* sent(here.at({ token: undefined }))).toBeUndefined()
+        expect(yield* sent(here)).toBe("Bearer t")
       })
     )
 
@@ -407,6 +534,26 @@ describe("ConsulHttp", () => {
           '[{"KV":{"Verb":"delete","Key":"a//b"}}]',
           '[{"KV":{"Verb":"delete-cas","Key":"a//b","Index":7}}]'
         ])
+      })
+    )
+
+    it.effect("a value that is not base64 dies before it is sent, and is not shown", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(200, "true"))
+        const { kv } = yield* client(network)
+        for (const key of ["a/b", "a//b"]) {
+          const cause = yield* Effect.flip(Effect.sandbox(kv.put({ key, value: "5ecret!" })))
+          expect(Cause.isDie(cause)).toBe(true)
+          for (const shown of [
+            Cause.pretty(cause),
+            JSON.stringify(cause),
+            Inspect.inspect(cause, { depth: 20 })
+          ]) {
+            expect(shown).toContain("is not base64")
+            expect(shown).not.toContain("5ecret")
+          }
+        }
+        expect(network.sent).toEqual([])
       })
     )
 

@@ -83,6 +83,15 @@ describe("Replication", () => {
     })
   )
 
+  it.effect("an option that the command line has not goes by the name that it has here", () =>
+    Effect.gen(function* () {
+      for (const shardKeys of [0, 1.5]) {
+        const { message } = yield* Effect.flip(Replication.make({ source, shardKeys }))
+        expect(message).toBe("shardKeys: the number of keys is at least 1")
+      }
+    })
+  )
+
   it.effect.each([
     ["global/", "global/", true],
     ["global/", "global/copy/", true],

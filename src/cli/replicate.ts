@@ -56,7 +56,8 @@ export const replicate = Command.make(
     const token = Option.getOrUndefined(yield* Environment.token)
     yield* Effect.logInfo(`consul-replicate ${version}, agent ${base}`)
     const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
-      Layer.provide(ConsulHttp.layer({ address: base, token })),
+      // Refused above, where it cannot be used.
+      Layer.provide(Layer.orDie(ConsulHttp.layer({ address: base, token }))),
       Layer.provide(Connections.layer(replication.watchShards))
     )
     const replicating = Effect.gen(function* () {

@@ -8,21 +8,19 @@ import * as Layer from "effect/Layer"
 import { describeConsul } from "../consul/describeConsul.js"
 import * as RealConsul from "../consul/RealConsul.js"
 import * as Store from "../consul/Store.js"
-import { live } from "./Program.js"
+import { capture } from "./Program.js"
 
 const example = Url.fileURLToPath(new URL("../../examples/embed.ts", import.meta.url))
+
+const run = (address: string) =>
+  capture(Command.make("npx", "tsx", example).pipe(Command.env({ CONSUL_HTTP_ADDR: address })))
 
 describeConsul("examples/embed.ts", () => {
   layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))((it) => {
     it.effect("replicates inside of a larger program, and gives the lock back when that ends", () =>
       Effect.gen(function* () {
         const { nyc1, sfo1 } = yield* RealConsul.TwoDatacenters
-        const output = yield* Command.make("npx", "tsx", example).pipe(
-          Command.env({ CONSUL_HTTP_ADDR: `http://${sfo1.address}` }),
-          Command.string,
-          live,
-          Effect.fork
-        )
+        const output = yield* Effect.fork(run(sfo1.address))
         const destination = Store.at(sfo1.address)
         const lock = Effect.map(
           destination.request("GET", "/v1/kv/service/consul-replicate/leader"),
@@ -30,8 +28,21 @@ describeConsul("examples/embed.ts", () => {
         )
         yield* Store.eventually(lock, (text) => text.includes('"Session"'))
         yield* Store.at(nyc1.address).put({ key: "embedded/greeting", value: "hello from nyc1" })
-        expect((yield* Fiber.join(output)).split("\n")).toContain("hello from nyc1")
+        expect(yield* Fiber.join(output)).toMatchObject({
+          code: 0,
+          stdout: expect.stringMatching(/^hello from nyc1$/m)
+        })
         expect(yield* lock).not.toContain('"Session"')
+      })
+    )
+
+    it.effect("ends with what the replicator fails with, and says it", () =>
+      Effect.gen(function* () {
+        const { nyc1 } = yield* RealConsul.TwoDatacenters
+        const { code, stdout } = yield* run(nyc1.address)
+        expect(code).toBe(1)
+        expect(stdout).toContain("level=ERROR")
+        expect(stdout).toContain("-src: the agent is in nyc1 itself")
       })
     )
   })

@@ -1,83 +1,30 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as fc from "effect/FastCheck"
 import { parse } from "../../src/cli/address.js"
 import { failureOf } from "../support/Failure.js"
 
-describe("address", () => {
-  it.effect.each([
-    ["127.0.0.1:8500", "http://127.0.0.1:8500"],
-    ["127.0.0.1", "http://127.0.0.1:8500"],
-    ["localhost", "http://localhost:8500"],
-    ["consul.service.consul:80", "http://consul.service.consul"],
-    ["[::1]:8501", "http://[::1]:8501"],
-    ["[::1]", "http://[::1]:8500"],
-    ["http://127.0.0.1:8500", "http://127.0.0.1:8500"],
-    ["http://127.0.0.1:8500/", "http://127.0.0.1:8500"],
-    ["https://consul.example.com", "https://consul.example.com"],
-    ["HTTPS://consul.example.com:8501", "https://consul.example.com:8501"],
-    ["http://consul.example.com", "http://consul.example.com"]
-  ] as const)("%s is %s", ([address, url]) =>
+describe("-addr", () => {
+  it.effect("is what the library takes for an address", () =>
     Effect.gen(function* () {
-      expect(yield* parse(address)).toBe(url)
+      expect(yield* parse("127.0.0.1")).toBe("http://127.0.0.1:8500")
     })
   )
 
   it.effect.each([
-    "",
-    " ",
-    "not an address",
-    "127.0.0.1:99999",
-    "127.0.0.1:port",
-    "::1:8500:x",
-    ":8500",
-    "http://",
-    "ftp://127.0.0.1",
-    "unix:///run/consul.sock",
-    "127.0.0.1:8500/v1",
-    "http://127.0.0.1:8500/?dc=nyc1",
-    "127.0.0.1:8500#x",
-    "127.0.0.1?x"
-  ] as const)("%j is refused in one line that names -addr", (address) =>
+    [" ", "the agent needs an address, such as 127.0.0.1:8500"],
+    ["ftp://127.0.0.1", "ftp:// is not supported; use http:// or https://"],
+    ["x:port", '"x:port" is not an address; write host:port, with IPv6 as in [::1]:8500'],
+    ["hunter2@127.0.0.1:no", "not an address; write host:port"],
+    [
+      "hunter2@127.0.0.1",
+      "an address holds no user and password; Consul takes a token, see CONSUL_HTTP_TOKEN"
+    ],
+    ["127.0.0.1:8500/v1", '"127.0.0.1:8500/v1" has a path; write host:port']
+  ] as const)("%j is refused by a line that names it: %s", ([address, problem]) =>
     Effect.gen(function* () {
       const error = yield* failureOf(parse(address))
       expect(error).toMatchObject({ _tag: "InvalidReplication", option: "addr" })
-      expect(error.message).toMatch(/^-addr: [^\n]+$/)
+      expect(error.message).toBe(`-addr: ${problem}`)
     })
-  )
-
-  it.effect.each([
-    "http://user:hunter2@127.0.0.1:8500",
-    "user:hunter2@127.0.0.1:8500",
-    "hunter2@127.0.0.1",
-    "http://user:hunter2@",
-    "user:hunter2@127.0.0.1:no"
-  ] as const)("a password is refused without being repeated", (address) =>
-    Effect.gen(function* () {
-      const error = yield* failureOf(parse(address))
-      expect(JSON.stringify(error)).not.toContain("hunter2")
-    })
-  )
-
-  it.effect.prop(
-    "whatever is typed is refused, or a base URL without a path, a user or a slash at its end",
-    [
-      fc.oneof(
-        fc.string(),
-        fc.webUrl(),
-        fc.domain(),
-        fc.ipV6(),
-        fc.ipV4().map((ip) => `${ip}:8500`)
-      )
-    ],
-    ([address]) =>
-      Effect.gen(function* () {
-        const parsed = yield* Effect.either(parse(address))
-        if (parsed._tag === "Right") {
-          const url = new URL(parsed.right)
-          expect(parsed.right).toMatch(/^https?:\/\/[^/@?#]+$/)
-          expect([url.pathname, url.search, url.hash, url.username]).toEqual(["/", "", "", ""])
-        }
-      })
   )
 })

@@ -83,7 +83,7 @@ export const instance = (
           Checkpoint.layer(replicated.status)
         )
       ),
-      Layer.provideMerge(ConsulHttp.layer({ address })),
+      Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address }))),
       Layer.provide(Layer.succeed(HttpClient.HttpClient, whenRunning))
     )
     const context: Context.Context<Services> = yield* Layer.build(services).pipe(logs.capture)

@@ -35,7 +35,7 @@ const replicate = (address: string) =>
   Effect.gen(function* () {
     const replication = yield* Replication.make({ source, prefix })
     const replicator = layerWithServices(replication).pipe(
-      Layer.provide(ConsulHttp.layer({ address })),
+      Layer.provide(Layer.orDie(ConsulHttp.layer({ address }))),
       Layer.provide(Connections.layer(replication.watchShards))
     )
     return yield* Effect.provide(

@@ -5,9 +5,11 @@ import type { ConsulError } from "../../ConsulError.js"
 import type { CheckStatus, Consul, ServiceOptions } from "../../ConsulHttp.js"
 import { decode, goDuration, type Send } from "./request.js"
 
-const Self = Schema.Struct({
-  Config: Schema.Struct({ Datacenter: Schema.String, NodeName: Schema.String, Version: Schema.String })
-})
+const decodeSelf = decode(
+  Schema.Struct({
+    Config: Schema.Struct({ Datacenter: Schema.String, NodeName: Schema.String, Version: Schema.String })
+  })
+)
 
 /** With ACLs, Consul (1.8.7) looks for whose service it is before it removes it; without, it takes any id. */
 const isUnknownService = (error: ConsulError): boolean =>
@@ -19,7 +21,7 @@ export const make = (sendTo: Send): Consul["agent"] => {
   return {
     self: Effect.gen(function* () {
       const received = yield* send({ method: "GET", path: "/v1/agent/self" })
-      const { Config } = yield* decode(Self)(received)
+      const { Config } = yield* decodeSelf(received)
       return { datacenter: Config.Datacenter, node: Config.NodeName, version: Config.Version }
     }).pipe(Effect.withSpan("ConsulHttp.agent.self")),
 

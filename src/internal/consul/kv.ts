@@ -26,6 +26,8 @@ import { encode, Operation } from "../../Operation.js"
 import { encodePath, isNameable, nameablePart } from "./keyPath.js"
 import { answer, decode, fromEither, indexed, type Received, type Send, unexpected } from "./request.js"
 
+const decodeSuccess = decode(Schema.Boolean)
+
 const nothing: KeyValues = { entries: [], unnameable: [] }
 
 const allThere: Presence = { absent: new Set(), hidden: new Set() }
@@ -201,14 +203,15 @@ export const make = (send: Send): Consul["kv"] => {
     condition?: PutCondition
   ) {
     const { flags = 0n, key, value } = entry
+    const bytes = yield* decodeValue(key, value)
     if (!isNameable(key)) return yield* succeeds(commit([putOperation({ key, value, flags }, condition)]))
     const received = yield* send({
       method: "PUT",
       path: `/v1/kv/${encodePath(key)}`,
       query: { flags: String(flags), ...conditionQuery(condition) },
-      body: yield* Effect.orDie(Encoding.decodeBase64(value))
+      body: bytes
     })
-    return yield* decode(Schema.Boolean)(received)
+    return yield* decodeSuccess(received)
   })
 
   const remove = Effect.fn("ConsulHttp.kv.delete")(function* (
@@ -227,7 +230,7 @@ export const make = (send: Send): Consul["kv"] => {
       path: `/v1/kv/${encodePath(key)}`,
       query: condition === undefined ? {} : { cas: String(condition.cas) }
     })
-    return yield* decode(Schema.Boolean)(received)
+    return yield* decodeSuccess(received)
   })
 
   return { list, newer, get, keys, moved, presence, put, delete: remove }
@@ -252,6 +255,12 @@ const isAbsence = (error: ConsulError): error is Conflict =>
   error instanceof Conflict &&
   error.failures.length > 0 &&
   error.failures.every(({ reason }) => reason.endsWith("doesn't exist"))
+
+/** The error of `Encoding` holds its input, which is not for logs. */
+const decodeValue = (key: string, value: string): Effect.Effect<Uint8Array> =>
+  Effect.orElse(Encoding.decodeBase64(value), () =>
+    Effect.dieMessage(`the value for ${JSON.stringify(key)} is not base64`)
+  )
 
 const conditionQuery = (condition: PutCondition | undefined): Record<string, string> =>
   condition === undefined

@@ -7,7 +7,9 @@ import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
+import type * as ParseResult from "effect/ParseResult"
+import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as ConsulError from "../../ConsulError.js"
 import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
@@ -62,9 +64,10 @@ const answerTimeout = (read: ReadOptions | undefined): Duration.Duration =>
     : Duration.sum(headersTimeout, Duration.times(read.wait ?? defaultWait, 17 / 16))
 
 const describe = (request: Request, endpoint: Endpoint): string => {
-  const query = Object.keys(request.query ?? {}).map((name) => `?${name}`)
+  const names = Object.keys(request.query ?? {}).join("&")
+  const query = names === "" ? "" : `?${names}`
   const datacenter = endpoint.datacenter === undefined ? "" : ` in ${endpoint.datacenter}`
-  return `${request.method} ${request.path}${query.join("")}${datacenter}`
+  return `${request.method} ${request.path}${query}${datacenter}`
 }
 
 export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
@@ -75,15 +78,21 @@ export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
     endpoint
   )
 
+/** A token is not shown to an agent that it was not meant for. */
+const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
+  const { address = endpoint.address } = other
+  return address === endpoint.address
+    ? { ...endpoint, ...other }
+    : { ...endpoint, token: undefined, ...other }
+}
+
 const sending = (
   http: HttpClient.HttpClient,
   timeLimits: TimeLimits.TimeLimits,
   endpoint: Endpoint
 ): Send => {
-  const address = endpoint.address.replace(/\/+$/, "")
-
   const shape = ({ body, method, path, query, read }: Request): HttpClientRequest.HttpClientRequest => {
-    let request = HttpClientRequest.make(method)(`${address}${path}`)
+    let request = HttpClientRequest.make(method)(`${endpoint.address}${path}`)
     if (query !== undefined) request = HttpClientRequest.appendUrlParams(request, query)
     if (read !== undefined) request = HttpClientRequest.appendUrlParams(request, readQuery(read))
     if (endpoint.datacenter !== undefined) {
@@ -99,7 +108,11 @@ const sending = (
   const send = (request: Request, also: ReadonlyArray<number> = []) => {
     const described = () => describe(request, endpoint)
     const unreachable = (reason: string) =>
-      new ConsulError.Unreachable({ request: described(), address: endpoint.address, reason })
+      new ConsulError.Unreachable({
+        request: described(),
+        address: endpoint.address,
+        reason: withoutToken(reason, endpoint)
+      })
     const exchange = (renew: TimeLimits.Renew) =>
       http.execute(shape(request)).pipe(
         Effect.mapError((error) => unreachable(transportReason(error.cause))),
@@ -129,7 +142,7 @@ const sending = (
   }
   return Object.assign(send, {
     endpoint,
-    at: (other: Partial<Endpoint>) => sending(http, timeLimits, { ...endpoint, ...other })
+    at: (other: Partial<Endpoint>) => sending(http, timeLimits, elsewhere(endpoint, other))
   })
 }
 
@@ -141,8 +154,16 @@ const transportReason = (cause: unknown): string => {
   return first instanceof Error ? first.message : cause.message || cause.name
 }
 
-const Failures = Schema.parseJson(
-  Schema.Struct({ Errors: Schema.Array(Schema.Struct({ OpIndex: Schema.Number, What: Schema.String })) })
+/** `fetch` quotes a header that it does not send, less the space around it. */
+const withoutToken = (reason: string, { token }: Endpoint): string => {
+  const secret = token === undefined ? "" : Redacted.value(token).trim()
+  return secret === "" ? reason : reason.replaceAll(secret, String(token))
+}
+
+const decodeFailures = Schema.decodeUnknownOption(
+  Schema.parseJson(
+    Schema.Struct({ Errors: Schema.Array(Schema.Struct({ OpIndex: Schema.Number, What: Schema.String })) })
+  )
 )
 
 /** One line of at most 200 characters: proxies answer with pages. */
@@ -156,7 +177,7 @@ const refusal = ({ describe, status, text }: Received, endpoint: Endpoint): Cons
     case 403:
       return new ConsulError.Denied({ request, reason })
     case 409: {
-      const failures = Schema.decodeUnknownOption(Failures)(text)
+      const failures = decodeFailures(text)
       return failures._tag === "None"
         ? new ConsulError.UnexpectedAnswer({ request, reason: "a conflict that names no operation" })
         : new ConsulError.Conflict({
@@ -204,9 +225,46 @@ export const fromEither = <A>(
 ): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
   Effect.mapError(either, (reason) => unexpected(received, reason))
 
-export const decode =
-  <A, I>(schema: Schema.Schema<A, I>) =>
-  (received: Received): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
-    Schema.decodeUnknown(Schema.parseJson(schema))(received.text).pipe(
-      Effect.mapError(() => unexpected(received, "another shape than expected"))
+/**
+ * Where the first difference is, and what should stand there. Never what does: it may be the value of a key. For the
+ * same reason neither the messages of `ParseError` are passed on nor V8's own, which quote the document.
+ */
+const difference = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey> = []): string => {
+  switch (issue._tag) {
+    case "Pointer":
+      return difference(issue.issue, path.concat(issue.path))
+    case "Composite": {
+      // Of a union, the member that fits best.
+      const deeper = [issue.issues].flat().find(({ _tag }) => _tag === "Pointer" || _tag === "Composite")
+      return deeper === undefined ? expected(issue.ast, path) : difference(deeper, path)
+    }
+    case "Missing":
+      return `${place(path)} is missing`
+    case "Unexpected":
+      return `${place(path)} should not be there`
+    default:
+      return expected(issue.ast, path)
+  }
+}
+
+const place = (path: ReadonlyArray<PropertyKey>): string =>
+  path.length === 0 ? "it" : path.map(String).join(".")
+
+const expected = (type: unknown, path: ReadonlyArray<PropertyKey>): string =>
+  `${place(path)} should be ${type}`
+
+/** To be called once for a schema, not for each answer: it compiles the parser. */
+export const decode = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decodeDocument = Schema.decodeUnknownEither(schema)
+  return (received: Received): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
+    Either.try(() => JSON.parse(received.text) as unknown).pipe(
+      Either.mapLeft(() => `${received.text.length} characters that are not a JSON document`),
+      Either.flatMap((document) =>
+        Either.mapLeft(
+          decodeDocument(document),
+          ({ issue }) => `another shape than expected: ${difference(issue)}`
+        )
+      ),
+      (decoded) => fromEither(received, decoded)
     )
+}

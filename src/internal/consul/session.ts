@@ -5,20 +5,20 @@ import * as Schema from "effect/Schema"
 import type { Consul, ReadOptions, SessionInfo, SessionOptions } from "../../ConsulHttp.js"
 import { decode, goDuration, indexed, type Send } from "./request.js"
 
-const Created = Schema.Struct({ ID: Schema.NonEmptyString })
+const decodeCreated = decode(Schema.Struct({ ID: Schema.NonEmptyString }))
 
-const Sessions = Schema.Array(
-  Schema.Struct({
-    ID: Schema.String,
-    Name: Schema.String,
-    Node: Schema.String,
-    // Absent before 1.7; since then `serfHealth` stands in it, and not among the others.
-    NodeChecks: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))),
-    Checks: Schema.optional(Schema.NullOr(Schema.Array(Schema.String)))
-  })
-)
+const Session = Schema.Struct({
+  ID: Schema.String,
+  Name: Schema.String,
+  Node: Schema.String,
+  // Absent before 1.7; since then `serfHealth` stands in it, and not among the others.
+  NodeChecks: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))),
+  Checks: Schema.optional(Schema.NullOr(Schema.Array(Schema.String)))
+}).annotations({ identifier: "Session" })
 
-const first = (sessions: typeof Sessions.Type): Option.Option<SessionInfo> =>
+const decodeSessions = decode(Schema.Array(Session))
+
+const first = (sessions: ReadonlyArray<typeof Session.Type>): Option.Option<SessionInfo> =>
   Option.map(Option.fromNullable(sessions[0]), (session) => ({
     id: session.ID,
     name: session.Name,
@@ -40,7 +40,7 @@ export const make = (send: Send): Consul["session"] => ({
         ...(options.ttl !== undefined && { TTL: goDuration(options.ttl) })
       })
     })
-    return (yield* decode(Created)(received)).ID
+    return (yield* decodeCreated(received)).ID
   }),
 
   renew: Effect.fn("ConsulHttp.session.renew")(function* (id: string) {
@@ -48,13 +48,13 @@ export const make = (send: Send): Consul["session"] => ({
       { method: "PUT", path: `/v1/session/renew/${encodeURIComponent(id)}` },
       [404]
     )
-    return received.status === 404 ? Option.none() : first(yield* decode(Sessions)(received))
+    return received.status === 404 ? Option.none() : first(yield* decodeSessions(received))
   }),
 
   info: Effect.fn("ConsulHttp.session.info")(function* (id: string, options?: ReadOptions) {
     const path = `/v1/session/info/${encodeURIComponent(id)}`
     const received = yield* send({ method: "GET", path, read: options })
-    return yield* indexed(received, first(yield* decode(Sessions)(received)))
+    return yield* indexed(received, first(yield* decodeSessions(received)))
   }),
 
   destroy: Effect.fn("ConsulHttp.session.destroy")(function* (id: string) {
