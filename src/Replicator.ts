@@ -36,7 +36,8 @@ export class Replicator extends Context.Tag("consul-replicate/Replicator")<
     readonly run: Effect.Effect<never, Replication.InvalidReplication>
     /**
      * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Waits and fails as
-     * `run` does. Answers with the keys whose deletion the limit holds back.
+     * `run` does; and it waits until the destination takes the values that it refuses. Answers with the keys whose
+     * deletion the limit holds back.
      */
     readonly runOnce: Effect.Effect<ReadonlySet<string>, Replication.InvalidReplication>
   }
@@ -53,7 +54,10 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
 
   const news = watcher.news(Replication.watched(replication))
 
-  /** Compares both sides in full, then follows the source from snapshot to snapshot, and looks for drift. */
+  /**
+   * Compares both sides in full, then follows the source from snapshot to snapshot, looks for drift, and tries what was
+   * refused.
+   */
   const follow = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
     // One thing at a time: whoever updates the replica is the only one to write.
     const replica = yield* SynchronizedRef.make(Option.none<Replica.Replica>())
@@ -65,22 +69,24 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
           Effect.asSome
         )
       )
-    const lookForDrift = SynchronizedRef.updateEffect(
-      replica,
-      Option.match({
-        onNone: () => Effect.succeedNone,
-        onSome: (replica) => Effect.asSome(passes.reconcile(replica))
-      })
-    )
+    const meanwhile = (pass: Replica.Passes["reconcile" | "tryRefused"]) =>
+      SynchronizedRef.updateEffect(
+        replica,
+        Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (replica) => Effect.asSome(pass(replica))
+        })
+      )
     const following = Stream.runForEach(news, catchUp)
     const reconciling = Duration.isZero(reconcile)
       ? Effect.void
-      : Effect.schedule(lookForDrift, Schedule.spaced(reconcile))
-    yield* Effect.all([following, reconciling], { concurrency: "unbounded", discard: true })
+      : Effect.schedule(meanwhile(passes.reconcile), Schedule.spaced(reconcile))
+    const trying = Effect.schedule(meanwhile(passes.tryRefused), Schedule.spaced(Schedules.refusedInterval))
+    yield* Effect.all([following, reconciling, trying], { concurrency: "unbounded", discard: true })
     return yield* Effect.never
   })
 
-  /** Compares both sides in full, once. */
+  /** Compares both sides in full, once, and waits for what is refused. */
   const compareOnce = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
     const compared = yield* news.pipe(
       Stream.runFoldWhileEffect(
@@ -94,7 +100,12 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       )
     )
     yield* applying.fine
-    return Option.match(compared, { onNone: () => new Set<string>(), onSome: ({ held }) => held })
+    if (Option.isNone(compared)) return new Set<string>()
+    const { held } = yield* Effect.iterate(compared.value, {
+      while: ({ refused }) => refused.size > 0,
+      body: (replica) => Effect.delay(passes.tryRefused(replica), Schedules.refusedInterval)
+    })
+    return held
   })
 
   /** Says so; and what is in use is not tried again before it is free, however long that takes. */

@@ -47,6 +47,15 @@ export const compareAgain = standAgain
 export const lookAgain = standAgain
 
 /**
+ * Between two tries of values that the destination does not take. Nothing else waits for them, and each costs a read and
+ * a PUT of some 500 kB.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const refusedInterval = Duration.minutes(1)
+
+/**
  * How long the service's check passes without a heartbeat. Consul releases the lock of a killed leader this long
  * after its last one (3.0 s measured with 3 s), so it bounds the failover; below 3 s a paused process loses it easily.
  *

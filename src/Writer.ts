@@ -9,10 +9,11 @@
  *
  * A value that fits no transaction is put by acquiring its key with the session of the lock, which Consul refuses
  * once that session has ended. The guard cannot stand before such a put, so a lost answer costs the leadership:
- * ending the session is what voids it.
+ * ending the session is what voids it. One that the destination refuses is left out, and all the rest lands.
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
@@ -35,6 +36,7 @@ import {
   fenceOperation,
   halve,
   type Limits,
+  type Packed,
   pack
 } from "./Transaction.js"
 
@@ -114,17 +116,36 @@ export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly li
 }
 
 /**
+ * Why the value of one key did not land. Nothing was changed, and it is no reason not to land all the rest.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Refusal = KeyLocked | KeyTooLarge
+
+/**
  * @since 0.1.0
  * @category errors
  */
-export type WriterError =
-  | ConsulError
-  | LockLost
-  | CheckpointMoved
-  | StatusInUse
-  | KeyLocked
-  | KeyTooLarge
-  | LimitLowered
+export type WriterError = ConsulError | LockLost | CheckpointMoved | StatusInUse | LimitLowered
+
+/**
+ * What a pass leaves as it was: keys whose deletion is held back, and keys whose values were refused before and are not
+ * tried again.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Left {
+  readonly heldDeletes: number
+  readonly refusedWrites: number
+}
+
+/**
+ * @since 0.2.0
+ * @category models
+ */
+export const nothingLeft: Left = { heldDeletes: 0, refusedWrites: 0 }
 
 /**
  * @since 0.1.0
@@ -134,16 +155,21 @@ export interface Writer {
   /**
    * Lands writes of a pass that is not at its end, all large values first, and leaves the checkpoint as it was. The last
    * transactions are still under way when it returns: what becomes of them is told by what follows, be it `stage` or
-   * `apply`. What is said of that after a failure holds here too.
+   * `apply`. What is said of refusals and after a failure holds here too.
    */
-  readonly stage: (writes: ReadonlyArray<Write>) => Effect.Effect<void, WriterError>
+  readonly stage: (writes: ReadonlyArray<Write>) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
    * Lands all large values, then all writes, then all deletes, and with the last of them the checkpoint that
-   * everything up to the source's `index` has landed; or, with `heldDeletes`, that so many keys still stand out, and
-   * the index is that of before. What fits one transaction lands as one; of more, several are under way at once. After
-   * a failure, parts may have landed, or may land until another writer is opened: open one and compare.
+   * everything up to the source's `index` has landed; or, where something is `left`, how much that is, and the index is
+   * that of before. What fits one transaction lands as one; of more, several are under way at once. Answers with the
+   * large values that were refused, which the checkpoint counts among what is left. After a failure, parts may have
+   * landed, or may land until another writer is opened: open one and compare.
    */
-  readonly apply: (changes: Changes, index: number, heldDeletes?: number) => Effect.Effect<void, WriterError>
+  readonly apply: (
+    changes: Changes,
+    index: number,
+    left?: Left
+  ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
 }
 
 /**
@@ -152,6 +178,13 @@ export interface Writer {
  * reads and compares what comes next: a first copy of 100,000 keys takes 2.2 s instead of 2.5.
  */
 const transactionsInFlight = 16
+
+/** What is ready to land: `last` goes with the status, in what concludes the pass, if there is one. */
+interface Prepared extends Omit<Packed, "large"> {
+  readonly refusals: ReadonlyArray<Refusal>
+  readonly land: (batch: Batch) => Effect.Effect<unknown, WriterError>
+  readonly conclude: Effect.Effect<void, WriterError>
+}
 
 /** Whether Consul refused before it wrote anything. */
 const isUntouched = (error: ConsulError): boolean =>
@@ -195,14 +228,15 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const { fence } = leader
   const lockLost = (reason: string) => new LockLost({ lock: fence.lock, reason })
 
-  const statusOf = (State: Status["State"], LastReplicated: number, HeldDeletes = 0) =>
+  const statusOf = (State: Status["State"], LastReplicated: number, left = nothingLeft) =>
     Effect.map(
       DateTime.now,
       (Time) =>
         new Status({
           LastReplicated,
           State,
-          HeldDeletes,
+          HeldDeletes: left.heldDeletes,
+          RefusedWrites: left.refusedWrites,
           Source: replication.source,
           Prefix: replication.prefix,
           DestinationPrefix: replication.destinationPrefix,
@@ -296,21 +330,60 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       )
     )
 
-  /** Packs what goes behind the fence and the `status`, if one is written, and lands what is too large for a transaction. */
-  const prepare = Effect.fnUntraced(function* (changes: Changes, status: Option.Option<Status>) {
+  /** Answers with those that are refused. */
+  const putAllLarge = (writes: ReadonlyArray<Write>): Effect.Effect<ReadonlyArray<Refusal>, WriterError> =>
+    Effect.map(
+      Effect.forEach(writes, (write) =>
+        Effect.as(putLarge(write), Option.none<Refusal>()).pipe(
+          Effect.catchTag("KeyLocked", "KeyTooLarge", Effect.succeedSome)
+        )
+      ),
+      Arr.getSomes
+    )
+
+  /**
+   * Lands what is too large for a transaction, and packs the rest, which goes behind the fence and the guard, or the
+   * status of a pass that leaves so many values refused, if one is written.
+   */
+  const prepare = Effect.fnUntraced(function* (
+    { deletes, writes }: Changes,
+    statusWith: Option.Option<(refused: number) => Effect.Effect<Status>>,
+    before: ReadonlyArray<Refusal> = []
+  ): Effect.fn.Return<Prepared, WriterError> {
     const index = yield* Ref.get(guard)
     const unmoved = Operation.CheckIndex({ key: checkpoint.key, index })
+    const status = yield* Effect.transposeMapOption(statusWith, (statusWith) => statusWith(before.length))
     const head = Option.match(status, {
       onNone: () => unmoved,
       onSome: (status) => checkpoint.operation(status, index)
     })
     const headBytes = bytesOf([fenceOperation(fence), head])
-    const packed = pack(changes, headBytes, yield* Ref.get(limits))
+    const { large, ...packed } = pack({ deletes, writes }, headBytes, yield* Ref.get(limits))
+    if (large.length > 0) {
+      const isLarge = new Set(large)
+      const refusals = [...before, ...(yield* putAllLarge(large))]
+      // Packed anew, since a status that tells of refused values is longer.
+      return yield* prepare(
+        { deletes, writes: writes.filter((write) => !isLarge.has(write)) },
+        statusWith,
+        refusals
+      )
+    }
     const within = <A>(batch: Batch, transaction: Effect.Effect<A, WriterError>) =>
       Effect.catchTag(transaction, "TooLarge", lowerLimits(batch, headBytes))
-    const land = (batch: Batch) => within(batch, transact(unmoved, batch, { results: false }))
-    yield* Effect.forEach(packed.large, putLarge, { discard: true })
-    return { ...packed, index, land, within }
+    return {
+      ...packed,
+      refusals: before,
+      land: (batch) => within(batch, transact(unmoved, batch, { results: false })),
+      conclude: Option.match(status, {
+        onNone: () => Effect.void,
+        onSome: (status) =>
+          within(packed.last, commit(status, index, packed.last)).pipe(
+            Effect.flatMap((index) => Ref.set(guard, index)),
+            Effect.zipRight(Ref.set(lastReplicated, status.LastReplicated))
+          )
+      })
+    }
   })
 
   const lanes = yield* Effect.makeSemaphore(transactionsInFlight)
@@ -356,23 +429,30 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes) {
     // Two writes of one key must not overtake each other.
     if (isUnderWay(writes)) yield* settled
-    const { land, last, writes: batches } = yield* prepare({ writes, deletes: [] }, Option.none())
+    const { land, last, refusals, writes: batches } = yield* prepare({ writes, deletes: [] }, Option.none())
     yield* send(last.length === 0 ? batches : [...batches, last], land)
+    return refusals
   })
 
-  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (changes, replicated, heldDeletes = 0) {
-    const status =
-      heldDeletes === 0
-        ? yield* statusOf("in-sync", replicated)
-        : yield* statusOf("deletes-held", yield* Ref.get(lastReplicated), heldDeletes)
+  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (
+    changes,
+    replicated,
+    { heldDeletes, refusedWrites } = nothingLeft
+  ) {
+    const before = yield* Ref.get(lastReplicated)
+    const statusWith = (refused: number) => {
+      const left: Left = { heldDeletes, refusedWrites: refusedWrites + refused }
+      if (left.refusedWrites > 0) return statusOf("writes-refused", before, left)
+      return heldDeletes > 0 ? statusOf("deletes-held", before, left) : statusOf("in-sync", replicated)
+    }
     yield* settled
-    const { deletes, index, land, last, within, writes } = yield* prepare(changes, Option.some(status))
+    const { conclude, deletes, land, refusals, writes } = yield* prepare(changes, Option.some(statusWith))
     yield* send(writes, land)
     yield* settled
     yield* send(deletes, land)
     yield* settled
-    yield* Ref.set(guard, yield* within(last, commit(status, index, last)))
-    yield* Ref.set(lastReplicated, status.LastReplicated)
+    yield* conclude
+    return refusals
   })
 
   return { apply, stage } satisfies Writer

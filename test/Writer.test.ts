@@ -202,6 +202,7 @@ describe.concurrent("Writer", () => {
           Prefix: "global/",
           DestinationPrefix: "global/",
           HeldDeletes: 0,
+          RefusedWrites: 0,
           Instance: leader.leader.instance,
           Session: leader.leader.fence.session,
           Lock: World.lock,
@@ -218,10 +219,10 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const writer = yield* leader.open
         yield* writer.apply(one("1"), 12)
-        yield* writer.apply(one("2"), 13, 40)
+        yield* writer.apply(one("2"), 13, { ...Writer.nothingLeft, heldDeletes: 40 })
         const held = { State: "deletes-held", LastReplicated: 12, HeldDeletes: 40 }
         expect(yield* storedStatus).toMatchObject(held)
-        yield* writer.apply(one("3"), 14, 41)
+        yield* writer.apply(one("3"), 14, { ...Writer.nothingLeft, heldDeletes: 41 })
         expect(yield* storedStatus).toMatchObject({ ...held, HeldDeletes: 41 })
         yield* writer.apply(one("4"), 15)
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 15, HeldDeletes: 0 })
@@ -491,7 +492,6 @@ describe.concurrent("Writer", () => {
     )
 
     it.scoped.each([
-      ["KeyTooLarge", 413],
       ["Denied", 403],
       ["RateLimited", 429]
     ] as const)("that Consul refuses untouched do not: %s", ([tag, status]) =>
@@ -514,7 +514,35 @@ describe.concurrent("Writer", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("wait while another session holds their key, and name it", () =>
+    it.scoped(
+      "that Consul refuses as too large are named, and all the rest lands with a checkpoint that knows",
+      () =>
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          const writer = yield* leader.open
+          yield* writer.apply(one("1"), 4)
+          yield* leader.network.disturb(Network.on(/large\?.*acquire=/, Network.answer(413, "no")))
+          const most = { key: "global/most", value: largeValue, flags: 0n }
+          const all = { writes: [...large.writes, most, ...writes(150)], deletes: ["global/a"] }
+          const staged = yield* writer.stage(all.writes)
+          const refusals = yield* writer.apply(all, 5, { heldDeletes: 2, refusedWrites: 3 })
+          for (const refusal of [staged, refusals]) {
+            expect(refusal).toMatchObject([{ _tag: "KeyTooLarge", key: "global/large", reason: "no" }])
+          }
+          expect(Object.keys(yield* stored)).toHaveLength(151)
+          expect(yield* storedStatus).toMatchObject({
+            State: "writes-refused",
+            LastReplicated: 4,
+            HeldDeletes: 2,
+            RefusedWrites: 4
+          })
+          yield* leader.network.heal
+          expect(yield* writer.apply(large, 6)).toEqual([])
+          expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 6, RefusedWrites: 0 })
+        }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("are left out while another session holds their key, and named", () =>
       Effect.gen(function* () {
         const leader = yield* leading()
         const { kv, session } = yield* ConsulOf(leader)
@@ -526,11 +554,11 @@ describe.concurrent("Writer", () => {
         })
         yield* kv.put({ key: "global/large", value: "" }, { acquire: other })
         const writer = yield* leader.open
-        const error = yield* failureOf(writer.apply(large, 5))
-        expect(error).toMatchObject({ _tag: "KeyLocked", key: "global/large" })
-        expect(error.message).toContain('"global/large" is locked by another session')
+        const [refusal] = yield* writer.apply(large, 5)
+        expect(refusal).toMatchObject({ _tag: "KeyLocked", key: "global/large" })
+        expect(refusal?.message).toContain('"global/large" is locked by another session')
         yield* session.destroy(other)
-        yield* writer.apply(large, 5)
+        expect(yield* writer.apply(large, 5)).toEqual([])
       }).pipe(Effect.provide(World.layer))
     )
 
