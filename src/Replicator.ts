@@ -51,8 +51,13 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const passes = yield* Replica.make(replication)
   const starting = yield* Condition.make(`the agent at ${consul.endpoint.address} answers`)
   const applying = yield* Condition.make("replication goes on")
+  const pace = yield* Schedule.driver(Schedules.compareAgain)
 
   const news = watcher.news(Replication.watched(replication))
+
+  /** What has landed of a comparison says nothing about its end. */
+  const landed = ({ index }: Replica.Replica) =>
+    Option.isNone(index) ? Effect.void : Effect.zipRight(applying.fine, pace.reset)
 
   /**
    * Compares both sides in full, then follows the source from snapshot to snapshot, looks for drift, and tries what was
@@ -65,7 +70,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       SynchronizedRef.updateEffect(replica, (known) =>
         Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
           Effect.flatMap((replica) => passes.catchUp(replica, news)),
-          Effect.zipLeft(applying.fine),
+          Effect.tap(landed),
           Effect.asSome
         )
       )
@@ -95,11 +100,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         (known, news) =>
           Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
             Effect.flatMap((replica) => passes.catchUp(replica, news)),
+            Effect.tap(landed),
             Effect.asSome
           )
       )
     )
-    yield* applying.fine
     if (Option.isNone(compared)) return new Set<string>()
     const { held } = yield* Effect.iterate(compared.value, {
       while: ({ refused }) => refused.size > 0,
@@ -128,8 +133,12 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     leaderLock
       .lead((leader) =>
         use(leader).pipe(
-          Effect.tapError((error) => (error._tag === "LockLost" ? Effect.void : heldUp(leader, error))),
-          Effect.retry({ schedule: Schedules.compareAgain, while: (error) => error._tag !== "LockLost" })
+          Effect.tapError((error) =>
+            error._tag === "LockLost"
+              ? Effect.void
+              : Effect.zipRight(heldUp(leader, error), Effect.ignore(pace.next(undefined)))
+          ),
+          Effect.retry({ while: (error) => error._tag !== "LockLost" })
         )
       )
       .pipe(

@@ -30,12 +30,13 @@ export const reconnect = Schedule.exponential("100 millis", 2).pipe(
 export const standAgain = reconnect.pipe(Schedule.resetAfter("1 minute"))
 
 /**
- * After an error while applying, before both sides are compared in full again.
+ * After an error while applying, before both sides are compared in full again. It starts over when they have been, and
+ * not while that fails: `Schedule.resetAfter` counts from the first of the failures.
  *
  * @since 0.1.0
  * @category schedules
  */
-export const compareAgain = standAgain
+export const compareAgain = reconnect
 
 /**
  * Between a doubtful read of the source and the one that settles it: a source that keeps giving wrong answers at once

@@ -179,6 +179,29 @@ describe("Replicator", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
+  it.scoped("while they last, writing is tried every few seconds, and no more often at times", () =>
+    Effect.gen(function* () {
+      yield* put(source, "global/a", "1")
+      const instance = yield* World.instance()
+      yield* replicate(instance)
+      yield* Time.until(converged())
+      yield* instance.network.disturb((sent, pass) =>
+        sent.target.startsWith("/v1/txn") ? Network.answer(500, "no space left on device")(sent, pass) : pass
+      )
+      yield* put(source, "global/a", "2")
+      yield* Time.pass("1 minute")
+      const before = transactions(instance).length
+      yield* Time.pass("2 minutes")
+      expect(transactions(instance).length - before).toBeLessThan(29)
+      yield* instance.network.heal
+      yield* Time.until(converged())
+      // And at once again after it has gone well.
+      yield* instance.network.disturb(Network.on("PUT /v1/txn", Network.once(Network.refused)))
+      yield* put(source, "global/a", "3")
+      expect(yield* Time.until(converged())).toBeLessThan(1_000)
+    }).pipe(Effect.provide(World.layer))
+  )
+
   it.scoped("a smaller limit of the destination's transactions is learned", () =>
     Effect.gen(function* () {
       const instance = yield* World.instance()
