@@ -120,8 +120,9 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   ) {
     const output = `replication is held up: ${error.message}`
     yield* applying.trouble(error._tag, output)
-    if (error._tag !== "StatusInUse") return
+    // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })
+    if (error._tag !== "StatusInUse") return
     yield* Effect.ignore(Effect.provideService(Writer.whileInUse(error), ConsulHttp, consul))
   })
 

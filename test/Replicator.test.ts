@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { Replicator } from "../src/Replicator.js"
 import { SimConsul } from "../src/testing/index.js"
+import * as OrderedMap from "../src/testing/internal/OrderedMap.js"
 import * as Network from "./support/Network.js"
 import * as Time from "./support/Time.js"
 import * as World from "./support/World.js"
@@ -25,6 +26,15 @@ const converged = (prefix = "global/") =>
 const committed = Effect.map(World.entry(destination, status), (entry) =>
   entry === undefined ? {} : (JSON.parse(new TextDecoder().decode(entry.value)) as Record<string, unknown>)
 )
+
+/** The checks of the services, as Consul shows them. */
+const checks = Effect.gen(function* () {
+  const sim = yield* SimConsul.SimConsul
+  const { checks } = yield* sim.state(destination)
+  return OrderedMap.values(checks).flatMap(({ output, serviceId, status }) =>
+    serviceId === "" ? [] : [{ status, output }]
+  )
+})
 
 /** Bodies of the transactions that an instance sent. */
 const transactions = (instance: World.Instance) =>
@@ -160,7 +170,7 @@ describe("Replicator", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("errors on writing are said once, and replication goes on after them", () =>
+  it.scoped("errors on writing are said once and by the check, and replication goes on after them", () =>
     Effect.gen(function* () {
       yield* put(source, "global/a", "1")
       const instance = yield* World.instance()
@@ -172,8 +182,16 @@ describe("Replicator", () => {
       yield* put(source, "global/a", "2")
       yield* Time.pass("20 seconds")
       expect(instance.logs.filter((line) => line.includes("replication is held up"))).toHaveLength(1)
+      expect(yield* checks).toEqual([
+        {
+          status: "warning",
+          output: expect.stringMatching(/^replication is held up: .*no space left on device/)
+        }
+      ])
       yield* instance.network.heal
       yield* Time.until(converged())
+      yield* Time.pass("2 seconds")
+      expect(yield* checks).toMatchObject([{ status: "passing" }])
       expect(instance.logs.some((line) => line.includes("replication goes on"))).toBe(true)
       expect(instance.logs.filter((line) => line.includes("leading"))).toHaveLength(1)
     }).pipe(Effect.provide(World.layer))
