@@ -119,7 +119,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     error: Exclude<Writer.WriterError, LeaderLock.LockLost>
   ) {
     const output = `replication is held up: ${error.message}`
-    yield* applying.trouble(error._tag, output)
+    yield* applying.trouble(Condition.kindOf(error), output)
     // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })
     if (error._tag !== "StatusInUse") return
