@@ -123,7 +123,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })
     if (error._tag !== "StatusInUse") return
-    yield* Effect.ignore(Effect.provideService(Writer.whileInUse(error), ConsulHttp, consul))
+    yield* Effect.ignore(Effect.provideService(Writer.whileInUse(error, leader), ConsulHttp, consul))
   })
 
   /**

@@ -24,6 +24,7 @@ import { Checkpoint, Status } from "./Checkpoint.js"
 import type { ConsulError, TooLarge } from "./ConsulError.js"
 import { ConsulHttp, type TransactionOptions } from "./ConsulHttp.js"
 import type { Changes, Write } from "./Diff.js"
+import * as Condition from "./internal/Condition.js"
 import * as WatchedKey from "./internal/WatchedKey.js"
 import type { KeyValue } from "./KeyValue.js"
 import { type Leadership, LockLost } from "./LeaderLock.js"
@@ -194,14 +195,41 @@ const holds = (entry: Option.Option<KeyValue>, session: string): boolean =>
   Option.exists(entry, (held) => held.session === session)
 
 /**
+ * The lock of whoever has the status. It is waited for until it can be read, which a token may never allow: so that is
+ * said, by the check of the service too. `readable` is done when it could be read.
+ */
+const lockOf = Effect.fnUntraced(function* (
+  lock: string,
+  leader: Pick<Leadership, "report">,
+  readable: Effect.Effect<void>
+) {
+  const consul = yield* ConsulHttp
+  const condition = yield* Condition.make(`the lock ${lock} can be read`)
+  const trouble = `cannot read the lock ${lock}, whose holder wrote the status`
+  return WatchedKey.make(consul, lock, (request) =>
+    request.pipe(
+      Effect.tapBoth({
+        onFailure: ({ message }) => leader.report({ status: "warning", output: `${trouble}: ${message}` }),
+        onSuccess: () => readable
+      }),
+      Condition.watch(condition, trouble)
+    )
+  )
+})
+
+/**
  * Waits until the status key is free again.
  *
  * @since 0.2.0
  * @category waiting
  */
-export const whileInUse = Effect.fn("Writer.whileInUse")(function* ({ lock, session }: StatusInUse) {
-  const consul = yield* ConsulHttp
-  yield* WatchedKey.make(consul, lock).when((entry) => !holds(entry, session))
+export const whileInUse = Effect.fn("Writer.whileInUse")(function* (
+  error: StatusInUse,
+  leader: Pick<Leadership, "report">
+) {
+  const inUse = leader.report({ status: "warning", output: error.message })
+  const lock = yield* lockOf(error.lock, leader, inUse)
+  yield* lock.when((entry) => !holds(entry, error.session))
 })
 
 /** The same source and prefixes: only then does a former checkpoint say something about this replication. */
@@ -218,7 +246,7 @@ const isAbout = (replication: Replication.Replication) => (status: Status) =>
  * @category constructors
  */
 export const open = Effect.fn("Writer.open")(function* (options: {
-  readonly leader: Pick<Leadership, "fence" | "instance">
+  readonly leader: Pick<Leadership, "fence" | "instance" | "report">
   readonly limits: Ref.Ref<Limits>
   readonly replication: Replication.Replication
 }) {
@@ -272,7 +300,9 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   /** Whoever has the status and holds another lock writes on: it is left alone. */
   const giveWay = Effect.fnUntraced(function* (status: Status) {
     const { Instance: instance, Lock: lock = fence.lock, Session: session } = status
-    if (lock === fence.lock || !holds(yield* WatchedKey.make(consul, lock).now, session)) return
+    if (lock === fence.lock) return
+    const held = yield* lockOf(lock, leader, Effect.void)
+    if (!holds(yield* held.now, session)) return
     const route = Replication.route({
       source: status.Source,
       prefix: status.Prefix,

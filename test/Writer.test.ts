@@ -374,7 +374,7 @@ describe.concurrent("Writer", () => {
         expect(transactionsOf(next)).toEqual([])
         expect(yield* sim.sessions(World.destination)).toHaveLength(2)
         if (error._tag !== "StatusInUse") return expect.unreachable()
-        const waiting = yield* Effect.fork(next.run(Writer.whileInUse(error)))
+        const waiting = yield* Effect.fork(next.run(Writer.whileInUse(error, next.leader)))
         yield* TestClock.adjust("10 seconds")
         expect(yield* Fiber.poll(waiting)).toEqual(Option.none())
         yield* sim.remove(World.destination, "other/leader")
