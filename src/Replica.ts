@@ -10,6 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import type { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Contents from "./Contents.js"
@@ -50,8 +51,11 @@ export interface Replica extends Course.Known {
  * @category models
  */
 export interface Passes {
-  /** Voids what is still under way from before, then reads what the destination holds. */
-  readonly takeOver: (leader: Leadership) => Effect.Effect<Replica, Writer.WriterError>
+  /**
+   * Voids what is still under way from before, then reads what the destination holds. What passes leave under way ends
+   * with the scope.
+   */
+  readonly takeOver: (leader: Leadership) => Effect.Effect<Replica, Writer.WriterError, Scope.Scope>
   /** Makes the destination equal to what the source was found to hold. */
   readonly catchUp: (
     replica: Replica,

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
@@ -130,10 +131,12 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
    * Leads, and does `use` while leading. What has landed after a failure is not known, so both sides are compared
    * again; after a lost lock it stands again.
    */
-  const lead = <A>(use: (leader: LeaderLock.Leadership) => Effect.Effect<A, Writer.WriterError>) =>
+  const lead = <A>(
+    use: (leader: LeaderLock.Leadership) => Effect.Effect<A, Writer.WriterError, Scope.Scope>
+  ) =>
     leaderLock
       .lead((leader) =>
-        use(leader).pipe(
+        Effect.scoped(use(leader)).pipe(
           Effect.tapError((error) =>
             error._tag === "LockLost"
               ? Effect.void

@@ -240,7 +240,7 @@ const isAbout = (replication: Replication.Replication) => (status: Status) =>
 
 /**
  * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that one holds
- * another lock. `limits` outlives the writer, since it is learned from refusals.
+ * another lock. `limits` outlives the writer, since it is learned from refusals. Its transactions end with its scope.
  *
  * @since 0.1.0
  * @category constructors
@@ -250,6 +250,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   readonly limits: Ref.Ref<Limits>
   readonly replication: Replication.Replication
 }) {
+  const scope = yield* Effect.scope
   const consul = yield* ConsulHttp
   const checkpoint = yield* Checkpoint
   const { leader, limits, replication } = options
@@ -430,25 +431,32 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     Deferred.await(failed)
   ).pipe(Effect.zipRight(unlessFailed))
 
-  // The first that fails fails this writer, and ends those under way with whoever uses it. Whether these landed is not
-  // worth waiting for: the next writer moves the status key before it looks, so that each of them has landed by then or
-  // never will.
-  const send = Effect.fnUntraced(function* (
+  // The first that fails fails this writer, and those under way end with its scope, not with whoever sent them. Whether
+  // these landed is not worth waiting for: the next writer moves the status key before it looks, so that each of them has
+  // landed by then or never will. One that ends in any other way than landing fails the writer too.
+  const send = (
     batches: ReadonlyArray<Batch>,
     land: (batch: Batch) => Effect.Effect<unknown, WriterError>
-  ) {
-    for (const batch of batches) {
-      yield* lanes.take(1)
-      yield* unlessFailed
-      underWay.add(batch)
-      yield* land(batch).pipe(
-        Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
-        Effect.zipRight(Effect.sync(() => underWay.delete(batch))),
-        Effect.zipRight(lanes.release(1)),
-        Effect.fork
-      )
-    }
-  })
+  ): Effect.Effect<void, WriterError> =>
+    Effect.forEach(
+      batches,
+      (batch) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            yield* restore(lanes.take(1))
+            yield* Effect.tapErrorCause(unlessFailed, () => lanes.release(1))
+            underWay.add(batch)
+            yield* land(batch).pipe(
+              restore,
+              Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
+              Effect.ensuring(Effect.sync(() => underWay.delete(batch))),
+              Effect.ensuring(lanes.release(1)),
+              Effect.forkIn(scope)
+            )
+          })
+        ),
+      { discard: true }
+    )
 
   const isUnderWay = (writes: ReadonlyArray<Write>): boolean => {
     const keys = new Set<string>()

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import type { Status } from "../src/Checkpoint.js"
 import { ConsulHttp } from "../src/ConsulHttp.js"
@@ -162,6 +164,51 @@ describe.concurrent("Writer", () => {
           yield* Fiber.join(applying)
           expect(most).toEqual({ set: 16, delete: 2, checkpoint: 1 })
         }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("land though the fiber that staged them has ended", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(Network.on(transactions, (_, pass) => Effect.delay(pass, "50 millis")))
+        yield* Effect.timeout(writer.stage(writes(500)), "1 minute")
+        const applying = yield* Effect.fork(writer.apply(one("1"), 7))
+        yield* TestClock.adjust("10 seconds")
+        expect(Option.map(yield* Fiber.poll(applying), Exit.isSuccess)).toEqual(Option.some(true))
+        expect(Object.keys(yield* stored)).toHaveLength(501)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("that were not sent since staging was broken off do not keep the others from landing", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(Network.on(transactions, (_, pass) => Effect.delay(pass, "50 millis")))
+        const staging = yield* Effect.fork(Effect.timeoutOption(writer.stage(writes(62 * 20)), "10 millis"))
+        yield* TestClock.adjust("10 millis")
+        expect(yield* Fiber.join(staging)).toEqual(Option.none())
+        const applying = yield* Effect.fork(writer.apply(one("1"), 7))
+        yield* TestClock.adjust("10 seconds")
+        expect(Option.map(yield* Fiber.poll(applying), Exit.isSuccess)).toEqual(Option.some(true))
+        expect(Object.keys(yield* stored)).toHaveLength(62 * 16 + 1)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("end with the scope of their writer, of which nobody waits for more then", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const scope = yield* Scope.make()
+        const writer = yield* Scope.extend(leader.open, scope)
+        yield* leader.network.disturb(Network.on(transactions, Network.silent))
+        yield* writer.stage(writes(500))
+        yield* Scope.close(scope, Exit.void)
+        yield* leader.network.heal
+        for (const use of [writer.apply(one("1"), 7), writer.stage(writes(1))]) {
+          const exit = yield* Effect.exit(Effect.fork(use).pipe(Effect.flatMap(Fiber.join)))
+          expect(Exit.isInterrupted(exit)).toBe(true)
+        }
+        expect(yield* stored).toEqual({})
+      }).pipe(Effect.provide(World.layer))
     )
 
     it.scoped("what fits one lands as one, with the checkpoint", () =>
