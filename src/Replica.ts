@@ -11,7 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { Checkpoint } from "./Checkpoint.js"
+import { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Contents from "./Contents.js"
 import * as Diff from "./Diff.js"
@@ -78,8 +78,11 @@ export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher> {
   const { deletes, destinationPrefix, lock, prefix, shardKeys, status } = replication
-  const mapping: Mapping = { prefix, destinationPrefix, owned: new Set([lock, status]) }
   const context = yield* Effect.context<ConsulHttp | Checkpoint>()
+  const checkpoint = yield* Checkpoint
+  // The services may have been given other keys than the replication has; the lock is known with the leadership.
+  const owned = new Set([lock, status, checkpoint.key])
+  const mapping: Mapping = { prefix, destinationPrefix, owned }
   const consul = yield* ConsulHttp
   const limits = yield* Writer.makeLimits
   const notices = yield* Notices.make(replication)
@@ -89,6 +92,7 @@ export const make = Effect.fnUntraced(function* (
   const refusing = yield* Condition.make("no values are refused any more")
 
   const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader) {
+    owned.add(leader.fence.lock)
     const writer = yield* Effect.provide(Writer.open({ leader, limits, replication }), context)
     const contents = Contents.empty()
     const { looked } = yield* Survey.survey(consul, mapping, contents, Survey.never, shardKeys)
