@@ -17,9 +17,10 @@ import { Operation } from "./Operation.js"
  * The value of the status key. Field names are those of the Go tool where it has them.
  *
  * `LastReplicated` is the index of the source's last snapshot of which everything has landed, 0 when none has.
- * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot, and
- * `deletes-held` while it does so but for `HeldDeletes` keys, whose deletion the limit holds back. `Session` is that
- * of the instance's `Lock`: while it holds that, whoever leads by another lock leaves the key alone; otherwise its
+ * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot,
+ * `deletes-held` while it does so but for `HeldDeletes` keys, whose deletion the limit holds back, and `writes-refused`
+ * while it does so but for those and for `RefusedWrites` keys, whose values the destination does not take. `Session` is
+ * that of the instance's `Lock`: while it holds that, whoever leads by another lock leaves the key alone; otherwise its
  * successor ends it before it writes. A status without a lock (before 0.2.0) is taken for one by the successor's.
  *
  * @since 0.1.0
@@ -30,8 +31,9 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   Source: Schema.String,
   Prefix: Schema.String,
   DestinationPrefix: Schema.String,
-  State: Schema.Literal("comparing", "in-sync", "deletes-held"),
+  State: Schema.Literal("comparing", "in-sync", "deletes-held", "writes-refused"),
   HeldDeletes: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
+  RefusedWrites: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
   Instance: Schema.String,
   Session: Schema.UUID,
   // Absent before 0.2.0.

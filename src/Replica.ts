@@ -1,6 +1,7 @@
 /**
  * The destination as its leader knows it, and the one way to change it: a pass, which makes it equal to what the source
- * was found to hold. What looks wrong in a snapshot is confirmed first, and deletes past their limit are held back.
+ * was found to hold. What looks wrong in a snapshot is confirmed first, and deletes past their limit are held back. A
+ * value that the destination refuses is left out, and tried again.
  *
  * @since 0.2.0
  */
@@ -9,7 +10,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Checkpoint } from "./Checkpoint.js"
+import type * as Scope from "effect/Scope"
+import { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Contents from "./Contents.js"
 import * as Diff from "./Diff.js"
@@ -17,6 +19,7 @@ import * as Condition from "./internal/Condition.js"
 import * as Course from "./internal/Course.js"
 import * as Doubt from "./internal/Doubt.js"
 import * as Notices from "./internal/Notices.js"
+import * as Refused from "./internal/Refused.js"
 import * as Survey from "./internal/Survey.js"
 import * as KeyRange from "./KeyRange.js"
 import { type Leadership, passing } from "./LeaderLock.js"
@@ -48,8 +51,11 @@ export interface Replica extends Course.Known {
  * @category models
  */
 export interface Passes {
-  /** Voids what is still under way from before, then reads what the destination holds. */
-  readonly takeOver: (leader: Leadership) => Effect.Effect<Replica, Writer.WriterError>
+  /**
+   * Voids what is still under way from before, then reads what the destination holds. What passes leave under way ends
+   * with the scope.
+   */
+  readonly takeOver: (leader: Leadership) => Effect.Effect<Replica, Writer.WriterError, Scope.Scope>
   /** Makes the destination equal to what the source was found to hold. */
   readonly catchUp: (
     replica: Replica,
@@ -57,7 +63,12 @@ export interface Passes {
   ) => Effect.Effect<Replica, Writer.WriterError>
   /** Looks for what others changed at the destination, and makes that equal to the source as it is now. */
   readonly reconcile: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
+  /** Tries some of the values that the destination did not take, as they are at the source now. */
+  readonly tryRefused: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
 }
+
+/** Up to 512 kB each: no more of them than are read and sent in seconds. */
+const mostTried = 64
 
 /**
  * @since 0.2.0
@@ -67,16 +78,21 @@ export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher> {
   const { deletes, destinationPrefix, lock, prefix, shardKeys, status } = replication
-  const mapping: Mapping = { prefix, destinationPrefix, owned: new Set([lock, status]) }
   const context = yield* Effect.context<ConsulHttp | Checkpoint>()
+  const checkpoint = yield* Checkpoint
+  // The services may have been given other keys than the replication has; the lock is known with the leadership.
+  const owned = new Set([lock, status, checkpoint.key])
+  const mapping: Mapping = { prefix, destinationPrefix, owned }
   const consul = yield* ConsulHttp
   const limits = yield* Writer.makeLimits
   const notices = yield* Notices.make(replication)
   const doubt = yield* Doubt.make(replication, mapping)
   const courses = yield* Course.make(replication, mapping, doubt, notices)
   const holding = yield* Condition.make("no deletes are held back any more")
+  const refusing = yield* Condition.make("no values are refused any more")
 
   const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader) {
+    owned.add(leader.fence.lock)
     const writer = yield* Effect.provide(Writer.open({ leader, limits, replication }), context)
     const contents = Contents.empty()
     const { looked } = yield* Survey.survey(consul, mapping, contents, Survey.never, shardKeys)
@@ -84,15 +100,37 @@ export const make = Effect.fnUntraced(function* (
     return { ...known, leader, writer, looked, isAhead: false }
   })
 
-  const report = (replica: Replica) => {
-    const held = replica.held.size
-    if (held === 0) return Effect.zipRight(holding.fine, replica.leader.report(passing))
-    const output = Notices.holding(replication, held, replica.contents.size)
-    return Effect.zipRight(
-      holding.trouble("held", output),
-      replica.leader.report({ status: "warning", output })
-    )
-  }
+  const report = Effect.fnUntraced(function* ({ contents, held, leader, refused }: Replica) {
+    const outputs: Array<string> = []
+    if (held.size === 0) yield* holding.fine
+    else {
+      const output = Notices.holding(replication, held.size, contents.size)
+      yield* holding.trouble("held", output)
+      outputs.push(output)
+    }
+    if (refused.size === 0) yield* refusing.fine
+    else {
+      const output = Notices.refused(Refused.refusals(refused))
+      yield* refusing.trouble(Refused.kind(refused), output)
+      outputs.push(output)
+    }
+    yield* leader.report(outputs.length === 0 ? passing : { status: "warning", output: outputs.join("; ") })
+  })
+
+  /** Looks up what the destination holds in place of what it has just refused. */
+  const leaveOut = Effect.fnUntraced(function* (
+    { contents, refused }: Course.Known,
+    refusals: ReadonlyArray<Writer.Refusal>
+  ) {
+    const all = new Map(refused)
+    for (const refusal of refusals) {
+      const { key } = refusal
+      all.set(key, { print: contents.get(key) ?? "", refusal })
+      const { value } = yield* consul.kv.get(key, { consistency: "consistent" })
+      Diff.learn(contents, mapping, KeyRange.only(key), Option.toArray(value))
+    }
+    return all
+  })
 
   /** Lands a pass, with the `index` of its course as the one up to which nothing is left then, if there is one. */
   const land = Effect.fn("Replica.land")(function* (before: Replica, course: Course.Course) {
@@ -101,23 +139,32 @@ export const make = Effect.fnUntraced(function* (
     const { comparison, held } = known
     const { isAhead, leader, looked, writer } = before
     const wasComparing = Course.isComparing(before)
-    const [duration] = yield* Effect.timed(
+    const [duration, refusals] = yield* Effect.timed(
       Effect.gen(function* () {
         if (wasComparing && Option.isNone(index)) return yield* writer.stage(changes.writes)
         const isNews =
-          !Diff.isEmpty(changes) || held.size !== before.held.size || (isAhead && Option.isSome(index))
+          !Diff.isEmpty(changes) ||
+          held.size !== before.held.size ||
+          known.refused.size !== before.refused.size ||
+          (isAhead && Option.isSome(index))
         const isOlder = Option.exists(index, (now) => !Option.exists(before.index, (was) => was <= now))
-        if (!isNews && !isOlder) return
+        if (!isNews && !isOlder) return []
         const claim = Option.getOrElse(
           Option.orElse(index, () => before.index),
           () => 0
         )
-        yield* writer.apply(changes, claim, held.size)
+        return yield* writer.apply(changes, claim, {
+          heldDeletes: held.size,
+          refusedWrites: known.refused.size
+        })
       })
     )
-    const writes = comparison.writes + changes.writes.length
+    const landed = changes.writes.length - refusals.length
+    const writes = comparison.writes + landed
+    const refused = yield* leaveOut(known, refusals)
     const replica: Replica = {
       ...known,
+      refused,
       leader,
       writer,
       looked,
@@ -125,19 +172,21 @@ export const make = Effect.fnUntraced(function* (
       isAhead: isBeyond || (Option.isNone(index) && (isAhead || !Diff.isEmpty(changes))),
       comparison: { ...comparison, writes }
     }
+    const isAllDone = held.size + refused.size === 0
+    const isDoneAtLast = isAllDone && (wasComparing || before.held.size + before.refused.size > 0)
     if (Course.isComparing(replica)) yield* notices.comparing({ ...comparison, writes })
-    else if (wasComparing || (before.held.size > 0 && held.size === 0) || !Diff.isEmpty(changes)) {
+    else if (wasComparing || isDoneAtLast || landed + changes.deletes.length > 0) {
       const since = yield* Effect.map(Clock.currentTimeMillis, (now) =>
         Duration.millis(now - comparison.since)
       )
       yield* notices.applied({
-        writes: wasComparing ? writes : changes.writes.length,
+        writes: wasComparing ? writes : landed,
         deletes: changes.deletes.length,
         keys: known.contents.size - held.size,
         index: Option.getOrElse(index, () => pass.index),
         duration: wasComparing ? since : duration,
         found: wasComparing ? Option.some(comparison.found) : Option.none(),
-        inSync: held.size === 0 && (wasComparing || before.held.size > 0)
+        inSync: isDoneAtLast
       })
     }
     if (!Course.isComparing(replica)) yield* report(replica)
@@ -182,5 +231,16 @@ export const make = Effect.fnUntraced(function* (
     return repaired
   })
 
-  return { takeOver, catchUp, reconcile }
+  const tryRefused: Passes["tryRefused"] = Effect.fn("Replica.tryRefused")(function* (replica) {
+    // Those that are refused again come last the next time.
+    const tried = [...replica.refused.keys()].slice(0, mostTried)
+    if (Course.isComparing(replica) || tried.length === 0) return replica
+    const known = { ...replica, refused: Refused.without(replica.refused, tried) }
+    const confirmed = yield* Effect.forEach(tried, (key) =>
+      doubt.confirm(known, KeyRange.original(mapping, KeyRange.only(key)))
+    )
+    return yield* land(replica, yield* courses.followConfirmed(known, confirmed))
+  })
+
+  return { takeOver, catchUp, reconcile, tryRefused }
 })

@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
@@ -36,7 +37,8 @@ export class Replicator extends Context.Tag("consul-replicate/Replicator")<
     readonly run: Effect.Effect<never, Replication.InvalidReplication>
     /**
      * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Waits and fails as
-     * `run` does. Answers with the keys whose deletion the limit holds back.
+     * `run` does; and it waits until the destination takes the values that it refuses. Answers with the keys whose
+     * deletion the limit holds back.
      */
     readonly runOnce: Effect.Effect<ReadonlySet<string>, Replication.InvalidReplication>
   }
@@ -50,10 +52,18 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const passes = yield* Replica.make(replication)
   const starting = yield* Condition.make(`the agent at ${consul.endpoint.address} answers`)
   const applying = yield* Condition.make("replication goes on")
+  const pace = yield* Schedule.driver(Schedules.compareAgain)
 
   const news = watcher.news(Replication.watched(replication))
 
-  /** Compares both sides in full, then follows the source from snapshot to snapshot, and looks for drift. */
+  /** What has landed of a comparison says nothing about its end. */
+  const landed = ({ index }: Replica.Replica) =>
+    Option.isNone(index) ? Effect.void : Effect.zipRight(applying.fine, pace.reset)
+
+  /**
+   * Compares both sides in full, then follows the source from snapshot to snapshot, looks for drift, and tries what was
+   * refused.
+   */
   const follow = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
     // One thing at a time: whoever updates the replica is the only one to write.
     const replica = yield* SynchronizedRef.make(Option.none<Replica.Replica>())
@@ -61,26 +71,28 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       SynchronizedRef.updateEffect(replica, (known) =>
         Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
           Effect.flatMap((replica) => passes.catchUp(replica, news)),
-          Effect.zipLeft(applying.fine),
+          Effect.tap(landed),
           Effect.asSome
         )
       )
-    const lookForDrift = SynchronizedRef.updateEffect(
-      replica,
-      Option.match({
-        onNone: () => Effect.succeedNone,
-        onSome: (replica) => Effect.asSome(passes.reconcile(replica))
-      })
-    )
+    const meanwhile = (pass: Replica.Passes["reconcile" | "tryRefused"]) =>
+      SynchronizedRef.updateEffect(
+        replica,
+        Option.match({
+          onNone: () => Effect.succeedNone,
+          onSome: (replica) => Effect.asSome(pass(replica))
+        })
+      )
     const following = Stream.runForEach(news, catchUp)
     const reconciling = Duration.isZero(reconcile)
       ? Effect.void
-      : Effect.schedule(lookForDrift, Schedule.spaced(reconcile))
-    yield* Effect.all([following, reconciling], { concurrency: "unbounded", discard: true })
+      : Effect.schedule(meanwhile(passes.reconcile), Schedule.spaced(reconcile))
+    const trying = Effect.schedule(meanwhile(passes.tryRefused), Schedule.spaced(Schedules.refusedInterval))
+    yield* Effect.all([following, reconciling, trying], { concurrency: "unbounded", discard: true })
     return yield* Effect.never
   })
 
-  /** Compares both sides in full, once. */
+  /** Compares both sides in full, once, and waits for what is refused. */
   const compareOnce = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
     const compared = yield* news.pipe(
       Stream.runFoldWhileEffect(
@@ -89,12 +101,17 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         (known, news) =>
           Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
             Effect.flatMap((replica) => passes.catchUp(replica, news)),
+            Effect.tap(landed),
             Effect.asSome
           )
       )
     )
-    yield* applying.fine
-    return Option.match(compared, { onNone: () => new Set<string>(), onSome: ({ held }) => held })
+    if (Option.isNone(compared)) return new Set<string>()
+    const { held } = yield* Effect.iterate(compared.value, {
+      while: ({ refused }) => refused.size > 0,
+      body: (replica) => Effect.delay(passes.tryRefused(replica), Schedules.refusedInterval)
+    })
+    return held
   })
 
   /** Says so; and what is in use is not tried again before it is free, however long that takes. */
@@ -103,22 +120,29 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     error: Exclude<Writer.WriterError, LeaderLock.LockLost>
   ) {
     const output = `replication is held up: ${error.message}`
-    yield* applying.trouble(error._tag, output)
-    if (error._tag !== "StatusInUse") return
+    yield* applying.trouble(Condition.kindOf(error), output)
+    // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })
-    yield* Effect.ignore(Effect.provideService(Writer.whileInUse(error), ConsulHttp, consul))
+    if (error._tag !== "StatusInUse") return
+    yield* Effect.ignore(Effect.provideService(Writer.whileInUse(error, leader), ConsulHttp, consul))
   })
 
   /**
    * Leads, and does `use` while leading. What has landed after a failure is not known, so both sides are compared
    * again; after a lost lock it stands again.
    */
-  const lead = <A>(use: (leader: LeaderLock.Leadership) => Effect.Effect<A, Writer.WriterError>) =>
+  const lead = <A>(
+    use: (leader: LeaderLock.Leadership) => Effect.Effect<A, Writer.WriterError, Scope.Scope>
+  ) =>
     leaderLock
       .lead((leader) =>
-        use(leader).pipe(
-          Effect.tapError((error) => (error._tag === "LockLost" ? Effect.void : heldUp(leader, error))),
-          Effect.retry({ schedule: Schedules.compareAgain, while: (error) => error._tag !== "LockLost" })
+        Effect.scoped(use(leader)).pipe(
+          Effect.tapError((error) =>
+            error._tag === "LockLost"
+              ? Effect.void
+              : Effect.zipRight(heldUp(leader, error), Effect.ignore(pace.next(undefined)))
+          ),
+          Effect.retry({ while: (error) => error._tag !== "LockLost" })
         )
       )
       .pipe(

@@ -33,12 +33,13 @@ export const reconnect = Schedule.exponential("100 millis", 2).pipe(
 export const standAgain = reconnect.pipe(Schedule.resetAfter("1 minute"))
 
 /**
- * After an error while applying, before both sides are compared in full again.
+ * After an error while applying, before both sides are compared in full again. It starts over when they have been, and
+ * not while that fails: `Schedule.resetAfter` counts from the first of the failures.
  *
  * @since 0.1.0
  * @category schedules
  */
-export const compareAgain = standAgain
+export const compareAgain = reconnect
 
 /**
  * Between a doubtful read of the source and the one that settles it: a source that keeps giving wrong answers at once
@@ -48,6 +49,15 @@ export const compareAgain = standAgain
  * @category schedules
  */
 export const lookAgain = standAgain
+
+/**
+ * Between two tries of values that the destination does not take. Nothing else waits for them, and each costs a read and
+ * a PUT of some 500 kB.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const refusedInterval = Duration.minutes(1)
 
 /**
  * How long the service's check passes without a heartbeat. Consul releases the lock of a killed leader this long

@@ -9,10 +9,11 @@
  *
  * A value that fits no transaction is put by acquiring its key with the session of the lock, which Consul refuses
  * once that session has ended. The guard cannot stand before such a put, so a lost answer costs the leadership:
- * ending the session is what voids it.
+ * ending the session is what voids it. One that the destination refuses is left out, and all the rest lands.
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
@@ -23,6 +24,7 @@ import { Checkpoint, Status } from "./Checkpoint.js"
 import type { ConsulError, TooLarge } from "./ConsulError.js"
 import { ConsulHttp, type TransactionOptions } from "./ConsulHttp.js"
 import type { Changes, Write } from "./Diff.js"
+import * as Condition from "./internal/Condition.js"
 import * as WatchedKey from "./internal/WatchedKey.js"
 import type { KeyValue } from "./KeyValue.js"
 import { type Leadership, LockLost } from "./LeaderLock.js"
@@ -35,6 +37,7 @@ import {
   fenceOperation,
   halve,
   type Limits,
+  type Packed,
   pack
 } from "./Transaction.js"
 
@@ -114,17 +117,36 @@ export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly li
 }
 
 /**
+ * Why the value of one key did not land. Nothing was changed, and it is no reason not to land all the rest.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Refusal = KeyLocked | KeyTooLarge
+
+/**
  * @since 0.1.0
  * @category errors
  */
-export type WriterError =
-  | ConsulError
-  | LockLost
-  | CheckpointMoved
-  | StatusInUse
-  | KeyLocked
-  | KeyTooLarge
-  | LimitLowered
+export type WriterError = ConsulError | LockLost | CheckpointMoved | StatusInUse | LimitLowered
+
+/**
+ * What a pass leaves as it was: keys whose deletion is held back, and keys whose values were refused before and are not
+ * tried again.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Left {
+  readonly heldDeletes: number
+  readonly refusedWrites: number
+}
+
+/**
+ * @since 0.2.0
+ * @category models
+ */
+export const nothingLeft: Left = { heldDeletes: 0, refusedWrites: 0 }
 
 /**
  * @since 0.1.0
@@ -134,16 +156,21 @@ export interface Writer {
   /**
    * Lands writes of a pass that is not at its end, all large values first, and leaves the checkpoint as it was. The last
    * transactions are still under way when it returns: what becomes of them is told by what follows, be it `stage` or
-   * `apply`. What is said of that after a failure holds here too.
+   * `apply`. What is said of refusals and after a failure holds here too.
    */
-  readonly stage: (writes: ReadonlyArray<Write>) => Effect.Effect<void, WriterError>
+  readonly stage: (writes: ReadonlyArray<Write>) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
    * Lands all large values, then all writes, then all deletes, and with the last of them the checkpoint that
-   * everything up to the source's `index` has landed; or, with `heldDeletes`, that so many keys still stand out, and
-   * the index is that of before. What fits one transaction lands as one; of more, several are under way at once. After
-   * a failure, parts may have landed, or may land until another writer is opened: open one and compare.
+   * everything up to the source's `index` has landed; or, where something is `left`, how much that is, and the index is
+   * that of before. What fits one transaction lands as one; of more, several are under way at once. Answers with the
+   * large values that were refused, which the checkpoint counts among what is left. After a failure, parts may have
+   * landed, or may land until another writer is opened: open one and compare.
    */
-  readonly apply: (changes: Changes, index: number, heldDeletes?: number) => Effect.Effect<void, WriterError>
+  readonly apply: (
+    changes: Changes,
+    index: number,
+    left?: Left
+  ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
 }
 
 /**
@@ -153,6 +180,13 @@ export interface Writer {
  */
 const transactionsInFlight = 16
 
+/** What is ready to land: `last` goes with the status, in what concludes the pass, if there is one. */
+interface Prepared extends Omit<Packed, "large"> {
+  readonly refusals: ReadonlyArray<Refusal>
+  readonly land: (batch: Batch) => Effect.Effect<unknown, WriterError>
+  readonly conclude: Effect.Effect<void, WriterError>
+}
+
 /** Whether Consul refused before it wrote anything. */
 const isUntouched = (error: ConsulError): boolean =>
   ["TooLarge", "Denied", "RateLimited", "NoLeader", "NoPathToDatacenter"].includes(error._tag)
@@ -161,14 +195,41 @@ const holds = (entry: Option.Option<KeyValue>, session: string): boolean =>
   Option.exists(entry, (held) => held.session === session)
 
 /**
+ * The lock of whoever has the status. It is waited for until it can be read, which a token may never allow: so that is
+ * said, by the check of the service too. `readable` is done when it could be read.
+ */
+const lockOf = Effect.fnUntraced(function* (
+  lock: string,
+  leader: Pick<Leadership, "report">,
+  readable: Effect.Effect<void>
+) {
+  const consul = yield* ConsulHttp
+  const condition = yield* Condition.make(`the lock ${lock} can be read`)
+  const trouble = `cannot read the lock ${lock}, whose holder wrote the status`
+  return WatchedKey.make(consul, lock, (request) =>
+    request.pipe(
+      Effect.tapBoth({
+        onFailure: ({ message }) => leader.report({ status: "warning", output: `${trouble}: ${message}` }),
+        onSuccess: () => readable
+      }),
+      Condition.watch(condition, trouble)
+    )
+  )
+})
+
+/**
  * Waits until the status key is free again.
  *
  * @since 0.2.0
  * @category waiting
  */
-export const whileInUse = Effect.fn("Writer.whileInUse")(function* ({ lock, session }: StatusInUse) {
-  const consul = yield* ConsulHttp
-  yield* WatchedKey.make(consul, lock).when((entry) => !holds(entry, session))
+export const whileInUse = Effect.fn("Writer.whileInUse")(function* (
+  error: StatusInUse,
+  leader: Pick<Leadership, "report">
+) {
+  const inUse = leader.report({ status: "warning", output: error.message })
+  const lock = yield* lockOf(error.lock, leader, inUse)
+  yield* lock.when((entry) => !holds(entry, error.session))
 })
 
 /** The same source and prefixes: only then does a former checkpoint say something about this replication. */
@@ -179,30 +240,32 @@ const isAbout = (replication: Replication.Replication) => (status: Status) =>
 
 /**
  * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that one holds
- * another lock. `limits` outlives the writer, since it is learned from refusals.
+ * another lock. `limits` outlives the writer, since it is learned from refusals. Its transactions end with its scope.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const open = Effect.fn("Writer.open")(function* (options: {
-  readonly leader: Pick<Leadership, "fence" | "instance">
+  readonly leader: Pick<Leadership, "fence" | "instance" | "report">
   readonly limits: Ref.Ref<Limits>
   readonly replication: Replication.Replication
 }) {
+  const scope = yield* Effect.scope
   const consul = yield* ConsulHttp
   const checkpoint = yield* Checkpoint
   const { leader, limits, replication } = options
   const { fence } = leader
   const lockLost = (reason: string) => new LockLost({ lock: fence.lock, reason })
 
-  const statusOf = (State: Status["State"], LastReplicated: number, HeldDeletes = 0) =>
+  const statusOf = (State: Status["State"], LastReplicated: number, left = nothingLeft) =>
     Effect.map(
       DateTime.now,
       (Time) =>
         new Status({
           LastReplicated,
           State,
-          HeldDeletes,
+          HeldDeletes: left.heldDeletes,
+          RefusedWrites: left.refusedWrites,
           Source: replication.source,
           Prefix: replication.prefix,
           DestinationPrefix: replication.destinationPrefix,
@@ -238,7 +301,9 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   /** Whoever has the status and holds another lock writes on: it is left alone. */
   const giveWay = Effect.fnUntraced(function* (status: Status) {
     const { Instance: instance, Lock: lock = fence.lock, Session: session } = status
-    if (lock === fence.lock || !holds(yield* WatchedKey.make(consul, lock).now, session)) return
+    if (lock === fence.lock) return
+    const held = yield* lockOf(lock, leader, Effect.void)
+    if (!holds(yield* held.now, session)) return
     const route = Replication.route({
       source: status.Source,
       prefix: status.Prefix,
@@ -296,21 +361,60 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       )
     )
 
-  /** Packs what goes behind the fence and the `status`, if one is written, and lands what is too large for a transaction. */
-  const prepare = Effect.fnUntraced(function* (changes: Changes, status: Option.Option<Status>) {
+  /** Answers with those that are refused. */
+  const putAllLarge = (writes: ReadonlyArray<Write>): Effect.Effect<ReadonlyArray<Refusal>, WriterError> =>
+    Effect.map(
+      Effect.forEach(writes, (write) =>
+        Effect.as(putLarge(write), Option.none<Refusal>()).pipe(
+          Effect.catchTag("KeyLocked", "KeyTooLarge", Effect.succeedSome)
+        )
+      ),
+      Arr.getSomes
+    )
+
+  /**
+   * Lands what is too large for a transaction, and packs the rest, which goes behind the fence and the guard, or the
+   * status of a pass that leaves so many values refused, if one is written.
+   */
+  const prepare = Effect.fnUntraced(function* (
+    { deletes, writes }: Changes,
+    statusWith: Option.Option<(refused: number) => Effect.Effect<Status>>,
+    before: ReadonlyArray<Refusal> = []
+  ): Effect.fn.Return<Prepared, WriterError> {
     const index = yield* Ref.get(guard)
     const unmoved = Operation.CheckIndex({ key: checkpoint.key, index })
+    const status = yield* Effect.transposeMapOption(statusWith, (statusWith) => statusWith(before.length))
     const head = Option.match(status, {
       onNone: () => unmoved,
       onSome: (status) => checkpoint.operation(status, index)
     })
     const headBytes = bytesOf([fenceOperation(fence), head])
-    const packed = pack(changes, headBytes, yield* Ref.get(limits))
+    const { large, ...packed } = pack({ deletes, writes }, headBytes, yield* Ref.get(limits))
+    if (large.length > 0) {
+      const isLarge = new Set(large)
+      const refusals = [...before, ...(yield* putAllLarge(large))]
+      // Packed anew, since a status that tells of refused values is longer.
+      return yield* prepare(
+        { deletes, writes: writes.filter((write) => !isLarge.has(write)) },
+        statusWith,
+        refusals
+      )
+    }
     const within = <A>(batch: Batch, transaction: Effect.Effect<A, WriterError>) =>
       Effect.catchTag(transaction, "TooLarge", lowerLimits(batch, headBytes))
-    const land = (batch: Batch) => within(batch, transact(unmoved, batch, { results: false }))
-    yield* Effect.forEach(packed.large, putLarge, { discard: true })
-    return { ...packed, index, land, within }
+    return {
+      ...packed,
+      refusals: before,
+      land: (batch) => within(batch, transact(unmoved, batch, { results: false })),
+      conclude: Option.match(status, {
+        onNone: () => Effect.void,
+        onSome: (status) =>
+          within(packed.last, commit(status, index, packed.last)).pipe(
+            Effect.flatMap((index) => Ref.set(guard, index)),
+            Effect.zipRight(Ref.set(lastReplicated, status.LastReplicated))
+          )
+      })
+    }
   })
 
   const lanes = yield* Effect.makeSemaphore(transactionsInFlight)
@@ -327,25 +431,32 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     Deferred.await(failed)
   ).pipe(Effect.zipRight(unlessFailed))
 
-  // The first that fails fails this writer, and ends those under way with whoever uses it. Whether these landed is not
-  // worth waiting for: the next writer moves the status key before it looks, so that each of them has landed by then or
-  // never will.
-  const send = Effect.fnUntraced(function* (
+  // The first that fails fails this writer, and those under way end with its scope, not with whoever sent them. Whether
+  // these landed is not worth waiting for: the next writer moves the status key before it looks, so that each of them has
+  // landed by then or never will. One that ends in any other way than landing fails the writer too.
+  const send = (
     batches: ReadonlyArray<Batch>,
     land: (batch: Batch) => Effect.Effect<unknown, WriterError>
-  ) {
-    for (const batch of batches) {
-      yield* lanes.take(1)
-      yield* unlessFailed
-      underWay.add(batch)
-      yield* land(batch).pipe(
-        Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
-        Effect.zipRight(Effect.sync(() => underWay.delete(batch))),
-        Effect.zipRight(lanes.release(1)),
-        Effect.fork
-      )
-    }
-  })
+  ): Effect.Effect<void, WriterError> =>
+    Effect.forEach(
+      batches,
+      (batch) =>
+        Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            yield* restore(lanes.take(1))
+            yield* Effect.tapErrorCause(unlessFailed, () => lanes.release(1))
+            underWay.add(batch)
+            yield* land(batch).pipe(
+              restore,
+              Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
+              Effect.ensuring(Effect.sync(() => underWay.delete(batch))),
+              Effect.ensuring(lanes.release(1)),
+              Effect.forkIn(scope)
+            )
+          })
+        ),
+      { discard: true }
+    )
 
   const isUnderWay = (writes: ReadonlyArray<Write>): boolean => {
     const keys = new Set<string>()
@@ -356,23 +467,30 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes) {
     // Two writes of one key must not overtake each other.
     if (isUnderWay(writes)) yield* settled
-    const { land, last, writes: batches } = yield* prepare({ writes, deletes: [] }, Option.none())
+    const { land, last, refusals, writes: batches } = yield* prepare({ writes, deletes: [] }, Option.none())
     yield* send(last.length === 0 ? batches : [...batches, last], land)
+    return refusals
   })
 
-  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (changes, replicated, heldDeletes = 0) {
-    const status =
-      heldDeletes === 0
-        ? yield* statusOf("in-sync", replicated)
-        : yield* statusOf("deletes-held", yield* Ref.get(lastReplicated), heldDeletes)
+  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (
+    changes,
+    replicated,
+    { heldDeletes, refusedWrites } = nothingLeft
+  ) {
+    const before = yield* Ref.get(lastReplicated)
+    const statusWith = (refused: number) => {
+      const left: Left = { heldDeletes, refusedWrites: refusedWrites + refused }
+      if (left.refusedWrites > 0) return statusOf("writes-refused", before, left)
+      return heldDeletes > 0 ? statusOf("deletes-held", before, left) : statusOf("in-sync", replicated)
+    }
     yield* settled
-    const { deletes, index, land, last, within, writes } = yield* prepare(changes, Option.some(status))
+    const { conclude, deletes, land, refusals, writes } = yield* prepare(changes, Option.some(statusWith))
     yield* send(writes, land)
     yield* settled
     yield* send(deletes, land)
     yield* settled
-    yield* Ref.set(guard, yield* within(last, commit(status, index, last)))
-    yield* Ref.set(lastReplicated, status.LastReplicated)
+    yield* conclude
+    return refusals
   })
 
   return { apply, stage } satisfies Writer

@@ -16,8 +16,9 @@ const status = fc
     Source: fc.constantFrom("nyc1", "ams2"),
     Prefix: text,
     DestinationPrefix: text,
-    State: fc.constantFrom("comparing" as const, "in-sync" as const, "deletes-held" as const),
+    State: fc.constantFrom(...Status.fields.State.literals),
     HeldDeletes: fc.nat(),
+    RefusedWrites: fc.nat(),
     Instance: text,
     Session: fc.uuid(),
     Lock: fc.option(
@@ -76,6 +77,7 @@ describe("Checkpoint", () => {
         DestinationPrefix: "copy/",
         State: "deletes-held",
         HeldDeletes: 3,
+        RefusedWrites: 0,
         Instance: "consul-replicate-0a1b2c3d",
         Session: "5f4ce0cd-9cd9-4a9e-a0d6-3f1a8a3c8f0e",
         Lock: "service/copy/leader",

@@ -1,9 +1,17 @@
+import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { Replicator } from "../src/Replicator.js"
+import * as Layer from "effect/Layer"
+import * as Checkpoint from "../src/Checkpoint.js"
+import * as ConsulHttp from "../src/ConsulHttp.js"
+import * as LeaderLock from "../src/LeaderLock.js"
+import * as Replicator from "../src/Replicator.js"
 import { SimConsul } from "../src/testing/index.js"
+import * as OrderedMap from "../src/testing/internal/OrderedMap.js"
+import * as Watcher from "../src/Watcher.js"
+import * as Logs from "./support/Logs.js"
 import * as Network from "./support/Network.js"
 import * as Time from "./support/Time.js"
 import * as World from "./support/World.js"
@@ -11,7 +19,7 @@ import * as World from "./support/World.js"
 const { destination, lock, source, status } = World
 
 const replicate = (instance: World.Instance) =>
-  Effect.forkScoped(instance.run(Effect.flatMap(Replicator, ({ run }) => run)))
+  Effect.forkScoped(instance.run(Effect.flatMap(Replicator.Replicator, ({ run }) => run)))
 
 const put = (datacenter: string, key: string, value: string) =>
   Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(datacenter, key, value))
@@ -25,6 +33,15 @@ const converged = (prefix = "global/") =>
 const committed = Effect.map(World.entry(destination, status), (entry) =>
   entry === undefined ? {} : (JSON.parse(new TextDecoder().decode(entry.value)) as Record<string, unknown>)
 )
+
+/** The checks of the services, as Consul shows them. */
+const checks = Effect.gen(function* () {
+  const sim = yield* SimConsul.SimConsul
+  const { checks } = yield* sim.state(destination)
+  return OrderedMap.values(checks).flatMap(({ output, serviceId, status }) =>
+    serviceId === "" ? [] : [{ status, output }]
+  )
+})
 
 /** Bodies of the transactions that an instance sent. */
 const transactions = (instance: World.Instance) =>
@@ -150,6 +167,37 @@ describe("Replicator", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
+  it.scoped("the keys of the services it was given are its own, whatever those of the replication are", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const logs = Logs.make()
+      const services = Replicator.layer(World.replication).pipe(
+        Layer.provide([
+          LeaderLock.layer({ lock: "global/lock", service: "copy" }),
+          Watcher.layer,
+          Checkpoint.layer("global/status")
+        ]),
+        Layer.provide(ConsulHttp.layer({ address: World.address })),
+        Layer.provide(Layer.succeed(HttpClient.HttpClient, sim.httpClient))
+      )
+      yield* put(source, "global/a", "1")
+      yield* put(source, "global/lock", "the source's own")
+      yield* Effect.flatMap(Replicator.Replicator, ({ run }) => run).pipe(
+        Effect.provide(services),
+        logs.capture,
+        Effect.forkScoped
+      )
+      yield* Time.pass("1 minute")
+      expect(Object.keys(yield* World.contents(destination, "global/"))).toEqual([
+        "global/a",
+        "global/lock",
+        "global/status"
+      ])
+      expect(logs.lines.filter((line) => line.includes("leading"))).toHaveLength(1)
+      expect(logs.lines.filter((line) => line.startsWith("WARN"))).toEqual([])
+    }).pipe(Effect.provide(World.layer))
+  )
+
   it.scoped("the agent's own datacenter is refused where prefixes overlap, before anything is written", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
@@ -160,7 +208,7 @@ describe("Replicator", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("errors on writing are said once, and replication goes on after them", () =>
+  it.scoped("errors on writing are said once and by the check, and replication goes on after them", () =>
     Effect.gen(function* () {
       yield* put(source, "global/a", "1")
       const instance = yield* World.instance()
@@ -172,10 +220,41 @@ describe("Replicator", () => {
       yield* put(source, "global/a", "2")
       yield* Time.pass("20 seconds")
       expect(instance.logs.filter((line) => line.includes("replication is held up"))).toHaveLength(1)
+      expect(yield* checks).toEqual([
+        {
+          status: "warning",
+          output: expect.stringMatching(/^replication is held up: .*no space left on device/)
+        }
+      ])
       yield* instance.network.heal
       yield* Time.until(converged())
+      yield* Time.pass("2 seconds")
+      expect(yield* checks).toMatchObject([{ status: "passing" }])
       expect(instance.logs.some((line) => line.includes("replication goes on"))).toBe(true)
       expect(instance.logs.filter((line) => line.includes("leading"))).toHaveLength(1)
+    }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped("while they last, writing is tried every few seconds, and no more often at times", () =>
+    Effect.gen(function* () {
+      yield* put(source, "global/a", "1")
+      const instance = yield* World.instance()
+      yield* replicate(instance)
+      yield* Time.until(converged())
+      yield* instance.network.disturb((sent, pass) =>
+        sent.target.startsWith("/v1/txn") ? Network.answer(500, "no space left on device")(sent, pass) : pass
+      )
+      yield* put(source, "global/a", "2")
+      yield* Time.pass("1 minute")
+      const before = transactions(instance).length
+      yield* Time.pass("2 minutes")
+      expect(transactions(instance).length - before).toBeLessThan(29)
+      yield* instance.network.heal
+      yield* Time.until(converged())
+      // And at once again after it has gone well.
+      yield* instance.network.disturb(Network.on("PUT /v1/txn", Network.once(Network.refused)))
+      yield* put(source, "global/a", "3")
+      expect(yield* Time.until(converged())).toBeLessThan(1_000)
     }).pipe(Effect.provide(World.layer))
   )
 

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import type { Status } from "../src/Checkpoint.js"
 import { ConsulHttp } from "../src/ConsulHttp.js"
@@ -164,6 +166,51 @@ describe.concurrent("Writer", () => {
         }).pipe(Effect.provide(World.layer))
     )
 
+    it.scoped("land though the fiber that staged them has ended", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(Network.on(transactions, (_, pass) => Effect.delay(pass, "50 millis")))
+        yield* Effect.timeout(writer.stage(writes(500)), "1 minute")
+        const applying = yield* Effect.fork(writer.apply(one("1"), 7))
+        yield* TestClock.adjust("10 seconds")
+        expect(Option.map(yield* Fiber.poll(applying), Exit.isSuccess)).toEqual(Option.some(true))
+        expect(Object.keys(yield* stored)).toHaveLength(501)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("that were not sent since staging was broken off do not keep the others from landing", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(Network.on(transactions, (_, pass) => Effect.delay(pass, "50 millis")))
+        const staging = yield* Effect.fork(Effect.timeoutOption(writer.stage(writes(62 * 20)), "10 millis"))
+        yield* TestClock.adjust("10 millis")
+        expect(yield* Fiber.join(staging)).toEqual(Option.none())
+        const applying = yield* Effect.fork(writer.apply(one("1"), 7))
+        yield* TestClock.adjust("10 seconds")
+        expect(Option.map(yield* Fiber.poll(applying), Exit.isSuccess)).toEqual(Option.some(true))
+        expect(Object.keys(yield* stored)).toHaveLength(62 * 16 + 1)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("end with the scope of their writer, of which nobody waits for more then", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const scope = yield* Scope.make()
+        const writer = yield* Scope.extend(leader.open, scope)
+        yield* leader.network.disturb(Network.on(transactions, Network.silent))
+        yield* writer.stage(writes(500))
+        yield* Scope.close(scope, Exit.void)
+        yield* leader.network.heal
+        for (const use of [writer.apply(one("1"), 7), writer.stage(writes(1))]) {
+          const exit = yield* Effect.exit(Effect.fork(use).pipe(Effect.flatMap(Fiber.join)))
+          expect(Exit.isInterrupted(exit)).toBe(true)
+        }
+        expect(yield* stored).toEqual({})
+      }).pipe(Effect.provide(World.layer))
+    )
+
     it.scoped("what fits one lands as one, with the checkpoint", () =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
@@ -202,6 +249,7 @@ describe.concurrent("Writer", () => {
           Prefix: "global/",
           DestinationPrefix: "global/",
           HeldDeletes: 0,
+          RefusedWrites: 0,
           Instance: leader.leader.instance,
           Session: leader.leader.fence.session,
           Lock: World.lock,
@@ -218,10 +266,10 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const writer = yield* leader.open
         yield* writer.apply(one("1"), 12)
-        yield* writer.apply(one("2"), 13, 40)
+        yield* writer.apply(one("2"), 13, { ...Writer.nothingLeft, heldDeletes: 40 })
         const held = { State: "deletes-held", LastReplicated: 12, HeldDeletes: 40 }
         expect(yield* storedStatus).toMatchObject(held)
-        yield* writer.apply(one("3"), 14, 41)
+        yield* writer.apply(one("3"), 14, { ...Writer.nothingLeft, heldDeletes: 41 })
         expect(yield* storedStatus).toMatchObject({ ...held, HeldDeletes: 41 })
         yield* writer.apply(one("4"), 15)
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 15, HeldDeletes: 0 })
@@ -373,7 +421,7 @@ describe.concurrent("Writer", () => {
         expect(transactionsOf(next)).toEqual([])
         expect(yield* sim.sessions(World.destination)).toHaveLength(2)
         if (error._tag !== "StatusInUse") return expect.unreachable()
-        const waiting = yield* Effect.fork(next.run(Writer.whileInUse(error)))
+        const waiting = yield* Effect.fork(next.run(Writer.whileInUse(error, next.leader)))
         yield* TestClock.adjust("10 seconds")
         expect(yield* Fiber.poll(waiting)).toEqual(Option.none())
         yield* sim.remove(World.destination, "other/leader")
@@ -491,7 +539,6 @@ describe.concurrent("Writer", () => {
     )
 
     it.scoped.each([
-      ["KeyTooLarge", 413],
       ["Denied", 403],
       ["RateLimited", 429]
     ] as const)("that Consul refuses untouched do not: %s", ([tag, status]) =>
@@ -514,7 +561,35 @@ describe.concurrent("Writer", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("wait while another session holds their key, and name it", () =>
+    it.scoped(
+      "that Consul refuses as too large are named, and all the rest lands with a checkpoint that knows",
+      () =>
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          const writer = yield* leader.open
+          yield* writer.apply(one("1"), 4)
+          yield* leader.network.disturb(Network.on(/large\?.*acquire=/, Network.answer(413, "no")))
+          const most = { key: "global/most", value: largeValue, flags: 0n }
+          const all = { writes: [...large.writes, most, ...writes(150)], deletes: ["global/a"] }
+          const staged = yield* writer.stage(all.writes)
+          const refusals = yield* writer.apply(all, 5, { heldDeletes: 2, refusedWrites: 3 })
+          for (const refusal of [staged, refusals]) {
+            expect(refusal).toMatchObject([{ _tag: "KeyTooLarge", key: "global/large", reason: "no" }])
+          }
+          expect(Object.keys(yield* stored)).toHaveLength(151)
+          expect(yield* storedStatus).toMatchObject({
+            State: "writes-refused",
+            LastReplicated: 4,
+            HeldDeletes: 2,
+            RefusedWrites: 4
+          })
+          yield* leader.network.heal
+          expect(yield* writer.apply(large, 6)).toEqual([])
+          expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 6, RefusedWrites: 0 })
+        }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("are left out while another session holds their key, and named", () =>
       Effect.gen(function* () {
         const leader = yield* leading()
         const { kv, session } = yield* ConsulOf(leader)
@@ -526,11 +601,11 @@ describe.concurrent("Writer", () => {
         })
         yield* kv.put({ key: "global/large", value: "" }, { acquire: other })
         const writer = yield* leader.open
-        const error = yield* failureOf(writer.apply(large, 5))
-        expect(error).toMatchObject({ _tag: "KeyLocked", key: "global/large" })
-        expect(error.message).toContain('"global/large" is locked by another session')
+        const [refusal] = yield* writer.apply(large, 5)
+        expect(refusal).toMatchObject({ _tag: "KeyLocked", key: "global/large" })
+        expect(refusal?.message).toContain('"global/large" is locked by another session')
         yield* session.destroy(other)
-        yield* writer.apply(large, 5)
+        expect(yield* writer.apply(large, 5)).toEqual([])
       }).pipe(Effect.provide(World.layer))
     )
 

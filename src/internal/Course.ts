@@ -16,12 +16,15 @@ import { Confirmed } from "./Confirmed.js"
 import type * as Doubt from "./Doubt.js"
 import type { Notices } from "./Notices.js"
 import { Pass } from "./Pass.js"
+import * as Refused from "./Refused.js"
 import * as Verdict from "./Verdict.js"
 
 /** What is known when a pass begins. Its `contents` and what is `confirmed` change with the pass, and are not copied. */
 export interface Known extends Doubt.Known {
   /** Index of the source up to which everything has landed; none before the first comparison is complete. */
   readonly index: Option.Option<number>
+  /** What the destination did not take: it holds something else there, and is given that no more with each pass. */
+  readonly refused: Refused.Refused
   /** What the comparison that began with this leadership has done so far. */
   readonly comparison: Comparison
 }
@@ -67,6 +70,7 @@ export const uncompared = (contents: Contents, since: number): Known => ({
   ...Verdict.none,
   deleted: 0,
   confirmed: new Confirmed(),
+  refused: Refused.none,
   comparison: {
     since,
     held: contents.size,
@@ -119,14 +123,20 @@ const counting = (known: Known, more: Partial<Diff.Drift>): Known => {
     : known
 }
 
-/** Takes what the source holds into the contents, and into the pass. */
-const write = (known: Known, pass: Pass, writes: Diff.Difference["writes"]): Known => {
+/** Takes what the source holds in a range (as it is here) into the contents and into the pass, but for what was refused. */
+const write = (
+  known: Known,
+  pass: Pass,
+  range: KeyRange.KeyRange,
+  found: Diff.Difference["writes"]
+): Known => {
+  const { refused, writes } = Refused.sift(known.refused, range, found)
   let missing = 0
   for (const write of writes) {
     if (known.contents.set(write.key, write.print)) missing += 1
     pass.write(write)
   }
-  return counting(known, { changed: writes.length - missing, missing })
+  return counting({ ...known, refused }, { changed: writes.length - missing, missing })
 }
 
 /** Takes keys that the source has not out of the contents, and into the pass. */
@@ -137,7 +147,7 @@ const remove = (known: Known, pass: Pass, keys: Iterable<string>): Known => {
     pass.delete(key)
     deleted += 1
   }
-  return { ...known, deleted }
+  return { ...known, deleted, refused: Refused.without(known.refused, keys) }
 }
 
 /** Keys are read one by one up to so many; of more, everything is read. */
@@ -217,7 +227,7 @@ export const make = Effect.fnUntraced(function* (
       again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)
     for (const range of ranges) {
       const { difference } = yield* doubt.confirm(written, KeyRange.original(mapping, range))
-      written = write(written, pass, difference.writes)
+      written = write(written, pass, range, difference.writes)
       for (const key of difference.missing) gone.add(key)
     }
     const counted = counting(written, { extra: gone.size })
@@ -254,7 +264,7 @@ export const make = Effect.fnUntraced(function* (
     const { pass } = course
     const { entries, index, of, range } = snapshot
     const { missing, writes } = difference
-    const written = write(course.known, pass, writes)
+    const written = write(course.known, pass, KeyRange.rename(mapping, range), writes)
     pass.reach(index)
     const { comparison } = written
     const known: Known = {

@@ -10,6 +10,7 @@ import type { Drift } from "../Diff.js"
 import { ProgressReporter } from "../Progress.js"
 import { type Replication, route } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
+import type { Refusal } from "../Writer.js"
 
 export interface Notices {
   /** Oddities of the source, each key said once, and no more of one kind than a person would read. */
@@ -31,7 +32,7 @@ export interface Notices {
     readonly duration: Duration.Duration
     /** What a comparison of both sides in full found, which ends with this pass. */
     readonly found: Option.Option<Drift>
-    /** The destination equals the source now, and did not before. */
+    /** Nothing is left to do now, as there was before. */
     readonly inSync: boolean
   }) => Effect.Effect<void>
   /** Nothing is said of none. */
@@ -45,6 +46,11 @@ export const holding = (replication: Replication, held: number, of: number): str
   `${replication.source} does not have them, or not for this token; if that is meant, delete them yourself, or restart all instances with ` +
   `-max-deletes=${held}`
 
+/** For the log and for the service's check. */
+export const refused = (refusals: ReadonlyArray<Refusal>): string =>
+  `${count(refusals.length, "value")} did not land, all else does: ${some(refusals.map(({ message }) => message))}; ` +
+  "tried again when the source has another, and every minute"
+
 /** When a consistent read found so many keys that another had not. */
 export const wrong = ({ source }: Replication, keys: number): string =>
   `${source} answered without ${count(keys, "key")} that a consistent read then found: they stay`
@@ -54,11 +60,12 @@ const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" :
 const counts = ({ changed, extra, missing }: Drift): string =>
   `${changed} changed, ${missing} missing, ${extra} extra`
 
+/** As many as a person would read. */
+const some = (texts: ReadonlyArray<string>): string =>
+  texts.slice(0, 3).join(", ") + (texts.length > 3 ? ", …" : "")
+
 const named = (keys: ReadonlyArray<string>): string =>
-  `${count(keys.length, "key")} at the source (${keys
-    .slice(0, 3)
-    .map((key) => JSON.stringify(key))
-    .join(", ")}${keys.length > 3 ? ", …" : ""})`
+  `${count(keys.length, "key")} at the source (${some(keys.map((key) => JSON.stringify(key)))})`
 
 /** A source whose locks have new names each time would have no end of them. */
 const mostOddities = 1_000

@@ -3,7 +3,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as ConsulError from "../../src/ConsulError.js"
 import * as Condition from "../../src/internal/Condition.js"
+import { CheckpointMoved } from "../../src/Writer.js"
 import * as Logs from "../support/Logs.js"
 
 class Away extends Data.TaggedError("Away")<{ readonly message: string }> {}
@@ -45,6 +47,76 @@ describe("Condition", () => {
       }).pipe(logs.capture)
     })
   )
+
+  it.effect("two that take turns are each said once, and anew after all was fine", () =>
+    Effect.gen(function* () {
+      const logs = Logs.make()
+      yield* Effect.gen(function* () {
+        const condition = yield* Condition.make("it answers again")
+        const turns = Effect.repeatN(
+          Effect.zipRight(condition.trouble("a", "a"), condition.trouble("b", "b")),
+          9
+        )
+        yield* turns
+        yield* condition.fine
+        yield* turns
+        expect(logs.lines).toEqual(["WARN a", "WARN b", "INFO it answers again", "WARN a", "WARN b"])
+      }).pipe(logs.capture)
+    })
+  )
+
+  it.effect("one whose kind is always another is not said without end", () =>
+    Effect.gen(function* () {
+      const logs = Logs.make()
+      yield* Effect.gen(function* () {
+        const condition = yield* Condition.make("it answers again")
+        for (let i = 0; i < 1_000; i++) yield* condition.trouble(`kind ${i}`, `trouble ${i}`)
+        yield* condition.fine
+        expect(logs.lines).toHaveLength(21)
+      }).pipe(logs.capture)
+    })
+  )
+
+  const request = "GET /v1/kv/a"
+
+  it("what failed for another cause is of another kind", () => {
+    const kinds = [
+      new ConsulError.Denied({ request, reason: 'token lacks permission "key:write" on "a"' }),
+      new ConsulError.Denied({ request, reason: 'token lacks permission "key:write" on "b"' }),
+      new ConsulError.Denied({ request, reason: "Permission denied" }),
+      new ConsulError.Denied({ request: "PUT /v1/txn", reason: "Permission denied" }),
+      new ConsulError.Rejected({ request, status: 500, reason: "no space left on device" }),
+      new ConsulError.Rejected({ request, status: 500, reason: "rpc error making call: EOF" }),
+      new ConsulError.NoLeader({ request }),
+      new CheckpointMoved({ key: "status-1" }),
+      new CheckpointMoved({ key: "status-2" })
+    ].map(Condition.kindOf)
+    expect(new Set(kinds).size).toBe(kinds.length)
+  })
+
+  it("what failed for the same cause is of the same kind, whatever words vary with the attempt", () => {
+    const rejected = (reason: string) => new ConsulError.Rejected({ request, status: 500, reason })
+    for (const [one, other] of [
+      [
+        rejected("rpc error: dial tcp 10.0.0.1:41234->10.0.0.2:8300: connection refused"),
+        rejected("rpc error: dial tcp 10.0.0.1:41236->10.0.0.3:8300: connection refused")
+      ],
+      [
+        rejected('invalid session "adf4238a-882b-9ddc-4a9d-5b6758e4159e" after 1.5s'),
+        rejected('invalid session "5f4ce0cd-9cd9-4a9e-a0d6-3f1a8a3c8f0e" after 20ms')
+      ],
+      [
+        new ConsulError.Denied({ request: "GET /v1/kv/a?index=7", reason: "Permission denied" }),
+        new ConsulError.Denied({ request: "GET /v1/kv/b?index=9", reason: "Permission denied" })
+      ],
+      [
+        new ConsulError.Unreachable({ request, address: "a", reason: "connection refused" }),
+        new ConsulError.Unreachable({ request: "PUT /v1/txn", address: "a", reason: "no answer in time" })
+      ]
+    ] as const) {
+      expect(Condition.kindOf(one)).toBe(Condition.kindOf(other))
+    }
+  })
 
   it.effect("what is watched keeps its answer and its failure", () =>
     Effect.gen(function* () {

@@ -2,6 +2,7 @@ import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
 import * as World from "../support/World.js"
 
@@ -41,6 +42,38 @@ describe("two replications that were given one status key", () => {
       expect(said(second, "replication goes on")).toHaveLength(1)
       yield* Effect.sleep("5 seconds")
       expect(Object.values(yield* World.services(destination))).toEqual(["passing"])
+    }))
+
+  const denied = Network.on(`GET /v1/kv/${World.lock}`, Network.answer(403, "Permission denied"))
+
+  const cannotRead = /^WARN cannot read the lock service\/consul-replicate\/leader, .*: Consul denied access/
+
+  /** The check of the second, while that of the first passes. */
+  const checks = Effect.map(World.services(destination), (all) => Object.values<string>(all).sort())
+
+  it("the second says that it may not read the lock of the first, and goes on when it may", () =>
+    Effect.gen(function* () {
+      const first = yield* synced(3)
+      yield* put(source, "other/key")
+      const second = yield* World.instance(other)
+      yield* second.network.disturb(denied)
+      yield* replicate(second)
+      yield* Effect.sleep("10 minutes")
+      expect(said(second, "WARN")).toEqual([expect.stringMatching(cannotRead)])
+      expect(yield* checks).toEqual(["passing", "warning"])
+      yield* second.network.heal
+      yield* until(Effect.sync(() => said(second, "held up").length === 1))
+      yield* Effect.sleep("1 minute")
+      // Nor may it while it waits.
+      yield* second.network.disturb(denied)
+      yield* Effect.sleep("10 minutes")
+      expect(said(second, "WARN cannot read")).toHaveLength(2)
+      expect(yield* checks).toEqual(["passing", "warning"])
+      yield* second.network.heal
+      yield* Fiber.interrupt(first.fiber)
+      yield* until(hasOther)
+      yield* Effect.sleep("5 seconds")
+      expect(yield* checks).toEqual(["passing"])
     }))
 
   it("an instance whose lock was renamed waits for the last of the others, and does not advise another status", () =>

@@ -1,0 +1,183 @@
+import { describe, expect } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import { ConsulHttp } from "../../src/ConsulHttp.js"
+import { Replicator } from "../../src/Replicator.js"
+import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../support/Network.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { converged, holds, inSync, it, keys, named, put, remove, replicate, said } = Replicating
+const { sent, stored, synced, until } = Replicating
+const { destination, source } = World
+
+/** More than fits a transaction in base64. */
+const putLarge = (key: string, letter = "a") =>
+  Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, key, letter.repeat(450_000)))
+
+/** A destination that takes no value of these keys. */
+const refusing = (instance: World.Instance, ...keys: ReadonlyArray<string>) =>
+  instance.network.disturb((sent, pass) =>
+    keys.some((key) => `${sent.method} ${sent.target}`.startsWith(`PUT /v1/kv/${key}?`))
+      ? Network.answer(413, "Value exceeds 65536 byte limit")(sent, pass)
+      : pass
+  )
+
+const refused = Effect.map(stored, ({ State }) => State === "writes-refused")
+
+/** What Consul shows of the service's check. */
+const checks = Effect.map(World.services(destination), Object.values<string>)
+
+const warnings = (instance: World.Instance) => said(instance, "WARN")
+
+/** Reads of either side in full. */
+const comparisons = (instance: World.Instance) =>
+  sent(instance, /^GET \/v1\/kv\/global\/\?recurse=&consistent/)
+
+describe("a value that the destination refuses", () => {
+  it("stands out alone: all else is replicated, the warning is one, and the checkpoint does not claim it", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      const { LastReplicated } = yield* stored
+      yield* refusing(instance, "global/large")
+      yield* putLarge("global/large")
+      yield* until(refused)
+      const before = comparisons(instance)
+      yield* put(source, "global/new")
+      yield* remove(source, "global/0")
+      yield* until(holds(destination, "global/new"))
+      yield* Effect.sleep("10 minutes")
+      expect(yield* keys(destination)).toEqual(["global/1", "global/2", "global/new"])
+      expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1, LastReplicated })
+      expect(warnings(instance)).toEqual([
+        'WARN 1 value did not land, all else does: the value of "global/large" is too large for the destination, see ' +
+          "its limits.txn_max_req_len and limits.kv_max_value_size: Value exceeds 65536 byte limit; tried again when " +
+          "the source has another, and every minute"
+      ])
+      expect(yield* checks).toEqual(["warning"])
+      // It is tried from time to time, and neither side is compared for it, but the destination after ten minutes.
+      expect(sent(instance, "PUT /v1/kv/global/large")).toBeGreaterThan(8)
+      expect(sent(instance, "PUT /v1/kv/global/large")).toBeLessThan(13)
+      expect(comparisons(instance) - before).toBeLessThanOrEqual(1)
+      expect(said(instance, "drift")).toEqual([])
+      expect(said(instance, "replicated")).toHaveLength(2)
+    }))
+
+  it("lands as soon as it is taken, and that is said", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const instance = yield* synced(3)
+      yield* refusing(instance, "global/large")
+      yield* putLarge("global/large")
+      yield* until(refused)
+      yield* instance.network.heal
+      yield* until(converged)
+      yield* until(inSync)
+      const { index: LastReplicated } = yield* sim.state(source)
+      expect(yield* stored).toMatchObject({ RefusedWrites: 0, LastReplicated })
+      expect(said(instance, "no values are refused any more")).toHaveLength(1)
+      yield* Effect.sleep("2 seconds")
+      expect(yield* checks).toEqual(["passing"])
+    }))
+
+  it("is tried at once when the source has another, not when others change", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      yield* refusing(instance, "global/large")
+      yield* putLarge("global/large")
+      yield* until(refused)
+      yield* put(source, "global/new")
+      yield* until(holds(destination, "global/new"))
+      expect(sent(instance, "PUT /v1/kv/global/large")).toBe(1)
+      yield* put(source, "global/large")
+      expect(yield* until(converged)).toBeLessThanOrEqual(1_000)
+      expect(yield* stored).toMatchObject({ State: "in-sync" })
+    }))
+
+  it("is forgotten when the source has it no more", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      yield* refusing(instance, "global/0", "global/large")
+      yield* putLarge("global/0")
+      yield* putLarge("global/large")
+      yield* until(Effect.map(stored, ({ RefusedWrites }) => RefusedWrites === 2))
+      yield* remove(source, "global/0", "global/large")
+      yield* until(inSync)
+      expect(yield* keys(destination)).toEqual(["global/1", "global/2"])
+    }))
+
+  it("does not keep another from being named", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      yield* refusing(instance, "global/large-1", "global/large-2")
+      yield* putLarge("global/large-1")
+      yield* until(refused)
+      yield* putLarge("global/large-2")
+      yield* Effect.sleep("10 minutes")
+      expect(warnings(instance)).toEqual([
+        expect.stringMatching(/^WARN 1 value .*global\/large-1/),
+        expect.stringMatching(/^WARN 2 values .*global\/large-1.*global\/large-2/)
+      ])
+      expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 2 })
+    }))
+
+  for (const shardKeys of [3, 100]) {
+    it(`does not hold up a first comparison, of ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        yield* put(source, ...named(20))
+        yield* putLarge("global/large")
+        const instance = yield* World.instance({ shardKeys })
+        yield* refusing(instance, "global/large")
+        yield* replicate(instance)
+        yield* until(refused)
+        expect(yield* keys(destination)).toEqual(named(20).sort())
+        expect(yield* stored).toMatchObject({ RefusedWrites: 1, LastReplicated: 0 })
+        expect(said(instance, "in sync")).toEqual([])
+        yield* instance.network.heal
+        yield* until(inSync)
+        expect(yield* converged).toBe(true)
+        expect(said(instance, "in sync")).toHaveLength(1)
+      }))
+  }
+
+  it("since another session holds its key lands when that is free", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      const { kv, session } = yield* instance.run(ConsulHttp)
+      const other = yield* Effect.orDie(
+        session.create({ name: "other", checks: ["serfHealth"], behavior: "release", lockDelay: 0 })
+      )
+      yield* Effect.orDie(kv.put({ key: "global/0", value: "" }, { acquire: other }))
+      yield* putLarge("global/0")
+      yield* put(source, "global/new")
+      yield* until(holds(destination, "global/new"))
+      yield* Effect.sleep("10 minutes")
+      expect(warnings(instance)).toEqual([
+        expect.stringContaining('"global/0" is locked by another session at the destination')
+      ])
+      expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
+      yield* Effect.orDie(session.destroy(other))
+      yield* until(converged)
+      yield* until(inSync)
+    }))
+
+  it("is waited for once everything else has landed, where it is replicated once", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3))
+      yield* putLarge("global/large")
+      const instance = yield* World.instance()
+      yield* refusing(instance, "global/large")
+      const fiber = yield* Effect.forkScoped(
+        instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
+      )
+      yield* Effect.sleep("10 minutes")
+      expect(yield* keys(destination)).toEqual(named(3))
+      expect(Option.isNone(yield* Fiber.poll(fiber))).toBe(true)
+      yield* instance.network.heal
+      yield* Effect.sleep("2 minutes")
+      expect(yield* Fiber.join(fiber)).toEqual(new Set())
+      expect(yield* converged).toBe(true)
+    }))
+})
