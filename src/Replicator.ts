@@ -4,11 +4,13 @@
  * @since 0.1.0
  */
 import type * as Arr from "effect/Array"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -37,15 +39,15 @@ export class Replicator extends Context.Tag("consul-replicate/Replicator")<
     readonly run: Effect.Effect<never, Replication.InvalidReplication>
     /**
      * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Waits and fails as
-     * `run` does; and it waits until the destination takes the values that it refuses. Answers with the keys whose
-     * deletion the limit holds back.
+     * `run` does. Answers with the keys of the destination that are not as they should be: whose deletion the limit
+     * holds back, and whose values the destination refuses.
      */
     readonly runOnce: Effect.Effect<ReadonlySet<string>, Replication.InvalidReplication>
   }
 >() {}
 
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
-  const { reconcile } = replication
+  const { reconcile, source } = replication
   const consul = yield* ConsulHttp
   const leaderLock = yield* LeaderLock.LeaderLock
   const watcher = yield* Watcher.Watcher
@@ -55,6 +57,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const pace = yield* Schedule.driver(Schedules.compareAgain)
 
   const news = watcher.news(Replication.watched(replication))
+
+  const silent: LeaderLock.Health = {
+    status: "warning",
+    output: `nothing has been heard of the source ${source} for ${Duration.format(Schedules.silenceLimit)} or longer`
+  }
 
   /** What has landed of a comparison says nothing about its end. */
   const landed = ({ index }: Replica.Replica) =>
@@ -67,14 +74,24 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const follow = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
     // One thing at a time: whoever updates the replica is the only one to write.
     const replica = yield* SynchronizedRef.make(Option.none<Replica.Replica>())
+    const heard = yield* Ref.make(yield* Clock.currentTimeMillis)
     const catchUp = (news: Arr.NonEmptyReadonlyArray<Watcher.News>) =>
       SynchronizedRef.updateEffect(replica, (known) =>
         Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
           Effect.flatMap((replica) => passes.catchUp(replica, news)),
           Effect.tap(landed),
+          Effect.tap(Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(heard, now))),
           Effect.asSome
         )
       )
+    // The next news are followed by a report of their own.
+    const listen = SynchronizedRef.updateEffect(replica, (known) =>
+      Effect.gen(function* () {
+        const silence = (yield* Clock.currentTimeMillis) - (yield* Ref.get(heard))
+        if (silence >= Duration.toMillis(Schedules.silenceLimit)) yield* leader.report(silent)
+        return known
+      })
+    )
     const meanwhile = (pass: Replica.Passes["reconcile" | "tryRefused"]) =>
       SynchronizedRef.updateEffect(
         replica,
@@ -88,11 +105,15 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       ? Effect.void
       : Effect.schedule(meanwhile(passes.reconcile), Schedule.spaced(reconcile))
     const trying = Effect.schedule(meanwhile(passes.tryRefused), Schedule.spaced(Schedules.refusedInterval))
-    yield* Effect.all([following, reconciling, trying], { concurrency: "unbounded", discard: true })
+    const listening = Effect.schedule(listen, Schedule.spaced(Schedules.silenceLimit))
+    yield* Effect.all([following, reconciling, trying, listening], {
+      concurrency: "unbounded",
+      discard: true
+    })
     return yield* Effect.never
   })
 
-  /** Compares both sides in full, once, and waits for what is refused. */
+  /** Compares both sides in full, once. */
   const compareOnce = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
     const compared = yield* news.pipe(
       Stream.runFoldWhileEffect(
@@ -106,12 +127,10 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
           )
       )
     )
-    if (Option.isNone(compared)) return new Set<string>()
-    const { held } = yield* Effect.iterate(compared.value, {
-      while: ({ refused }) => refused.size > 0,
-      body: (replica) => Effect.delay(passes.tryRefused(replica), Schedules.refusedInterval)
+    return Option.match(compared, {
+      onNone: () => new Set<string>(),
+      onSome: ({ held, refused }) => new Set([...held, ...refused.keys()])
     })
-    return held
   })
 
   /** Says so; and what is in use is not tried again before it is free, however long that takes. */

@@ -51,6 +51,15 @@ export const compareAgain = reconnect
 export const lookAgain = standAgain
 
 /**
+ * How long nothing need be heard of a source before the check of the service warns. Where nothing changes, the watch says
+ * so about once a minute.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const silenceLimit = Duration.minutes(2)
+
+/**
  * Between two tries of values that the destination does not take. Nothing else waits for them, and each costs a read and
  * a PUT of some 500 kB.
  *

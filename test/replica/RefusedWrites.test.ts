@@ -1,7 +1,5 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import { ConsulHttp } from "../../src/ConsulHttp.js"
 import { Replicator } from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
@@ -163,21 +161,14 @@ describe("a value that the destination refuses", () => {
       yield* until(inSync)
     }))
 
-  it("is waited for once everything else has landed, where it is replicated once", () =>
+  it("is answered where all is replicated once, when everything else has landed", () =>
     Effect.gen(function* () {
       yield* put(source, ...named(3))
       yield* putLarge("global/large")
       const instance = yield* World.instance()
       yield* refusing(instance, "global/large")
-      const fiber = yield* Effect.forkScoped(
-        instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
-      )
-      yield* Effect.sleep("10 minutes")
+      const left = yield* instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
+      expect(left).toEqual(new Set(["global/large"]))
       expect(yield* keys(destination)).toEqual(named(3))
-      expect(Option.isNone(yield* Fiber.poll(fiber))).toBe(true)
-      yield* instance.network.heal
-      yield* Effect.sleep("2 minutes")
-      expect(yield* Fiber.join(fiber)).toEqual(new Set())
-      expect(yield* converged).toBe(true)
     }))
 })

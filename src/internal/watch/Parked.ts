@@ -83,12 +83,13 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
         })
       )
 
-    /** An answer that is on its way gets the time to arrive. */
+    /** An answer that is on its way gets the time to arrive. Whoever asks while it ends must not join it. */
     const giveUp = (one: Waiting) =>
-      Effect.suspend(() => (one.waiters === 0 ? Fiber.interruptFork(one.fiber) : Effect.void)).pipe(
-        Effect.delay(Schedules.shardPatience),
-        Effect.forkIn(scope)
-      )
+      Effect.suspend(() => {
+        if (one.waiters > 0) return Effect.void
+        all.delete(one)
+        return Fiber.interruptFork(one.fiber)
+      }).pipe(Effect.delay(Schedules.shardPatience), Effect.forkIn(scope))
 
     return {
       ask: <A>(question: Question, wait: Blocking.Wait, query: Query<A>): Asked<A> =>

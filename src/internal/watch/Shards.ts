@@ -281,10 +281,11 @@ export const make = (
       })
 
     const stop = (id: string, { scope }: Running) =>
+      // Interrupted while it is closed, a scope is closed and what was in it goes on.
       Effect.zipRight(
         Effect.sync(() => running.delete(id)),
         Scope.close(scope, Exit.void)
-      )
+      ).pipe(Effect.uninterruptible)
 
     const hasReached = ({ said }: Running, index: number) =>
       Effect.map(SubscriptionRef.get(said), (now) => now >= index)
