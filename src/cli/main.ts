@@ -38,13 +38,11 @@ const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) =
 }
 
 /**
- * Ends when nobody reads what we say any more, as in `demo | head -3`, like a program that SIGPIPE stops. Left alone,
- * Node dies of that with a trace, and without giving the lock back.
+ * Ends when nobody reads what is printed any more, as in `demo | head -3`, like a program that SIGPIPE stops. Left
+ * alone, Node dies of that with a trace.
  */
 const unread = Effect.async<never>((resume) => {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", () => resume(Effect.interrupt))
-  }
+  process.stdout.on("error", () => resume(Effect.interrupt))
 })
 
 run(process.argv.slice(2)).pipe(

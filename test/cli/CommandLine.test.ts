@@ -86,6 +86,16 @@ describe("the command line", () => {
     })
   )
 
+  for (const args of [["-help"], ["-version"], ["demo"]]) {
+    it.scoped(`${args.join(" ")} ends quietly where nobody reads what it prints`, () =>
+      Effect.gen(function* () {
+        const program = yield* Program.startRedirected("> >(exec true)", args)
+        expect(yield* program.exit).toEqual(Option.some(0))
+        expect(yield* program.log).toEqual([])
+      }).pipe(Effect.provide(NodeContext.layer))
+    )
+  }
+
   it.scoped("without an agent it waits, says so once, and stops at a signal with 0", () =>
     Effect.gen(function* () {
       const program = yield* Program.start(["-src=nyc1", "-addr", "127.0.0.1:1"])

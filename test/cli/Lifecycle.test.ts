@@ -41,18 +41,17 @@ describeConsul("the life of the program", () => {
       destination: Store.at(sfo1.address)
     }))
 
+    const options = (name: string, address: string) => [
+      "-src=nyc1",
+      `-addr=${address}`,
+      `-prefix=${name}/`,
+      `-lock=service/${name}/leader`,
+      `-status=service/${name}/status`,
+      `-service=${name}`
+    ]
+
     const replicate = (name: string, ...args: ReadonlyArray<string>) =>
-      Effect.flatMap(world, ({ address }) =>
-        Program.start([
-          "-src=nyc1",
-          `-addr=${address}`,
-          `-prefix=${name}/`,
-          `-lock=service/${name}/leader`,
-          `-status=service/${name}/status`,
-          `-service=${name}`,
-          ...args
-        ])
-      )
+      Effect.flatMap(world, ({ address }) => Program.start([...options(name, address), ...args]))
 
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       it.scoped(`${signal} stops it within 5 s with 0, and nothing of it is left in Consul`, () =>
@@ -164,6 +163,34 @@ describeConsul("the life of the program", () => {
         expect(log).not.toContain(Buffer.from("s3cret-value").toString("base64").slice(0, 12))
       })
     )
+
+    for (const [name, what, redirection] of [
+      ["full", "a full disk", "2>/dev/full"],
+      ["unread", "a pipe whose reader has gone", "2> >(exec true)"]
+    ] as const) {
+      it.scoped(`with its log on ${what} it replicates, once and until stopped`, () =>
+        Effect.gen(function* () {
+          const { address, destination, source } = yield* world
+          const start = (...args: ReadonlyArray<string>) =>
+            Program.startRedirected(redirection, [...options(name, address), ...args])
+          yield* source.put({ key: `${name}/a`, value: "1" })
+          const once = yield* start("-once")
+          expect(yield* once.exit).toEqual(Option.some(0))
+          expect(yield* destination.value(`${name}/a`)).toBe("1")
+          const program = yield* start()
+          for (const value of ["2", "3"]) {
+            yield* source.put({ key: `${name}/a`, value })
+            yield* Store.converge(source, destination, `${name}/`)
+          }
+          yield* program.signal("SIGTERM")
+          expect(yield* program.exit).toEqual(Option.some(0))
+          yield* Store.eventually(
+            traces(destination, name),
+            (left) => JSON.stringify(left) === JSON.stringify(nothing)
+          )
+        })
+      )
+    }
 
     it.scoped("the agent's own datacenter is refused as source where prefixes overlap, else not", () =>
       Effect.gen(function* () {
