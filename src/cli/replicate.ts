@@ -18,6 +18,7 @@ import * as Connections from "./Connections.js"
 import * as Environment from "./Environment.js"
 import * as Memory from "./Memory.js"
 import { documented, options } from "./options.js"
+import * as Signals from "./Signals.js"
 
 /** With `-once`: everything is replicated but the deletes that the limit holds back. */
 export class DeletesHeld extends Data.TaggedError("DeletesHeld")<{
@@ -66,6 +67,6 @@ export const replicate = Command.make(
       const { size } = yield* runOnce
       if (size > 0) return yield* new DeletesHeld({ held: size, limit: replication.maxDeletes })
     })
-    return yield* Effect.provide(replicating, replicator)
+    return yield* Signals.interrupting(Effect.provide(replicating, replicator))
   }, withLogLevel)
 )

@@ -22,6 +22,7 @@ import type { PortUnavailable } from "./EmbeddedServers.js"
 import * as help from "./help.js"
 import { demoHelp, devHelp, replicateHelp } from "./helpTexts.js"
 import { type DeletesHeld, replicate } from "./replicate.js"
+import * as Signals from "./Signals.js"
 
 /** A command line that cannot be meant. */
 export class WrongUse extends Data.TaggedError("WrongUse")<{ readonly problem: string }> {
@@ -91,9 +92,9 @@ export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, C
   const [name, ...rest] = args
   switch (name) {
     case "demo":
-      return execute(demo, demoHelp, [name, ...normalize(rest, demoHelp.options)])
+      return Signals.interrupting(execute(demo, demoHelp, [name, ...normalize(rest, demoHelp.options)]))
     case "dev":
-      return execute(dev, devHelp, [name, ...normalize(rest, devHelp.options)])
+      return Signals.interrupting(execute(dev, devHelp, [name, ...normalize(rest, devHelp.options)]))
     default:
       return execute(replicate, replicateHelp, [help.programName, ...normalize(args, replicateHelp.options)])
   }

@@ -53,7 +53,7 @@ describeConsul("the life of the program", () => {
     const replicate = (name: string, ...args: ReadonlyArray<string>) =>
       Effect.flatMap(world, ({ address }) => Program.start([...options(name, address), ...args]))
 
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const) {
       it.scoped(`${signal} stops it within 5 s with 0, and nothing of it is left in Consul`, () =>
         Effect.gen(function* () {
           const name = signal.toLowerCase()
@@ -73,6 +73,21 @@ describeConsul("the life of the program", () => {
         })
       )
     }
+
+    it.scoped("SIGUSR1 and SIGUSR2 mean nothing to it", () =>
+      Effect.gen(function* () {
+        const { destination, source } = yield* world
+        const program = yield* replicate("usr")
+        yield* program.says(/in sync/)
+        const before = yield* program.log
+        yield* program.signal("SIGUSR1")
+        yield* program.signal("SIGUSR2")
+        yield* Program.live(Effect.sleep("200 millis"))
+        expect(yield* program.log).toEqual(before)
+        yield* source.put({ key: "usr/a", value: "1" })
+        yield* Store.converge(source, destination, "usr/")
+      })
+    )
 
     it.scoped("a stopped leader hands over to a standby, which has said whom it waits for", () =>
       Effect.gen(function* () {
@@ -297,6 +312,24 @@ describeConsul("the life of the program", () => {
         yield* program.signal("SIGTERM")
         yield* program.exit
         expect((yield* now) - before).toBeLessThan(500)
+      })
+    )
+
+    it.scoped("SIGHUP may come several times, as from a terminal that goes away", () =>
+      Effect.gen(function* () {
+        const { sfo1 } = yield* RealConsul.datacenters(["sfo1"])
+        const [agent] = sfo1.agents
+        const program = yield* Program.start(["-src=nyc1", `-addr=${sfo1.address}`])
+        yield* program.says(/leading/)
+        const pid = Option.getOrThrow(yield* agent.pid)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => process.kill(pid, "SIGSTOP")),
+          () => Effect.sync(() => process.kill(pid, "SIGCONT"))
+        )
+        yield* program.signal("SIGHUP")
+        yield* Program.live(Effect.sleep("200 millis"))
+        yield* program.signal("SIGHUP")
+        expect(yield* program.exit).toEqual(Option.some(0))
       })
     )
 

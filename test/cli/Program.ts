@@ -25,7 +25,7 @@ export interface Program {
   readonly output: Effect.Effect<ReadonlyArray<string>>
   /** As `says`, for stdout. */
   readonly prints: (pattern: RegExp) => Effect.Effect<string>
-  readonly signal: (signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
+  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   /** The exit code, or none when a signal ended it. */
   readonly exit: Effect.Effect<Option.Option<number>>
 }
