@@ -67,6 +67,11 @@ export const replicate = Command.make(
       const { size } = yield* runOnce
       if (size > 0) return yield* new DeletesHeld({ held: size, limit: replication.maxDeletes })
     })
-    return yield* Signals.interrupting(Effect.provide(replicating, replicator))
+    const stopped = Effect.gen(function* () {
+      const signal = yield* yield* Signals.StopSignal
+      yield* Effect.logInfo(`stopping: ${signal}`)
+      return yield* Effect.interrupt
+    })
+    return yield* Effect.raceFirst(Effect.provide(replicating, replicator), stopped)
   }, withLogLevel)
 )

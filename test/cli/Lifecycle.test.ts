@@ -54,7 +54,7 @@ describeConsul("the life of the program", () => {
       Effect.flatMap(world, ({ address }) => Program.start([...options(name, address), ...args]))
 
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const) {
-      it.scoped(`${signal} stops it within 5 s with 0, and nothing of it is left in Consul`, () =>
+      it.scoped(`${signal} stops it within 5 s with 0 and a line, and nothing of it is left in Consul`, () =>
         Effect.gen(function* () {
           const name = signal.toLowerCase()
           const { destination, source } = yield* world
@@ -66,6 +66,7 @@ describeConsul("the life of the program", () => {
           yield* program.signal(signal)
           expect(yield* program.exit).toEqual(Option.some(0))
           expect((yield* now) - before).toBeLessThan(5_000)
+          expect((yield* program.log).at(-1)).toMatch(new RegExp(`INFO +stopping: ${signal}$`))
           yield* Store.eventually(
             traces(destination, name),
             (left) => JSON.stringify(left) === JSON.stringify(nothing)
