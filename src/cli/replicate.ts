@@ -33,6 +33,13 @@ export class DeletesHeld extends Data.TaggedError("DeletesHeld")<{
   }
 }
 
+/** With `-once`: whatever waits for it must not take it for done. */
+export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal: NodeJS.Signals }> {
+  override get message() {
+    return `stopped by ${this.signal} before it was done`
+  }
+}
+
 const withLogLevel = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   { logLevel }: { readonly logLevel: LogLevel.LogLevel }
@@ -69,6 +76,7 @@ export const replicate = Command.make(
     })
     const stopped = Effect.gen(function* () {
       const signal = yield* yield* Signals.StopSignal
+      if (once) return yield* new Unfinished({ signal })
       yield* Effect.logInfo(`stopping: ${signal}`)
       return yield* Effect.interrupt
     })

@@ -106,4 +106,14 @@ describe("the command line", () => {
       expect(yield* program.exit).toEqual(Option.some(0))
     }).pipe(Effect.provide(NodeContext.layer))
   )
+
+  it.scoped("with -once a signal that comes before it is done makes it fail, with a line", () =>
+    Effect.gen(function* () {
+      const program = yield* Program.start(["-src=nyc1", "-addr", "127.0.0.1:1", "-once"])
+      yield* program.says(/waiting for the agent/)
+      yield* program.signal("SIGTERM")
+      expect(yield* program.exit).toEqual(Option.some(1))
+      expect((yield* program.log).at(-1)).toBe("consul-replicate: stopped by SIGTERM before it was done")
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
 })

@@ -106,6 +106,24 @@ describeConsul("the life of the program", () => {
       })
     )
 
+    it.scoped("-once fails at a signal while it waits for the lock, and leaves nothing in Consul", () =>
+      Effect.gen(function* () {
+        const { destination } = yield* world
+        const leader = yield* replicate("early")
+        yield* leader.says(/in sync/)
+        const held = yield* traces(destination, "early")
+        const once = yield* replicate("early", "-once")
+        yield* once.says(/standing by/)
+        yield* once.signal("SIGINT")
+        expect(yield* once.exit).toEqual(Option.some(1))
+        expect(yield* lines(once, /SIGINT/)).toHaveLength(1)
+        yield* Store.eventually(
+          traces(destination, "early"),
+          (left) => JSON.stringify(left) === JSON.stringify(held)
+        )
+      })
+    )
+
     it.scoped("a killed leader is replaced within 6 s, and its entry in the catalog is marked critical", () =>
       Effect.gen(function* () {
         const { destination, source } = yield* world
