@@ -31,7 +31,7 @@ export const documented = {
   },
   "dst-prefix": {
     value: "PREFIX",
-    description: "what takes the place of the prefix at the destination",
+    description: "what takes the place of the prefix at the destination; empty counts as not given",
     default: "the same as -prefix"
   },
   lock: {

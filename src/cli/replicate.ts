@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as String from "effect/String"
 import * as ConsulHttp from "../ConsulHttp.js"
 import * as DeleteLimit from "../DeleteLimit.js"
 import * as Replication from "../Replication.js"
@@ -53,7 +54,8 @@ export const replicate = Command.make(
       ...given,
       source: given.src,
       deletes: !noDelete,
-      destinationPrefix: Option.getOrUndefined(destinationPrefix)
+      // As in the Go tool's first release; a variable of the shell that is not set would name the whole store.
+      destinationPrefix: Option.getOrUndefined(Option.filter(destinationPrefix, String.isNonEmpty))
     })
     const environment = yield* Environment.address
     const asked = Option.getOrElse(
