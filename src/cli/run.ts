@@ -51,9 +51,14 @@ const leftoverProblem = (
   const known = Object.entries(options).find(([name, { parsedAs }]) => typed === (parsedAs ?? name))
   if (known === undefined) return `unknown option -${typed}`
   const [option, { value }] = known
-  return value !== undefined && rest.length === 0 && !argument.includes("=")
+  const [, given] = /=(.*)/s.exec(argument) ?? []
+  // A flag that is given twice is left over as `true`.
+  if (value === undefined && given !== undefined && given !== "true") {
+    return `option -${option} is true or false, not ${JSON.stringify(given)}`
+  }
+  return value !== undefined && rest.length === 0 && given === undefined
     ? `option -${option} needs a value`
-    : `option -${option} is given twice, or with a value that it does not take`
+    : `option -${option} is given twice`
 }
 
 const parse = <A>(command: Descriptor.Command<A>, args: ReadonlyArray<string>) =>

@@ -61,8 +61,8 @@ describe("the command line", () => {
     [[...valid, "-reconcile=60"], "-reconcile"],
     [[...valid, "-reconcile=-1s"], "-reconcile"],
     [[...valid, "-reconcile=1ms"], "-reconcile"],
-    [[...valid, "-once=perhaps"], "perhaps"],
-    [[...valid, "-no-delete=perhaps"], "perhaps"]
+    [[...valid, "-once=perhaps"], "-once"],
+    [[...valid, "-no-delete=perhaps"], "-no-delete"]
   ] as const) {
     it.effect(
       `${args.map((arg) => JSON.stringify(arg)).join(" ")} is refused by a line that names ${named}`,
