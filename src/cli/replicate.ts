@@ -19,6 +19,7 @@ import * as Connections from "./Connections.js"
 import * as Environment from "./Environment.js"
 import * as Memory from "./Memory.js"
 import { documented, options } from "./options.js"
+import * as prefix from "./prefix.js"
 import * as Signals from "./Signals.js"
 
 /** With `-once`: everything is replicated but the deletes that the limit holds back. */
@@ -50,6 +51,7 @@ export const replicate = Command.make(
   "consul-replicate",
   options,
   Effect.fn("consul-replicate")(function* ({ addr, destinationPrefix, noDelete, once, ...given }) {
+    yield* prefix.validate(given.prefix)
     const replication = yield* Replication.make({
       ...given,
       source: given.src,
@@ -65,6 +67,10 @@ export const replicate = Command.make(
     const base = yield* address.parse(asked)
     const token = Option.getOrUndefined(yield* Environment.token)
     yield* Effect.logInfo(`consul-replicate ${version}, agent ${base}`)
+    yield* prefix.warn("prefix", replication.prefix)
+    if (replication.destinationPrefix !== replication.prefix) {
+      yield* prefix.warn("dst-prefix", replication.destinationPrefix)
+    }
     const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
       // Refused above, where it cannot be used.
       Layer.provide(Layer.orDie(ConsulHttp.layer({ address: base, token }))),

@@ -46,6 +46,7 @@ describe("the command line", () => {
     [["-src=nyc1", "-addr", "not an address"], "-addr"],
     [["-src=nyc1", "-addr=127.0.0.1:99999"], "-addr"],
     [["-src=nyc1", "-addr=ftp://127.0.0.1"], "-addr"],
+    [[...valid, "-prefix=global@nyc1"], "-src"],
     [[...valid, "-lock="], "-lock"],
     [[...valid, "-lock", ""], "-lock"],
     [[...valid, "--status="], "-status"],
@@ -104,6 +105,15 @@ describe("the command line", () => {
       expect((yield* program.log).filter((line) => line.includes("waiting for the agent"))).toHaveLength(1)
       yield* program.signal("SIGINT")
       expect(yield* program.exit).toEqual(Option.some(0))
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scoped("a prefix that begins with a slash is warned of, and taken as it is", () =>
+    Effect.gen(function* () {
+      const program = yield* Program.start([...valid, "-prefix=/global/", "-dst-prefix=//copy/"])
+      yield* program.says(/WARN .*-prefix: "\/global\/" begins with a slash.*"global\/"/)
+      yield* program.says(/WARN .*-dst-prefix: "\/\/copy\/" begins with a slash.*"copy\/"/)
+      yield* program.says(/waiting for the agent/)
     }).pipe(Effect.provide(NodeContext.layer))
   )
 

@@ -26,6 +26,19 @@ describe("run", () => {
     [["-once=a=b", "-src=nyc1"], 'option -once is true or false, not "a=b"; -help lists the options'],
     [["-src=nyc1", "--no-delete="], 'option -no-delete is true or false, not ""; -help lists the options'],
     [["-src=ny c1"], '-src: "ny c1" cannot be the name of a datacenter'],
+    [
+      ["-prefix=global@nyc1"],
+      '-prefix: "global@nyc1" looks like a prefix and a datacenter; write -src=nyc1 -prefix="global", or end it with a ' +
+        "slash where keys begin so"
+    ],
+    [
+      ["-src=nyc1", "-prefix", "global/a@nyc1:copy/a"],
+      '-prefix: "global/a@nyc1:copy/a" looks like a prefix and a datacenter; write -src=nyc1 -prefix="global/a" ' +
+        '-dst-prefix="copy/a", or end it with a slash where keys begin so'
+    ],
+    [["-src=nyc1", "-prefix=bob@nyc1/", "-lock="], "-lock: the lock needs a key"],
+    [["-src=nyc1", "-prefix=bob@example.com", "-lock="], "-lock: the lock needs a key"],
+    [["-src=nyc1", "-prefix=bob@", "-lock="], "-lock: the lock needs a key"],
     [["-src=nyc1", "-lock="], "-lock: the lock needs a key"],
     [["-src=nyc1", "-status", ""], "-status: the status needs a key"],
     [["-src=nyc1", "-service="], "-service: the service needs a name"],
