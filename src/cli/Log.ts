@@ -2,8 +2,9 @@
  * One line an event, to stderr: short and coloured on a terminal, plain and with the full time elsewhere.
  */
 import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 
 const colors: Readonly<Record<string, string>> = {
@@ -38,6 +39,15 @@ const format = (terminal: boolean): Logger.Logger<unknown, string> =>
     return `${start}${time} ${label} ${oneLine([...words, ...extra, ...trace].join(" "))}`
   })
 
+/**
+ * The program goes on without its log where that cannot be written: the disk is full, or whoever read it is gone. Node
+ * tries each line anew, so that what follows is logged again once it can be.
+ */
+const dispensable = Effect.sync(() => void process.stderr.on("error", () => {}))
+
 /** Replaces Effect's own logger. */
 export const layer = (options: { readonly terminal: boolean }): Layer.Layer<never> =>
-  Logger.replace(Logger.defaultLogger, Logger.withConsoleError(format(options.terminal)))
+  Layer.merge(
+    Layer.effectDiscard(dispensable),
+    Logger.replace(Logger.defaultLogger, Logger.withConsoleError(format(options.terminal)))
+  )

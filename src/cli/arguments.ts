@@ -23,13 +23,16 @@ export const normalize = (
     const [, name, value] = /^--?([a-zA-Z][\w-]*)(?:=(.*))?$/s.exec(arg) ?? []
     const option = name === undefined ? undefined : options[name]
     const isOn = value === undefined || yes.includes(value)
+    const isFlag = option !== undefined && option.value === undefined
     if (name === undefined) normalized.push(arg)
     else if (name === "version" && isOn) return ["--version"]
     else if (["h", "help"].includes(name) && isOn) return ["--help"]
-    else if (option !== undefined && option.value === undefined && (isOn || no.includes(value))) {
+    else if (isFlag && (isOn || no.includes(value))) {
       // Alone, it would take the next word for its value.
       if (isOn) normalized.push(`--${name}=true`)
-    } else if (option?.value === undefined)
+      // Behind two dashes `@effect/cli` would leave over the value alone.
+    } else if (isFlag) normalized.push(`-${name}=${value}`)
+    else if (option?.value === undefined)
       normalized.push(`--${name}${value === undefined ? "" : `=${value}`}`)
     else {
       const parsedAs = `--${option.parsedAs ?? name}`

@@ -3,7 +3,6 @@
  * The program: signals, exit codes and the terminal.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Cause from "effect/Cause"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
@@ -14,11 +13,12 @@ import * as Predicate from "effect/Predicate"
 import * as Log from "./Log.js"
 import * as ProgressLine from "./ProgressLine.js"
 import { run } from "./run.js"
+import * as Signals from "./Signals.js"
 
 const isWrongUse = (error: unknown): boolean =>
   Predicate.isTagged(error, "WrongUse") || Predicate.isTagged(error, "InvalidReplication")
 
-/** 0: done, or stopped by a signal. 1: failed. 2: wrong use, before anything was touched. */
+/** 0: done, or stopped by a signal. 1: failed, as `-once` does at a signal. 2: wrong use, before anything was touched. */
 const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>
   Exit.isSuccess(exit) || Cause.isInterruptedOnly(exit.cause)
     ? 0
@@ -38,28 +38,32 @@ const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) =
 }
 
 /**
- * Ends when nobody reads what we say any more, as in `demo | head -3`, like a program that SIGPIPE stops. Left alone,
- * Node dies of that with a trace, and without giving the lock back.
+ * Ends when nobody reads what is printed any more, as in `demo | head -3`, like a program that SIGPIPE stops. Left
+ * alone, Node dies of that with a trace.
  */
 const unread = Effect.async<never>((resume) => {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", () => resume(Effect.interrupt))
-  }
+  process.stdout.on("error", () => resume(Effect.interrupt))
 })
 
-run(process.argv.slice(2)).pipe(
+/** Node ends where nothing is open that may still call back, and a fiber that waits is nothing to it; a timer is. */
+const alive = Effect.forever(Effect.sleep("1 day"))
+
+const main = run(process.argv.slice(2)).pipe(
   Effect.raceFirst(unread),
+  Effect.raceFirst(alive),
   Effect.tapErrorCause(report),
   Effect.provide(
     Layer.mergeAll(
       NodeContext.layer,
+      Signals.layer,
       Log.layer({ terminal: process.stderr.isTTY }),
       process.stderr.isTTY ? ProgressLine.layer : Layer.empty
     )
-  ),
-  NodeRuntime.runMain({
-    disableErrorReporting: true,
-    disablePrettyLogger: true,
-    teardown: (exit, onExit) => onExit(exitCode(exit))
-  })
+  )
 )
+
+// Not by `NodeRuntime.runMain`: that interrupts at a signal whatever it means to the command, and knows but two of them.
+Effect.runFork(main).addObserver((exit) => {
+  process.exitCode = exitCode(exit)
+  if (Exit.isFailure(exit)) process.exit()
+})

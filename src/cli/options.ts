@@ -31,7 +31,7 @@ export const documented = {
   },
   "dst-prefix": {
     value: "PREFIX",
-    description: "what takes the place of the prefix at the destination",
+    description: "what takes the place of the prefix at the destination; empty counts as not given",
     default: "the same as -prefix"
   },
   lock: {
@@ -73,7 +73,8 @@ export const documented = {
   },
   once: {
     description:
-      "replicate once and exit: 0, or 1 if deletes were held back; what is away is waited for, and so is the lock"
+      "replicate once and exit: 0, or 1 if deletes were held back or a signal came first; what is away is waited for, " +
+      "and so is the lock"
   },
   "log-level": {
     value: "LEVEL",

@@ -8,6 +8,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
+import * as String from "effect/String"
 import * as ConsulHttp from "../ConsulHttp.js"
 import * as DeleteLimit from "../DeleteLimit.js"
 import * as Replication from "../Replication.js"
@@ -18,6 +19,8 @@ import * as Connections from "./Connections.js"
 import * as Environment from "./Environment.js"
 import * as Memory from "./Memory.js"
 import { documented, options } from "./options.js"
+import * as prefix from "./prefix.js"
+import * as Signals from "./Signals.js"
 
 /** With `-once`: everything is replicated but the deletes that the limit holds back. */
 export class DeletesHeld extends Data.TaggedError("DeletesHeld")<{
@@ -32,6 +35,13 @@ export class DeletesHeld extends Data.TaggedError("DeletesHeld")<{
   }
 }
 
+/** With `-once`: whatever waits for it must not take it for done. */
+export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal: NodeJS.Signals }> {
+  override get message() {
+    return `stopped by ${this.signal} before it was done`
+  }
+}
+
 const withLogLevel = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   { logLevel }: { readonly logLevel: LogLevel.LogLevel }
@@ -41,11 +51,13 @@ export const replicate = Command.make(
   "consul-replicate",
   options,
   Effect.fn("consul-replicate")(function* ({ addr, destinationPrefix, noDelete, once, ...given }) {
+    yield* prefix.validate(given.prefix)
     const replication = yield* Replication.make({
       ...given,
       source: given.src,
       deletes: !noDelete,
-      destinationPrefix: Option.getOrUndefined(destinationPrefix)
+      // As in the Go tool's first release; a variable of the shell that is not set would name the whole store.
+      destinationPrefix: Option.getOrUndefined(Option.filter(destinationPrefix, String.isNonEmpty))
     })
     const environment = yield* Environment.address
     const asked = Option.getOrElse(
@@ -55,6 +67,10 @@ export const replicate = Command.make(
     const base = yield* address.parse(asked)
     const token = Option.getOrUndefined(yield* Environment.token)
     yield* Effect.logInfo(`consul-replicate ${version}, agent ${base}`)
+    yield* prefix.warn("prefix", replication.prefix)
+    if (replication.destinationPrefix !== replication.prefix) {
+      yield* prefix.warn("dst-prefix", replication.destinationPrefix)
+    }
     const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
       // Refused above, where it cannot be used.
       Layer.provide(Layer.orDie(ConsulHttp.layer({ address: base, token }))),
@@ -66,6 +82,12 @@ export const replicate = Command.make(
       const { size } = yield* runOnce
       if (size > 0) return yield* new DeletesHeld({ held: size, limit: replication.maxDeletes })
     })
-    return yield* Effect.provide(replicating, replicator)
+    const stopped = Effect.gen(function* () {
+      const signal = yield* yield* Signals.StopSignal
+      if (once) return yield* new Unfinished({ signal })
+      yield* Effect.logInfo(`stopping: ${signal}`)
+      return yield* Effect.interrupt
+    })
+    return yield* Effect.raceFirst(Effect.provide(replicating, replicator), stopped)
   }, withLogLevel)
 )

@@ -21,7 +21,8 @@ import { dev } from "./dev.js"
 import type { PortUnavailable } from "./EmbeddedServers.js"
 import * as help from "./help.js"
 import { demoHelp, devHelp, replicateHelp } from "./helpTexts.js"
-import { type DeletesHeld, replicate } from "./replicate.js"
+import { type DeletesHeld, replicate, type Unfinished } from "./replicate.js"
+import * as Signals from "./Signals.js"
 
 /** A command line that cannot be meant. */
 export class WrongUse extends Data.TaggedError("WrongUse")<{ readonly problem: string }> {
@@ -50,9 +51,14 @@ const leftoverProblem = (
   const known = Object.entries(options).find(([name, { parsedAs }]) => typed === (parsedAs ?? name))
   if (known === undefined) return `unknown option -${typed}`
   const [option, { value }] = known
-  return value !== undefined && rest.length === 0 && !argument.includes("=")
+  const [, given] = /=(.*)/s.exec(argument) ?? []
+  // A flag that is given twice is left over as `true`.
+  if (value === undefined && given !== undefined && given !== "true") {
+    return `option -${option} is true or false, not ${JSON.stringify(given)}`
+  }
+  return value !== undefined && rest.length === 0 && given === undefined
     ? `option -${option} needs a value`
-    : `option -${option} is given twice, or with a value that it does not take`
+    : `option -${option} is given twice`
 }
 
 const parse = <A>(command: Descriptor.Command<A>, args: ReadonlyArray<string>) =>
@@ -84,16 +90,16 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   }
 })
 
-type Failure = WrongUse | PortUnavailable | InvalidReplication | DeletesHeld | ConfigError
+type Failure = WrongUse | PortUnavailable | InvalidReplication | DeletesHeld | Unfinished | ConfigError
 
 /** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
 export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, CliApp.Environment> => {
   const [name, ...rest] = args
   switch (name) {
     case "demo":
-      return execute(demo, demoHelp, [name, ...normalize(rest, demoHelp.options)])
+      return Signals.interrupting(execute(demo, demoHelp, [name, ...normalize(rest, demoHelp.options)]))
     case "dev":
-      return execute(dev, devHelp, [name, ...normalize(rest, devHelp.options)])
+      return Signals.interrupting(execute(dev, devHelp, [name, ...normalize(rest, devHelp.options)]))
     default:
       return execute(replicate, replicateHelp, [help.programName, ...normalize(args, replicateHelp.options)])
   }

@@ -46,6 +46,7 @@ describe("the command line", () => {
     [["-src=nyc1", "-addr", "not an address"], "-addr"],
     [["-src=nyc1", "-addr=127.0.0.1:99999"], "-addr"],
     [["-src=nyc1", "-addr=ftp://127.0.0.1"], "-addr"],
+    [[...valid, "-prefix=global@nyc1"], "-src"],
     [[...valid, "-lock="], "-lock"],
     [[...valid, "-lock", ""], "-lock"],
     [[...valid, "--status="], "-status"],
@@ -61,8 +62,8 @@ describe("the command line", () => {
     [[...valid, "-reconcile=60"], "-reconcile"],
     [[...valid, "-reconcile=-1s"], "-reconcile"],
     [[...valid, "-reconcile=1ms"], "-reconcile"],
-    [[...valid, "-once=perhaps"], "perhaps"],
-    [[...valid, "-no-delete=perhaps"], "perhaps"]
+    [[...valid, "-once=perhaps"], "-once"],
+    [[...valid, "-no-delete=perhaps"], "-no-delete"]
   ] as const) {
     it.effect(
       `${args.map((arg) => JSON.stringify(arg)).join(" ")} is refused by a line that names ${named}`,
@@ -86,6 +87,16 @@ describe("the command line", () => {
     })
   )
 
+  for (const args of [["-help"], ["-version"], ["demo"]]) {
+    it.scoped(`${args.join(" ")} ends quietly where nobody reads what it prints`, () =>
+      Effect.gen(function* () {
+        const program = yield* Program.startRedirected("> >(exec true)", args)
+        expect(yield* program.exit).toEqual(Option.some(0))
+        expect(yield* program.log).toEqual([])
+      }).pipe(Effect.provide(NodeContext.layer))
+    )
+  }
+
   it.scoped("without an agent it waits, says so once, and stops at a signal with 0", () =>
     Effect.gen(function* () {
       const program = yield* Program.start(["-src=nyc1", "-addr", "127.0.0.1:1"])
@@ -94,6 +105,25 @@ describe("the command line", () => {
       expect((yield* program.log).filter((line) => line.includes("waiting for the agent"))).toHaveLength(1)
       yield* program.signal("SIGINT")
       expect(yield* program.exit).toEqual(Option.some(0))
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scoped("a prefix that begins with a slash is warned of, and taken as it is", () =>
+    Effect.gen(function* () {
+      const program = yield* Program.start([...valid, "-prefix=/global/", "-dst-prefix=//copy/"])
+      yield* program.says(/WARN .*-prefix: "\/global\/" begins with a slash.*"global\/"/)
+      yield* program.says(/WARN .*-dst-prefix: "\/\/copy\/" begins with a slash.*"copy\/"/)
+      yield* program.says(/waiting for the agent/)
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scoped("with -once a signal that comes before it is done makes it fail, with a line", () =>
+    Effect.gen(function* () {
+      const program = yield* Program.start(["-src=nyc1", "-addr", "127.0.0.1:1", "-once"])
+      yield* program.says(/waiting for the agent/)
+      yield* program.signal("SIGTERM")
+      expect(yield* program.exit).toEqual(Option.some(1))
+      expect((yield* program.log).at(-1)).toBe("consul-replicate: stopped by SIGTERM before it was done")
     }).pipe(Effect.provide(NodeContext.layer))
   )
 })

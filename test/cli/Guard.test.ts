@@ -80,6 +80,20 @@ describeConsul("what guards a copy", () => {
       })
     )
 
+    it.scoped("an empty -dst-prefix is the same as -prefix, not the whole store", () =>
+      Effect.gen(function* () {
+        const { args, destination, source } = yield* world("unset")
+        yield* source.put({ key: "unset/a", value: "1" })
+        yield* destination.put({ key: "beside-unset", value: "stays" })
+        const { code, stderr } = yield* Program.run([...args, "-dst-prefix=", "-once"])
+        expect(code).toBe(0)
+        expect(stderr).toContain('in sync: nyc1 "unset/" to "unset/"')
+        expect(yield* areEqual(source, destination, "unset/")).toBe(true)
+        expect(yield* destination.keys("a")).toEqual([])
+        expect(yield* destination.value("beside-unset")).toBe("stays")
+      })
+    )
+
     it.scoped("-once exits with 1 and says why where deletes are held back; all else is copied", () =>
       Effect.gen(function* () {
         const { args, destination, source } = yield* world("fuller")

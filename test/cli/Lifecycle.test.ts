@@ -41,21 +41,20 @@ describeConsul("the life of the program", () => {
       destination: Store.at(sfo1.address)
     }))
 
-    const replicate = (name: string, ...args: ReadonlyArray<string>) =>
-      Effect.flatMap(world, ({ address }) =>
-        Program.start([
-          "-src=nyc1",
-          `-addr=${address}`,
-          `-prefix=${name}/`,
-          `-lock=service/${name}/leader`,
-          `-status=service/${name}/status`,
-          `-service=${name}`,
-          ...args
-        ])
-      )
+    const options = (name: string, address: string) => [
+      "-src=nyc1",
+      `-addr=${address}`,
+      `-prefix=${name}/`,
+      `-lock=service/${name}/leader`,
+      `-status=service/${name}/status`,
+      `-service=${name}`
+    ]
 
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      it.scoped(`${signal} stops it within 5 s with 0, and nothing of it is left in Consul`, () =>
+    const replicate = (name: string, ...args: ReadonlyArray<string>) =>
+      Effect.flatMap(world, ({ address }) => Program.start([...options(name, address), ...args]))
+
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const) {
+      it.scoped(`${signal} stops it within 5 s with 0 and a line, and nothing of it is left in Consul`, () =>
         Effect.gen(function* () {
           const name = signal.toLowerCase()
           const { destination, source } = yield* world
@@ -67,6 +66,7 @@ describeConsul("the life of the program", () => {
           yield* program.signal(signal)
           expect(yield* program.exit).toEqual(Option.some(0))
           expect((yield* now) - before).toBeLessThan(5_000)
+          expect((yield* program.log).at(-1)).toMatch(new RegExp(`INFO +stopping: ${signal}$`))
           yield* Store.eventually(
             traces(destination, name),
             (left) => JSON.stringify(left) === JSON.stringify(nothing)
@@ -74,6 +74,21 @@ describeConsul("the life of the program", () => {
         })
       )
     }
+
+    it.scoped("SIGUSR1 and SIGUSR2 mean nothing to it", () =>
+      Effect.gen(function* () {
+        const { destination, source } = yield* world
+        const program = yield* replicate("usr")
+        yield* program.says(/in sync/)
+        const before = yield* program.log
+        yield* program.signal("SIGUSR1")
+        yield* program.signal("SIGUSR2")
+        yield* Program.live(Effect.sleep("200 millis"))
+        expect(yield* program.log).toEqual(before)
+        yield* source.put({ key: "usr/a", value: "1" })
+        yield* Store.converge(source, destination, "usr/")
+      })
+    )
 
     it.scoped("a stopped leader hands over to a standby, which has said whom it waits for", () =>
       Effect.gen(function* () {
@@ -88,6 +103,24 @@ describeConsul("the life of the program", () => {
         yield* source.put({ key: "handover/a", value: "2" })
         yield* Store.converge(source, destination, "handover/")
         expect(yield* lines(second, /standing by/)).toHaveLength(1)
+      })
+    )
+
+    it.scoped("-once fails at a signal while it waits for the lock, and leaves nothing in Consul", () =>
+      Effect.gen(function* () {
+        const { destination } = yield* world
+        const leader = yield* replicate("early")
+        yield* leader.says(/in sync/)
+        const held = yield* traces(destination, "early")
+        const once = yield* replicate("early", "-once")
+        yield* once.says(/standing by/)
+        yield* once.signal("SIGINT")
+        expect(yield* once.exit).toEqual(Option.some(1))
+        expect(yield* lines(once, /SIGINT/)).toHaveLength(1)
+        yield* Store.eventually(
+          traces(destination, "early"),
+          (left) => JSON.stringify(left) === JSON.stringify(held)
+        )
       })
     )
 
@@ -164,6 +197,34 @@ describeConsul("the life of the program", () => {
         expect(log).not.toContain(Buffer.from("s3cret-value").toString("base64").slice(0, 12))
       })
     )
+
+    for (const [name, what, redirection] of [
+      ["full", "a full disk", "2>/dev/full"],
+      ["unread", "a pipe whose reader has gone", "2> >(exec true)"]
+    ] as const) {
+      it.scoped(`with its log on ${what} it replicates, once and until stopped`, () =>
+        Effect.gen(function* () {
+          const { address, destination, source } = yield* world
+          const start = (...args: ReadonlyArray<string>) =>
+            Program.startRedirected(redirection, [...options(name, address), ...args])
+          yield* source.put({ key: `${name}/a`, value: "1" })
+          const once = yield* start("-once")
+          expect(yield* once.exit).toEqual(Option.some(0))
+          expect(yield* destination.value(`${name}/a`)).toBe("1")
+          const program = yield* start()
+          for (const value of ["2", "3"]) {
+            yield* source.put({ key: `${name}/a`, value })
+            yield* Store.converge(source, destination, `${name}/`)
+          }
+          yield* program.signal("SIGTERM")
+          expect(yield* program.exit).toEqual(Option.some(0))
+          yield* Store.eventually(
+            traces(destination, name),
+            (left) => JSON.stringify(left) === JSON.stringify(nothing)
+          )
+        })
+      )
+    }
 
     it.scoped("the agent's own datacenter is refused as source where prefixes overlap, else not", () =>
       Effect.gen(function* () {
@@ -270,6 +331,24 @@ describeConsul("the life of the program", () => {
         yield* program.signal("SIGTERM")
         yield* program.exit
         expect((yield* now) - before).toBeLessThan(500)
+      })
+    )
+
+    it.scoped("SIGHUP may come several times, as from a terminal that goes away", () =>
+      Effect.gen(function* () {
+        const { sfo1 } = yield* RealConsul.datacenters(["sfo1"])
+        const [agent] = sfo1.agents
+        const program = yield* Program.start(["-src=nyc1", `-addr=${sfo1.address}`])
+        yield* program.says(/leading/)
+        const pid = Option.getOrThrow(yield* agent.pid)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => process.kill(pid, "SIGSTOP")),
+          () => Effect.sync(() => process.kill(pid, "SIGCONT"))
+        )
+        yield* program.signal("SIGHUP")
+        yield* Program.live(Effect.sleep("200 millis"))
+        yield* program.signal("SIGHUP")
+        expect(yield* program.exit).toEqual(Option.some(0))
       })
     )
 

@@ -25,7 +25,7 @@ export interface Program {
   readonly output: Effect.Effect<ReadonlyArray<string>>
   /** As `says`, for stdout. */
   readonly prints: (pattern: RegExp) => Effect.Effect<string>
-  readonly signal: (signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGSTOP" | "SIGCONT") => Effect.Effect<void>
+  readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   /** The exit code, or none when a signal ended it. */
   readonly exit: Effect.Effect<Option.Option<number>>
 }
@@ -58,8 +58,17 @@ export const start = (
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {}
 ): Effect.Effect<Program, PlatformError, CommandExecutor.CommandExecutor | Scope.Scope> =>
+  attach(Command.env(Command.make("node", path, ...args), env))
+
+/** Starts the program as a shell does that redirects its streams: `2>/dev/full`. */
+export const startRedirected = (redirection: string, args: ReadonlyArray<string>) =>
+  attach(Command.make("bash", "-c", `exec node "$0" "$@" ${redirection}`, path, ...args))
+
+const attach = (
+  command: Command.Command
+): Effect.Effect<Program, PlatformError, CommandExecutor.CommandExecutor | Scope.Scope> =>
   Effect.gen(function* () {
-    const process = yield* Command.start(Command.env(Command.make("node", path, ...args), env))
+    const process = yield* Command.start(command)
     const log = yield* collect(process.stderr)
     const output = yield* collect(process.stdout)
     return {

@@ -20,11 +20,25 @@ describe("run", () => {
     [["-src=nyc1", "--nonsense=5"], "unknown option -nonsense; -help lists the options"],
     [["-src=nyc1", "extra"], 'unexpected argument "extra"; -help lists the options'],
     [["-src=nyc1", "-SRC=nyc1"], "unknown option -SRC; -help lists the options"],
-    [
-      ["-src=nyc1", "-src=ams2"],
-      "option -src is given twice, or with a value that it does not take; -help lists the options"
-    ],
+    [["-src=nyc1", "-src=ams2"], "option -src is given twice; -help lists the options"],
+    [["-src=nyc1", "-once", "-once"], "option -once is given twice; -help lists the options"],
+    [["-src=nyc1", "-once=maybe"], 'option -once is true or false, not "maybe"; -help lists the options'],
+    [["-once=a=b", "-src=nyc1"], 'option -once is true or false, not "a=b"; -help lists the options'],
+    [["-src=nyc1", "--no-delete="], 'option -no-delete is true or false, not ""; -help lists the options'],
     [["-src=ny c1"], '-src: "ny c1" cannot be the name of a datacenter'],
+    [
+      ["-prefix=global@nyc1"],
+      '-prefix: "global@nyc1" looks like a prefix and a datacenter; write -src=nyc1 -prefix="global", or end it with a ' +
+        "slash where keys begin so"
+    ],
+    [
+      ["-src=nyc1", "-prefix", "global/a@nyc1:copy/a"],
+      '-prefix: "global/a@nyc1:copy/a" looks like a prefix and a datacenter; write -src=nyc1 -prefix="global/a" ' +
+        '-dst-prefix="copy/a", or end it with a slash where keys begin so'
+    ],
+    [["-src=nyc1", "-prefix=bob@nyc1/", "-lock="], "-lock: the lock needs a key"],
+    [["-src=nyc1", "-prefix=bob@example.com", "-lock="], "-lock: the lock needs a key"],
+    [["-src=nyc1", "-prefix=bob@", "-lock="], "-lock: the lock needs a key"],
     [["-src=nyc1", "-lock="], "-lock: the lock needs a key"],
     [["-src=nyc1", "-status", ""], "-status: the status needs a key"],
     [["-src=nyc1", "-service="], "-service: the service needs a name"],
