@@ -26,6 +26,18 @@ import * as Watcher from "./Watcher.js"
 import * as Writer from "./Writer.js"
 
 /**
+ * Keys of the destination that are not as at the source: `held`, whose deletion the limit holds back, and `refused`, whose
+ * values the destination does not take.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface LeftOver {
+  readonly held: ReadonlySet<string>
+  readonly refused: ReadonlySet<string>
+}
+
+/**
  * @since 0.1.0
  * @category tags
  */
@@ -39,10 +51,9 @@ export class Replicator extends Context.Tag("consul-replicate/Replicator")<
     readonly run: Effect.Effect<never, Replication.InvalidReplication>
     /**
      * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Waits and fails as
-     * `run` does. Answers with the keys of the destination that are not as they should be: whose deletion the limit
-     * holds back, and whose values the destination refuses.
+     * `run` does.
      */
-    readonly runOnce: Effect.Effect<ReadonlySet<string>, Replication.InvalidReplication>
+    readonly runOnce: Effect.Effect<LeftOver, Replication.InvalidReplication>
   }
 >() {}
 
@@ -128,8 +139,8 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       )
     )
     return Option.match(compared, {
-      onNone: () => new Set<string>(),
-      onSome: ({ held, refused }) => new Set([...held, ...refused.keys()])
+      onNone: (): LeftOver => ({ held: new Set(), refused: new Set() }),
+      onSome: ({ held, refused }): LeftOver => ({ held, refused: new Set(refused.keys()) })
     })
   })
 

@@ -22,16 +22,20 @@ import { documented, options } from "./options.js"
 import * as prefix from "./prefix.js"
 import * as Signals from "./Signals.js"
 
-/** With `-once`: everything is replicated but the deletes that the limit holds back. */
-export class DeletesHeld extends Data.TaggedError("DeletesHeld")<{
+/** With `-once`: everything is replicated but the deletes that the limit holds back, and the values that are refused. */
+export class NotEqual extends Data.TaggedError("NotEqual")<{
   readonly held: number
+  readonly refused: number
   readonly limit: DeleteLimit.DeleteLimit
 }> {
   override get message() {
-    return (
-      `${this.held} keys should be deleted and are held back by -max-deletes=${DeleteLimit.format(this.limit)}; ` +
-      "all else is replicated"
-    )
+    const { held, limit, refused } = this
+    const left = [
+      held > 0 &&
+        `${held} keys should be deleted and are held back by -max-deletes=${DeleteLimit.format(limit)}`,
+      refused > 0 && `the destination refuses the values of ${refused} keys`
+    ]
+    return [...left.filter((text) => text !== false), "all else is replicated"].join("; ")
   }
 }
 
@@ -79,8 +83,9 @@ export const replicate = Command.make(
     const replicating = Effect.gen(function* () {
       const { run, runOnce } = yield* Replicator
       if (!once) return yield* run
-      const { size } = yield* runOnce
-      if (size > 0) return yield* new DeletesHeld({ held: size, limit: replication.maxDeletes })
+      const left = yield* runOnce
+      const { held, refused } = { held: left.held.size, refused: left.refused.size }
+      if (held + refused > 0) return yield* new NotEqual({ held, refused, limit: replication.maxDeletes })
     })
     const stopped = Effect.gen(function* () {
       const signal = yield* yield* Signals.StopSignal

@@ -21,7 +21,7 @@ import { dev } from "./dev.js"
 import type { PortUnavailable } from "./EmbeddedServers.js"
 import * as help from "./help.js"
 import { demoHelp, devHelp, replicateHelp } from "./helpTexts.js"
-import { type DeletesHeld, replicate, type Unfinished } from "./replicate.js"
+import { type NotEqual, replicate, type Unfinished } from "./replicate.js"
 import * as Signals from "./Signals.js"
 
 /** A command line that cannot be meant. */
@@ -90,7 +90,7 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   }
 })
 
-type Failure = WrongUse | PortUnavailable | InvalidReplication | DeletesHeld | Unfinished | ConfigError
+type Failure = WrongUse | PortUnavailable | InvalidReplication | NotEqual | Unfinished | ConfigError
 
 /** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
 export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, CliApp.Environment> => {

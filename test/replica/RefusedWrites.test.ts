@@ -168,7 +168,7 @@ describe("a value that the destination refuses", () => {
       const instance = yield* World.instance()
       yield* refusing(instance, "global/large")
       const left = yield* instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
-      expect(left).toEqual(new Set(["global/large"]))
+      expect(left).toEqual({ held: new Set(), refused: new Set(["global/large"]) })
       expect(yield* keys(destination)).toEqual(named(3))
     }))
 })
