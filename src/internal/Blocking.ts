@@ -69,8 +69,8 @@ export interface Chain {
 }
 
 /**
- * The pauses after failures grow until a query that may block is answered: where only those fail, each of them is
- * followed by one that does not.
+ * The pauses after failures grow until a query that may block is answered, or has blocked for a while: where those fail at
+ * once and no others do, each of them is followed by one that is answered.
  */
 export const make: Effect.Effect<Chain> = Effect.map(Schedule.driver(Schedules.reconnect), (pace) => ({
   ask: <A, R>(
@@ -81,14 +81,18 @@ export const make: Effect.Effect<Chain> = Effect.map(Schedule.driver(Schedules.r
     Effect.gen(function* () {
       let asked = (yield* isTrusted(from)) ? from.index : 0
       const before = yield* Clock.currentTimeMillis
-      const attempt: Effect.Effect<Reply<A>, ConsulError, R> = Effect.catchIf(
-        Effect.suspend(() => query({ index: asked, wait })),
-        isRetryable,
-        (error) => {
-          asked = 0
-          return Effect.zipRight(Effect.ignore(pace.next(error)), attempt)
-        }
-      )
+      const attempt: Effect.Effect<Reply<A>, ConsulError, R> = Effect.gen(function* () {
+        const since = yield* Clock.currentTimeMillis
+        return yield* Effect.catchIf(query({ index: asked, wait }), isRetryable, (error) =>
+          Effect.gen(function* () {
+            const blocked = (yield* Clock.currentTimeMillis) - since
+            if (asked > 0 && blocked >= Duration.toMillis(Schedules.brokenOffPause)) yield* pace.reset
+            asked = 0
+            yield* Effect.ignore(pace.next(error))
+            return yield* attempt
+          })
+        )
+      })
       const answer = yield* attempt
       const at = yield* Clock.currentTimeMillis
       const isFresh = asked === 0

@@ -31,7 +31,8 @@ export interface Known extends Doubt.Known {
 
 /**
  * `since` when (ms); `held` keys that the destination held then; `compared` keys of the source, `of` about so many;
- * `found` what was not as at the source, where a key that is changed there meanwhile counts again.
+ * `found` what was not as at the source, where a key that is changed there meanwhile counts again; `fresh` the keys that it
+ * wrote and that were not there, until it is complete.
  */
 interface Comparison {
   readonly since: number
@@ -40,6 +41,7 @@ interface Comparison {
   readonly of: number
   readonly writes: number
   readonly found: Diff.Drift
+  readonly fresh: Set<string>
 }
 
 /** Where a pass has come to. */
@@ -77,7 +79,8 @@ export const uncompared = (contents: Contents, since: number): Known => ({
     compared: 0,
     of: 0,
     writes: 0,
-    found: { changed: 0, missing: 0, extra: 0 }
+    found: { changed: 0, missing: 0, extra: 0 },
+    fresh: new Set()
   }
 })
 
@@ -109,11 +112,10 @@ const begin = (known: Known): Undecided => {
 }
 
 /** Everything up to `index` has been said, and decided on: what parts said before does not count any more. */
-const told = (known: Known, pass: Pass, index: number): Undecided => ({
-  ...nothingSaid(known, pass),
-  index: Option.some(index),
-  deleted: known.deleted
-})
+const told = (known: Known, pass: Pass, index: number): Undecided => {
+  known.comparison.fresh.clear()
+  return { ...nothingSaid(known, pass), index: Option.some(index), deleted: known.deleted }
+}
 
 /** Counts what a comparison finds; what changes later is no drift. */
 const counting = (known: Known, more: Partial<Diff.Drift>): Known => {
@@ -133,7 +135,10 @@ const write = (
   const { refused, writes } = Refused.sift(known.refused, range, found)
   let missing = 0
   for (const write of writes) {
-    if (known.contents.set(write.key, write.print)) missing += 1
+    if (known.contents.set(write.key, write.print)) {
+      missing += 1
+      if (isComparing(known)) known.comparison.fresh.add(write.key)
+    }
     pass.write(write)
   }
   return counting({ ...known, refused }, { changed: writes.length - missing, missing })
@@ -163,13 +168,23 @@ export const make = Effect.fnUntraced(function* (
   const watcher = yield* Watcher
   const whole = KeyRange.under(prefix)
 
-  /** While keys are held, no others go: a source that is being restored has ever fewer to delete, and none in the end. */
-  const judge = (known: Known, pass: Pass, gone: ReadonlyArray<string>): Known => ({
-    ...known,
-    ...(known.held.size > 0
-      ? Verdict.hold(gone)
-      : Verdict.judge(maxDeletes, known.deleted, gone, pass.deleted + pass.held))
-  })
+  /**
+   * While keys are held, no others go: a source that is being restored has ever fewer to delete, and none in the end. Of
+   * a comparison, keys that it wrote itself, and that the source has not any more, count among all that there are; the
+   * others among those that there were.
+   */
+  const judge = (known: Known, pass: Pass, gone: ReadonlyArray<string>): Known => {
+    const { comparison, contents, deleted, held } = known
+    const among = pass.deleted + pass.held
+    const old = isComparing(known) ? gone.filter((key) => !comparison.fresh.has(key)) : gone
+    const isOfAll = old.length === gone.length || DeleteLimit.allows(maxDeletes, gone.length, contents.size)
+    return {
+      ...known,
+      ...(held.size === 0 && isOfAll && DeleteLimit.allows(maxDeletes, deleted + old.length, among)
+        ? Verdict.condemn(gone)
+        : Verdict.hold(gone))
+    }
+  }
 
   /**
    * Which of the keys that were missing in answers of the source it has all the same: what the token may not read is in

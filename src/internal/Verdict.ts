@@ -30,19 +30,11 @@ export const hold = (gone: ReadonlyArray<string>): Pick<Verdict, "held" | "conde
   condemned: nobody
 })
 
-/**
- * On all keys that are `gone` from the source, as its names of now confirm, where `deleted` have gone already of the
- * `keys` that there were: parts of the source tell of the same loss one after another.
- */
-export const judge = (
-  limit: DeleteLimit.DeleteLimit,
-  deleted: number,
-  gone: ReadonlyArray<string>,
-  keys: number
-): Pick<Verdict, "held" | "condemned"> =>
-  DeleteLimit.allows(limit, deleted + gone.length, keys)
-    ? { held: nobody, condemned: new Set(gone) }
-    : hold(gone)
+/** All that are gone may go. */
+export const condemn = (gone: ReadonlyArray<string>): Pick<Verdict, "held" | "condemned"> => ({
+  held: nobody,
+  condemned: new Set(gone)
+})
 
 /**
  * The keys that are missing at the source once a range of them (as it is here) was read again: the last that was read of

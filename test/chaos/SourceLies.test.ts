@@ -53,6 +53,8 @@ describeConsul("a proxy that answers for the source", () => {
           for (const [i, [name, lie]] of Object.entries(lies).entries()) {
             yield* program.says(/in sync/)
             const before = yield* pair.destination.entries(pair.prefix)
+            // What has blocked for that long is asked again soon.
+            yield* Effect.sleep("1100 millis")
             yield* liar.tell(lie)
             // Wakes the query that is blocked.
             yield* pair.source.put(...entries(i + 1))

@@ -141,8 +141,17 @@ describeConsul("a source whose index goes backwards", () => {
           yield* Store.eventually(pair.destination.value(`${pair.prefix}1`), (value) => value === "after 1")
           expect(yield* pair.destination.keys(pair.prefix)).toHaveLength(201)
           yield* pair.source.put(...entries(pair, 150, "after"))
+          yield* Store.eventually(
+            pair.destination.value(`${pair.prefix}149`),
+            (value) => value === "after 149"
+          )
+          expect(yield* pair.destination.keys(pair.prefix)).toHaveLength(201)
+          yield* pair.source.put(...entries(pair, 200, "after"), {
+            key: `${pair.prefix}round`,
+            value: "after"
+          })
           const settledAfter = yield* settled(pair)
-          expect(yield* pair.destination.keys(pair.prefix)).toHaveLength(150)
+          expect(yield* pair.destination.keys(pair.prefix)).toHaveLength(201)
           yield* program.says(/no deletes are held back any more/)
           yield* Store.eventually(status, (now) => now?.State === "in-sync")
           yield* Store.eventually(health(pair), (all) => all.join() === "passing")

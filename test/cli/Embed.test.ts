@@ -39,6 +39,8 @@ describeConsul("examples/embed.ts", () => {
     it.effect("ends with what the replicator fails with, and says it", () =>
       Effect.gen(function* () {
         const { nyc1 } = yield* RealConsul.TwoDatacenters
+        // The greeting of before would end the program first.
+        yield* Store.at(nyc1.address).delete("embedded/greeting")
         const { code, stdout } = yield* run(nyc1.address)
         expect(code).toBe(1)
         expect(stdout).toContain("level=ERROR")

@@ -165,6 +165,9 @@ describeConsul("what guards a copy", () => {
           expect(yield* lines(program, held)).toHaveLength(1)
 
           yield* source.put(...entries("wiped", 150, "again"))
+          yield* Store.eventually(destination.value("wiped/149"), (value) => value === "again")
+          expect(yield* destination.keys("wiped/")).toHaveLength(201)
+          yield* source.put(...entries("wiped", 200, "again"))
           yield* Store.converge(source, destination, "wiped/")
           yield* program.says(/no deletes are held back any more/)
           yield* Store.eventually(
