@@ -47,6 +47,9 @@ const checks = Effect.gen(function* () {
 const transactions = (instance: World.Instance) =>
   instance.network.sent.filter(({ target }) => target.startsWith("/v1/txn")).map(({ body }) => body)
 
+/** A destination that takes no transaction. */
+const diskFull = Network.on("PUT /v1/txn", Network.answer(500, "no space left on device"))
+
 describe("Replicator", () => {
   it.scoped("copies what is there, then each change and each delete, and keeps the status", () =>
     Effect.gen(function* () {
@@ -214,9 +217,7 @@ describe("Replicator", () => {
       const instance = yield* World.instance()
       yield* replicate(instance)
       yield* Time.until(converged())
-      yield* instance.network.disturb((sent, pass) =>
-        sent.target.startsWith("/v1/txn") ? Network.answer(500, "no space left on device")(sent, pass) : pass
-      )
+      yield* instance.network.disturb(diskFull)
       yield* put(source, "global/a", "2")
       yield* Time.pass("20 seconds")
       expect(instance.logs.filter((line) => line.includes("replication is held up"))).toHaveLength(1)
@@ -241,9 +242,7 @@ describe("Replicator", () => {
       const instance = yield* World.instance()
       yield* replicate(instance)
       yield* Time.until(converged())
-      yield* instance.network.disturb((sent, pass) =>
-        sent.target.startsWith("/v1/txn") ? Network.answer(500, "no space left on device")(sent, pass) : pass
-      )
+      yield* instance.network.disturb(diskFull)
       yield* put(source, "global/a", "2")
       yield* Time.pass("1 minute")
       const before = transactions(instance).length

@@ -43,8 +43,8 @@ export interface Notices {
 export const holding = (replication: Replication, held: number, of: number): string =>
   `holding back the deletion of ${held} of the ${count(of, "key")} under ` +
   `${JSON.stringify(replication.destinationPrefix)} (-max-deletes=${DeleteLimit.format(replication.maxDeletes)}): ` +
-  `${replication.source} does not have them, or not for this token; if that is meant, delete them yourself, or restart all instances with ` +
-  `-max-deletes=${held}`
+  `${replication.source} does not have them, or not for this token; if that is meant, delete them yourself, or ` +
+  `restart all instances with -max-deletes=${held}`
 
 /** For the log and for the service's check. */
 export const refused = (refusals: ReadonlyArray<Refusal>): string =>

@@ -313,17 +313,23 @@ describeConsul("the life of the program", () => {
   })
 
   layer(NodeContext.layer)("without an agent that answers", (it) => {
+    /** A leader whose agent has been frozen. */
+    const beforeFrozen = Effect.gen(function* () {
+      const { sfo1 } = yield* RealConsul.datacenters(["sfo1"])
+      const [agent] = sfo1.agents
+      const program = yield* Program.start(["-src=nyc1", `-addr=${sfo1.address}`])
+      yield* program.says(/leading/)
+      const pid = Option.getOrThrow(yield* agent.pid)
+      yield* Effect.acquireRelease(
+        Effect.sync(() => process.kill(pid, "SIGSTOP")),
+        () => Effect.sync(() => process.kill(pid, "SIGCONT"))
+      )
+      return program
+    })
+
     it.scoped("a second signal ends it at once", () =>
       Effect.gen(function* () {
-        const { sfo1 } = yield* RealConsul.datacenters(["sfo1"])
-        const [agent] = sfo1.agents
-        const program = yield* Program.start(["-src=nyc1", `-addr=${sfo1.address}`])
-        yield* program.says(/leading/)
-        const pid = Option.getOrThrow(yield* agent.pid)
-        yield* Effect.acquireRelease(
-          Effect.sync(() => process.kill(pid, "SIGSTOP")),
-          () => Effect.sync(() => process.kill(pid, "SIGCONT"))
-        )
+        const program = yield* beforeFrozen
         // Alone, the first waits for a frozen agent as long as 3 s.
         yield* program.signal("SIGTERM")
         yield* Program.live(Effect.sleep("200 millis"))
@@ -336,15 +342,7 @@ describeConsul("the life of the program", () => {
 
     it.scoped("SIGHUP may come several times, as from a terminal that goes away", () =>
       Effect.gen(function* () {
-        const { sfo1 } = yield* RealConsul.datacenters(["sfo1"])
-        const [agent] = sfo1.agents
-        const program = yield* Program.start(["-src=nyc1", `-addr=${sfo1.address}`])
-        yield* program.says(/leading/)
-        const pid = Option.getOrThrow(yield* agent.pid)
-        yield* Effect.acquireRelease(
-          Effect.sync(() => process.kill(pid, "SIGSTOP")),
-          () => Effect.sync(() => process.kill(pid, "SIGCONT"))
-        )
+        const program = yield* beforeFrozen
         yield* program.signal("SIGHUP")
         yield* Program.live(Effect.sleep("200 millis"))
         yield* program.signal("SIGHUP")
@@ -354,15 +352,7 @@ describeConsul("the life of the program", () => {
 
     it.scoped("one signal is enough within 5 s", () =>
       Effect.gen(function* () {
-        const { sfo1 } = yield* RealConsul.datacenters(["sfo1"])
-        const [agent] = sfo1.agents
-        const program = yield* Program.start(["-src=nyc1", `-addr=${sfo1.address}`])
-        yield* program.says(/leading/)
-        const pid = Option.getOrThrow(yield* agent.pid)
-        yield* Effect.acquireRelease(
-          Effect.sync(() => process.kill(pid, "SIGSTOP")),
-          () => Effect.sync(() => process.kill(pid, "SIGCONT"))
-        )
+        const program = yield* beforeFrozen
         const before = yield* now
         yield* program.signal("SIGTERM")
         expect(yield* program.exit).toEqual(Option.some(0))

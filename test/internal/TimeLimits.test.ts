@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -28,6 +29,34 @@ describe("Time limits", () => {
       yield* TestClock.adjust(1)
       expect(yield* Fiber.join(fiber)).toBe("nothing within 10s")
       expect(isEnded).toBe(true)
+    })
+  )
+
+  it.effect.each([-3_600_000, 3_600_000])("are kept while somebody sets the clock by %d ms", (step) =>
+    Effect.gen(function* () {
+      const { within } = TimeLimits.make(shortest)
+      const clock = yield* Effect.clock
+      let offset = 0
+      const millis = () => clock.unsafeCurrentTimeMillis() + offset
+      const set: Clock.Clock = {
+        [Clock.ClockTypeId]: Clock.ClockTypeId,
+        unsafeCurrentTimeMillis: millis,
+        currentTimeMillis: Effect.sync(millis),
+        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
+        currentTimeNanos: clock.currentTimeNanos,
+        sleep: (duration) => clock.sleep(duration)
+      }
+      const limited = Effect.withClock(
+        within(shortest, () => Effect.never, late),
+        set
+      )
+      const fiber = yield* Effect.fork(Effect.flip(limited))
+      yield* TestClock.adjust("1 second")
+      offset = step
+      yield* TestClock.adjust(8_999)
+      expect(yield* Fiber.poll(fiber)).toMatchObject({ _tag: "None" })
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(fiber)).toBe("nothing within 10s")
     })
   )
 
