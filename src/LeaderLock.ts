@@ -227,12 +227,35 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const session = (checkId: string) =>
     Effect.uninterruptibleMask((restore) =>
       consul.session
-        .create({ name: service, checks: ["serfHealth", checkId], behavior: "release", lockDelay: 0 })
+        .create({
+          name: service,
+          checks: ["serfHealth", checkId],
+          behavior: "release",
+          lockDelay: 0,
+          ttl: Schedules.sessionTtl
+        })
         .pipe(
           Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
           restore,
           Effect.tap((session) => whenDone(farewell(consul.session.destroy(session))))
         )
+    )
+
+  const renewing = yield* Condition.make("the session of the lock is renewed again")
+
+  /**
+   * Keeps the session from ending by its own time to live. Whether it is there still, the lock tells, and what keeps
+   * Consul from answering.
+   */
+  const renew = (session: string) =>
+    consul.session.renew(session).pipe(
+      Effect.tapErrorTag("Denied", (error) =>
+        renewing.trouble(Condition.kindOf(error), `cannot renew the session of the lock: ${error.message}`)
+      ),
+      Effect.zipLeft(renewing.fine),
+      Effect.catchAll((error) => Effect.logDebug(`renewal: ${error.message}`)),
+      Effect.delay(Schedules.renewalInterval),
+      Effect.forever
     )
 
   const sayHolder = (entry: Option.Option<KeyValue>) =>
@@ -303,6 +326,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     const holder = Effect.flatMap(DateTime.now, (since) =>
       Schema.encode(HolderJson)(new Holder({ node, pid: process.pid, version, since, purpose }))
     ).pipe(Effect.map(Encoding.encodeBase64), Effect.orDie)
+    yield* supervise(renew(held))
     yield* Effect.raceFirst(contend(held, holder), Deferred.await(failed))
     yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
     yield* supervise(guard(held))

@@ -96,6 +96,23 @@ export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration =>
   whole(Duration.times(ttl, 1 / 10))
 
 /**
+ * The time to live of the lock's session itself, which Consul (1.8.7) lets live up to twice as long. The check ends it
+ * sooner, unless the agent cannot tell the servers of that: with a token that was deleted it never does.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const sessionTtl = Duration.seconds(30)
+
+/**
+ * Three renewals fit the time to live.
+ *
+ * @since 0.2.0
+ * @category intervals
+ */
+export const renewalInterval = Duration.seconds(10)
+
+/**
  * How long a lock that is free but refused, because another tool's session left a lock delay on it, is left alone.
  *
  * @since 0.1.0

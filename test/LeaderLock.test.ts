@@ -128,7 +128,7 @@ describe.concurrent("LeaderLock", () => {
             name: "consul-replicate",
             behavior: "release",
             lockDelay: 0n,
-            ttl: "",
+            ttl: "30000ms",
             checks: ["serfHealth", `service:${instance}`]
           }
         ])
@@ -218,12 +218,31 @@ describe.concurrent("LeaderLock", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("an idle minute is a heartbeat a second and one blocking query", () =>
+    it.scoped("a token that may not renew the session loses the lock in the end, and that is said", () =>
+      Effect.gen(function* () {
+        const leader = yield* newcomer
+        yield* leader.network.disturb(
+          Network.on("PUT /v1/session/renew/", Network.answer(403, "ACL not found"))
+        )
+        yield* TestClock.adjust("29 seconds")
+        yield* leadsUndisturbed(leader)
+        // Consul lets a session live up to twice as long.
+        yield* TestClock.adjust("31 seconds")
+        yield* isLost(leader, "the session ended")
+        expect(leader.logs.filter((line) => line.startsWith("WARN"))).toEqual([
+          expect.stringMatching(
+            /^WARN cannot renew the session of the lock: Consul denied access: ACL not found/
+          )
+        ])
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("an idle minute is a heartbeat a second, six renewals and one blocking query", () =>
       Effect.gen(function* () {
         const leader = yield* newcomer
         const before = leader.network.sent.length
         yield* TestClock.adjust("1 minute")
-        expect(leader.network.sent.length - before).toBeLessThanOrEqual(62)
+        expect(leader.network.sent.length - before).toBeLessThanOrEqual(68)
         yield* leadsUndisturbed(leader)
       }).pipe(Effect.provide(World.layer))
     )

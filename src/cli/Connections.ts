@@ -14,7 +14,7 @@ import * as UndiciClient from "./UndiciClient.js"
 /** For two other blocking queries, and for whatever is answered at once. */
 const besideShards = 6
 
-/** Heartbeats come one after another; a session is made and ended beside them. */
+/** Heartbeats come one after another; a session is made, renewed and ended beside them. */
 const forTheLock = 2
 
 /** By the path alone: a key may be called what it likes. */
