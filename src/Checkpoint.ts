@@ -12,16 +12,18 @@ import * as Schema from "effect/Schema"
 import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import { Operation } from "./Operation.js"
+import type { Replication } from "./Replication.js"
 
 /**
  * The value of the status key. Field names are those of the Go tool where it has them.
  *
  * `LastReplicated` is the index of the source's last snapshot of which everything has landed, 0 when none has.
- * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot,
- * `deletes-held` while it does so but for `HeldDeletes` keys, whose deletion the limit holds back, and `writes-refused`
- * while it does so but for those and for `RefusedWrites` keys, whose values the destination does not take. `Session` is
- * that of the instance's `Lock`: while it holds that, whoever leads by another lock leaves the key alone; otherwise its
- * successor ends it before it writes. A status without a lock (before 0.2.0) is taken for one by the successor's.
+ * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot, `deletes-held`
+ * while it does so but for `HeldDeletes` keys, whose deletion the limit `MaxDeletes` holds back, and `writes-refused`
+ * while it does so but for those and for `RefusedWrites` keys, which the destination refuses to write or to delete. While
+ * `comparing`, `HeldDeletes` are those of before, if that limit is the same still. `Session` is that of the instance's
+ * `Lock`: while it holds that, whoever leads by another lock leaves the key alone; otherwise its successor ends it before
+ * it writes. A status without a lock (before 0.2.0) is taken for one by the successor's.
  *
  * @since 0.1.0
  * @category schemas
@@ -33,15 +35,28 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   DestinationPrefix: Schema.String,
   State: Schema.Literal("comparing", "in-sync", "deletes-held", "writes-refused"),
   HeldDeletes: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
+  // Absent before 0.2.0, like the lock.
+  MaxDeletes: Schema.optional(Schema.String),
   RefusedWrites: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
   Instance: Schema.String,
   Session: Schema.UUID,
-  // Absent before 0.2.0.
   Lock: Schema.optional(Schema.NonEmptyString),
   Time: Schema.DateTimeUtc
 }) {}
 
 const StatusJson = Schema.parseJson(Status)
+
+/**
+ * Whether a status tells of a replication: that of the same source and prefixes.
+ *
+ * @since 0.2.0
+ * @category predicates
+ */
+export const isAbout = (
+  status: Status,
+  { destinationPrefix, prefix, source }: Pick<Replication, "destinationPrefix" | "prefix" | "source">
+): boolean =>
+  status.Source === source && status.Prefix === prefix && status.DestinationPrefix === destinationPrefix
 
 /**
  * `status` is none when the key is absent or holds something that this release did not write. `index` is the key's

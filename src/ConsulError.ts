@@ -91,17 +91,38 @@ export class TooLarge extends Data.TaggedError("TooLarge")<Context & { readonly 
 }
 
 /**
- * A transaction was rolled back (409): `failures` name its operations that failed, counted from 0.
+ * An operation of a transaction, counted from 0, that failed; none of its keys where the operations are not known.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface OperationFailure {
+  readonly operation: number
+  readonly key?: string | undefined
+  readonly reason: string
+}
+
+/** As many as a person would read. */
+const mostNamed = 3
+
+/**
+ * A transaction was rolled back (409): `failures` name all of its operations that failed.
  *
  * @since 0.1.0
  * @category errors
  */
 export class Conflict extends Data.TaggedError("Conflict")<
-  Context & { readonly failures: ReadonlyArray<{ readonly operation: number; readonly reason: string }> }
+  Context & { readonly failures: ReadonlyArray<OperationFailure> }
 > {
   override get message() {
-    const all = this.failures.map((failure) => `operation ${failure.operation}: ${failure.reason}`).join("; ")
-    return `Consul rolled the transaction back: ${all} (${this.request})`
+    const named = this.failures
+      .slice(0, mostNamed)
+      .map(
+        ({ key, operation, reason }) =>
+          `${key === undefined ? `operation ${operation}` : JSON.stringify(key)}: ${reason}`
+      )
+    const more = this.failures.length > mostNamed ? "; …" : ""
+    return `Consul rolled the transaction back: ${named.join("; ")}${more} (${this.request})`
   }
 }
 

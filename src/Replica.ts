@@ -1,7 +1,7 @@
 /**
  * The destination as its leader knows it, and the one way to change it: a pass, which makes it equal to what the source
  * was found to hold. What looks wrong in a snapshot is confirmed first, and deletes past their limit are held back. A
- * value that the destination refuses is left out, and tried again.
+ * key that the destination refuses is left out, and tried again.
  *
  * @since 0.2.0
  */
@@ -63,7 +63,7 @@ export interface Passes {
   ) => Effect.Effect<Replica, Writer.WriterError>
   /** Looks for what others changed at the destination, and makes that equal to the source as it is now. */
   readonly reconcile: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
-  /** Tries some of the values that the destination did not take, as they are at the source now. */
+  /** Tries some of the keys that the destination refused, as they are at the source now. */
   readonly tryRefused: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
 }
 
@@ -89,14 +89,14 @@ export const make = Effect.fnUntraced(function* (
   const doubt = yield* Doubt.make(replication, mapping)
   const courses = yield* Course.make(replication, mapping, doubt, notices)
   const holding = yield* Condition.make("no deletes are held back any more")
-  const refusing = yield* Condition.make("no values are refused any more")
+  const refusing = yield* Condition.make("no keys are refused any more")
 
   const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader) {
     owned.add(leader.fence.lock)
     const writer = yield* Effect.provide(Writer.open({ leader, limits, replication }), context)
     const contents = Contents.empty()
     const { looked } = yield* Survey.survey(consul, mapping, contents, Survey.never, shardKeys)
-    const known = Course.uncompared(contents, yield* Clock.currentTimeMillis)
+    const known = Course.uncompared(contents, writer.wasHolding, yield* Clock.currentTimeMillis)
     return { ...known, leader, writer, looked, isAhead: false }
   })
 
@@ -125,9 +125,13 @@ export const make = Effect.fnUntraced(function* (
     const all = new Map(refused)
     for (const refusal of refusals) {
       const { key } = refusal
-      all.set(key, { print: contents.get(key) ?? "", refusal })
-      const { value } = yield* consul.kv.get(key, { consistency: "consistent" })
-      Diff.learn(contents, mapping, KeyRange.only(key), Option.toArray(value))
+      all.set(key, { print: contents.get(key), refusal })
+      const held = yield* consul.kv.get(key, { consistency: "consistent" }).pipe(
+        Effect.map(({ value }) => value),
+        // As a list leaves out what the token may not read.
+        Effect.catchTag("Denied", () => Effect.succeedNone)
+      )
+      Diff.learn(contents, mapping, KeyRange.only(key), Option.toArray(held))
     }
     return all
   })
@@ -159,8 +163,11 @@ export const make = Effect.fnUntraced(function* (
         })
       })
     )
-    const landed = changes.writes.length - refusals.length
-    const writes = comparison.writes + landed
+    const refusedNow = new Set(refusals.map(({ key }) => key))
+    const deleted = changes.deletes.filter((key) => !refusedNow.has(key)).length
+    // The others were to be written, by this pass or by one that it followed at once.
+    const written = changes.writes.length - (refusals.length - (changes.deletes.length - deleted))
+    const writes = comparison.writes + written
     const refused = yield* leaveOut(known, refusals)
     const replica: Replica = {
       ...known,
@@ -175,13 +182,13 @@ export const make = Effect.fnUntraced(function* (
     const isAllDone = held.size + refused.size === 0
     const isDoneAtLast = isAllDone && (wasComparing || before.held.size + before.refused.size > 0)
     if (Course.isComparing(replica)) yield* notices.comparing({ ...comparison, writes })
-    else if (wasComparing || isDoneAtLast || landed + changes.deletes.length > 0) {
+    else if (wasComparing || isDoneAtLast || written + deleted > 0) {
       const since = yield* Effect.map(Clock.currentTimeMillis, (now) =>
         Duration.millis(now - comparison.since)
       )
       yield* notices.applied({
-        writes: wasComparing ? writes : landed,
-        deletes: changes.deletes.length,
+        writes: wasComparing ? writes : written,
+        deletes: deleted,
         keys: known.contents.size - held.size,
         index: Option.getOrElse(index, () => pass.index),
         duration: wasComparing ? since : duration,

@@ -19,15 +19,16 @@ import * as Checkpoint from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
 import * as LeaderLock from "./LeaderLock.js"
+import * as Predecessor from "./Predecessor.js"
 import * as Replica from "./Replica.js"
 import * as Replication from "./Replication.js"
 import * as Schedules from "./Schedules.js"
 import * as Watcher from "./Watcher.js"
-import * as Writer from "./Writer.js"
+import type * as Writer from "./Writer.js"
 
 /**
- * Keys of the destination that are not as at the source: `held`, whose deletion the limit holds back, and `refused`, whose
- * values the destination does not take.
+ * Keys of the destination that are not as at the source: `held`, whose deletion the limit holds back, and `refused`, which
+ * it does not let be changed.
  *
  * @since 0.2.0
  * @category models
@@ -154,7 +155,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })
     if (error._tag !== "StatusInUse") return
-    yield* Effect.ignore(Effect.provideService(Writer.whileInUse(error, leader), ConsulHttp, consul))
+    yield* Effect.ignore(Effect.provideService(Predecessor.whileInUse(error, leader), ConsulHttp, consul))
   })
 
   /**
@@ -189,7 +190,8 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   )
 
   return {
-    run: Effect.zipRight(validate, lead(follow)).pipe(Effect.withSpan("Replicator.run")),
+    // Without a span: it would never end, and all that happens in years be one trace. Passes have theirs.
+    run: Effect.zipRight(validate, lead(follow)),
     runOnce: Effect.zipRight(validate, lead(compareOnce)).pipe(Effect.withSpan("Replicator.runOnce"))
   }
 })

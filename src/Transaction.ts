@@ -70,8 +70,13 @@ export interface Packed {
 export const fenceOperation = (fence: Fence): Operation =>
   Operation.CheckSession({ key: fence.lock, session: fence.session })
 
-/** The fence and one operation on the status key stand at the head of every transaction. */
-const headOperations = 2
+/**
+ * The fence and one operation on the status key stand at the head of every transaction.
+ *
+ * @since 0.2.0
+ * @category packing
+ */
+export const headOperations = 2
 
 /**
  * Bytes of the operations in the body of a transaction, each with the comma before it.

@@ -9,33 +9,32 @@
  *
  * A value that fits no transaction is put by acquiring its key with the session of the lock, which Consul refuses
  * once that session has ended. The guard cannot stand before such a put, so a lost answer costs the leadership:
- * ending the session is what voids it. One that the destination refuses is left out, and all the rest lands.
+ * ending the session is what voids it. A key that the destination refuses is left out, and all the rest lands.
  *
  * @since 0.1.0
  */
-import * as Arr from "effect/Array"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
-import { Checkpoint, Status } from "./Checkpoint.js"
-import type { ConsulError, TooLarge } from "./ConsulError.js"
+import { Checkpoint, isAbout, Status } from "./Checkpoint.js"
+import { type Conflict, type ConsulError, Denied, type TooLarge } from "./ConsulError.js"
 import { ConsulHttp, type TransactionOptions } from "./ConsulHttp.js"
+import * as DeleteLimit from "./DeleteLimit.js"
 import type { Changes, Write } from "./Diff.js"
-import * as Condition from "./internal/Condition.js"
-import * as WatchedKey from "./internal/WatchedKey.js"
-import type { KeyValue } from "./KeyValue.js"
 import { type Leadership, LockLost } from "./LeaderLock.js"
 import { Operation } from "./Operation.js"
-import * as Replication from "./Replication.js"
+import * as Predecessor from "./Predecessor.js"
+import type { Replication } from "./Replication.js"
 import {
   type Batch,
   bytesOf,
   defaultLimits,
   fenceOperation,
   halve,
+  headOperations,
   type Limits,
   type Packed,
   pack
@@ -50,30 +49,6 @@ import {
 export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ readonly key: string }> {
   override get message() {
     return `the status key ${this.key} was changed by somebody else`
-  }
-}
-
-/**
- * The status key is that of an instance which holds another lock: two leaders that share it would each take the other
- * for one that must not write any more. `replication` is what that instance replicates, where it is something else.
- *
- * @since 0.2.0
- * @category errors
- */
-export class StatusInUse extends Data.TaggedError("StatusInUse")<{
-  readonly key: string
-  readonly instance: string
-  readonly lock: string
-  readonly session: string
-  readonly replication: Option.Option<string>
-}> {
-  override get message() {
-    return Option.match(this.replication, {
-      onNone: () =>
-        `${this.instance}, an instance of this replication, holds another lock, ${this.lock}: all of them need the same -lock; waiting until it stops`,
-      onSome: (replication) =>
-        `the status key ${this.key} is that of ${this.instance}, which holds the lock ${this.lock} for ${replication}: a status serves one replication, see -status; waiting until it stops`
-    })
   }
 }
 
@@ -117,22 +92,37 @@ export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly li
 }
 
 /**
- * Why the value of one key did not land. Nothing was changed, and it is no reason not to land all the rest.
+ * The destination refuses to write or to delete this key and takes others: the token may not.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class KeyRefused extends Data.TaggedError("KeyRefused")<{
+  readonly key: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `${JSON.stringify(this.key)} cannot be changed at the destination: ${this.reason}`
+  }
+}
+
+/**
+ * Why one key was left as it was. It is no reason not to land all the rest.
  *
  * @since 0.2.0
  * @category models
  */
-export type Refusal = KeyLocked | KeyTooLarge
+export type Refusal = KeyLocked | KeyTooLarge | KeyRefused
 
 /**
  * @since 0.1.0
  * @category errors
  */
-export type WriterError = ConsulError | LockLost | CheckpointMoved | StatusInUse | LimitLowered
+export type WriterError = ConsulError | LockLost | CheckpointMoved | Predecessor.StatusInUse | LimitLowered
 
 /**
- * What a pass leaves as it was: keys whose deletion is held back, and keys whose values were refused before and are not
- * tried again.
+ * What a pass leaves as it was: keys whose deletion is held back, and keys that were refused before and are not tried
+ * again.
  *
  * @since 0.2.0
  * @category models
@@ -153,18 +143,20 @@ export const nothingLeft: Left = { heldDeletes: 0, refusedWrites: 0 }
  * @category models
  */
 export interface Writer {
+  /** Whether deletes were held back when it was opened: by the same limit, be it by this instance or by another. */
+  readonly wasHolding: boolean
   /**
    * Lands writes of a pass that is not at its end, all large values first, and leaves the checkpoint as it was. The last
-   * transactions are still under way when it returns: what becomes of them is told by what follows, be it `stage` or
-   * `apply`. What is said of refusals and after a failure holds here too.
+   * transactions are still under way when it returns: what becomes of them, and which of their keys are refused, is told
+   * by what follows, be it `stage` or `apply`. What is said of a failure holds here too.
    */
   readonly stage: (writes: ReadonlyArray<Write>) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
    * Lands all large values, then all writes, then all deletes, and with the last of them the checkpoint that
    * everything up to the source's `index` has landed; or, where something is `left`, how much that is, and the index is
    * that of before. What fits one transaction lands as one; of more, several are under way at once. Answers with the
-   * large values that were refused, which the checkpoint counts among what is left. After a failure, parts may have
-   * landed, or may land until another writer is opened: open one and compare.
+   * keys that were refused, which the checkpoint counts among what is left. After a failure, parts may have landed, or may
+   * land until another writer is opened: open one and compare.
    */
   readonly apply: (
     changes: Changes,
@@ -180,63 +172,20 @@ export interface Writer {
  */
 const transactionsInFlight = 16
 
-/** What is ready to land: `last` goes with the status, in what concludes the pass, if there is one. */
+/**
+ * So many keys may be refused to one writer before it fails: each is looked up, and tried by itself. Of more, it is not
+ * about keys.
+ */
+const mostRefused = 1_000
+
+/** What is ready to land, behind a head of so many bytes. */
 interface Prepared extends Omit<Packed, "large"> {
-  readonly refusals: ReadonlyArray<Refusal>
-  readonly land: (batch: Batch) => Effect.Effect<unknown, WriterError>
-  readonly conclude: Effect.Effect<void, WriterError>
+  readonly headBytes: number
 }
 
 /** Whether Consul refused before it wrote anything. */
 const isUntouched = (error: ConsulError): boolean =>
   ["TooLarge", "Denied", "RateLimited", "NoLeader", "NoPathToDatacenter"].includes(error._tag)
-
-const holds = (entry: Option.Option<KeyValue>, session: string): boolean =>
-  Option.exists(entry, (held) => held.session === session)
-
-/**
- * The lock of whoever has the status. It is waited for until it can be read, which a token may never allow: so that is
- * said, by the check of the service too. `readable` is done when it could be read.
- */
-const lockOf = Effect.fnUntraced(function* (
-  lock: string,
-  leader: Pick<Leadership, "report">,
-  readable: Effect.Effect<void>
-) {
-  const consul = yield* ConsulHttp
-  const condition = yield* Condition.make(`the lock ${lock} can be read`)
-  const trouble = `cannot read the lock ${lock}, whose holder wrote the status`
-  return WatchedKey.make(consul, lock, (request) =>
-    request.pipe(
-      Effect.tapBoth({
-        onFailure: ({ message }) => leader.report({ status: "warning", output: `${trouble}: ${message}` }),
-        onSuccess: () => readable
-      }),
-      Condition.watch(condition, trouble)
-    )
-  )
-})
-
-/**
- * Waits until the status key is free again.
- *
- * @since 0.2.0
- * @category waiting
- */
-export const whileInUse = Effect.fn("Writer.whileInUse")(function* (
-  error: StatusInUse,
-  leader: Pick<Leadership, "report">
-) {
-  const inUse = leader.report({ status: "warning", output: error.message })
-  const lock = yield* lockOf(error.lock, leader, inUse)
-  yield* lock.when((entry) => !holds(entry, error.session))
-})
-
-/** The same source and prefixes: only then does a former checkpoint say something about this replication. */
-const isAbout = (replication: Replication.Replication) => (status: Status) =>
-  status.Source === replication.source &&
-  status.Prefix === replication.prefix &&
-  status.DestinationPrefix === replication.destinationPrefix
 
 /**
  * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that one holds
@@ -248,13 +197,14 @@ const isAbout = (replication: Replication.Replication) => (status: Status) =>
 export const open = Effect.fn("Writer.open")(function* (options: {
   readonly leader: Pick<Leadership, "fence" | "instance" | "report">
   readonly limits: Ref.Ref<Limits>
-  readonly replication: Replication.Replication
+  readonly replication: Replication
 }) {
   const scope = yield* Effect.scope
   const consul = yield* ConsulHttp
   const checkpoint = yield* Checkpoint
   const { leader, limits, replication } = options
   const { fence } = leader
+  const maxDeletes = DeleteLimit.format(replication.maxDeletes)
   const lockLost = (reason: string) => new LockLost({ lock: fence.lock, reason })
 
   const statusOf = (State: Status["State"], LastReplicated: number, left = nothingLeft) =>
@@ -265,6 +215,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
           LastReplicated,
           State,
           HeldDeletes: left.heldDeletes,
+          MaxDeletes: maxDeletes,
           RefusedWrites: left.refusedWrites,
           Source: replication.source,
           Prefix: replication.prefix,
@@ -280,10 +231,13 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const transact = (guard: Operation, operations: ReadonlyArray<Operation>, options?: TransactionOptions) =>
     consul.transaction([fenceOperation(fence), guard, ...operations], options).pipe(
       Effect.mapError((error) => {
-        const first = error._tag === "Conflict" ? error.failures[0] : undefined
-        if (first?.operation === 0) return lockLost(first.reason)
-        if (first?.operation === 1) return new CheckpointMoved({ key: checkpoint.key })
-        return error
+        const [first] = error._tag === "Conflict" ? error.failures : []
+        if (first === undefined || first.operation >= headOperations) return error
+        const { key = "", operation, reason } = first
+        if (reason.includes("Permission denied")) {
+          return new Denied({ request: error.request, reason: `${reason} for ${JSON.stringify(key)}` })
+        }
+        return operation === 0 ? lockLost(reason) : new CheckpointMoved({ key })
       })
     )
 
@@ -298,57 +252,59 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     return written === undefined ? yield* new CheckpointMoved({ key: checkpoint.key }) : written.modifyIndex
   })
 
-  /** Whoever has the status and holds another lock writes on: it is left alone. */
-  const giveWay = Effect.fnUntraced(function* (status: Status) {
-    const { Instance: instance, Lock: lock = fence.lock, Session: session } = status
-    if (lock === fence.lock) return
-    const held = yield* lockOf(lock, leader, Effect.void)
-    if (!holds(yield* held.now, session)) return
-    const route = Replication.route({
-      source: status.Source,
-      prefix: status.Prefix,
-      destinationPrefix: status.DestinationPrefix
-    })
-    yield* new StatusInUse({
-      key: checkpoint.key,
-      instance,
-      lock,
-      session,
-      replication: isAbout(replication)(status) ? Option.none() : Option.some(route)
-    })
-  })
-
-  const before = yield* checkpoint.read
-  const predecessor = Option.filter(before.status, (status) => status.Session !== fence.session)
-  if (Option.isSome(predecessor)) {
-    yield* giveWay(predecessor.value)
-    // Normally it ended long ago. It lives on where somebody deleted the lock under it, and then its large values could
-    // still land. A token that may not end it is no reason not to lead.
-    yield* consul.session
-      .destroy(predecessor.value.Session)
-      .pipe(Effect.catchTag("Denied", (error) => Effect.logDebug(error.message)))
-  }
-  const landed = Option.match(Option.filter(before.status, isAbout(replication)), {
-    onNone: () => 0,
-    onSome: (status) => status.LastReplicated
-  })
+  const found = yield* checkpoint.read
+  if (Option.isSome(found.status)) yield* Predecessor.supersede(found.status.value, leader, replication)
+  const before = Option.filter(found.status, (status) => isAbout(status, replication))
+  const landed = Option.match(before, { onNone: () => 0, onSome: (status) => status.LastReplicated })
+  const heldBefore = Option.match(
+    Option.filter(before, ({ MaxDeletes }) => MaxDeletes === maxDeletes),
+    { onNone: () => 0, onSome: ({ HeldDeletes }) => HeldDeletes }
+  )
   const lastReplicated = yield* Ref.make(landed)
-  const guard = yield* Ref.make(yield* commit(yield* statusOf("comparing", landed), before.index, []))
+  const comparing = yield* statusOf("comparing", landed, { ...nothingLeft, heldDeletes: heldBefore })
+  const guard = yield* Ref.make(yield* commit(comparing, found.index, []))
 
-  const putLarge = Effect.fnUntraced(function* ({ flags, key, value }: Write) {
-    const entry = { key, value, flags }
-    const taken = yield* Effect.mapError(consul.kv.put(entry, { acquire: fence.session }), (error) => {
-      if (error._tag === "TooLarge") return new KeyTooLarge({ key, reason: error.reason })
-      return isUntouched(error)
-        ? error
-        : lockLost(`given up, since a large value may have landed or not: ${error.message}`)
+  /** What was refused and not told yet, and how much was in all. */
+  const untold: Array<Refusal> = []
+  let refusedSoFar = 0
+
+  const refuse = (refusals: ReadonlyArray<Refusal>) =>
+    Effect.sync(() => {
+      untold.push(...refusals)
+      refusedSoFar += refusals.length
     })
-    if (!taken) return yield* new KeyLocked({ key })
-    // Giving the key back writes it again: without the value, Consul would leave it empty. Where that fails, the end
-    // of the session gives it back.
-    yield* Effect.mapError(consul.kv.put(entry, { release: fence.session }), (error) =>
-      lockLost(`given up, since the key of a large value may still be locked: ${error.message}`)
-    )
+
+  const tell = Effect.sync((): ReadonlyArray<Refusal> => untold.splice(0))
+
+  const putLarge = Effect.fnUntraced(
+    function* ({ flags, key, value }: Write) {
+      const entry = { key, value, flags }
+      const taken = yield* Effect.mapError(consul.kv.put(entry, { acquire: fence.session }), (error) => {
+        if (error._tag === "TooLarge") return new KeyTooLarge({ key, reason: error.reason })
+        if (error._tag === "Denied") return new KeyRefused({ key, reason: error.reason })
+        return isUntouched(error)
+          ? error
+          : lockLost(`given up, since a large value may have landed or not: ${error.message}`)
+      })
+      if (!taken) return yield* new KeyLocked({ key })
+      // Giving the key back writes it again: without the value, Consul would leave it empty. Where that fails, the end
+      // of the session gives it back.
+      yield* Effect.mapError(consul.kv.put(entry, { release: fence.session }), (error) =>
+        lockLost(`given up, since the key of a large value may still be locked: ${error.message}`)
+      )
+    },
+    Effect.catchTag("KeyLocked", "KeyTooLarge", "KeyRefused", (refusal) => refuse([refusal]))
+  )
+
+  /** Lands what is too large for a transaction, and packs the rest, which goes behind the fence and `guard`. */
+  const prepare = Effect.fnUntraced(function* (
+    changes: Changes,
+    guard: Operation
+  ): Effect.fn.Return<Prepared, WriterError> {
+    const headBytes = bytesOf([fenceOperation(fence), guard])
+    const { large, ...packed } = pack(changes, headBytes, yield* Ref.get(limits))
+    yield* Effect.forEach(large, putLarge, { discard: true })
+    return { ...packed, headBytes }
   })
 
   const lowerLimits = (refused: Batch, headBytes: number) => (error: TooLarge) =>
@@ -361,61 +317,31 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       )
     )
 
-  /** Answers with those that are refused. */
-  const putAllLarge = (writes: ReadonlyArray<Write>): Effect.Effect<ReadonlyArray<Refusal>, WriterError> =>
-    Effect.map(
-      Effect.forEach(writes, (write) =>
-        Effect.as(putLarge(write), Option.none<Refusal>()).pipe(
-          Effect.catchTag("KeyLocked", "KeyTooLarge", Effect.succeedSome)
-        )
-      ),
-      Arr.getSomes
+  /** What is left of a batch without the operations that were refused, if those are not too many. */
+  const withoutRefused = Effect.fnUntraced(function* (batch: Batch, error: Conflict) {
+    const reasons = new Map(
+      error.failures.map(({ operation, reason }) => [operation - headOperations, reason])
     )
-
-  /**
-   * Lands what is too large for a transaction, and packs the rest, which goes behind the fence and the guard, or the
-   * status of a pass that leaves so many values refused, if one is written.
-   */
-  const prepare = Effect.fnUntraced(function* (
-    { deletes, writes }: Changes,
-    statusWith: Option.Option<(refused: number) => Effect.Effect<Status>>,
-    before: ReadonlyArray<Refusal> = []
-  ): Effect.fn.Return<Prepared, WriterError> {
-    const index = yield* Ref.get(guard)
-    const unmoved = Operation.CheckIndex({ key: checkpoint.key, index })
-    const status = yield* Effect.transposeMapOption(statusWith, (statusWith) => statusWith(before.length))
-    const head = Option.match(status, {
-      onNone: () => unmoved,
-      onSome: (status) => checkpoint.operation(status, index)
+    const refusals = batch.flatMap(({ key }, at) => {
+      const reason = reasons.get(at)
+      return reason === undefined ? [] : [new KeyRefused({ key, reason })]
     })
-    const headBytes = bytesOf([fenceOperation(fence), head])
-    const { large, ...packed } = pack({ deletes, writes }, headBytes, yield* Ref.get(limits))
-    if (large.length > 0) {
-      const isLarge = new Set(large)
-      const refusals = [...before, ...(yield* putAllLarge(large))]
-      // Packed anew, since a status that tells of refused values is longer.
-      return yield* prepare(
-        { deletes, writes: writes.filter((write) => !isLarge.has(write)) },
-        statusWith,
-        refusals
-      )
-    }
-    const within = <A>(batch: Batch, transaction: Effect.Effect<A, WriterError>) =>
-      Effect.catchTag(transaction, "TooLarge", lowerLimits(batch, headBytes))
-    return {
-      ...packed,
-      refusals: before,
-      land: (batch) => within(batch, transact(unmoved, batch, { results: false })),
-      conclude: Option.match(status, {
-        onNone: () => Effect.void,
-        onSome: (status) =>
-          within(packed.last, commit(status, index, packed.last)).pipe(
-            Effect.flatMap((index) => Ref.set(guard, index)),
-            Effect.zipRight(Ref.set(lastReplicated, status.LastReplicated))
-          )
-      })
-    }
+    if (refusals.length === 0 || refusedSoFar + refusals.length > mostRefused) return yield* error
+    yield* refuse(refusals)
+    return batch.filter((_, at) => !reasons.has(at))
   })
+
+  /** Sends a batch, and what is left of it when keys are refused. */
+  const within = <A>(
+    batch: Batch,
+    headBytes: number,
+    transaction: (batch: Batch) => Effect.Effect<A, WriterError>
+  ): Effect.Effect<A, WriterError> =>
+    Effect.catchTags(transaction(batch), {
+      TooLarge: lowerLimits(batch, headBytes),
+      Conflict: (error) =>
+        Effect.flatMap(withoutRefused(batch, error), (rest) => within(rest, headBytes, transaction))
+    })
 
   const lanes = yield* Effect.makeSemaphore(transactionsInFlight)
   const failed = yield* Deferred.make<never, WriterError>()
@@ -464,12 +390,22 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     return writes.some(({ key }) => keys.has(key))
   }
 
+  /** The guard of a transaction that leaves the status as it is. */
+  const unmoved = Effect.map(Ref.get(guard), (index) => Operation.CheckIndex({ key: checkpoint.key, index }))
+
+  const landBehind =
+    (guard: Operation, { headBytes }: Prepared) =>
+    (batch: Batch) =>
+      within(batch, headBytes, (operations) => transact(guard, operations, { results: false }))
+
   const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes) {
     // Two writes of one key must not overtake each other.
     if (isUnderWay(writes)) yield* settled
-    const { land, last, refusals, writes: batches } = yield* prepare({ writes, deletes: [] }, Option.none())
-    yield* send(last.length === 0 ? batches : [...batches, last], land)
-    return refusals
+    const guard = yield* unmoved
+    const prepared = yield* prepare({ writes, deletes: [] }, guard)
+    const { last, writes: batches } = prepared
+    yield* send(last.length === 0 ? batches : [...batches, last], landBehind(guard, prepared))
+    return yield* tell
   })
 
   const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (
@@ -483,17 +419,31 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       if (left.refusedWrites > 0) return statusOf("writes-refused", before, left)
       return heldDeletes > 0 ? statusOf("deletes-held", before, left) : statusOf("in-sync", replicated)
     }
+    const index = yield* Ref.get(guard)
+    const guardOf = (status: Status) => checkpoint.operation(status, index)
     yield* settled
-    const { conclude, deletes, land, refusals, writes } = yield* prepare(changes, Option.some(statusWith))
-    yield* send(writes, land)
+    // How much will be refused is not known before; the longest status leaves room for any.
+    const longest = yield* statusOf("writes-refused", Math.max(before, replicated), {
+      heldDeletes,
+      refusedWrites: refusedWrites + untold.length + changes.writes.length + changes.deletes.length
+    })
+    const prepared = yield* prepare(changes, guardOf(longest))
+    const land = landBehind(yield* unmoved, prepared)
+    yield* send(prepared.writes, land)
     yield* settled
-    yield* send(deletes, land)
+    yield* send(prepared.deletes, land)
     yield* settled
-    yield* conclude
-    return refusals
+    yield* within(prepared.last, prepared.headBytes, (operations) =>
+      Effect.gen(function* () {
+        const status = yield* statusWith(untold.length)
+        yield* Ref.set(guard, yield* commit(status, index, operations))
+        yield* Ref.set(lastReplicated, status.LastReplicated)
+      })
+    )
+    return yield* tell
   })
 
-  return { apply, stage } satisfies Writer
+  return { apply, stage, wasHolding: heldBefore > 0 } satisfies Writer
 })
 
 /**

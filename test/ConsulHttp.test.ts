@@ -110,7 +110,7 @@ describe("ConsulHttp", () => {
       })
     )
 
-    it.effect("a conflict names its operations", () =>
+    it.effect("a conflict names the keys of its operations", () =>
       Effect.gen(function* () {
         const consul = yield* answering(
           409,
@@ -120,11 +120,11 @@ describe("ConsulHttp", () => {
         expect(error).toMatchObject({
           _tag: "Conflict",
           failures: [
-            { operation: 0, reason: "failed session check" },
+            { operation: 0, key: "a", reason: "failed session check" },
             { operation: 2, reason: "stale" }
           ]
         })
-        expect(error.message).toContain("operation 0: failed session check; operation 2: stale")
+        expect(error.message).toContain('"a": failed session check; operation 2: stale')
       })
     )
 

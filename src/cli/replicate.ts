@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as String from "effect/String"
 import * as ConsulHttp from "../ConsulHttp.js"
 import * as DeleteLimit from "../DeleteLimit.js"
+import { count } from "../internal/Notices.js"
 import * as Replication from "../Replication.js"
 import { layerWithServices, Replicator } from "../Replicator.js"
 import { version } from "../Version.js"
@@ -22,7 +23,7 @@ import { documented, options } from "./options.js"
 import * as prefix from "./prefix.js"
 import * as Signals from "./Signals.js"
 
-/** With `-once`: everything is replicated but the deletes that the limit holds back, and the values that are refused. */
+/** With `-once`: everything is replicated but the deletes that the limit holds back, and what is refused. */
 export class NotEqual extends Data.TaggedError("NotEqual")<{
   readonly held: number
   readonly refused: number
@@ -32,8 +33,8 @@ export class NotEqual extends Data.TaggedError("NotEqual")<{
     const { held, limit, refused } = this
     const left = [
       held > 0 &&
-        `${held} keys should be deleted and are held back by -max-deletes=${DeleteLimit.format(limit)}`,
-      refused > 0 && `the destination refuses the values of ${refused} keys`
+        `the deletion of ${count(held, "key")} is held back by -max-deletes=${DeleteLimit.format(limit)}`,
+      refused > 0 && `the destination refuses ${count(refused, "key")}`
     ]
     return [...left.filter((text) => text !== false), "all else is replicated"].join("; ")
   }

@@ -30,13 +30,14 @@ export interface Known extends Doubt.Known {
 }
 
 /**
- * `since` when (ms); `held` keys that the destination held then; `compared` keys of the source, `of` about so many;
+ * `since` when (ms); `held` keys that the destination held then; `wasHolding` whether deletes were held back; `compared` keys of the source, `of` about so many;
  * `found` what was not as at the source, where a key that is changed there meanwhile counts again; `fresh` the keys that it
  * wrote and that were not there, until it is complete.
  */
 interface Comparison {
   readonly since: number
   readonly held: number
+  readonly wasHolding: boolean
   readonly compared: number
   readonly of: number
   readonly writes: number
@@ -66,7 +67,7 @@ export interface Courses {
 }
 
 /** When the destination has just been read, at `since` (ms), and nothing has been compared. */
-export const uncompared = (contents: Contents, since: number): Known => ({
+export const uncompared = (contents: Contents, wasHolding: boolean, since: number): Known => ({
   contents,
   index: Option.none(),
   ...Verdict.none,
@@ -76,6 +77,7 @@ export const uncompared = (contents: Contents, since: number): Known => ({
   comparison: {
     since,
     held: contents.size,
+    wasHolding,
     compared: 0,
     of: 0,
     writes: 0,
@@ -125,14 +127,16 @@ const counting = (known: Known, more: Partial<Diff.Drift>): Known => {
     : known
 }
 
-/** Takes what the source holds in a range (as it is here) into the contents and into the pass, but for what was refused. */
-const write = (
-  known: Known,
-  pass: Pass,
-  range: KeyRange.KeyRange,
-  found: Diff.Difference["writes"]
-): Known => {
-  const { refused, writes } = Refused.sift(known.refused, range, found)
+/** What of a difference was not refused before is taken in; which keys are missing is still to be decided on. */
+interface Taken {
+  readonly known: Known
+  readonly difference: Diff.Difference
+}
+
+/** Takes what the source holds in a range (as it is here) into the contents and into the pass. */
+const write = (known: Known, pass: Pass, range: KeyRange.KeyRange, found: Diff.Difference): Taken => {
+  const { difference, refused } = Refused.sift(known.refused, range, found)
+  const { writes } = difference
   let missing = 0
   for (const write of writes) {
     if (known.contents.set(write.key, write.print)) {
@@ -141,7 +145,10 @@ const write = (
     }
     pass.write(write)
   }
-  return counting({ ...known, refused }, { changed: writes.length - missing, missing })
+  return {
+    known: counting({ ...known, refused }, { changed: writes.length - missing, missing }),
+    difference
+  }
 }
 
 /** Takes keys that the source has not out of the contents, and into the pass. */
@@ -169,21 +176,24 @@ export const make = Effect.fnUntraced(function* (
   const whole = KeyRange.under(prefix)
 
   /**
-   * While keys are held, no others go: a source that is being restored has ever fewer to delete, and none in the end. Of
-   * a comparison, keys that it wrote itself, and that the source has not any more, count among all that there are; the
+   * While keys are held, and in a comparison also if some were held before it, no others go: a source that is being
+   * restored has ever fewer to delete, and none in the end.
+   */
+  const mayGo = (known: Known, gone: number, among: number): boolean => {
+    const isHolding = known.held.size > 0 || (isComparing(known) && known.comparison.wasHolding)
+    return !isHolding && DeleteLimit.allows(maxDeletes, gone, among)
+  }
+
+  /**
+   * Of a comparison, keys that it wrote itself, and that the source has not any more, count among all that there are; the
    * others among those that there were.
    */
   const judge = (known: Known, pass: Pass, gone: ReadonlyArray<string>): Known => {
-    const { comparison, contents, deleted, held } = known
-    const among = pass.deleted + pass.held
+    const { comparison, contents, deleted } = known
     const old = isComparing(known) ? gone.filter((key) => !comparison.fresh.has(key)) : gone
     const isOfAll = old.length === gone.length || DeleteLimit.allows(maxDeletes, gone.length, contents.size)
-    return {
-      ...known,
-      ...(held.size === 0 && isOfAll && DeleteLimit.allows(maxDeletes, deleted + old.length, among)
-        ? Verdict.condemn(gone)
-        : Verdict.hold(gone))
-    }
+    const isAllowed = isOfAll && mayGo(known, deleted + old.length, pass.deleted + pass.held)
+    return { ...known, ...(isAllowed ? Verdict.condemn(gone) : Verdict.hold(gone)) }
   }
 
   /**
@@ -241,9 +251,10 @@ export const make = Effect.fnUntraced(function* (
     const ranges =
       again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)
     for (const range of ranges) {
-      const { difference } = yield* doubt.confirm(written, KeyRange.original(mapping, range))
-      written = write(written, pass, range, difference.writes)
-      for (const key of difference.missing) gone.add(key)
+      const found = yield* doubt.confirm(written, KeyRange.original(mapping, range))
+      const taken = write(written, pass, range, found.difference)
+      written = taken.known
+      for (const key of taken.difference.missing) gone.add(key)
     }
     const counted = counting(written, { extra: gone.size })
     if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
@@ -256,9 +267,7 @@ export const make = Effect.fnUntraced(function* (
   const decideAll = Effect.fnUntraced(function* (known: Known, pass: Pass, missing: ReadonlyArray<string>) {
     const judged: Known = { ...known, ...Verdict.none }
     if (!deletes) return judged
-    const isHolding = known.held.size > 0
-    return !isHolding &&
-      DeleteLimit.allows(maxDeletes, known.deleted - pass.deleted + missing.length, pass.held)
+    return mayGo(known, known.deleted - pass.deleted + missing.length, pass.held)
       ? remove(judged, pass, without(missing, yield* hiddenOf(missing)))
       : { ...judged, held: new Set(missing) }
   })
@@ -274,16 +283,16 @@ export const make = Effect.fnUntraced(function* (
 
   const takeIn = Effect.fnUntraced(function* (
     course: Undecided,
-    { difference, snapshot }: Doubt.Compared
+    { difference: found, snapshot }: Doubt.Compared
   ): Effect.fn.Return<Undecided, ConsulError> {
     const { pass } = course
     const { entries, index, of, range } = snapshot
-    const { missing, writes } = difference
-    const written = write(course.known, pass, KeyRange.rename(mapping, range), writes)
+    const taken = write(course.known, pass, KeyRange.rename(mapping, range), found)
+    const { missing, writes } = taken.difference
     pass.reach(index)
-    const { comparison } = written
+    const { comparison } = taken.known
     const known: Known = {
-      ...written,
+      ...taken.known,
       comparison: {
         ...comparison,
         compared: comparison.compared + entries.length,

@@ -48,14 +48,15 @@ export const holding = (replication: Replication, held: number, of: number): str
 
 /** For the log and for the service's check. */
 export const refused = (refusals: ReadonlyArray<Refusal>): string =>
-  `${count(refusals.length, "value")} did not land, all else does: ${some(refusals.map(({ message }) => message))}; ` +
-  "tried again when the source has another, and every minute"
+  `${count(refusals.length, "key")} did not land, all else does: ${some(refusals.map(({ message }) => message))}; ` +
+  "tried again when that changes at the source, and every minute"
 
 /** When a consistent read found so many keys that another had not. */
 export const wrong = ({ source }: Replication, keys: number): string =>
   `${source} answered without ${count(keys, "key")} that a consistent read then found: they stay`
 
-const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
+/** As in `1 key` or `2 keys`. */
+export const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? "" : "s"}`
 
 const counts = ({ changed, extra, missing }: Drift): string =>
   `${changed} changed, ${missing} missing, ${extra} extra`

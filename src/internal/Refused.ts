@@ -1,13 +1,13 @@
 /**
- * Values that the destination does not take. What it refused, it is given again only when that has changed at the
+ * Keys that the destination refuses to change. What it refused, it is given again only when that has changed at the
  * source, or from time to time.
  */
 import type { Difference } from "../Diff.js"
 import { contains, type KeyRange } from "../KeyRange.js"
 import type { Refusal } from "../Writer.js"
 
-/** By key of the destination: the fingerprint of what the source holds, and why that did not land. */
-export type Refused = ReadonlyMap<string, { readonly print: string; readonly refusal: Refusal }>
+/** By key of the destination: the fingerprint of what the source holds, none where it is gone, and why that did not land. */
+export type Refused = ReadonlyMap<string, { readonly print: string | undefined; readonly refusal: Refusal }>
 
 export const none: Refused = new Map()
 
@@ -18,14 +18,23 @@ export const none: Refused = new Map()
 export const sift = (
   refused: Refused,
   range: KeyRange,
-  found: Difference["writes"]
-): { readonly refused: Refused; readonly writes: Difference["writes"] } => {
-  if (refused.size === 0) return { refused, writes: found }
-  const isRefused = ({ key, print }: Difference["writes"][number]) => refused.get(key)?.print === print
-  const still = new Set(found.filter(isRefused).map(({ key }) => key))
+  { missing, writes }: Difference
+): { readonly refused: Refused; readonly difference: Difference } => {
+  if (refused.size === 0) return { refused, difference: { missing, writes } }
+  const still = new Set<string>()
+  const isNew = (key: string, print: string | undefined): boolean => {
+    const before = refused.get(key)
+    if (before === undefined || before.print !== print) return true
+    still.add(key)
+    return false
+  }
+  const difference: Difference = {
+    missing: missing.filter((key) => isNew(key, undefined)),
+    writes: writes.filter(({ key, print }) => isNew(key, print))
+  }
   return {
     refused: new Map([...refused].filter(([key]) => still.has(key) || !contains(range, key))),
-    writes: found.filter((write) => !isRefused(write))
+    difference
   }
 }
 

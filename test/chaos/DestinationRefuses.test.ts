@@ -114,7 +114,7 @@ describeConsul("a destination that refuses writes", () => {
         expect(lowered).toHaveLength(1)
 
         yield* pair.source.put({ key: `${pair.prefix}too-large`, value: "x".repeat(70_000) })
-        yield* program.says(/1 value did not land, .*"limits\/too-large" is too large for the destination/)
+        yield* program.says(/1 key did not land, .*"limits\/too-large" is too large for the destination/)
         yield* pair.source.delete(`${pair.prefix}too-large`)
         const arrived = yield* pair.arrives("marker")
         yield* pair.settle

@@ -178,6 +178,52 @@ describe("deletes", () => {
       expect(yield* keys(destination)).toHaveLength(20)
     }))
 
+  for (const shardKeys of [7, 100]) {
+    it(`stay held when another takes over while the source is restored, ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        const { fiber } = yield* synced(100, { shardKeys })
+        yield* removeTree(source)
+        yield* until(holding)
+        yield* put(source, ...named(80))
+        yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === 20))
+        yield* Fiber.interrupt(fiber)
+        // More than one, since what each writes is what the next one knows.
+        for (const left of [19, 18, 17]) {
+          yield* put(source, `global/${left + 80}`)
+          const next = yield* World.instance({ shardKeys })
+          const fiber = yield* replicate(next)
+          yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === left))
+          yield* Effect.sleep("5 minutes")
+          expect(yield* stored).toMatchObject({ State: "deletes-held", MaxDeletes: "50%", HeldDeletes: left })
+          yield* Fiber.interrupt(fiber)
+        }
+        expect(yield* keys(destination)).toHaveLength(100)
+        yield* put(source, ...named(100))
+        yield* replicate(yield* World.instance({ shardKeys }))
+        yield* until(inSync)
+        yield* remove(source, "global/1")
+        yield* until(converged)
+        expect(yield* stored).toMatchObject({ State: "in-sync", HeldDeletes: 0 })
+      }))
+  }
+
+  it("stay held when a write fails while the source is restored", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(100)
+      yield* removeTree(source)
+      yield* until(holding)
+      yield* put(source, ...named(80))
+      yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === 20))
+      const failing = Network.on("PUT /v1/txn", Network.answer(500, "rpc error making call: EOF"))
+      yield* instance.network.disturb(failing)
+      yield* put(source, "global/new")
+      yield* Effect.sleep("10 seconds")
+      yield* instance.network.heal
+      yield* until(holds(destination, "global/new"))
+      yield* until(holding)
+      expect(yield* keys(destination)).toHaveLength(101)
+    }))
+
   it("up to the limit go at once, and past it none", () =>
     Effect.gen(function* () {
       yield* synced(60, { maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 12 }) })

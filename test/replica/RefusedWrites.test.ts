@@ -23,6 +23,20 @@ const refusing = (instance: World.Instance, ...keys: ReadonlyArray<string>) =>
       : pass
   )
 
+/** As Consul answers a token that may read all keys, and may not change these. */
+const denying = (instance: World.Instance, ...keys: ReadonlyArray<string>) =>
+  instance.network.disturb((sent, pass) => {
+    if (!sent.target.startsWith("/v1/txn") || sent.target.includes(`dc=${source}`)) return pass
+    const operations: ReadonlyArray<{ readonly KV: { readonly Verb: string; readonly Key: string } }> =
+      JSON.parse(sent.body)
+    const denied = operations.flatMap(({ KV: { Key, Verb } }, OpIndex) =>
+      /^(?:set|cas|delete)/.test(Verb) && keys.includes(Key) ? [{ OpIndex, What: "Permission denied" }] : []
+    )
+    return denied.length === 0
+      ? pass
+      : Network.answer(409, JSON.stringify({ Results: null, Errors: denied }))(sent, pass)
+  })
+
 const refused = Effect.map(stored, ({ State }) => State === "writes-refused")
 
 /** What Consul shows of the service's check. */
@@ -50,9 +64,9 @@ describe("a value that the destination refuses", () => {
       expect(yield* keys(destination)).toEqual(["global/1", "global/2", "global/new"])
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1, LastReplicated })
       expect(warnings(instance)).toEqual([
-        'WARN 1 value did not land, all else does: the value of "global/large" is too large for the destination, see ' +
+        'WARN 1 key did not land, all else does: the value of "global/large" is too large for the destination, see ' +
           "its limits.txn_max_req_len and limits.kv_max_value_size: Value exceeds 65536 byte limit; tried again when " +
-          "the source has another, and every minute"
+          "that changes at the source, and every minute"
       ])
       expect(yield* checks).toEqual(["warning"])
       // It is tried from time to time, and neither side is compared for it, but the destination after ten minutes.
@@ -75,7 +89,7 @@ describe("a value that the destination refuses", () => {
       yield* until(inSync)
       const { index: LastReplicated } = yield* sim.state(source)
       expect(yield* stored).toMatchObject({ RefusedWrites: 0, LastReplicated })
-      expect(said(instance, "no values are refused any more")).toHaveLength(1)
+      expect(said(instance, "no keys are refused any more")).toHaveLength(1)
       yield* Effect.sleep("2 seconds")
       expect(yield* checks).toEqual(["passing"])
     }))
@@ -115,8 +129,8 @@ describe("a value that the destination refuses", () => {
       yield* putLarge("global/large-2")
       yield* Effect.sleep("10 minutes")
       expect(warnings(instance)).toEqual([
-        expect.stringMatching(/^WARN 1 value .*global\/large-1/),
-        expect.stringMatching(/^WARN 2 values .*global\/large-1.*global\/large-2/)
+        expect.stringMatching(/^WARN 1 key .*global\/large-1/),
+        expect.stringMatching(/^WARN 2 keys .*global\/large-1.*global\/large-2/)
       ])
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 2 })
     }))
@@ -170,5 +184,114 @@ describe("a value that the destination refuses", () => {
       const left = yield* instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
       expect(left).toEqual({ held: new Set(), refused: new Set(["global/large"]) })
       expect(yield* keys(destination)).toEqual(named(3))
+    }))
+})
+
+describe("a key that the token may not change", () => {
+  const transactions = (instance: World.Instance) => sent(instance, /^PUT \/v1\/txn$/)
+
+  it("stands out alone among those that are written with it, and is named", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      const { LastReplicated } = yield* stored
+      yield* denying(instance, "global/1")
+      const sim = yield* SimConsul.SimConsul
+      yield* sim.put(source, "global/1", "another")
+      yield* put(source, "global/new")
+      yield* remove(source, "global/2")
+      yield* until(refused)
+      yield* until(holds(destination, "global/new"))
+      yield* Effect.sleep("10 minutes")
+      expect(yield* keys(destination)).toEqual(["global/0", "global/1", "global/new"])
+      expect(yield* stored).toMatchObject({ RefusedWrites: 1, LastReplicated })
+      expect(warnings(instance)).toEqual([
+        'WARN 1 key did not land, all else does: "global/1" cannot be changed at the destination: Permission denied; ' +
+          "tried again when that changes at the source, and every minute"
+      ])
+      expect(yield* checks).toEqual(["warning"])
+      expect(said(instance, "held up")).toEqual([])
+      yield* instance.network.heal
+      yield* until(converged)
+      yield* until(inSync)
+      expect(said(instance, "no keys are refused any more")).toHaveLength(1)
+    }))
+
+  for (const shardKeys of [3, 100]) {
+    it(`stays when it is gone at the source, and is not tried with each change, ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        const instance = yield* synced(8, { shardKeys })
+        yield* denying(instance, "global/1")
+        yield* remove(source, "global/1", "global/2")
+        yield* until(refused)
+        const before = transactions(instance)
+        for (const key of named(5, "new")) {
+          yield* put(source, key)
+          yield* until(holds(destination, key))
+        }
+        expect(transactions(instance) - before).toBeLessThanOrEqual(10)
+        expect(yield* holds(destination, "global/1")).toBe(true)
+        expect(yield* holds(destination, "global/2")).toBe(false)
+        yield* Effect.sleep("5 minutes")
+        expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
+        expect(warnings(instance)).toHaveLength(1)
+        yield* instance.network.heal
+        yield* until(inSync)
+        expect(yield* converged).toBe(true)
+      }))
+
+    it(`is replicated when it is at the source again, ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        const instance = yield* synced(8, { shardKeys })
+        yield* denying(instance, "global/1")
+        yield* remove(source, "global/1")
+        yield* until(refused)
+        yield* put(source, "global/1")
+        yield* until(inSync)
+        expect(yield* converged).toBe(true)
+      }))
+
+    it(`does not hold up a first comparison, ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        yield* put(source, ...named(200))
+        yield* put(destination, "global/stranger", "global/other")
+        const instance = yield* World.instance({ shardKeys })
+        yield* denying(instance, ...named(3), "global/stranger")
+        yield* replicate(instance)
+        yield* until(refused)
+        expect(yield* keys(destination)).toEqual([...named(200).slice(3), "global/stranger"].sort())
+        expect(yield* stored).toMatchObject({ RefusedWrites: 4, LastReplicated: 0 })
+        yield* instance.network.heal
+        yield* until(inSync)
+        expect(yield* converged).toBe(true)
+      }))
+  }
+
+  it("is one too many where there are more than a thousand, which holds up everything", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(1_100))
+      const instance = yield* World.instance()
+      yield* denying(instance, ...named(1_100))
+      yield* replicate(instance)
+      yield* Effect.sleep("1 minute")
+      expect(warnings(instance)).toEqual([
+        expect.stringMatching(
+          /^WARN replication is held up: Consul rolled the transaction back: "global\/\d+": Permission denied; .*; … /
+        )
+      ])
+      yield* instance.network.heal
+      yield* until(inSync)
+      expect(yield* converged).toBe(true)
+    }))
+
+  it("is said for what it is where it is the status", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3))
+      const instance = yield* World.instance()
+      yield* denying(instance, World.status)
+      yield* replicate(instance)
+      yield* Effect.sleep("1 minute")
+      expect(warnings(instance)).toEqual([
+        expect.stringContaining(`held up: Consul denied access: Permission denied for "${World.status}"`)
+      ])
     }))
 })

@@ -251,8 +251,9 @@ export const make = (
       const before = lately.get(by.datacenter)
       const gone = pass.deletes + (before !== undefined && before.index === index ? before.deletes : 0)
       if (isStatus(commit)) lately.set(by.datacenter, { index, deletes: gone })
-      if (state !== "deletes-held") holding.delete(by.datacenter)
-      else if (typeof held === "number" && held + gone > deletable(pass.keys + gone)) {
+      // Whoever takes over meanwhile knows it by the status.
+      if (typeof held !== "number" || held === 0) holding.delete(by.datacenter)
+      else if (state === "deletes-held" && held + gone > deletable(pass.keys + gone)) {
         holding.add(by.datacenter)
       }
       if (isStatus(commit)) {

@@ -1,0 +1,128 @@
+/**
+ * Whoever wrote the status before: ended where that led by the same lock, left alone where it holds another.
+ *
+ * @since 0.2.0
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Checkpoint from "./Checkpoint.js"
+import { ConsulHttp } from "./ConsulHttp.js"
+import * as Condition from "./internal/Condition.js"
+import * as WatchedKey from "./internal/WatchedKey.js"
+import type { KeyValue } from "./KeyValue.js"
+import type { Leadership } from "./LeaderLock.js"
+import * as Replication from "./Replication.js"
+
+/**
+ * The status key is that of an instance which holds another lock: two leaders that share it would each take the other
+ * for one that must not write any more. `replication` is what that instance replicates, where it is something else.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class StatusInUse extends Data.TaggedError("StatusInUse")<{
+  readonly key: string
+  readonly instance: string
+  readonly lock: string
+  readonly session: string
+  readonly replication: Option.Option<string>
+}> {
+  override get message() {
+    return Option.match(this.replication, {
+      onNone: () =>
+        `${this.instance}, an instance of this replication, holds another lock, ${this.lock}: all of them need the same -lock; waiting until it stops`,
+      onSome: (replication) =>
+        `the status key ${this.key} is that of ${this.instance}, which holds the lock ${this.lock} for ${replication}: a status serves one replication, see -status; waiting until it stops`
+    })
+  }
+}
+
+const holds = (entry: Option.Option<KeyValue>, session: string): boolean =>
+  Option.exists(entry, (held) => held.session === session)
+
+/**
+ * Its lock. It is waited for until it can be read, which a token may never allow: so that is said, by the check of the
+ * service too. `readable` is done when it could be read.
+ */
+const lockOf = Effect.fnUntraced(function* (
+  lock: string,
+  leader: Pick<Leadership, "report">,
+  readable: Effect.Effect<void>
+) {
+  const consul = yield* ConsulHttp
+  const condition = yield* Condition.make(`the lock ${lock} can be read`)
+  const trouble = `cannot read the lock ${lock}, whose holder wrote the status`
+  return WatchedKey.make(consul, lock, (request) =>
+    request.pipe(
+      Effect.tapBoth({
+        onFailure: ({ message }) => leader.report({ status: "warning", output: `${trouble}: ${message}` }),
+        onSuccess: () => readable
+      }),
+      Condition.watch(condition, trouble)
+    )
+  )
+})
+
+/** Fails where it writes on, by another lock. */
+const giveWay = Effect.fnUntraced(function* (
+  status: Checkpoint.Status,
+  leader: Pick<Leadership, "fence" | "report">,
+  replication: Replication.Replication
+) {
+  const { key } = yield* Checkpoint.Checkpoint
+  const { Instance: instance, Lock: lock = leader.fence.lock, Session: session } = status
+  if (lock === leader.fence.lock) return
+  const held = yield* lockOf(lock, leader, Effect.void)
+  if (!holds(yield* held.now, session)) return
+  const theirs = {
+    source: status.Source,
+    prefix: status.Prefix,
+    destinationPrefix: status.DestinationPrefix
+  }
+  const isOurs = Checkpoint.isAbout(status, replication)
+  return yield* new StatusInUse({
+    key,
+    instance,
+    lock,
+    session,
+    replication: isOurs ? Option.none() : Option.some(Replication.route(theirs))
+  })
+})
+
+/**
+ * Takes the place of whoever wrote the status, if that is somebody else, and ends its session; fails while it holds
+ * another lock.
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const supersede = Effect.fn("Predecessor.supersede")(function* (
+  status: Checkpoint.Status,
+  leader: Pick<Leadership, "fence" | "report">,
+  replication: Replication.Replication
+) {
+  if (status.Session === leader.fence.session) return
+  const consul = yield* ConsulHttp
+  yield* giveWay(status, leader, replication)
+  // Normally it ended long ago. It lives on where somebody deleted the lock under it, and then its large values could
+  // still land. A token that may not end it is no reason not to lead.
+  yield* consul.session
+    .destroy(status.Session)
+    .pipe(Effect.catchTag("Denied", (error) => Effect.logDebug(error.message)))
+})
+
+/**
+ * Waits until the status key is free again.
+ *
+ * @since 0.2.0
+ * @category waiting
+ */
+export const whileInUse = Effect.fn("Predecessor.whileInUse")(function* (
+  error: StatusInUse,
+  leader: Pick<Leadership, "report">
+) {
+  const inUse = leader.report({ status: "warning", output: error.message })
+  const lock = yield* lockOf(error.lock, leader, inUse)
+  yield* lock.when((entry) => !holds(entry, error.session))
+})
