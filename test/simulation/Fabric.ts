@@ -34,6 +34,8 @@ export interface Link {
 
 export interface Fabric {
   readonly link: (incarnation: Incarnation) => Effect.Effect<Link>
+  /** Until the scope closes, the replicators of a datacenter may not change these keys there. */
+  readonly deny: (datacenter: string, keys: ReadonlyArray<string>) => Effect.Effect<void, never, Scope.Scope>
   /** From now on every request is delivered at once, and answered. */
   readonly calm: Effect.Effect<void>
 }
@@ -108,13 +110,37 @@ const sort = (plan: Plan, request: HttpClientRequest, url: URL) => {
     isRead,
     readsSource: isSource && !isNames,
     readsNames: isSource && isNames && read?.key === plan.prefix,
-    readsDestination: dc === null && !isNames && isOfKeys(plan.destinationPrefix),
+    readsDestination: dc === null && !isNames && read?.exact === false && isOfKeys(plan.destinationPrefix),
     isBlocking: isSource && url.searchParams.has("index"),
     range: { prefix: bytesOf(read?.key ?? ""), exact: read?.exact === true },
     isConsistent: url.searchParams.has("consistent"),
     isKeys: url.pathname.startsWith("/v1/kv/") || read?.key !== undefined,
     isHeartbeat: url.pathname.startsWith("/v1/agent/check/update/")
   }
+}
+
+const Changing = Schema.parseJson(
+  Schema.Array(Schema.Struct({ KV: Schema.Struct({ Verb: Schema.String, Key: Schema.String }) }))
+)
+
+const changingVerbs: ReadonlySet<string> = new Set(["set", "cas", "delete"])
+
+/** What Consul (1.8.7) answers before it looks at anything else, where a token may not change some keys. */
+const denial = (
+  { body, method }: HttpClientRequest,
+  url: URL,
+  isDenied: (key: string) => boolean
+): readonly [status: number, text: string] | undefined => {
+  const path = decodeURIComponent(url.pathname)
+  const what = "Permission denied"
+  if (method !== "PUT" || url.searchParams.has("dc")) return undefined
+  if (path.startsWith("/v1/kv/")) return isDenied(path.slice("/v1/kv/".length)) ? [403, what] : undefined
+  if (path !== "/v1/txn" || body._tag !== "Uint8Array") return undefined
+  const operations = Schema.decodeUnknownOption(Changing)(new TextDecoder().decode(body.body))
+  const failures = Option.getOrElse(operations, () => []).flatMap(({ KV: { Key, Verb } }, at) =>
+    changingVerbs.has(Verb) && isDenied(Key) ? [{ OpIndex: at, What: what }] : []
+  )
+  return failures.length === 0 ? undefined : [409, JSON.stringify({ Results: null, Errors: failures })]
 }
 
 /** The id of the service that a request registers. */
@@ -187,6 +213,7 @@ export const make = (
     const now = () => clock.unsafeCurrentTimeMillis()
     const possible = plan.fates.map((fate) => [fate, weights[fate]] as const)
     let isCalm = false
+    const denials = new Set<{ readonly datacenter: string; readonly keys: ReadonlyArray<string> }>()
 
     const pause = (low: number, high: number) =>
       high === 0 ? Effect.void : Effect.suspend(() => clock.sleep(Duration.millis(dice.between(low, high))))
@@ -219,14 +246,24 @@ export const make = (
           what: Sort
         ): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
           Effect.gen(function* () {
-            const response = yield* sim.httpClient.execute(request)
             const at = now()
+            const isDenied = (key: string) =>
+              !isCalm &&
+              [...denials].some(
+                ({ datacenter, keys }) => datacenter === incarnation.datacenter && keys.includes(key)
+              )
+            const denied = denial(request, url, isDenied)
+            if (denied !== undefined) {
+              history.count("refused by rights")
+              return { status: denied[0], headers: [], text: denied[1], at }
+            }
+            const response = yield* sim.httpClient.execute(request)
             if (what.readsDestination) incarnation.barrier = number
             const answer = {
               status: response.status,
               headers: Object.entries(response.headers).filter(([name]) => name !== "content-length"),
               text: yield* response.text,
-              at
+              at: now()
             }
             if (what.isKeys && what.isRead && answer.status < 500) {
               const answers = memory.get(subject(url)) ?? []
@@ -340,6 +377,15 @@ export const make = (
 
     return {
       link,
+      deny: (datacenter, keys) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const denial = { datacenter, keys }
+            denials.add(denial)
+            return denial
+          }),
+          (denial) => Effect.sync(() => denials.delete(denial))
+        ),
       calm: Effect.sync(() => {
         isCalm = true
       })

@@ -224,8 +224,11 @@ export const make = (
       }
     }
 
-    /** Deletes since the last write of a status, of how many keys there were then. */
-    const passes = new Map<string, { keys: number; deletes: number }>()
+    /** Since the last write of a status: how many keys there were then, which came, and how many of both have gone. */
+    const passes = new Map<
+      string,
+      { keys: number; fresh: Set<string>; deletes: number; freshDeletes: number }
+    >()
 
     /** Written again as it was, it is no change. */
     const isStatus = ({ command }: SimConsul.Commit) =>
@@ -236,24 +239,36 @@ export const make = (
     const lately = new Map<string, { index: unknown; deletes: number }>()
 
     const checkLimit = (commit: SimConsul.Commit, { by, request }: Cause) => {
-      const pass = passes.get(by.datacenter) ?? { keys: replicaSize(commit.before.kv), deletes: 0 }
-      pass.deletes += commit.changes.filter(({ after, key }) => after === undefined && isReplica(key)).length
-      passes.set(by.datacenter, pass)
-      // Keys that were written before the deletes of the same pass count for neither.
-      if (pass.deletes > deletable(pass.keys)) {
-        violation(`${by.name} (request ${request}) deletes ${pass.deletes} of ${pass.keys} keys`)
+      const pass = passes.get(by.datacenter) ?? {
+        keys: replicaSize(commit.before.kv),
+        fresh: new Set(),
+        deletes: 0,
+        freshDeletes: 0
       }
-      if (pass.deletes > 0 && holding.has(by.datacenter)) {
+      for (const { after, before, key } of commit.changes) {
+        if (!isReplica(key)) continue
+        if (before === undefined) pass.fresh.add(key)
+        else if (after !== undefined) continue
+        else if (pass.fresh.has(key)) pass.freshDeletes += 1
+        else pass.deletes += 1
+      }
+      passes.set(by.datacenter, pass)
+      // Keys that a comparison wrote itself are judged among all, and say nothing about those that there were.
+      const all = pass.deletes + pass.freshDeletes
+      if (pass.deletes > deletable(pass.keys) || all > deletable(pass.keys + pass.fresh.size)) {
+        violation(`${by.name} (request ${request}) deletes ${all} of ${pass.keys} keys`)
+      }
+      if (all > 0 && holding.has(by.datacenter)) {
         violation(`${by.name} (request ${request}) deletes keys while it holds others back`)
       }
       const { HeldDeletes: held, LastReplicated: index, State: state } = statusOf(commit.after.kv) ?? {}
       // Parts of the source told of the same loss one after another.
       const before = lately.get(by.datacenter)
-      const gone = pass.deletes + (before !== undefined && before.index === index ? before.deletes : 0)
+      const gone = all + (before !== undefined && before.index === index ? before.deletes : 0)
       if (isStatus(commit)) lately.set(by.datacenter, { index, deletes: gone })
       // Whoever takes over meanwhile knows it by the status.
       if (typeof held !== "number" || held === 0) holding.delete(by.datacenter)
-      else if (state === "deletes-held" && held + gone > deletable(pass.keys + gone)) {
+      else if (state !== "comparing" && held + gone > deletable(pass.keys + gone)) {
         holding.add(by.datacenter)
       }
       if (isStatus(commit)) {

@@ -169,6 +169,22 @@ export const mistakes: ReadonlyArray<Mistake> = [
     distort: rememberingFirst((request, url) => isList(request, url, "destination"))
   },
   {
+    name: "keys that were refused taken for written",
+    fits: (plan) => has(plan, "Deny"),
+    distort: (client) =>
+      HttpClient.make((request) =>
+        Effect.gen(function* () {
+          const response = yield* client.execute(request)
+          if (!isTransaction(request) || response.status !== 409) return response
+          const text = yield* response.text
+          if (!text.includes("Permission denied")) return answer(request, response, text)
+          const denied = Array.from(text.matchAll(/"OpIndex":(\d+)/g), ([, index]) => Number(index))
+          const rest = operationsOf(request).filter((_, index) => !denied.includes(index))
+          return yield* client.execute(withText(request, `[${rest.join()}]`))
+        })
+      )
+  },
+  {
     name: "a lost answer taken for a success",
     fits: (plan) => plan.fates.includes("refused") && isDisturbed(plan),
     distort: (client) =>

@@ -77,6 +77,13 @@ export type Action =
   | { readonly _tag: "OverwriteStatus"; readonly datacenter: string }
   | { readonly _tag: "DeleteLock"; readonly datacenter: string }
   | { readonly _tag: "EndSession"; readonly datacenter: string }
+  /** The token of the replicators may not change some keys of the replica. */
+  | {
+      readonly _tag: "Deny"
+      readonly datacenter: string
+      readonly keys: ReadonlyArray<string>
+      readonly lasting: number
+    }
   | { readonly _tag: "Election"; readonly datacenter: string; readonly lasting: number }
   | {
       readonly _tag: "Partition"
@@ -239,9 +246,31 @@ const disturbance = (
 export const agentOf = ({ instances }: Pick<Plan, "instances">, instance: number): string =>
   `${instances[instance]}-${instance}`
 
+/** A quarter of the seeds have tokens that may not change some keys for a while: fewer than are tried at once. */
+const withDenials = (plan: Plan): Plan => {
+  const dice = Dice.make(plan.seed, "rights")
+  if (!dice.chance(0.25)) return plan
+  const keys = [..."0123456789"].map((digit) => `k${digit}`)
+  const denials = Array.from(
+    { length: dice.between(1, 3) },
+    (): Timed => ({
+      at: dice.between(0, plan.calmAt),
+      action: {
+        _tag: "Deny",
+        datacenter: dice.pick(plan.destinations),
+        keys: dice
+          .some([...keys, "many/30", "many/31", "stray", "folder/"], 0.3)
+          .map((key) => plan.destinationPrefix + key),
+        lasting: dice.between(500, 15_000)
+      }
+    })
+  )
+  return { ...plan, actions: [...plan.actions, ...denials].sort((a, b) => a.at - b.at) }
+}
+
 /** Half of the seeds have a source that is watched in parts; either can be asked for. */
 export const draw = (seed: number, isDivided?: boolean): Plan => {
-  const plan = drawWhole(seed)
+  const plan = withDenials(drawWhole(seed))
   const dice = Dice.make(seed, "parts")
   const drawn = dice.chance(0.5)
   if (!(isDivided ?? drawn)) return plan

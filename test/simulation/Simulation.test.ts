@@ -61,6 +61,8 @@ describe("replication among faults", () => {
       "OverwriteStatus",
       "DeleteLock",
       "EndSession",
+      "Deny",
+      "refused by rights",
       "Election",
       "Partition",
       "Isolate",

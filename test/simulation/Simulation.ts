@@ -32,7 +32,7 @@ export interface Outcome {
 /**
  * From the end of all faults until every destination equals its source. A request that nobody ever answers takes the
  * longest: a blocking query of a minute, its sixteenth, and ten seconds; then come a back-off, the session of a
- * process that was killed, and the comparison.
+ * process that was killed, and the comparison. What was refused is tried again after a minute, too.
  */
 export const bound = Duration.seconds(100)
 
@@ -50,7 +50,9 @@ const aftermath = Duration.seconds(16)
 
 const boundOf = (plan: Plan.Plan) =>
   plan.fates.some((fate) => ["unanswered", "answer lost", "late", "unwoken"].includes(fate)) ||
-  plan.actions.some(({ action }) => action._tag === "Isolate" && action.how === "unanswered")
+  plan.actions.some(
+    ({ action }) => (action._tag === "Isolate" && action.how === "unanswered") || action._tag === "Deny"
+  )
     ? bound
     : boundWhenAnswered
 
@@ -130,6 +132,7 @@ const makeActor = (
   plan: Plan.Plan,
   sim: SimConsul.SimConsul,
   judge: Judge.Judge,
+  fabric: Fabric.Fabric,
   instances: ReadonlyArray<Instance.Instance>,
   write: (writes: ReadonlyArray<Plan.SourceWrite>) => Effect.Effect<void>
 ) => {
@@ -221,6 +224,13 @@ const makeActor = (
         return Effect.flatMap(holderOf(action.datacenter), (id) =>
           id === "" ? Effect.void : sim.destroySession(action.datacenter, id)
         )
+      case "Deny":
+        return Effect.scoped(
+          Effect.zipRight(
+            fabric.deny(action.datacenter, action.keys),
+            Effect.sleep(Duration.millis(action.lasting))
+          )
+        )
       case "Election":
         return elect(action.datacenter, action.lasting)
       case "Partition": {
@@ -298,7 +308,7 @@ const program = (
       const address = sim.agents.find(({ name }) => name === agent)?.address ?? ""
       return Instance.make({ name: agent, agent, datacenter, address, replication, distort }, fabric, history)
     })
-    const { act, endAll, stop } = makeActor(plan, sim, judge, instances, write)
+    const { act, endAll, stop } = makeActor(plan, sim, judge, fabric, instances, write)
 
     const converge = (datacenter: string, limit: Duration.Duration) =>
       Effect.gen(function* () {
