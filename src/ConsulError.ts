@@ -67,6 +67,14 @@ export class Denied extends Data.TaggedError("Denied")<Context & { readonly reas
 }
 
 /**
+ * Whether Consul's words say that the token may not do this, be it for one operation of many.
+ *
+ * @since 0.2.0
+ * @category predicates
+ */
+export const isDenial = (reason: string): boolean => reason.includes("Permission denied")
+
+/**
  * Consul asks for fewer requests (429).
  *
  * @since 0.1.0

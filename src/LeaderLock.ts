@@ -12,6 +12,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -244,8 +245,8 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const renewing = yield* Condition.make("the session of the lock is renewed again")
 
   /**
-   * Keeps the session from ending by its own time to live. Whether it is there still, the lock tells, and what keeps
-   * Consul from answering.
+   * Keeps the session from ending by its own time to live, and fails when it is not there any more. What else keeps Consul
+   * from renewing it is told by the lock and the heartbeats, but for missing rights.
    */
   const renew = (session: string) =>
     consul.session.renew(session).pipe(
@@ -253,7 +254,9 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
         renewing.trouble(Condition.kindOf(error), `cannot renew the session of the lock: ${error.message}`)
       ),
       Effect.zipLeft(renewing.fine),
-      Effect.catchAll((error) => Effect.logDebug(`renewal: ${error.message}`)),
+      Effect.map(Option.isSome),
+      Effect.catchAll((error) => Effect.as(Effect.logDebug(`renewal: ${error.message}`), true)),
+      Effect.filterOrFail(identity, () => lost("the session ended")),
       Effect.delay(Schedules.renewalInterval),
       Effect.forever
     )

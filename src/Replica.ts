@@ -5,7 +5,7 @@
  *
  * @since 0.2.0
  */
-import type * as Arr from "effect/Array"
+import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -67,8 +67,8 @@ export interface Passes {
   readonly tryRefused: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
 }
 
-/** Up to 512 kB each: no more of them than are read and sent in seconds. */
-const mostTried = 64
+/** Keys that are read at once, each by itself. */
+const readsAtOnce = 8
 
 /**
  * @since 0.2.0
@@ -111,7 +111,7 @@ export const make = Effect.fnUntraced(function* (
     if (refused.size === 0) yield* refusing.fine
     else {
       const output = Notices.refused(Refused.refusals(refused))
-      yield* refusing.trouble(Refused.kind(refused), output)
+      yield* refusing.trouble(output, output)
       outputs.push(output)
     }
     yield* leader.report(outputs.length === 0 ? passing : { status: "warning", output: outputs.join("; ") })
@@ -123,15 +123,20 @@ export const make = Effect.fnUntraced(function* (
     refusals: ReadonlyArray<Writer.Refusal>
   ) {
     const all = new Map(refused)
-    for (const refusal of refusals) {
+    const found = yield* Effect.forEach(
+      refusals,
+      ({ key }) =>
+        consul.kv.get(key, { consistency: "consistent" }).pipe(
+          Effect.map(({ value }) => Option.toArray(value)),
+          // As a list leaves out what the token may not read.
+          Effect.catchTag("Denied", () => Effect.succeed([]))
+        ),
+      { concurrency: readsAtOnce }
+    )
+    for (const [refusal, held] of Arr.zip(refusals, found)) {
       const { key } = refusal
       all.set(key, { print: contents.get(key), refusal })
-      const held = yield* consul.kv.get(key, { consistency: "consistent" }).pipe(
-        Effect.map(({ value }) => value),
-        // As a list leaves out what the token may not read.
-        Effect.catchTag("Denied", () => Effect.succeedNone)
-      )
-      Diff.learn(contents, mapping, KeyRange.only(key), Option.toArray(held))
+      Diff.learn(contents, mapping, KeyRange.only(key), held)
     }
     return all
   })
@@ -145,7 +150,8 @@ export const make = Effect.fnUntraced(function* (
     const wasComparing = Course.isComparing(before)
     const [duration, refusals] = yield* Effect.timed(
       Effect.gen(function* () {
-        if (wasComparing && Option.isNone(index)) return yield* writer.stage(changes.writes)
+        const left: Writer.Left = { heldDeletes: held.size, refusedWrites: known.refused.size }
+        if (wasComparing && Option.isNone(index)) return yield* writer.stage(changes.writes, left)
         const isNews =
           !Diff.isEmpty(changes) ||
           held.size !== before.held.size ||
@@ -157,20 +163,20 @@ export const make = Effect.fnUntraced(function* (
           Option.orElse(index, () => before.index),
           () => 0
         )
-        return yield* writer.apply(changes, claim, {
-          heldDeletes: held.size,
-          refusedWrites: known.refused.size
-        })
+        return yield* writer.apply(changes, claim, left)
       })
     )
     const refusedNow = new Set(refusals.map(({ key }) => key))
     const deleted = changes.deletes.filter((key) => !refusedNow.has(key)).length
     // The others were to be written, by this pass or by one that it followed at once.
-    const written = changes.writes.length - (refusals.length - (changes.deletes.length - deleted))
+    const refusedDeletes = changes.deletes.length - deleted
+    const written = changes.writes.length - (refusals.length - refusedDeletes)
     const writes = comparison.writes + written
     const refused = yield* leaveOut(known, refusals)
     const replica: Replica = {
       ...known,
+      // What was refused is here still. Where everything was said meanwhile, it counts from then on, and so until the next time.
+      deleted: known.deleted - (Option.isNone(index) ? refusedDeletes : 0),
       refused,
       leader,
       writer,
@@ -226,11 +232,12 @@ export const make = Effect.fnUntraced(function* (
     )
     const course = yield* courses.followConfirmed(replica, confirmed)
     const repaired = yield* land({ ...replica, looked }, course)
+    const notRefused = (key: string): boolean => !repaired.refused.has(key)
     const drift = Diff.drift(
       {
-        changed: drifted.flatMap(({ found }) => found.changed),
-        missing: drifted.flatMap(({ found }) => found.missing),
-        extra: drifted.flatMap(({ found }) => found.extra)
+        changed: drifted.flatMap(({ found }) => found.changed).filter(notRefused),
+        missing: drifted.flatMap(({ found }) => found.missing).filter(notRefused),
+        extra: drifted.flatMap(({ found }) => found.extra).filter(notRefused)
       },
       (key) => wanted.has(key)
     )
@@ -239,12 +246,15 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const tryRefused: Passes["tryRefused"] = Effect.fn("Replica.tryRefused")(function* (replica) {
+    if (Course.isComparing(replica)) return replica
     // Those that are refused again come last the next time.
-    const tried = [...replica.refused.keys()].slice(0, mostTried)
-    if (Course.isComparing(replica) || tried.length === 0) return replica
+    const tried = Refused.toTry(replica.refused, replica.held.size > 0)
+    if (tried.length === 0) return replica
     const known = { ...replica, refused: Refused.without(replica.refused, tried) }
-    const confirmed = yield* Effect.forEach(tried, (key) =>
-      doubt.confirm(known, KeyRange.original(mapping, KeyRange.only(key)))
+    const confirmed = yield* Effect.forEach(
+      tried,
+      (key) => doubt.confirm(known, KeyRange.original(mapping, KeyRange.only(key))),
+      { concurrency: readsAtOnce }
     )
     return yield* land(replica, yield* courses.followConfirmed(known, confirmed))
   })

@@ -38,6 +38,11 @@ export interface LeftOver {
   readonly refused: ReadonlySet<string>
 }
 
+const refusedBy = Option.match({
+  onNone: () => 0,
+  onSome: ({ refused }: Replica.Replica) => refused.size
+})
+
 /**
  * @since 0.1.0
  * @category tags
@@ -104,19 +109,23 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         return known
       })
     )
+    /** Answers whether less is refused after it. */
     const meanwhile = (pass: Replica.Passes["reconcile" | "tryRefused"]) =>
-      SynchronizedRef.updateEffect(
-        replica,
-        Option.match({
-          onNone: () => Effect.succeedNone,
-          onSome: (replica) => Effect.asSome(pass(replica))
-        })
+      SynchronizedRef.modifyEffect(replica, (known) =>
+        Effect.map(
+          Effect.transposeMapOption(known, pass),
+          (after) => [refusedBy(after) < refusedBy(known), after] as const
+        )
       )
     const following = Stream.runForEach(news, catchUp)
     const reconciling = Duration.isZero(reconcile)
       ? Effect.void
       : Effect.schedule(meanwhile(passes.reconcile), Schedule.spaced(reconcile))
-    const trying = Effect.schedule(meanwhile(passes.tryRefused), Schedule.spaced(Schedules.refusedInterval))
+    // Rights that were given back are so for all: while something lands, the next are tried at once.
+    const trying = meanwhile(passes.tryRefused).pipe(
+      Effect.repeat({ while: (isLess) => isLess }),
+      Effect.schedule(Schedule.spaced(Schedules.refusedInterval))
+    )
     const listening = Effect.schedule(listen, Schedule.spaced(Schedules.silenceLimit))
     yield* Effect.all([following, reconciling, trying, listening], {
       concurrency: "unbounded",

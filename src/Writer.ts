@@ -13,6 +13,7 @@
  *
  * @since 0.1.0
  */
+import * as Arr from "effect/Array"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
@@ -20,7 +21,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import { Checkpoint, isAbout, Status } from "./Checkpoint.js"
-import { type Conflict, type ConsulError, Denied, type TooLarge } from "./ConsulError.js"
+import { type Conflict, type ConsulError, Denied, isDenial, type TooLarge } from "./ConsulError.js"
 import { ConsulHttp, type TransactionOptions } from "./ConsulHttp.js"
 import * as DeleteLimit from "./DeleteLimit.js"
 import type { Changes, Write } from "./Diff.js"
@@ -65,7 +66,7 @@ export class KeyLocked extends Data.TaggedError("KeyLocked")<{ readonly key: str
 }
 
 /**
- * A value fits no transaction, and its key has a name that only a transaction can write.
+ * A value is larger than the destination takes; a key that no path can name takes what fits a transaction.
  *
  * @since 0.1.0
  * @category errors
@@ -150,7 +151,10 @@ export interface Writer {
    * transactions are still under way when it returns: what becomes of them, and which of their keys are refused, is told
    * by what follows, be it `stage` or `apply`. What is said of a failure holds here too.
    */
-  readonly stage: (writes: ReadonlyArray<Write>) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
+  readonly stage: (
+    writes: ReadonlyArray<Write>,
+    left?: Left
+  ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
    * Lands all large values, then all writes, then all deletes, and with the last of them the checkpoint that
    * everything up to the source's `index` has landed; or, where something is `left`, how much that is, and the index is
@@ -172,16 +176,15 @@ export interface Writer {
  */
 const transactionsInFlight = 16
 
-/**
- * So many keys may be refused to one writer before it fails: each is looked up, and tried by itself. Of more, it is not
- * about keys.
- */
+/** So many keys may be refused before a writer fails: each is looked up, and tried again. Of more, it is not about keys. */
 const mostRefused = 1_000
 
 /** What is ready to land, behind a head of so many bytes. */
 interface Prepared extends Omit<Packed, "large"> {
   readonly headBytes: number
 }
+
+const keyOf = ({ key }: Write): string => key
 
 /** Whether Consul refused before it wrote anything. */
 const isUntouched = (error: ConsulError): boolean =>
@@ -234,7 +237,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
         const [first] = error._tag === "Conflict" ? error.failures : []
         if (first === undefined || first.operation >= headOperations) return error
         const { key = "", operation, reason } = first
-        if (reason.includes("Permission denied")) {
+        if (isDenial(reason)) {
           return new Denied({ request: error.request, reason: `${reason} for ${JSON.stringify(key)}` })
         }
         return operation === 0 ? lockLost(reason) : new CheckpointMoved({ key })
@@ -264,17 +267,29 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const comparing = yield* statusOf("comparing", landed, { ...nothingLeft, heldDeletes: heldBefore })
   const guard = yield* Ref.make(yield* commit(comparing, found.index, []))
 
-  /** What was refused and not told yet, and how much was in all. */
-  const untold: Array<Refusal> = []
-  let refusedSoFar = 0
+  /** What was refused and not told yet, and how many keys were before and are not tried again. */
+  let untold: ReadonlyArray<Refusal> = []
+  let refusedBefore = 0
 
   const refuse = (refusals: ReadonlyArray<Refusal>) =>
     Effect.sync(() => {
-      untold.push(...refusals)
-      refusedSoFar += refusals.length
+      untold = [...untold, ...refusals]
     })
 
-  const tell = Effect.sync((): ReadonlyArray<Refusal> => untold.splice(0))
+  /** Nothing of these keys is under way: what was said of them is out of date. */
+  const trying = (keys: Iterable<string>, { refusedWrites }: Left) =>
+    Effect.sync(() => {
+      refusedBefore = refusedWrites
+      if (untold.length === 0) return
+      const again = new Set(keys)
+      untold = untold.filter(({ key }) => !again.has(key))
+    })
+
+  const tell = Effect.sync(() => {
+    const told = untold
+    untold = []
+    return told
+  })
 
   const putLarge = Effect.fnUntraced(
     function* ({ flags, key, value }: Write) {
@@ -326,7 +341,8 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       const reason = reasons.get(at)
       return reason === undefined ? [] : [new KeyRefused({ key, reason })]
     })
-    if (refusals.length === 0 || refusedSoFar + refusals.length > mostRefused) return yield* error
+    const isTooMany = refusedBefore + untold.length + refusals.length > mostRefused
+    if (refusals.length === 0 || isTooMany) return yield* error
     yield* refuse(refusals)
     return batch.filter((_, at) => !reasons.has(at))
   })
@@ -398,9 +414,10 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     (batch: Batch) =>
       within(batch, headBytes, (operations) => transact(guard, operations, { results: false }))
 
-  const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes) {
+  const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes, left = nothingLeft) {
     // Two writes of one key must not overtake each other.
     if (isUnderWay(writes)) yield* settled
+    yield* trying(Arr.map(writes, keyOf), left)
     const guard = yield* unmoved
     const prepared = yield* prepare({ writes, deletes: [] }, guard)
     const { last, writes: batches } = prepared
@@ -411,17 +428,19 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (
     changes,
     replicated,
-    { heldDeletes, refusedWrites } = nothingLeft
+    left = nothingLeft
   ) {
+    const { heldDeletes, refusedWrites } = left
     const before = yield* Ref.get(lastReplicated)
     const statusWith = (refused: number) => {
-      const left: Left = { heldDeletes, refusedWrites: refusedWrites + refused }
-      if (left.refusedWrites > 0) return statusOf("writes-refused", before, left)
-      return heldDeletes > 0 ? statusOf("deletes-held", before, left) : statusOf("in-sync", replicated)
+      const all: Left = { heldDeletes, refusedWrites: refusedWrites + refused }
+      if (all.refusedWrites > 0) return statusOf("writes-refused", before, all)
+      return heldDeletes > 0 ? statusOf("deletes-held", before, all) : statusOf("in-sync", replicated)
     }
     const index = yield* Ref.get(guard)
     const guardOf = (status: Status) => checkpoint.operation(status, index)
     yield* settled
+    yield* trying([...Arr.map(changes.writes, keyOf), ...changes.deletes], left)
     // How much will be refused is not known before; the longest status leaves room for any.
     const longest = yield* statusOf("writes-refused", Math.max(before, replicated), {
       heldDeletes,

@@ -237,6 +237,21 @@ describe.concurrent("LeaderLock", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
+    it.scoped("standing by with a session that has ended is not standing by", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const leader = yield* newcomer
+        const second = yield* newcomer
+        const [session] = (yield* sim.sessions(World.destination)).filter(
+          ({ id }) => id !== leader.led[0]?.fence.session
+        )
+        yield* sim.destroySession(World.destination, session?.id ?? "")
+        yield* TestClock.adjust("10 seconds")
+        expect(yield* second.failure).toMatchObject({ _tag: "LockLost", reason: "the session ended" })
+        yield* leadsUndisturbed(leader)
+      }).pipe(Effect.provide(World.layer))
+    )
+
     it.scoped("an idle minute is a heartbeat a second, six renewals and one blocking query", () =>
       Effect.gen(function* () {
         const leader = yield* newcomer

@@ -588,6 +588,24 @@ describe.concurrent("Writer", () => {
         }).pipe(Effect.provide(World.layer))
     )
 
+    it.scoped("whose refusal is out of date are not told of", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(Network.denying((key) => key === "global/a"))
+        yield* writer.stage(one("1").writes)
+        const again = yield* writer.apply(one("2"), 4)
+        expect(again).toMatchObject([{ _tag: "KeyRefused", key: "global/a", reason: "Permission denied" }])
+        expect(yield* storedStatus).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
+        yield* writer.stage(one("3").writes)
+        yield* leader.network.heal
+        yield* TestClock.adjust(0)
+        expect(yield* writer.apply(one("4"), 5)).toEqual([])
+        expect(yield* storedStatus).toMatchObject({ State: "in-sync", RefusedWrites: 0, LastReplicated: 5 })
+        expect(yield* stored).toEqual({ "global/a": "4" })
+      }).pipe(Effect.provide(World.layer))
+    )
+
     it.scoped("are left out while another session holds their key, and named", () =>
       Effect.gen(function* () {
         const leader = yield* leading()

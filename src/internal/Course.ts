@@ -23,14 +23,13 @@ import * as Verdict from "./Verdict.js"
 export interface Known extends Doubt.Known {
   /** Index of the source up to which everything has landed; none before the first comparison is complete. */
   readonly index: Option.Option<number>
-  /** What the destination did not take: it holds something else there, and is given that no more with each pass. */
-  readonly refused: Refused.Refused
   /** What the comparison that began with this leadership has done so far. */
   readonly comparison: Comparison
 }
 
 /**
- * `since` when (ms); `held` keys that the destination held then; `wasHolding` whether deletes were held back; `compared` keys of the source, `of` about so many;
+ * `since` when (ms); `held` keys that the destination held then; `wasHolding` whether deletes were held back before;
+ * `compared` keys of the source, `of` about so many;
  * `found` what was not as at the source, where a key that is changed there meanwhile counts again; `fresh` the keys that it
  * wrote and that were not there, until it is complete.
  */
@@ -213,7 +212,9 @@ export const make = Effect.fnUntraced(function* (
   const without = (keys: Iterable<string>, others: ReadonlySet<string>): ReadonlyArray<string> =>
     Array.from(keys).filter((key) => !others.has(key))
 
-  const goneBy = ({ contents }: Known, names: ReadonlyArray<string>) => Diff.gone(contents, mapping, names)
+  /** But for those that the destination refuses to delete. */
+  const goneBy = ({ contents, refused }: Known, names: ReadonlyArray<string>) =>
+    Diff.gone(contents, mapping, names).filter((key) => !Refused.isDelete(refused, key))
 
   /**
    * Decides on keys of parts of the source that are missing there. A few may go; but where a part has lost all it had,

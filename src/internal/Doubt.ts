@@ -16,6 +16,7 @@ import { type Snapshot, Watcher } from "../Watcher.js"
 import * as Condition from "./Condition.js"
 import type { Confirmed } from "./Confirmed.js"
 import * as Notices from "./Notices.js"
+import * as Refused from "./Refused.js"
 import * as Verdict from "./Verdict.js"
 
 /** What is known when a snapshot comes. */
@@ -24,6 +25,8 @@ export interface Known extends Verdict.Verdict {
   readonly contents: Contents
   /** What the source said for certain, not long ago. */
   readonly confirmed: Confirmed
+  /** What the destination did not take: it holds something else there, and is given that no more with each pass. */
+  readonly refused: Refused.Refused
 }
 
 /** A snapshot that is believed, and what it changes. */
@@ -61,13 +64,14 @@ export const make = Effect.fnUntraced(function* (
   /** Whether the source is empty all of a sudden, or so many keys are gone that the limit may hold them back. */
   const isShrunken = (
     known: Known,
-    { entries, range }: Snapshot,
-    missing: ReadonlyArray<string>,
+    { difference, snapshot: { entries, range } }: Compared,
     keys: number
-  ) =>
-    missing.length > 0 &&
-    (entries.length === 0 ||
-      (deletes && !Verdict.allows(maxDeletes, known, missing, KeyRange.equals(range, whole), keys)))
+  ): boolean => {
+    const missing = difference.missing.filter((key) => !Refused.isDelete(known.refused, key))
+    if (missing.length === 0) return false
+    const isWhole = KeyRange.equals(range, whole)
+    return entries.length === 0 || (deletes && !Verdict.allows(maxDeletes, known, missing, isWhole, keys))
+  }
 
   const asIs = ({ contents }: Known, snapshot: Snapshot): Compared => ({
     snapshot,
@@ -93,7 +97,7 @@ export const make = Effect.fnUntraced(function* (
     const compared = asIs(known, first)
     const isOfAnother = first.rewound && !first.isCertain
     const isLate = isOvertaken(known, compared)
-    if (!isOfAnother && !isLate && !isShrunken(known, first, compared.difference.missing, keys)) {
+    if (!isOfAnother && !isLate && !isShrunken(known, compared, keys)) {
       // A consistent read says nothing about whether the others can be believed again.
       if (!first.isCertain) {
         yield* doubting.fine

@@ -44,7 +44,11 @@ export const holding = (replication: Replication, held: number, of: number): str
   `holding back the deletion of ${held} of the ${count(of, "key")} under ` +
   `${JSON.stringify(replication.destinationPrefix)} (-max-deletes=${DeleteLimit.format(replication.maxDeletes)}): ` +
   `${replication.source} does not have them, or not for this token; if that is meant, delete them yourself, or ` +
-  `restart all instances with -max-deletes=${held}`
+  `restart all instances with -max-deletes=${enough(replication.maxDeletes, held)}`
+
+/** A limit that lets so many go, and that is not the one by which they are held. */
+const enough = (limit: DeleteLimit.DeleteLimit, held: number): number =>
+  limit._tag === "Count" ? Math.max(held, limit.count + 1) : held
 
 /** For the log and for the service's check. */
 export const refused = (refusals: ReadonlyArray<Refusal>): string =>

@@ -2,6 +2,8 @@
  * Keys that the destination refuses to change. What it refused, it is given again only when that has changed at the
  * source, or from time to time.
  */
+import * as Arr from "effect/Array"
+import { alwaysAllowed } from "../DeleteLimit.js"
 import type { Difference } from "../Diff.js"
 import { contains, type KeyRange } from "../KeyRange.js"
 import type { Refusal } from "../Writer.js"
@@ -46,12 +48,24 @@ export const without = (refused: Refused, keys: Iterable<string>): Refused => {
   return left
 }
 
-export const refusals = (refused: Refused): ReadonlyArray<Refusal> =>
-  Array.from(refused.values(), ({ refusal }) => refusal)
+/** Whether what the destination refuses is the deletion of a key. */
+export const isDelete = (refused: Refused, key: string): boolean => {
+  const one = refused.get(key)
+  return one !== undefined && one.print === undefined
+}
 
-/** The same for the same keys that are refused for the same reasons. */
-export const kind = (refused: Refused): string =>
-  refusals(refused)
-    .map(({ _tag, key }) => `${_tag} ${key}`)
-    .sort()
-    .join("\n")
+/** In the order of the keys. */
+export const refusals = (refused: Refused): ReadonlyArray<Refusal> =>
+  Array.from(refused.values(), ({ refusal }) => refusal).sort((a, b) => (a.key < b.key ? -1 : 1))
+
+/** Values are up to 512 kB each: no more of them than are read and sent in seconds. */
+const mostTried = 64
+
+/**
+ * Some that are worth another try. So few deletes need not be judged anew, which they were when they were refused; while
+ * deletes are held, none is tried.
+ */
+export const toTry = (refused: Refused, isHolding: boolean): ReadonlyArray<string> => {
+  const [writes, deletes] = Arr.partition([...refused.keys()], (key) => isDelete(refused, key))
+  return [...(isHolding ? [] : deletes.slice(0, alwaysAllowed)), ...writes].slice(0, mostTried)
+}

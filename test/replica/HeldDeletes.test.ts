@@ -153,6 +153,31 @@ describe("deletes", () => {
       expect(yield* keys(destination)).toEqual([])
     }))
 
+  it("that are held go by the limit that the warning names, also where it has shrunk to the one in use", () =>
+    Effect.gen(function* () {
+      const maxDeletes = DeleteLimit.DeleteLimit.Count({ count: 50 })
+      const instance = yield* synced(200, { maxDeletes })
+      yield* removeTree(source, "global/1")
+      yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === 111))
+      expect(said(instance, held)[0]).toContain("restart all instances with -max-deletes=111")
+      yield* put(
+        source,
+        ...named(200)
+          .filter((key) => key.startsWith("global/1"))
+          .slice(0, 61)
+      )
+      yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === 50))
+      yield* Fiber.interrupt(instance.fiber)
+      const second = yield* World.instance({ maxDeletes })
+      const fiber = yield* replicate(second)
+      yield* until(Effect.sync(() => said(second, held).length === 1))
+      expect(said(second, held)[0]).toContain("restart all instances with -max-deletes=51")
+      yield* Fiber.interrupt(fiber)
+      yield* replicate(yield* World.instance({ maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 51 }) }))
+      yield* until(inSync)
+      expect(yield* keys(destination)).toHaveLength(150)
+    }))
+
   it("that are held go when an operator deletes them", () =>
     Effect.gen(function* () {
       const instance = yield* synced(20)

@@ -23,19 +23,9 @@ const refusing = (instance: World.Instance, ...keys: ReadonlyArray<string>) =>
       : pass
   )
 
-/** As Consul answers a token that may read all keys, and may not change these. */
+/** The token may read all keys, and may not change these. */
 const denying = (instance: World.Instance, ...keys: ReadonlyArray<string>) =>
-  instance.network.disturb((sent, pass) => {
-    if (!sent.target.startsWith("/v1/txn") || sent.target.includes(`dc=${source}`)) return pass
-    const operations: ReadonlyArray<{ readonly KV: { readonly Verb: string; readonly Key: string } }> =
-      JSON.parse(sent.body)
-    const denied = operations.flatMap(({ KV: { Key, Verb } }, OpIndex) =>
-      /^(?:set|cas|delete)/.test(Verb) && keys.includes(Key) ? [{ OpIndex, What: "Permission denied" }] : []
-    )
-    return denied.length === 0
-      ? pass
-      : Network.answer(409, JSON.stringify({ Results: null, Errors: denied }))(sent, pass)
-  })
+  instance.network.disturb(Network.denying((key) => keys.includes(key)))
 
 const refused = Effect.map(stored, ({ State }) => State === "writes-refused")
 
@@ -265,6 +255,88 @@ describe("a key that the token may not change", () => {
         expect(yield* converged).toBe(true)
       }))
   }
+
+  for (const shardKeys of [10, 1_000]) {
+    it(`is never held for it, however many others go, ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        const instance = yield* synced(100, { shardKeys })
+        yield* denying(instance, ...named(40))
+        yield* remove(source, ...named(40))
+        yield* until(Effect.map(stored, ({ RefusedWrites }) => RefusedWrites === 40))
+        yield* Effect.sleep("30 minutes")
+        expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 40, HeldDeletes: 0 })
+        yield* remove(source, ...named(55).slice(40))
+        yield* until(Effect.map(keys(destination), (all) => all.length === 85))
+        expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 40, HeldDeletes: 0 })
+        expect(said(instance, "refused any more")).toEqual([])
+        expect(said(instance, "holding back")).toEqual([])
+        yield* instance.network.heal
+        yield* until(inSync)
+        expect(yield* converged).toBe(true)
+      }))
+
+    it(`does not make deletes stay held when the source has their keys again, ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        const instance = yield* synced(40, { shardKeys })
+        yield* denying(instance, "global/1")
+        yield* remove(source, "global/1")
+        yield* until(refused)
+        const rest = named(40).slice(5, 35)
+        yield* remove(source, ...rest)
+        yield* Effect.sleep("3 minutes")
+        // Some of them may have gone before the loss was seen.
+        expect(Number((yield* stored)["HeldDeletes"])).toBeGreaterThan(20)
+        yield* put(source, ...rest)
+        yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === 0))
+        yield* Effect.sleep("10 minutes")
+        expect(yield* stored).toMatchObject({ State: "writes-refused", HeldDeletes: 0, RefusedWrites: 1 })
+        yield* remove(source, "global/2")
+        yield* until(Effect.map(holds(destination, "global/2"), (is) => !is))
+        yield* instance.network.heal
+        yield* until(inSync)
+        expect(yield* converged).toBe(true)
+      }))
+  }
+
+  it("does not hold up the others in the end, however often it is tried", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(70)
+      yield* denying(instance, ...named(64))
+      const sim = yield* SimConsul.SimConsul
+      yield* Effect.forEach(named(64), (key) => sim.put(source, key, "another"))
+      yield* until(Effect.map(stored, ({ RefusedWrites }) => RefusedWrites === 64))
+      yield* Effect.sleep("1 hour")
+      expect(said(instance, "held up")).toEqual([])
+      expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 64 })
+    }))
+
+  it("and others with it land as soon as one does", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(510)
+      yield* denying(instance, ...named(500))
+      const sim = yield* SimConsul.SimConsul
+      yield* Effect.forEach(named(500), (key) => sim.put(source, key, "another"))
+      yield* until(Effect.map(stored, ({ RefusedWrites }) => RefusedWrites === 500))
+      yield* instance.network.heal
+      expect(yield* until(inSync)).toBeLessThanOrEqual(61_000)
+      expect(yield* converged).toBe(true)
+    }))
+
+  it("is not said to be repaired when others change it", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const instance = yield* synced(5)
+      yield* denying(instance, "global/1")
+      for (const value of ["theirs", "others"]) {
+        yield* sim.put(destination, "global/1", value)
+        yield* Effect.sleep("3 minutes")
+      }
+      expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
+      expect(said(instance, "drift")).toEqual([])
+      yield* instance.network.heal
+      yield* until(inSync)
+      expect(yield* converged).toBe(true)
+    }))
 
   it("is one too many where there are more than a thousand, which holds up everything", () =>
     Effect.gen(function* () {

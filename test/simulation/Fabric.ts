@@ -13,6 +13,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { ClientResponse } from "../../src/internal/ClientResponse.js"
 import type { SimConsul } from "../../src/testing/index.js"
+import * as Rights from "../support/Rights.js"
 import * as Dice from "./Dice.js"
 import type { History } from "./History.js"
 import { cause, type Incarnation } from "./Judge.js"
@@ -83,18 +84,19 @@ const Reading = Schema.parseJson(
   )
 )
 
+const textOf = ({ body }: HttpClientRequest): string =>
+  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+
 /** Which keys a request reads, if any. */
-const readOf = ({ body, method }: HttpClientRequest, url: URL) => {
+const readOf = (request: HttpClientRequest, url: URL) => {
+  const { method } = request
   const path = decodeURIComponent(url.pathname)
   if (method === "GET") {
     const isKeys = path.startsWith("/v1/kv/")
     return { key: isKeys ? path.slice("/v1/kv/".length) : undefined, exact: !url.searchParams.has("recurse") }
   }
-  if (path !== "/v1/txn" || body._tag !== "Uint8Array") return undefined
-  const [operation] = Option.getOrElse(
-    Schema.decodeUnknownOption(Reading)(new TextDecoder().decode(body.body)),
-    () => []
-  )
+  if (path !== "/v1/txn") return undefined
+  const [operation] = Option.getOrElse(Schema.decodeUnknownOption(Reading)(textOf(request)), () => [])
   return operation === undefined ? undefined : { key: operation.KV.Key, exact: operation.KV.Verb === "get" }
 }
 
@@ -114,33 +116,10 @@ const sort = (plan: Plan, request: HttpClientRequest, url: URL) => {
     isBlocking: isSource && url.searchParams.has("index"),
     range: { prefix: bytesOf(read?.key ?? ""), exact: read?.exact === true },
     isConsistent: url.searchParams.has("consistent"),
+    isElsewhere: dc !== null,
     isKeys: url.pathname.startsWith("/v1/kv/") || read?.key !== undefined,
     isHeartbeat: url.pathname.startsWith("/v1/agent/check/update/")
   }
-}
-
-const Changing = Schema.parseJson(
-  Schema.Array(Schema.Struct({ KV: Schema.Struct({ Verb: Schema.String, Key: Schema.String }) }))
-)
-
-const changingVerbs: ReadonlySet<string> = new Set(["set", "cas", "delete"])
-
-/** What Consul (1.8.7) answers before it looks at anything else, where a token may not change some keys. */
-const denial = (
-  { body, method }: HttpClientRequest,
-  url: URL,
-  isDenied: (key: string) => boolean
-): readonly [status: number, text: string] | undefined => {
-  const path = decodeURIComponent(url.pathname)
-  const what = "Permission denied"
-  if (method !== "PUT" || url.searchParams.has("dc")) return undefined
-  if (path.startsWith("/v1/kv/")) return isDenied(path.slice("/v1/kv/".length)) ? [403, what] : undefined
-  if (path !== "/v1/txn" || body._tag !== "Uint8Array") return undefined
-  const operations = Schema.decodeUnknownOption(Changing)(new TextDecoder().decode(body.body))
-  const failures = Option.getOrElse(operations, () => []).flatMap(({ KV: { Key, Verb } }, at) =>
-    changingVerbs.has(Verb) && isDenied(Key) ? [{ OpIndex: at, What: what }] : []
-  )
-  return failures.length === 0 ? undefined : [409, JSON.stringify({ Results: null, Errors: failures })]
 }
 
 /** The id of the service that a request registers. */
@@ -252,10 +231,15 @@ export const make = (
               [...denials].some(
                 ({ datacenter, keys }) => datacenter === incarnation.datacenter && keys.includes(key)
               )
-            const denied = denial(request, url, isDenied)
+            const denied = what.isElsewhere
+              ? undefined
+              : Rights.refusal(
+                  { method: request.method, path: decodeURIComponent(url.pathname), body: textOf(request) },
+                  isDenied
+                )
             if (denied !== undefined) {
               history.count("refused by rights")
-              return { status: denied[0], headers: [], text: denied[1], at }
+              return { ...denied, headers: [], at }
             }
             const response = yield* sim.httpClient.execute(request)
             if (what.readsDestination) incarnation.barrier = number

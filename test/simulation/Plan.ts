@@ -246,10 +246,15 @@ const disturbance = (
 export const agentOf = ({ instances }: Pick<Plan, "instances">, instance: number): string =>
   `${instances[instance]}-${instance}`
 
-/** A quarter of the seeds have tokens that may not change some keys for a while: fewer than are tried at once. */
-const withDenials = (plan: Plan): Plan => {
-  const dice = Dice.make(plan.seed, "rights")
-  if (!dice.chance(0.25)) return plan
+/**
+ * A quarter of the seeds have tokens that may not change some keys for a while: fewer than are tried at once, some of
+ * them for so long that they are tried several times.
+ */
+const withDenials = (all: Plan): Plan => {
+  const dice = Dice.make(all.seed, "rights")
+  if (!dice.chance(0.25)) return all
+  const isLong = dice.chance(0.3)
+  const plan = isLong ? { ...all, calmAt: all.calmAt + 130_000 } : all
   const keys = [..."0123456789"].map((digit) => `k${digit}`)
   const denials = Array.from(
     { length: dice.between(1, 3) },
@@ -261,7 +266,7 @@ const withDenials = (plan: Plan): Plan => {
         keys: dice
           .some([...keys, "many/30", "many/31", "stray", "folder/"], 0.3)
           .map((key) => plan.destinationPrefix + key),
-        lasting: dice.between(500, 15_000)
+        lasting: isLong ? dice.between(70_000, 150_000) : dice.between(500, 15_000)
       }
     })
   )

@@ -8,6 +8,7 @@ import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import { ClientResponse } from "../../src/internal/ClientResponse.js"
+import * as Rights from "./Rights.js"
 
 export interface Sent {
   readonly request: HttpClientRequest
@@ -72,6 +73,17 @@ export const answer =
     Effect.sync(() =>
       ClientResponse.whole(request, { status, headers: Object.entries(headers), body: encoder.encode(text) })
     )
+
+/** The token may not change these keys here; of another datacenter it is not asked. */
+export const denying =
+  (isDenied: (key: string) => boolean): Fault =>
+  (sent, pass) => {
+    const url = new URL(sent.target, "http://agent")
+    const refusal = url.searchParams.has("dc")
+      ? undefined
+      : Rights.refusal({ ...sent, path: decodeURIComponent(url.pathname) }, isDenied)
+    return refusal === undefined ? pass : answer(refusal.status, refusal.text)(sent, pass)
+  }
 
 const refuse = (request: HttpClientRequest) =>
   Effect.fail(

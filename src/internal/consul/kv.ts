@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Conflict, type ConsulError, type UnexpectedAnswer } from "../../ConsulError.js"
+import { Conflict, type ConsulError, Denied, isDenial, type UnexpectedAnswer } from "../../ConsulError.js"
 import type {
   Answer,
   Consul,
@@ -283,15 +283,15 @@ const putOperation = (
         ? Operation.Lock({ ...entry, session: condition.acquire })
         : Operation.Unlock({ ...entry, session: condition.release })
 
-/** What a PUT answers with `false`, a transaction answers with a conflict; what it answers with 500 too. */
+/** What a PUT answers with `false`, a transaction answers with a conflict; what it answers with 500 or 403 too. */
 const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effect<boolean, ConsulError> =>
   effect.pipe(
     Effect.as(true),
-    Effect.catchIf(
-      (error) =>
-        error instanceof Conflict && !error.failures.some((f) => f.reason.startsWith("invalid session")),
-      () => Effect.succeed(false)
-    )
+    Effect.catchTag("Conflict", (error): Effect.Effect<boolean, ConsulError> => {
+      const [reason = ""] = error.failures.map(({ reason }) => reason)
+      if (isDenial(reason)) return new Denied({ request: error.request, reason })
+      return reason.startsWith("invalid session") ? error : Effect.succeed(false)
+    })
   )
 
 /** Says which keys the operations were on. */

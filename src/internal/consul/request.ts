@@ -194,7 +194,7 @@ const refusal = ({ describe, status, text }: Received, endpoint: Endpoint): Cons
   if (reason.includes("No path to datacenter")) {
     return new ConsulError.NoPathToDatacenter({ request, datacenter: endpoint.datacenter ?? "" })
   }
-  if (reason.includes("Permission denied")) return new ConsulError.Denied({ request, reason })
+  if (ConsulError.isDenial(reason)) return new ConsulError.Denied({ request, reason })
   return new ConsulError.Rejected({ request, status, reason })
 }
 
