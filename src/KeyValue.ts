@@ -199,12 +199,3 @@ const results = (json: string): Either.Either<ReadonlyArray<unknown>, string> =>
     const all = isRecord(u) ? (u["Results"] ?? []) : undefined
     return Array.isArray(all) ? Either.right(all) : Either.left("no list of results")
   })
-
-/**
- * Whether two entries are the same to a replica: key, value and flags. Locks and indexes belong to a datacenter.
- *
- * @since 0.1.0
- * @category predicates
- */
-export const sameContent = (a: KeyValue, b: KeyValue): boolean =>
-  a.key === b.key && a.value === b.value && a.flags === b.flags

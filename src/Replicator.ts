@@ -18,13 +18,13 @@ import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
+import * as Predecessor from "./internal/Predecessor.js"
+import * as Replica from "./internal/Replica.js"
+import type * as Writer from "./internal/Writer.js"
 import * as LeaderLock from "./LeaderLock.js"
-import * as Predecessor from "./Predecessor.js"
-import * as Replica from "./Replica.js"
 import * as Replication from "./Replication.js"
 import * as Schedules from "./Schedules.js"
 import * as Watcher from "./Watcher.js"
-import type * as Writer from "./Writer.js"
 
 /**
  * Keys of the destination that are not as at the source: `held`, whose deletion the limit holds back, and `refused`, which

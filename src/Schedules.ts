@@ -60,8 +60,8 @@ export const lookAgain = standAgain
 export const silenceLimit = Duration.minutes(2)
 
 /**
- * Between two tries of values that the destination does not take. Nothing else waits for them, and each costs a read and
- * a PUT of some 500 kB.
+ * Between two tries of keys that the destination refuses. Changes wait while they are tried, which is a moment unless their
+ * values are large: each costs two reads and a write.
  *
  * @since 0.2.0
  * @category intervals

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
-import { decodeList, decodeNames, decodeResults, type KeyValue, sameContent } from "../src/KeyValue.js"
+import { decodeList, decodeNames, decodeResults, type KeyValue } from "../src/KeyValue.js"
 import { fromBytes, fromString, toBytes } from "../src/testing/internal/ByteString.js"
 import * as GoJson from "../src/testing/internal/GoJson.js"
 import { flags, text, value } from "./support/Keys.js"
@@ -230,14 +230,6 @@ describe("KeyValue", () => {
     expect(Either.isLeft(decodeResults("[]")) || Either.isLeft(decodeResults("null"))).toBe(true)
     expect(Either.isLeft(decodeResults('{"Results":[{"Node":{}}]}'))).toBe(true)
     expect(Either.isLeft(decodeResults('{"Results":[{'))).toBe(true)
-  })
-
-  it("compares key, value and flags, and nothing that belongs to a datacenter", () => {
-    const a = { ...nothing, key: "k" }
-    expect(sameContent(a, { ...a, session: "s", lockIndex: 1, createIndex: 5, modifyIndex: 6 })).toBe(true)
-    expect(sameContent(a, { ...a, key: "l" })).toBe(false)
-    expect(sameContent(a, { ...a, value: "AA==" })).toBe(false)
-    expect(sameContent(a, { ...a, flags: 2n ** 64n - 1n })).toBe(false)
   })
 })
 

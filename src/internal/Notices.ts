@@ -10,7 +10,7 @@ import type { Drift } from "../Diff.js"
 import { ProgressReporter } from "../Progress.js"
 import { type Replication, route } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
-import type { Refusal } from "../Writer.js"
+import type { Refusal } from "./Writer.js"
 
 export interface Notices {
   /** Oddities of the source, each key said once, and no more of one kind than a person would read. */

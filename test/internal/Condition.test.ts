@@ -5,7 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as ConsulError from "../../src/ConsulError.js"
 import * as Condition from "../../src/internal/Condition.js"
-import { CheckpointMoved } from "../../src/Writer.js"
+import { CheckpointMoved } from "../../src/internal/Writer.js"
 import * as Logs from "../support/Logs.js"
 
 class Away extends Data.TaggedError("Away")<{ readonly message: string }> {}

@@ -2,8 +2,6 @@
  * The destination as its leader knows it, and the one way to change it: a pass, which makes it equal to what the source
  * was found to hold. What looks wrong in a snapshot is confirmed first, and deletes past their limit are held back. A
  * key that the destination refuses is left out, and tried again.
- *
- * @since 0.2.0
  */
 import * as Arr from "effect/Array"
 import * as Clock from "effect/Clock"
@@ -11,28 +9,25 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { Checkpoint } from "./Checkpoint.js"
-import { ConsulHttp } from "./ConsulHttp.js"
-import * as Contents from "./Contents.js"
-import * as Diff from "./Diff.js"
-import * as Condition from "./internal/Condition.js"
-import * as Course from "./internal/Course.js"
-import * as Doubt from "./internal/Doubt.js"
-import * as Notices from "./internal/Notices.js"
-import * as Refused from "./internal/Refused.js"
-import * as Survey from "./internal/Survey.js"
-import * as KeyRange from "./KeyRange.js"
-import { type Leadership, passing } from "./LeaderLock.js"
-import { type Mapping, rename } from "./Mapping.js"
-import type { Replication } from "./Replication.js"
-import type { News, Watcher } from "./Watcher.js"
+import { Checkpoint } from "../Checkpoint.js"
+import { ConsulHttp } from "../ConsulHttp.js"
+import * as Contents from "../Contents.js"
+import * as Diff from "../Diff.js"
+import * as KeyRange from "../KeyRange.js"
+import { type Leadership, passing } from "../LeaderLock.js"
+import { type Mapping, rename } from "../Mapping.js"
+import type { Replication } from "../Replication.js"
+import type { News, Watcher } from "../Watcher.js"
+import * as Condition from "./Condition.js"
+import * as Course from "./Course.js"
+import * as Doubt from "./Doubt.js"
+import * as Notices from "./Notices.js"
+import * as Refused from "./Refused.js"
+import * as Survey from "./Survey.js"
 import * as Writer from "./Writer.js"
 
 /**
  * What the leader knows. Passes change its `contents` and what is `confirmed`, which are not copied.
- *
- * @since 0.2.0
- * @category models
  */
 export interface Replica extends Course.Known {
   readonly leader: Leadership
@@ -46,9 +41,6 @@ export interface Replica extends Course.Known {
 /**
  * Every member answers with the replica as it is afterwards. After a failure, what has landed is not known: take over
  * again. Only one of them may run at a time.
- *
- * @since 0.2.0
- * @category models
  */
 export interface Passes {
   /**
@@ -70,10 +62,6 @@ export interface Passes {
 /** Keys that are read at once, each by itself. */
 const readsAtOnce = 8
 
-/**
- * @since 0.2.0
- * @category constructors
- */
 export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher> {

@@ -1,25 +1,20 @@
 /**
  * Whoever wrote the status before: ended where that led by the same lock, left alone where it holds another.
- *
- * @since 0.2.0
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Checkpoint from "./Checkpoint.js"
-import { ConsulHttp } from "./ConsulHttp.js"
-import * as Condition from "./internal/Condition.js"
-import * as WatchedKey from "./internal/WatchedKey.js"
-import type { KeyValue } from "./KeyValue.js"
-import type { Leadership } from "./LeaderLock.js"
-import * as Replication from "./Replication.js"
+import * as Checkpoint from "../Checkpoint.js"
+import { ConsulHttp } from "../ConsulHttp.js"
+import type { KeyValue } from "../KeyValue.js"
+import type { Leadership } from "../LeaderLock.js"
+import * as Replication from "../Replication.js"
+import * as Condition from "./Condition.js"
+import * as WatchedKey from "./WatchedKey.js"
 
 /**
  * The status key is that of an instance which holds another lock: two leaders that share it would each take the other
  * for one that must not write any more. `replication` is what that instance replicates, where it is something else.
- *
- * @since 0.2.0
- * @category errors
  */
 export class StatusInUse extends Data.TaggedError("StatusInUse")<{
   readonly key: string
@@ -93,9 +88,6 @@ const giveWay = Effect.fnUntraced(function* (
 /**
  * Takes the place of whoever wrote the status, if that is somebody else, and ends its session; fails while it holds
  * another lock.
- *
- * @since 0.2.0
- * @category constructors
  */
 export const supersede = Effect.fn("Predecessor.supersede")(function* (
   status: Checkpoint.Status,
@@ -114,9 +106,6 @@ export const supersede = Effect.fn("Predecessor.supersede")(function* (
 
 /**
  * Waits until the status key is free again.
- *
- * @since 0.2.0
- * @category waiting
  */
 export const whileInUse = Effect.fn("Predecessor.whileInUse")(function* (
   error: StatusInUse,

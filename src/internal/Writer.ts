@@ -10,8 +10,6 @@
  * A value that fits no transaction is put by acquiring its key with the session of the lock, which Consul refuses
  * once that session has ended. The guard cannot stand before such a put, so a lost answer costs the leadership:
  * ending the session is what voids it. A key that the destination refuses is left out, and all the rest lands.
- *
- * @since 0.1.0
  */
 import * as Arr from "effect/Array"
 import * as Data from "effect/Data"
@@ -20,15 +18,14 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
-import { Checkpoint, isAbout, Status } from "./Checkpoint.js"
-import { type Conflict, type ConsulError, Denied, isDenial, type TooLarge } from "./ConsulError.js"
-import { ConsulHttp, type TransactionOptions } from "./ConsulHttp.js"
-import * as DeleteLimit from "./DeleteLimit.js"
-import type { Changes, Write } from "./Diff.js"
-import { type Leadership, LockLost } from "./LeaderLock.js"
-import { Operation } from "./Operation.js"
-import * as Predecessor from "./Predecessor.js"
-import type { Replication } from "./Replication.js"
+import { Checkpoint, isAbout, Status } from "../Checkpoint.js"
+import { type Conflict, type ConsulError, Denied, isDenial, type TooLarge } from "../ConsulError.js"
+import { ConsulHttp, type TransactionOptions } from "../ConsulHttp.js"
+import * as DeleteLimit from "../DeleteLimit.js"
+import type { Changes, Write } from "../Diff.js"
+import { type Leadership, LockLost } from "../LeaderLock.js"
+import { Operation } from "../Operation.js"
+import type { Replication } from "../Replication.js"
 import {
   type Batch,
   bytesOf,
@@ -39,13 +36,11 @@ import {
   type Limits,
   type Packed,
   pack
-} from "./Transaction.js"
+} from "../Transaction.js"
+import * as Predecessor from "./Predecessor.js"
 
 /**
  * Somebody else wrote the status key; what this writer knows of the destination may be out of date.
- *
- * @since 0.1.0
- * @category errors
  */
 export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ readonly key: string }> {
   override get message() {
@@ -55,9 +50,6 @@ export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ reado
 
 /**
  * A large value cannot be written while another session holds its key as a lock at the destination.
- *
- * @since 0.1.0
- * @category errors
  */
 export class KeyLocked extends Data.TaggedError("KeyLocked")<{ readonly key: string }> {
   override get message() {
@@ -67,9 +59,6 @@ export class KeyLocked extends Data.TaggedError("KeyLocked")<{ readonly key: str
 
 /**
  * A value is larger than the destination takes; a key that no path can name takes what fits a transaction.
- *
- * @since 0.1.0
- * @category errors
  */
 export class KeyTooLarge extends Data.TaggedError("KeyTooLarge")<{
   readonly key: string
@@ -82,9 +71,6 @@ export class KeyTooLarge extends Data.TaggedError("KeyTooLarge")<{
 
 /**
  * Consul refused a transaction as too large; the next writer sends smaller ones.
- *
- * @since 0.1.0
- * @category errors
  */
 export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly limits: Limits }> {
   override get message() {
@@ -94,9 +80,6 @@ export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly li
 
 /**
  * The destination refuses to write or to delete this key and takes others: the token may not.
- *
- * @since 0.2.0
- * @category errors
  */
 export class KeyRefused extends Data.TaggedError("KeyRefused")<{
   readonly key: string
@@ -109,40 +92,22 @@ export class KeyRefused extends Data.TaggedError("KeyRefused")<{
 
 /**
  * Why one key was left as it was. It is no reason not to land all the rest.
- *
- * @since 0.2.0
- * @category models
  */
 export type Refusal = KeyLocked | KeyTooLarge | KeyRefused
 
-/**
- * @since 0.1.0
- * @category errors
- */
 export type WriterError = ConsulError | LockLost | CheckpointMoved | Predecessor.StatusInUse | LimitLowered
 
 /**
  * What a pass leaves as it was: keys whose deletion is held back, and keys that were refused before and are not tried
  * again.
- *
- * @since 0.2.0
- * @category models
  */
 export interface Left {
   readonly heldDeletes: number
   readonly refusedWrites: number
 }
 
-/**
- * @since 0.2.0
- * @category models
- */
 export const nothingLeft: Left = { heldDeletes: 0, refusedWrites: 0 }
 
-/**
- * @since 0.1.0
- * @category models
- */
 export interface Writer {
   /** Whether deletes were held back when it was opened: by the same limit, be it by this instance or by another. */
   readonly wasHolding: boolean
@@ -193,9 +158,6 @@ const isUntouched = (error: ConsulError): boolean =>
 /**
  * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that one holds
  * another lock. `limits` outlives the writer, since it is learned from refusals. Its transactions end with its scope.
- *
- * @since 0.1.0
- * @category constructors
  */
 export const open = Effect.fn("Writer.open")(function* (options: {
   readonly leader: Pick<Leadership, "fence" | "instance" | "report">
@@ -465,8 +427,4 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   return { apply, stage, wasHolding: heldBefore > 0 } satisfies Writer
 })
 
-/**
- * @since 0.1.0
- * @category constructors
- */
 export const makeLimits: Effect.Effect<Ref.Ref<Limits>> = Ref.make(defaultLimits)
