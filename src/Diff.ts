@@ -168,8 +168,8 @@ export const learn = (
  * @since 0.2.0
  * @category comparing
  */
-export const drift = ({ changed, extra, missing }: Found, isWanted: (key: string) => boolean): Drift => ({
-  changed: changed.filter(isWanted).length,
-  missing: missing.filter(isWanted).length,
-  extra: extra.filter((key) => !isWanted(key)).length
+export const drift = ({ changed, extra, missing }: Found, isWanted: (key: string) => boolean): Found => ({
+  changed: changed.filter(isWanted),
+  missing: missing.filter(isWanted),
+  extra: extra.filter((key) => !isWanted(key))
 })

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as DeleteLimit from "../DeleteLimit.js"
-import type { Drift } from "../Diff.js"
+import type { Drift, Found } from "../Diff.js"
 import { ProgressReporter } from "../Progress.js"
 import { type Replication, route } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
@@ -36,15 +36,16 @@ export interface Notices {
     readonly inSync: boolean
   }) => Effect.Effect<void>
   /** Nothing is said of none. */
-  readonly drift: (drift: Drift, repaired: boolean) => Effect.Effect<void>
+  readonly drift: (drift: Found, repaired: boolean) => Effect.Effect<void>
 }
 
 /** For the log and for the service's check. `of` is how many keys the destination holds. */
-export const holding = (replication: Replication, held: number, of: number): string =>
-  `holding back the deletion of ${held} of the ${count(of, "key")} under ` +
-  `${JSON.stringify(replication.destinationPrefix)} (-max-deletes=${DeleteLimit.format(replication.maxDeletes)}): ` +
+export const holding = (replication: Replication, held: ReadonlySet<string>, of: number): string =>
+  `holding back the deletion of ${held.size} of the ${count(of, "key")} under ` +
+  `${JSON.stringify(replication.destinationPrefix)} (${some([...held])}; ` +
+  `-max-deletes=${DeleteLimit.format(replication.maxDeletes)}): ` +
   `${replication.source} does not have them, or not for this token; if that is meant, delete them yourself, or ` +
-  `restart all instances with -max-deletes=${enough(replication.maxDeletes, held)}`
+  `restart all instances with -max-deletes=${enough(replication.maxDeletes, held.size)}`
 
 /** A limit that lets so many go, and that is not the one by which they are held. */
 const enough = (limit: DeleteLimit.DeleteLimit, held: number): number =>
@@ -52,7 +53,7 @@ const enough = (limit: DeleteLimit.DeleteLimit, held: number): number =>
 
 /** For the log and for the service's check. */
 export const refused = (refusals: ReadonlyArray<Refusal>): string =>
-  `${count(refusals.length, "key")} did not land, all else does: ${some(refusals.map(({ message }) => message))}; ` +
+  `${count(refusals.length, "key")} did not land, all else does: ${listed(refusals.map(({ message }) => message))}; ` +
   "tried again when that changes at the source, and every minute"
 
 /** When a consistent read found so many keys that another had not. */
@@ -66,11 +67,13 @@ const counts = ({ changed, extra, missing }: Drift): string =>
   `${changed} changed, ${missing} missing, ${extra} extra`
 
 /** As many as a person would read. */
-const some = (texts: ReadonlyArray<string>): string =>
+const listed = (texts: ReadonlyArray<string>): string =>
   texts.slice(0, 3).join(", ") + (texts.length > 3 ? ", …" : "")
 
+const some = (keys: ReadonlyArray<string>): string => listed(keys.map((key) => JSON.stringify(key)))
+
 const named = (keys: ReadonlyArray<string>): string =>
-  `${count(keys.length, "key")} at the source (${some(keys.map((key) => JSON.stringify(key)))})`
+  `${count(keys.length, "key")} at the source (${some(keys)})`
 
 /** A source whose locks have new names each time would have no end of them. */
 const mostOddities = 1_000
@@ -140,9 +143,12 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
           )
         )
       },
-      drift: (drift, repaired) =>
-        drift.changed + drift.missing + drift.extra === 0
+      drift: ({ changed, extra, missing }, repaired) => {
+        const keys = [...changed, ...missing, ...extra]
+        const drift = { changed: changed.length, missing: missing.length, extra: extra.length }
+        return keys.length === 0
           ? Effect.void
-          : Effect.logInfo(`${repaired ? "repaired" : "found"} drift: ${counts(drift)}`)
+          : Effect.logInfo(`${repaired ? "repaired" : "found"} drift: ${counts(drift)} (${some(keys)})`)
+      }
     }
   })

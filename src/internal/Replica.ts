@@ -92,7 +92,7 @@ export const make = Effect.fnUntraced(function* (
     const outputs: Array<string> = []
     if (held.size === 0) yield* holding.fine
     else {
-      const output = Notices.holding(replication, held.size, contents.size)
+      const output = Notices.holding(replication, held, contents.size)
       yield* holding.trouble("held", output)
       outputs.push(output)
     }
@@ -229,7 +229,7 @@ export const make = Effect.fnUntraced(function* (
       },
       (key) => wanted.has(key)
     )
-    yield* notices.drift(drift, drift.extra === 0 || (deletes && repaired.held.size === 0))
+    yield* notices.drift(drift, drift.extra.length === 0 || (deletes && repaired.held.size === 0))
     return repaired
   })
 

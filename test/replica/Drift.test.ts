@@ -15,14 +15,16 @@ const fullReads = (instance: World.Instance) => sent(instance, /^GET \/v1\/kv\/g
 const looks = (instance: World.Instance) => sent(instance, "GET /v1/kv/global/?keys=&separator=")
 
 describe("drift", () => {
-  it("changed, missing and extra keys are put right within the interval, and counted", () =>
+  it("changed, missing and extra keys are put right within the interval, counted, and named", () =>
     Effect.gen(function* () {
       const instance = yield* synced(6, { reconcile: Duration.seconds(5) })
       yield* put(destination, "global/0", "global/1", ...named(3, "extra"))
       yield* remove(destination, "global/2")
       const took = yield* until(converged)
       expect(took).toBeLessThanOrEqual(5_050)
-      expect(said(instance, "drift")).toEqual(["INFO repaired drift: 2 changed, 1 missing, 3 extra"])
+      expect(said(instance, "drift")).toEqual([
+        'INFO repaired drift: 2 changed, 1 missing, 3 extra ("global/0", "global/1", "global/2", …)'
+      ])
       yield* Effect.sleep("10 minutes")
       expect(said(instance, "drift")).toHaveLength(1)
       expect(yield* stored).toMatchObject({ State: "in-sync" })

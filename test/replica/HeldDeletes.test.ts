@@ -51,8 +51,8 @@ describe("deletes", () => {
       expect(yield* keys(destination)).toHaveLength(20)
       expect(yield* stored).toMatchObject({ HeldDeletes: 20, LastReplicated })
       expect(said(instance, "WARN")).toEqual([
-        'WARN holding back the deletion of 20 of the 20 keys under "global/" (-max-deletes=50%): nyc1 does not ' +
-          "have them, or not for this token; if that is meant, delete them yourself, or restart all instances " +
+        'WARN holding back the deletion of 20 of the 20 keys under "global/" ("global/0", "global/1", "global/10", …; ' +
+          "-max-deletes=50%): nyc1 does not have them, or not for this token; if that is meant, delete them yourself, or restart all instances " +
           "with -max-deletes=20"
       ])
       expect(yield* checks).toEqual(["warning"])

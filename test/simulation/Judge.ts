@@ -176,12 +176,11 @@ export const make = (
       const gone = plan.divided === undefined ? 0 : 10
       const isPastLimit = wrong.length + gone > deletable(keys + gone)
       if (!wrong.every(isExtra) || !(isPastLimit || holding.has(datacenter))) return false
-      if (
-        !overwritten.has(datacenter) &&
-        (status?.State !== "deletes-held" || status.HeldDeletes !== wrong.length)
-      ) {
+      // Deletes that were refused are not tried while others are held.
+      const { HeldDeletes: held = 0, RefusedWrites: refused = 0, State: state } = status ?? {}
+      const isSaid = state === (refused === 0 ? "deletes-held" : "writes-refused")
+      if (!overwritten.has(datacenter) && !(isSaid && held > 0 && held + refused === wrong.length))
         return false
-      }
       history.count("deletes held")
       return true
     }
@@ -193,7 +192,8 @@ export const make = (
         return JSON.parse(decoder.decode(entry.value)) as {
           State?: unknown
           LastReplicated?: unknown
-          HeldDeletes?: unknown
+          HeldDeletes?: number
+          RefusedWrites?: number
         }
       } catch {
         return undefined
@@ -277,15 +277,17 @@ export const make = (
       }
     }
 
+    /** Watched in parts, some of them may be further than the checkpoint tells; a key that was refused is tried alone. */
+    const mayBeAhead = plan.divided !== undefined || plan.actions.some(({ action }) => action._tag === "Deny")
+
     const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {
       const status = statusOf(commit.after.kv)
       if (status?.State !== "in-sync") return
       history.count("checkpoints")
       const { LastReplicated: index } = status
       const candidates = typeof index === "number" ? (pasts.get(index) ?? []) : []
-      // Watched in parts, some of them may be further than the checkpoint tells.
       const isLater = (key: string, at: number) =>
-        plan.divided !== undefined && wasHeld(sourceKey(key), OrderedMap.get(commit.after.kv, key), at)
+        mayBeAhead && wasHeld(sourceKey(key), OrderedMap.get(commit.after.kv, key), at)
       const missed = ({ at, kv }: { readonly kv: Keys; readonly at: number }) =>
         differing(kv, commit.after.kv).filter(
           (key) => !drifted.has(`${commit.datacenter} ${key}`) && !isLater(key, at)
