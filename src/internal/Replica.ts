@@ -163,7 +163,7 @@ export const make = Effect.fnUntraced(function* (
     const refused = yield* leaveOut(known, refusals)
     const replica: Replica = {
       ...known,
-      // What was refused is here still. Where everything was said meanwhile, it counts from then on, and so until the next time.
+      // What was refused is here still; where everything was said in between, it may count until it is said again.
       deleted: known.deleted - (Option.isNone(index) ? refusedDeletes : 0),
       refused,
       leader,

@@ -14,7 +14,6 @@
 import * as Arr from "effect/Array"
 import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
@@ -38,6 +37,7 @@ import {
   pack
 } from "../Transaction.js"
 import * as Predecessor from "./Predecessor.js"
+import * as UnderWay from "./UnderWay.js"
 
 /**
  * Somebody else wrote the status key; what this writer knows of the destination may be out of date.
@@ -164,7 +164,6 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   readonly limits: Ref.Ref<Limits>
   readonly replication: Replication
 }) {
-  const scope = yield* Effect.scope
   const consul = yield* ConsulHttp
   const checkpoint = yield* Checkpoint
   const { leader, limits, replication } = options
@@ -321,52 +320,9 @@ export const open = Effect.fn("Writer.open")(function* (options: {
         Effect.flatMap(withoutRefused(batch, error), (rest) => within(rest, headBytes, transaction))
     })
 
-  const lanes = yield* Effect.makeSemaphore(transactionsInFlight)
-  const failed = yield* Deferred.make<never, WriterError>()
-  const underWay = new Set<Batch>()
-
-  const unlessFailed = Effect.flatMap(Deferred.isDone(failed), (isDone) =>
-    isDone ? Deferred.await(failed) : Effect.void
-  )
-
-  /** Waits until all transactions that were sent have landed; fails as soon as one of them does. */
-  const settled = Effect.raceFirst(
-    Effect.zipRight(lanes.take(transactionsInFlight), lanes.release(transactionsInFlight)),
-    Deferred.await(failed)
-  ).pipe(Effect.zipRight(unlessFailed))
-
-  // The first that fails fails this writer, and those under way end with its scope, not with whoever sent them. Whether
-  // these landed is not worth waiting for: the next writer moves the status key before it looks, so that each of them has
-  // landed by then or never will. One that ends in any other way than landing fails the writer too.
-  const send = (
-    batches: ReadonlyArray<Batch>,
-    land: (batch: Batch) => Effect.Effect<unknown, WriterError>
-  ): Effect.Effect<void, WriterError> =>
-    Effect.forEach(
-      batches,
-      (batch) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
-            yield* restore(lanes.take(1))
-            yield* Effect.tapErrorCause(unlessFailed, () => lanes.release(1))
-            underWay.add(batch)
-            yield* land(batch).pipe(
-              restore,
-              Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
-              Effect.ensuring(Effect.sync(() => underWay.delete(batch))),
-              Effect.ensuring(lanes.release(1)),
-              Effect.forkIn(scope)
-            )
-          })
-        ),
-      { discard: true }
-    )
-
-  const isUnderWay = (writes: ReadonlyArray<Write>): boolean => {
-    const keys = new Set<string>()
-    for (const batch of underWay) for (const { key } of batch) keys.add(key)
-    return writes.some(({ key }) => keys.has(key))
-  }
+  // Whether those that were under way at a failure have landed is not worth waiting for: the next writer moves the status
+  // key before it looks, so that each of them has landed by then or never will.
+  const underWay = yield* UnderWay.make<WriterError>(transactionsInFlight)
 
   /** The guard of a transaction that leaves the status as it is. */
   const unmoved = Effect.map(Ref.get(guard), (index) => Operation.CheckIndex({ key: checkpoint.key, index }))
@@ -377,13 +333,14 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       within(batch, headBytes, (operations) => transact(guard, operations, { results: false }))
 
   const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes, left = nothingLeft) {
+    const keys = Arr.map(writes, keyOf)
     // Two writes of one key must not overtake each other.
-    if (isUnderWay(writes)) yield* settled
-    yield* trying(Arr.map(writes, keyOf), left)
+    if (underWay.hasAny(keys)) yield* underWay.settled
+    yield* trying(keys, left)
     const guard = yield* unmoved
     const prepared = yield* prepare({ writes, deletes: [] }, guard)
     const { last, writes: batches } = prepared
-    yield* send(last.length === 0 ? batches : [...batches, last], landBehind(guard, prepared))
+    yield* underWay.send(last.length === 0 ? batches : [...batches, last], landBehind(guard, prepared))
     return yield* tell
   })
 
@@ -401,7 +358,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     }
     const index = yield* Ref.get(guard)
     const guardOf = (status: Status) => checkpoint.operation(status, index)
-    yield* settled
+    yield* underWay.settled
     yield* trying([...Arr.map(changes.writes, keyOf), ...changes.deletes], left)
     // How much will be refused is not known before; the longest status leaves room for any.
     const longest = yield* statusOf("writes-refused", Math.max(before, replicated), {
@@ -410,10 +367,10 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     })
     const prepared = yield* prepare(changes, guardOf(longest))
     const land = landBehind(yield* unmoved, prepared)
-    yield* send(prepared.writes, land)
-    yield* settled
-    yield* send(prepared.deletes, land)
-    yield* settled
+    yield* underWay.send(prepared.writes, land)
+    yield* underWay.settled
+    yield* underWay.send(prepared.deletes, land)
+    yield* underWay.settled
     yield* within(prepared.last, prepared.headBytes, (operations) =>
       Effect.gen(function* () {
         const status = yield* statusWith(untold.length)
