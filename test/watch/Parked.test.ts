@@ -8,6 +8,7 @@ import * as TestClock from "effect/TestClock"
 import type { Answer } from "../../src/ConsulHttp.js"
 import * as Blocking from "../../src/internal/Blocking.js"
 import * as Parked from "../../src/internal/watch/Parked.js"
+import * as Schedules from "../../src/Schedules.js"
 
 const answer = (index: number): Answer<string> => ({ value: "new", index, knownLeader: true, lastContact: 0 })
 
@@ -55,6 +56,21 @@ describe("a parked query", () => {
       )
       yield* TestClock.adjust("2 seconds")
       expect(yield* Fiber.join(next)).toMatchObject(answer(10))
+    })
+  )
+
+  it.scoped("is not joined any more once it is being given up, however long that takes", () =>
+    Effect.gen(function* () {
+      const parked = yield* Parked.make(2)
+      const lingering = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 minute"))
+      const lost = yield* Effect.fork(parked.ask(keys, from(7), lingering))
+      yield* TestClock.adjust("1 second")
+      yield* Fiber.interrupt(lost)
+      yield* Effect.fork(parked.ask(keys, from(9), Effect.never))
+      yield* TestClock.adjust(Schedules.shardPatience)
+      const again = yield* Effect.fork(parked.ask(keys, from(7), Effect.succeed(answer(8))))
+      yield* TestClock.adjust("1 minute")
+      expect(yield* Fiber.join(again)).toMatchObject(answer(8))
     })
   )
 
