@@ -30,7 +30,8 @@ import type { Fence } from "./Transaction.js"
 import { version } from "./Version.js"
 
 /**
- * The lock is not ours any more, or can't be known to be.
+ * The lock is not ours any more, or can't be known to be; where it `isAwaited`, it was not ours yet, and what it was
+ * awaited with is gone.
  *
  * @since 0.1.0
  * @category errors
@@ -38,9 +39,10 @@ import { version } from "./Version.js"
 export class LockLost extends Data.TaggedError("LockLost")<{
   readonly lock: string
   readonly reason: string
+  readonly isAwaited?: boolean
 }> {
   override get message() {
-    return `lost the lock ${this.lock}: ${this.reason}`
+    return `${this.isAwaited === true ? "cannot stand by for" : "lost"} the lock ${this.lock}: ${this.reason}`
   }
 }
 
@@ -330,7 +332,10 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       Schema.encode(HolderJson)(new Holder({ node, pid: process.pid, version, since, purpose }))
     ).pipe(Effect.map(Encoding.encodeBase64), Effect.orDie)
     yield* supervise(renew(held))
-    yield* Effect.raceFirst(contend(held, holder), Deferred.await(failed))
+    const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
+      error._tag === "LockLost" ? new LockLost({ ...error, isAwaited: true }) : error
+    )
+    yield* Effect.raceFirst(contend(held, holder), unlessFailed)
     yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
     yield* supervise(guard(held))
     return {

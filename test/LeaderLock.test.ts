@@ -247,7 +247,10 @@ describe.concurrent("LeaderLock", () => {
         )
         yield* sim.destroySession(World.destination, session?.id ?? "")
         yield* TestClock.adjust("10 seconds")
-        expect(yield* second.failure).toMatchObject({ _tag: "LockLost", reason: "the session ended" })
+        expect(yield* second.failure).toMatchObject({
+          _tag: "LockLost",
+          message: `cannot stand by for the lock ${World.lock}: the session ended`
+        })
         yield* leadsUndisturbed(leader)
       }).pipe(Effect.provide(World.layer))
     )
