@@ -12,7 +12,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Fiber from "effect/Fiber"
-import { identity } from "effect/Function"
 import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -67,7 +66,7 @@ export const passing: Health = { status: "passing", output: `consul-replicate ${
 /**
  * Held from the acquisition to the end of its scope. `instance` is the id of its service in Consul's catalog,
  * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost. `report` says
- * what the next heartbeat tells Consul, and those after it: {@link passing} until then.
+ * what the check is to show, {@link passing} until then: heartbeats tell Consul when its servers have a leader.
  *
  * @since 0.1.0
  * @category models
@@ -130,6 +129,32 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
     ) => Effect.Effect<A, E | ConsulError | LockLost, Exclude<R, Scope.Scope>>
   }
 >() {}
+
+/** What the check shows, and what it is to show as soon as that does no harm. */
+interface Shown {
+  readonly want: (health: Health) => Effect.Effect<void>
+  readonly wanted: Effect.Effect<Health>
+  /** Open while something else is wanted than is told. */
+  readonly isNews: Effect.Latch
+  readonly handOn: (health: Health) => Effect.Effect<void>
+  readonly told: Effect.Effect<Health>
+}
+
+const makeShown = Effect.gen(function* () {
+  const wanted = yield* Ref.make(passing)
+  const told = yield* Ref.make(passing)
+  const isNews = yield* Effect.makeLatch()
+  const compare = Effect.flatMap(Effect.all([Ref.get(wanted), Ref.get(told)]), ([one, other]) =>
+    one.status === other.status && one.output === other.output ? isNews.close : isNews.open
+  )
+  return {
+    want: (health) => Effect.zipRight(Ref.set(wanted, health), compare),
+    wanted: Ref.get(wanted),
+    isNews,
+    handOn: (health) => Effect.zipRight(Ref.set(told, health), compare),
+    told: Ref.get(told)
+  } satisfies Shown
+})
 
 /** Consul's floor; it looks for services to remove every 30 s. */
 const deregisterAfter = Duration.minutes(1)
@@ -204,13 +229,13 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
    * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time
    * to live, for then it has released the lock. Time is measured from before each request, and monotonic.
    */
-  const heartbeat = Effect.fnUntraced(function* (checkId: string, health: Ref.Ref<Health>) {
+  const heartbeat = Effect.fnUntraced(function* (checkId: string, { told }: Shown) {
     const limit = Duration.unsafeToNanos(ttl)
     let confirmed = yield* Clock.currentTimeNanos
     const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
     const beat = Effect.gen(function* () {
       const sent = yield* Clock.currentTimeNanos
-      yield* consul.agent.updateCheck(checkId, yield* Ref.get(health))
+      yield* consul.agent.updateCheck(checkId, yield* told)
       confirmed = sent
     }).pipe(Effect.timeout(Schedules.heartbeatInterval(ttl)))
     while (!(yield* overdue)) {
@@ -249,19 +274,31 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   /**
    * Keeps the session from ending by its own time to live, and fails when it is not there any more. What else keeps Consul
    * from renewing it is told by the lock and the heartbeats, but for missing rights.
+   *
+   * What the check is to show is told only then, and at once: the agent tells the servers of a new status, and while these
+   * have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
    */
-  const renew = (session: string) =>
-    consul.session.renew(session).pipe(
-      Effect.tapErrorTag("Denied", (error) =>
-        renewing.trouble(Condition.kindOf(error), `cannot renew the session of the lock: ${error.message}`)
-      ),
-      Effect.zipLeft(renewing.fine),
-      Effect.map(Option.isSome),
-      Effect.catchAll((error) => Effect.as(Effect.logDebug(`renewal: ${error.message}`), true)),
-      Effect.filterOrFail(identity, () => lost("the session ended")),
-      Effect.delay(Schedules.renewalInterval),
-      Effect.forever
-    )
+  const renew = Effect.fnUntraced(function* (session: string, checkId: string, shown: Shown) {
+    const { handOn, isNews, wanted } = shown
+    for (;;) {
+      const news = yield* Effect.timeoutOption(isNews.await, Schedules.renewalInterval)
+      const health = yield* wanted
+      const renewed = yield* consul.session.renew(session).pipe(
+        Effect.tapErrorTag("Denied", (error) =>
+          renewing.trouble(Condition.kindOf(error), `cannot renew the session of the lock: ${error.message}`)
+        ),
+        Effect.zipLeft(renewing.fine),
+        Effect.asSome,
+        Effect.catchAll((error) => Effect.as(Effect.logDebug(`renewal: ${error.message}`), Option.none()))
+      )
+      if (Option.isSome(renewed) && Option.isNone(renewed.value)) return yield* lost("the session ended")
+      if (Option.isNone(renewed)) yield* Effect.sleep(Schedules.heartbeatInterval(ttl))
+      else if (Option.isSome(news)) {
+        yield* handOn(health)
+        yield* Effect.ignore(consul.agent.updateCheck(checkId, health))
+      }
+    }
+  })
 
   const sayHolder = (entry: Option.Option<KeyValue>) =>
     Option.match(Option.flatMap(entry, holderOf), {
@@ -317,21 +354,21 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const acquire = Effect.gen(function* () {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
-    const health = yield* Ref.make(passing)
+    const shown = yield* makeShown
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
 
-    const { held, id, node } = yield* Effect.gen(function* () {
+    const { checkId, held, id, node } = yield* Effect.gen(function* () {
       const { node } = yield* consul.agent.self
       const { checkId, id } = yield* registration
-      yield* supervise(heartbeat(checkId, health))
-      return { held: yield* session(checkId), id, node }
+      yield* supervise(heartbeat(checkId, shown))
+      return { checkId, held: yield* session(checkId), id, node }
     }).pipe(Condition.watch(agent, "cannot stand for leadership"))
 
     const holder = Effect.flatMap(DateTime.now, (since) =>
       Schema.encode(HolderJson)(new Holder({ node, pid: process.pid, version, since, purpose }))
     ).pipe(Effect.map(Encoding.encodeBase64), Effect.orDie)
-    yield* supervise(renew(held))
+    yield* supervise(renew(held, checkId, shown))
     const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
       error._tag === "LockLost" ? new LockLost({ ...error, isAwaited: true }) : error
     )
@@ -344,7 +381,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       lost: Effect.mapError(Deferred.await(failed), (error) =>
         error._tag === "LockLost" ? error : lost(error.message)
       ),
-      report: (said: Health) => Ref.set(health, said)
+      report: shown.want
     }
   }).pipe(Effect.withSpan("LeaderLock.acquire"))
 

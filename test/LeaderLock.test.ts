@@ -237,6 +237,30 @@ describe.concurrent("LeaderLock", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
+    it.scoped(
+      "the check shows nothing new while the servers have no leader, and then what is wanted last",
+      () =>
+        Effect.gen(function* () {
+          const sim = yield* SimConsul.SimConsul
+          const leader = yield* newcomer
+          const shown = () =>
+            leader.network.sent
+              .filter(({ target }) => target.startsWith("/v1/agent/check/update/"))
+              .map(({ body }) => JSON.parse(body).Output as string)
+          yield* sim.setLeader(World.destination, false)
+          for (const output of ["one", "another"]) {
+            yield* leader.led[0]?.report({ status: "warning", output }) ?? Effect.void
+            yield* TestClock.adjust("10 seconds")
+          }
+          expect(new Set(shown())).toEqual(new Set([passing.output]))
+          yield* sim.setLeader(World.destination, true)
+          yield* TestClock.adjust("10 seconds")
+          expect(new Set(shown())).toEqual(new Set([passing.output, "another"]))
+          expect(shown().at(-1)).toBe("another")
+          yield* leadsUndisturbed(leader)
+        }).pipe(Effect.provide(World.layer))
+    )
+
     it.scoped("standing by with a session that has ended is not standing by", () =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul

@@ -70,12 +70,14 @@ describeConsul("elections", () => {
         const source = yield* Effect.forEach(hows, (how) => elect(nyc1, how))
         const destination = yield* Effect.forEach(hows, (how) => elect(sfo1, how))
 
-        // Without a quorum nobody leads, and nobody can take the lock away.
+        // Without a quorum nobody leads, and nobody can take the lock away. The program has something to say after 7 s, when
+        // its write has failed; but its agent takes no heartbeats while it tells the servers, so that this must wait.
         const pair = yield* pairAt
         const session = yield* pair.session
         const { leader, other } = yield* servers(sfo1)
         yield* Effect.forEach([leader, other], ({ kill }) => kill)
-        yield* Effect.sleep(yield* Chaos.sized({ short: 2_000, full: 15_000 }))
+        yield* pair.source.put({ key: `${pair.prefix}meanwhile`, value: "1" })
+        yield* Effect.sleep("15 seconds")
         yield* Effect.forEach([leader, other], ({ start }) => start, { concurrency: 2 })
         const quorum = yield* pair.arrives("marker")
         yield* expectSession(session)
