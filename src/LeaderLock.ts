@@ -22,6 +22,7 @@ import * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "./ConsulError.js"
 import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
+import * as Shown from "./internal/Shown.js"
 import * as WatchedKey from "./internal/WatchedKey.js"
 import type { KeyValue } from "./KeyValue.js"
 import * as Schedules from "./Schedules.js"
@@ -130,32 +131,6 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
   }
 >() {}
 
-/** What the check shows, and what it is to show as soon as that does no harm. */
-interface Shown {
-  readonly want: (health: Health) => Effect.Effect<void>
-  readonly wanted: Effect.Effect<Health>
-  /** Open while something else is wanted than is told. */
-  readonly isNews: Effect.Latch
-  readonly handOn: (health: Health) => Effect.Effect<void>
-  readonly told: Effect.Effect<Health>
-}
-
-const makeShown = Effect.gen(function* () {
-  const wanted = yield* Ref.make(passing)
-  const told = yield* Ref.make(passing)
-  const isNews = yield* Effect.makeLatch()
-  const compare = Effect.flatMap(Effect.all([Ref.get(wanted), Ref.get(told)]), ([one, other]) =>
-    one.status === other.status && one.output === other.output ? isNews.close : isNews.open
-  )
-  return {
-    want: (health) => Effect.zipRight(Ref.set(wanted, health), compare),
-    wanted: Ref.get(wanted),
-    isNews,
-    handOn: (health) => Effect.zipRight(Ref.set(told, health), compare),
-    told: Ref.get(told)
-  } satisfies Shown
-})
-
 /** Consul's floor; it looks for services to remove every 30 s. */
 const deregisterAfter = Duration.minutes(1)
 
@@ -229,7 +204,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
    * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time
    * to live, for then it has released the lock. Time is measured from before each request, and monotonic.
    */
-  const heartbeat = Effect.fnUntraced(function* (checkId: string, { told }: Shown) {
+  const heartbeat = Effect.fnUntraced(function* (checkId: string, { told }: Shown.Shown) {
     const limit = Duration.unsafeToNanos(ttl)
     let confirmed = yield* Clock.currentTimeNanos
     const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
@@ -278,7 +253,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
    * What the check is to show is told only then, and at once: the agent tells the servers of a new status, and while these
    * have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
    */
-  const renew = Effect.fnUntraced(function* (session: string, checkId: string, shown: Shown) {
+  const renew = Effect.fnUntraced(function* (session: string, checkId: string, shown: Shown.Shown) {
     const { handOn, isNews, wanted } = shown
     for (;;) {
       const news = yield* Effect.timeoutOption(isNews.await, Schedules.renewalInterval)
@@ -354,7 +329,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const acquire = Effect.gen(function* () {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
-    const shown = yield* makeShown
+    const shown = yield* Shown.make(passing)
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
 

@@ -22,6 +22,7 @@
  * | `catalog/datacenters` | its own first, then as given | nearest first | there are no distances |
  * | an operation `null` in a transaction | ignored | the connection breaks off | that is a crash |
  * | a wait for a session that doesn't exist | ends with any session's change | or goes on, by the ids around | invisible but for its moment |
+ * | news of a check for servers without a leader | told later | told at once; meanwhile, for 7 to 14 s, the agent takes no other | not needed so far |
  * | a check's new output with its old status | told after 300 s | after 150 to 450 s | the middle, without chance |
  * | the whole catalog compared | in the minute after a restore | every one to two minutes | nothing else makes them differ |
  * | times | whole milliseconds, rounded up | nanoseconds | the clock's grain |
