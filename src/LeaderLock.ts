@@ -258,20 +258,22 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     for (;;) {
       const news = yield* Effect.timeoutOption(isNews.await, Schedules.renewalInterval)
       const health = yield* wanted
-      const renewed = yield* consul.session.renew(session).pipe(
+      const answer = yield* consul.session.renew(session).pipe(
         Effect.tapErrorTag("Denied", (error) =>
           renewing.trouble(Condition.kindOf(error), `cannot renew the session of the lock: ${error.message}`)
         ),
         Effect.zipLeft(renewing.fine),
-        Effect.asSome,
-        Effect.catchAll((error) => Effect.as(Effect.logDebug(`renewal: ${error.message}`), Option.none()))
+        Effect.tapError((error) => Effect.logDebug(`renewal: ${error.message}`)),
+        Effect.option
       )
-      if (Option.isSome(renewed) && Option.isNone(renewed.value)) return yield* lost("the session ended")
-      if (Option.isNone(renewed)) yield* Effect.sleep(Schedules.heartbeatInterval(ttl))
-      else if (Option.isSome(news)) {
-        yield* handOn(health)
-        yield* Effect.ignore(consul.agent.updateCheck(checkId, health))
+      if (Option.isNone(answer)) {
+        yield* Effect.sleep(Schedules.heartbeatInterval(ttl))
+        continue
       }
+      if (Option.isNone(answer.value)) return yield* lost("the session ended")
+      if (Option.isNone(news)) continue
+      yield* handOn(health)
+      yield* Effect.ignore(consul.agent.updateCheck(checkId, health))
     }
   })
 

@@ -38,11 +38,6 @@ export interface LeftOver {
   readonly refused: ReadonlySet<string>
 }
 
-const refusedBy = Option.match({
-  onNone: () => 0,
-  onSome: ({ refused }: Replica.Replica) => refused.size
-})
-
 /**
  * @since 0.1.0
  * @category tags
@@ -62,6 +57,11 @@ export class Replicator extends Context.Tag("consul-replicate/Replicator")<
     readonly runOnce: Effect.Effect<LeftOver, Replication.InvalidReplication>
   }
 >() {}
+
+const refusedBy = Option.match({
+  onNone: () => 0,
+  onSome: ({ refused }: Replica.Replica) => refused.size
+})
 
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
   const { reconcile, source } = replication
