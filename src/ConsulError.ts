@@ -99,6 +99,21 @@ export class TooLarge extends Data.TaggedError("TooLarge")<Context & { readonly 
 }
 
 /**
+ * An answer was cut off because it is larger than the reader allowed (`maxBytes`). The same read would be cut off again:
+ * read a smaller range.
+ *
+ * @since 0.5.0
+ * @category errors
+ */
+export class AnswerTooLarge extends Data.TaggedError("AnswerTooLarge")<
+  Context & { readonly maxBytes: number }
+> {
+  override get message() {
+    return `the answer is larger than ${this.maxBytes} bytes, and was cut off (${this.request})`
+  }
+}
+
+/**
  * An operation of a transaction, counted from 0, that failed; none of its keys where the operations are not known.
  *
  * @since 0.2.0
@@ -173,6 +188,7 @@ export type ConsulError =
   | Denied
   | RateLimited
   | TooLarge
+  | AnswerTooLarge
   | Conflict
   | Rejected
   | UnexpectedAnswer
@@ -196,6 +212,7 @@ export const isRetryable = (error: ConsulError): boolean => {
     case "Rejected":
       return error.status !== 400
     case "TooLarge":
+    case "AnswerTooLarge":
     case "Conflict":
       return false
   }

@@ -61,6 +61,8 @@ export interface ReadOptions {
   readonly consistency?: Consistency | undefined
   readonly index?: number | undefined
   readonly wait?: Duration.DurationInput | undefined
+  /** An answer of more bytes is cut off, and the read fails with `AnswerTooLarge`. No limit unless given. */
+  readonly maxBytes?: number | undefined
 }
 
 /**
@@ -238,6 +240,11 @@ export interface Consul {
       entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },
       condition?: PutCondition
     ) => Effect.Effect<boolean, ConsulError>
+    /**
+     * Whether a path can carry this key or prefix, as far as this endpoint's answers have shown. All other members take
+     * every name; for one that a path cannot carry they cost more, and nothing can block on exactly its keys.
+     */
+    readonly isNameable: (name: string) => boolean
     /** Says whether the key is gone: false when it is there with another index than `cas`. */
     readonly delete: (
       key: string,

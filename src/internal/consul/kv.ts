@@ -233,7 +233,7 @@ export const make = (send: Send): Consul["kv"] => {
     return yield* decodeSuccess(received)
   })
 
-  return { list, newer, get, keys, moved, presence, put, delete: remove }
+  return { list, newer, get, keys, moved, presence, isNameable, put, delete: remove }
 }
 
 /** Each key up to and with the first separator after the prefix, without repetitions, which stand side by side. */
