@@ -8,6 +8,8 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as refusals from "./internal/consul/refusals.js"
 
 /** What every error tells of the request that failed, for example `GET /v1/kv/global/?recurse in nyc1`. */
 interface Context {
@@ -72,27 +74,34 @@ export class Denied extends Data.TaggedError("Denied")<Context & { readonly reas
  * @since 0.2.0
  * @category predicates
  */
-export const isDenial = (reason: string): boolean => reason.includes("Permission denied")
+export const isDenial: (reason: string) => boolean = refusals.isDenial
 
 /**
- * Consul asks for fewer requests (429).
+ * Consul asks for fewer requests (429, or 503 `rate limit exceeded`); nothing was changed. `retryAfter` is how long it asks
+ * to wait (`Retry-After`), if it does.
  *
  * @since 0.1.0
  * @category errors
  */
-export class RateLimited extends Data.TaggedError("RateLimited")<Context> {
+export class RateLimited extends Data.TaggedError("RateLimited")<
+  Context & { readonly retryAfter?: Duration.Duration | undefined }
+> {
   override get message() {
-    return `Consul limits the rate of requests (${this.request})`
+    const pause = this.retryAfter === undefined ? "" : ` for ${Duration.format(this.retryAfter)}`
+    return `Consul limits the rate of requests${pause} (${this.request})`
   }
 }
 
 /**
- * More bytes or operations than Consul takes in one request (413); nothing was changed.
+ * More than Consul takes in one request (413); nothing was changed. `limit` is what there was too much of: operations of a
+ * transaction, bytes of the request, or bytes of one value.
  *
  * @since 0.1.0
  * @category errors
  */
-export class TooLarge extends Data.TaggedError("TooLarge")<Context & { readonly reason: string }> {
+export class TooLarge extends Data.TaggedError("TooLarge")<
+  Context & { readonly reason: string; readonly limit: "operations" | "bytes" | "value" }
+> {
   override get message() {
     return `the request is too large for Consul: ${this.reason} (${this.request})`
   }

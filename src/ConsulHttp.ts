@@ -210,6 +210,13 @@ export interface Consul {
       key: string,
       options?: ReadOptions
     ) => Effect.Effect<Answer<Option.Option<KeyValue>>, ConsulError>
+    /**
+     * What is at exactly this key, as `list` answers it: nothing, its entry, or that it is malformed, with which `get` fails
+     * (`UnexpectedAnswer`).
+     *
+     * @since 0.5.0
+     */
+    readonly entry: (key: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
     /** All entries whose keys start with `prefix`, in the order of the keys' bytes. */
     readonly list: (prefix: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
     /**

@@ -45,6 +45,8 @@ export interface Difference {
 }
 
 /**
+ * `unreadable` are keys of the source that are there and cannot be copied: they are neither written nor missing.
+ *
  * Compares content, never indexes: an index belongs to one datacenter's history, which can be restored or rebuilt.
  * Imperative, because it runs over every key of a range for every change in it: about 1.1 µs a key, a
  * third of it for the fingerprint.
@@ -56,7 +58,8 @@ export const diff = (
   contents: Contents,
   mapping: Mapping,
   range: KeyRange,
-  entries: ReadonlyArray<KeyValue>
+  entries: ReadonlyArray<KeyValue>,
+  unreadable: ReadonlyArray<string> = []
 ): Difference => {
   const writes: Array<Write & { readonly print: string }> = []
   const there: Array<string> = []
@@ -66,6 +69,10 @@ export const diff = (
     there.push(renamed.value)
     const print = fingerprint(value, flags)
     if (contents.get(renamed.value) !== print) writes.push({ key: renamed.value, value, flags, print })
+  }
+  for (const key of unreadable) {
+    const renamed = rename(mapping, key)
+    if (Option.isSome(renamed)) there.push(renamed.value)
   }
   return { writes, missing: contents.absent(renameRange(mapping, range), there) }
 }

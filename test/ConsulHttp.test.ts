@@ -1,19 +1,24 @@
 import * as Inspect from "node:util"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClientError from "@effect/platform/HttpClientError"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as fc from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Address from "../src/Address.js"
 import * as ConsulError from "../src/ConsulError.js"
 import * as ConsulHttp from "../src/ConsulHttp.js"
+import { ClientResponse, type Take } from "../src/internal/ClientResponse.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
 import { failureOf } from "./support/Failure.js"
@@ -172,7 +177,7 @@ describe("ConsulHttp", () => {
           "8 characters that are not a JSON document"
         )
         for (const body of [
-          '[{"Key":"a","Value":4711}]',
+          '[{"Key":4711,"Value":"c2VjcmV0"}]',
           '{"Value":"c2VjcmV0"}',
           '[{"Value":"c2VjcmV0',
           "4711"
@@ -203,7 +208,7 @@ describe("ConsulHttp", () => {
       ).toBe(true)
       expect(
         [
-          new ConsulError.TooLarge({ request, reason: "" }),
+          new ConsulError.TooLarge({ request, reason: "", limit: "bytes" }),
           new ConsulError.Conflict({ request, failures: [] }),
           rejected(400)
         ].some(retryable)
@@ -250,7 +255,10 @@ describe("ConsulHttp", () => {
           "X-Consul-Lastcontact": "12"
         })
         const about = { index: 7, knownLeader: false, lastContact: 12 }
-        expect(yield* kv.list("a")).toEqual({ value: { entries: [], unnameable: [] }, ...about })
+        expect(yield* kv.list("a")).toEqual({
+          value: { entries: [], unnameable: [], malformed: [] },
+          ...about
+        })
         expect(yield* kv.get("a")).toEqual({ value: Option.none(), ...about })
         expect(yield* kv.keys("a")).toEqual({ value: [], ...about })
       })
@@ -307,17 +315,89 @@ describe("ConsulHttp", () => {
       Effect.flatMap(mute, ({ kv }) => isDoneAt(kv.get("a", { index: 5 }), 300_000 + 18_750 + 10_000))
     )
 
-    it.effect("an answer that does not end is given up after 2 minutes", () =>
-      Effect.gen(function* () {
-        const body = new ReadableStream({ start: (stream) => stream.enqueue(new Uint8Array([91])) })
-        const endless = Network.scripted(({ request }) =>
-          Effect.sync(() => HttpClientResponse.fromWeb(request, new Response(body, { headers: indexed })))
-        )
-        const { kv } = yield* client(endless)
-        yield* isDoneAt(kv.list("a"), 120_000)
-      })
-    )
+    /**
+     * Answers with a list of entries, each after a pause, and then with the end of the list, or never. As the client of
+     * the command gives it, or as any other does.
+     */
+    const trickling = (pauses: ReadonlyArray<Duration.DurationInput>, ends: boolean, isOurs: boolean) => {
+      const pieces = pauses.map((_, i) => `${i === 0 ? "[" : ","}${entryJson.replace('"a"', `"a${i}"`)}`)
+      const texts = Stream.fromIterable([...pieces.entries()]).pipe(
+        Stream.mapEffect(([i, piece]) => Effect.delay(Effect.succeed(piece), pauses[i] ?? 0)),
+        Stream.concat(ends ? Stream.succeed("]") : Stream.never)
+      )
+      const read = (take: Take) =>
+        Stream.runForEachWhile(texts, (text) => Effect.sync(() => take(text, text.length)))
+      const answered = (request: HttpClientRequest.HttpClientRequest) =>
+        isOurs
+          ? new ClientResponse(request, {
+              status: 200,
+              headers: indexed,
+              body: { read, text: Effect.never, bytes: Effect.never }
+            })
+          : Object.create(HttpClientResponse.fromWeb(request, new Response("", { headers: indexed })), {
+              stream: { value: Stream.encodeText(texts) }
+            })
+      const http = HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
+        Effect.map(answered),
+        Effect.succeed
+      )
+      return Effect.provide(ConsulHttp.ConsulHttp, ConsulHttp.layer({ address })).pipe(
+        Effect.provideService(HttpClient.HttpClient, http)
+      )
+    }
+
+    describe.each([true, false])("of a body, which comes from our own client: %s", (isOurs) => {
+      it.effect("an answer that stops is given up after 10 s of silence, whatever has arrived", () =>
+        Effect.gen(function* () {
+          const { kv } = yield* trickling(["9 seconds", "9 seconds"], false, isOurs)
+          yield* isDoneAt(kv.list("a"), 28_000)
+        })
+      )
+
+      it.effect("an answer may take as long as it likes while it arrives", () =>
+        Effect.gen(function* () {
+          const { kv } = yield* trickling(
+            Array.from({ length: 400 }, () => "9 seconds" as const),
+            true,
+            isOurs
+          )
+          const fiber = yield* Effect.fork(kv.list("a"))
+          yield* TestClock.adjust("1 hour")
+          expect((yield* Fiber.join(fiber)).value.entries).toHaveLength(400)
+        })
+      )
+
+      it.effect("what is not wanted any more is not waited for", () =>
+        Effect.gen(function* () {
+          const { kv } = yield* trickling(["1 second", "1 second", "1 second"], false, isOurs)
+          const fiber = yield* Effect.fork(Effect.flip(kv.list("a", { maxBytes: 100 })))
+          yield* TestClock.adjust("2 seconds")
+          expect(yield* Fiber.join(fiber)).toMatchObject({ _tag: "AnswerTooLarge" })
+        })
+      )
+    })
   })
+
+  it.effect("an answer of more bytes than may be is cut off, and one of as many is read", () =>
+    Effect.gen(function* () {
+      const body = `[${entryJson}]`
+      const { kv } = yield* answering(200, body, indexed)
+      expect((yield* kv.list("a", { maxBytes: body.length })).value.entries).toHaveLength(1)
+      const maxBytes = body.length - 1
+      const reads: ReadonlyArray<Effect.Effect<unknown, ConsulError.ConsulError>> = [
+        kv.list("a", { maxBytes }),
+        kv.get("a", { maxBytes }),
+        kv.keys("a", { maxBytes }),
+        kv.moved("a", { maxBytes }),
+        kv.newer("a", { maxBytes, index: 1 })
+      ]
+      for (const read of reads) {
+        const error = yield* Effect.flip(read)
+        expect(error).toMatchObject({ _tag: "AnswerTooLarge", maxBytes })
+        expect(ConsulError.isRetryable(error)).toBe(false)
+      }
+    })
+  )
 
   describe("the address", () => {
     it.effect.each([
@@ -460,7 +540,7 @@ describe("ConsulHttp", () => {
         const { kv } = yield* client(network)
         const asked = (read: Effect.Effect<unknown, ConsulError.ConsulError>) =>
           Effect.map(read, () => network.sent.at(-1)?.target)
-        expect(yield* asked(kv.list("a b/%2F?#&"))).toBe("/v1/kv/a%20b/%252F%3F%23%26?recurse=")
+        expect(yield* asked(kv.list("a b/ü?#&"))).toBe("/v1/kv/a%20b/%C3%BC%3F%23%26?recurse=")
         expect(yield* asked(kv.keys("a/"))).toBe("/v1/kv/a/?keys=")
         expect(yield* asked(kv.keys("a/", { separator: "/" }))).toBe("/v1/kv/a/?keys=&separator=%2F")
         expect(yield* asked(kv.get("a", { consistency: "consistent" }))).toBe("/v1/kv/a?consistent=")

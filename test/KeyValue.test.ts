@@ -48,12 +48,16 @@ const named = (...keys: ReadonlyArray<string>) => Either.right({ keys, unnameabl
 const unnameable = (...keys: ReadonlyArray<string>) => Either.right({ keys: [], unnameable: keys })
 
 describe("KeyValue", () => {
-  it.prop("reads back whatever Consul holds and writes", [fc.array(entry, { maxLength: 6 })], ([entries]) => {
-    const json = written(entries.map((entry) => goEntry(fromString(entry.key), entry)))
-    expect(decodeList(json)).toEqual(Either.right({ entries, unnameable: [] }))
-  })
+  it.prop(
+    "reads back whatever Consul holds and writes",
+    [fc.uniqueArray(entry, { maxLength: 6, selector: ({ key }) => key })],
+    ([entries]) => {
+      const json = written(entries.map((entry) => goEntry(fromString(entry.key), entry)))
+      expect(decodeList(json)).toEqual(Either.right({ entries, unnameable: [], malformed: [] }))
+    }
+  )
 
-  const names = fc.array(text, { maxLength: 6 })
+  const names = fc.uniqueArray(text, { maxLength: 6 })
   const listing = (names: ReadonlyArray<string>) => written(names.map(fromString))
 
   it.prop("reads back names, whatever was read before", [names, names, fc.boolean()], ([then, now, same]) => {
@@ -117,7 +121,7 @@ describe("KeyValue", () => {
   it.prop(
     "sets exactly the keys apart that are not valid UTF-8",
     [
-      fc.array(fc.oneof(text.map(fromString), fc.uint8Array({ maxLength: 6 }).map(fromBytes)), {
+      fc.uniqueArray(fc.oneof(text.map(fromString), fc.uint8Array({ maxLength: 6 }).map(fromBytes)), {
         maxLength: 8
       })
     ],
@@ -164,7 +168,14 @@ describe("KeyValue", () => {
     [
       "a number for a key",
       `[{"LockIndex":0,"Key":1,"Flags":0,"Value":"${secret}","CreateIndex":1,"ModifyIndex":2}]`
-    ],
+    ]
+  ])("refuses %s without quoting it", (_, json) => {
+    const decoded = decodeList(json)
+    expect(Either.isLeft(decoded)).toBe(true)
+    expect(Either.getOrElse(decoded, String)).not.toContain(secret)
+  })
+
+  it.each<[string, string]>([
     ["no value", `[{"LockIndex":0,"Key":"k","Flags":0,"CreateIndex":1,"ModifyIndex":2}]`],
     [
       "a number for a value",
@@ -204,11 +215,37 @@ describe("KeyValue", () => {
     [
       "a text for an index",
       `[{"LockIndex":0,"Key":"k","Flags":0,"Value":"${secret}","CreateIndex":1,"ModifyIndex":"2"}]`
-    ]
-  ])("refuses %s without quoting it", (_, json) => {
-    const decoded = decodeList(json)
-    expect(Either.isLeft(decoded)).toBe(true)
-    expect(Either.getOrElse(decoded, String)).not.toContain(secret)
+    ],
+    [
+      "an index that no double holds",
+      `[{"LockIndex":0,"Key":"k","Flags":0,"Value":"${secret}","CreateIndex":1,"ModifyIndex":9007199254740993}]`
+    ],
+    [
+      "a text for a lock index",
+      `[{"LockIndex":"0","Key":"k","Flags":0,"Value":"${secret}","CreateIndex":1,"ModifyIndex":2}]`
+    ],
+    [
+      "a number for a session",
+      `[{"LockIndex":0,"Key":"k","Session":7,"Flags":0,"Value":"${secret}","CreateIndex":1,"ModifyIndex":2}]`
+    ],
+    [
+      "a large number for a session",
+      `[{"LockIndex":0,"Key":"k","Session":12345678901234567890,"Flags":12345678901234567890,"Value":"${secret}","CreateIndex":1,"ModifyIndex":2}]`
+    ],
+    ...["AAA", "AAAAA", "AA=A", "=AAA", "A===", "AB==", "AAB=", "AA==AAAA", "AA-_", "A".repeat(600_001)].map(
+      (value) =>
+        [
+          `${value.slice(0, 8)} of ${value.length} characters for a value`,
+          `[{"LockIndex":0,"Key":"k","Flags":0,"Value":"${value}","CreateIndex":1,"ModifyIndex":2}]`
+        ] satisfies [string, string]
+    )
+  ])("leaves out a key with %s, says so, and holds up no other", (_, json) => {
+    const other = '{"LockIndex":0,"Key":"other","Flags":1,"Value":null,"CreateIndex":1,"ModifyIndex":2}'
+    const { entries, malformed, unnameable } = Either.getOrThrow(decodeList(`${json.slice(0, -1)},${other}]`))
+    expect(entries.map(({ key }) => key)).toEqual(["other"])
+    expect(malformed).toEqual([{ key: "k", reason: expect.any(String) }])
+    expect(malformed[0]?.reason).not.toContain(secret)
+    expect(unnameable).toEqual([])
   })
 
   it("reads the entries of a transaction's answer, and none where there are none", () => {

@@ -75,7 +75,13 @@ export const make = Effect.fnUntraced(function* (
 
   const asIs = ({ contents }: Known, snapshot: Snapshot): Compared => ({
     snapshot,
-    difference: Diff.diff(contents, mapping, snapshot.range, snapshot.entries)
+    difference: Diff.diff(
+      contents,
+      mapping,
+      snapshot.range,
+      snapshot.entries,
+      snapshot.malformed.map(({ key }) => key)
+    )
   })
 
   const confirm: Doubt["confirm"] = Effect.fnUntraced(function* (known, range) {

@@ -83,6 +83,7 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
     const progress = yield* ProgressReporter
     const locked = new Set<string>()
     const unnamed = new Set<string>()
+    const malformed = new Set<string>()
     const hidden = new Set<string>()
     let reported: number | undefined
     const sayNew = (
@@ -99,8 +100,8 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
     const from = route(replication)
 
     return {
-      snapshot: ({ entries, unnameable }) =>
-        Effect.zipRight(
+      snapshot: ({ entries, malformed: odd, unnameable }) =>
+        Effect.all([
           sayNew(
             locked,
             entries.filter((entry) => entry.session !== undefined).map((entry) => entry.key),
@@ -110,8 +111,15 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
             unnamed,
             unnameable,
             (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
+          ),
+          Effect.forEach(new Set(odd.map(({ reason }) => reason)), (reason) =>
+            sayNew(
+              malformed,
+              odd.filter((one) => one.reason === reason).map(({ key }) => key),
+              (which) => `${which} malformed, since ${reason}: left out, and left as it is here`
+            )
           )
-        ),
+        ]),
       hidden: (keys) =>
         sayNew(
           hidden,

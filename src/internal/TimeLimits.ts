@@ -11,8 +11,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 
-/** Gives what is under way another limit, from now on. */
-export type Renew = (limit: Duration.Duration) => Effect.Effect<void>
+/** Gives what is under way another limit, from now on. Called for each piece of an answer, so it is no effect. */
+export type Renew = (limit: Duration.Duration) => void
 
 export interface TimeLimits {
   /**
@@ -82,11 +82,10 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
       const upAfter = (limit: Duration.Duration) => now(clock) + Duration.toMillis(limit)
       let expire = (_: Duration.Duration): void => {}
       const timed: Timed = { limit: first, until: upAfter(first), expire: (limit) => expire(limit) }
-      const renew: Renew = (limit) =>
-        Effect.sync(() => {
-          timed.limit = limit
-          timed.until = upAfter(limit)
-        })
+      const renew: Renew = (limit) => {
+        timed.limit = limit
+        timed.until = upAfter(limit)
+      }
       const follow = (fiber: Fiber.RuntimeFiber<A, E>) =>
         Effect.async<A, E | E2>((resume) => {
           expire = (limit) => {

@@ -22,7 +22,8 @@ const snapshot = (locked: ReadonlyArray<string>, unnameable: ReadonlyArray<strin
     modifyIndex: 7,
     session: "73bd…"
   })),
-  unnameable
+  unnameable,
+  malformed: []
 })
 
 const said = (...snapshots: ReadonlyArray<Snapshot>) =>

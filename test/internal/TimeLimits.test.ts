@@ -88,7 +88,7 @@ describe("Time limits", () => {
                   Effect.gen(function* () {
                     const first = Math.min(takes, renewed?.after ?? takes)
                     yield* Effect.sleep(first)
-                    if (renewed !== null) yield* renew(Duration.millis(renewed.limit))
+                    if (renewed !== null) renew(Duration.millis(renewed.limit))
                     yield* Effect.sleep(takes - first)
                     return "done"
                   }),

@@ -24,7 +24,7 @@ const makeSource = () => {
       return Effect.succeed(answer(value))
     })
   const source: Source = {
-    read: () => counted({ entries: [], unnameable: [] }),
+    read: () => counted({ entries: [], unnameable: [], malformed: [] }),
     newer: () => Effect.delay(counted(Option.none()), "5 millis"),
     moved: () => Effect.delay(counted(true), "5 millis"),
     presence: () => Effect.succeed({ absent: new Set(), hidden: new Set() }),

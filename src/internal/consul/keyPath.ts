@@ -1,20 +1,27 @@
 /**
- * Which keys can be named in the path of a URL. Consul cleans paths (`a//b` is redirected, `.` and `..` are resolved)
- * and refuses those with characters that are not printable in Go's sense; a transaction takes every key.
+ * Names in the path of a URL. What no answer can reveal is ruled out here: this side and Consul clean paths (`a//b`, `.` and
+ * `..`), and Consul 1.12.0 decodes a path twice, so that `%2F` in a name means another key, whose absence is no sign.
+ * What else a path carries is learned from the answers ({@link PathNames}).
  */
-const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u
-const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u
 const cleaned = /^\/|\/\/|(?:^|\/)\.{1,2}(?:\/|$)/
+const twiceDecoded = /%[0-9a-fA-F]{2}/
+const loneSurrogate = /\p{Surrogate}/u
 
-export const isNameable = (key: string): boolean => key !== "" && printable.test(key) && !cleaned.test(key)
+/** Whether a name stays itself on its way into a path and out again. */
+export const isNameable = (name: string): boolean =>
+  name !== "" && !cleaned.test(name) && !twiceDecoded.test(name) && !loneSurrogate.test(name)
 
 /**
- * The longest leading part of a prefix that a path can name; reading it and keeping what starts with the prefix is
+ * The longest leading part of a prefix that stays itself in a path; reading it and keeping what starts with the prefix is
  * the same as reading the prefix. A part may end with `.`, which a longer key would resolve: it is cut before it.
  */
 export const nameablePart = (prefix: string): string => {
   if (prefix === "" || isNameable(prefix)) return prefix
-  const stop = Math.min(endOf(unprintable.exec(prefix), 0), endOf(cleaned.exec(prefix), 1))
+  const stop = Math.min(
+    endOf(cleaned.exec(prefix), 1),
+    endOf(twiceDecoded.exec(prefix), 0),
+    endOf(loneSurrogate.exec(prefix), 0)
+  )
   // What is left may end in a name of dots that its next character kept from being cleaned.
   return nameablePart(prefix.slice(0, stop))
 }

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Conflict, type ConsulError, Denied, isDenial, type UnexpectedAnswer } from "../../ConsulError.js"
+import { Conflict, type ConsulError, Denied, UnexpectedAnswer } from "../../ConsulError.js"
 import type {
   Answer,
   Consul,
@@ -14,21 +14,27 @@ import type {
   PutCondition,
   ReadOptions
 } from "../../ConsulHttp.js"
-import {
-  checkResults,
-  decodeList,
-  decodeNames,
-  decodeResults,
-  decodeTree,
-  type KeyValues
-} from "../../KeyValue.js"
+import { type KeyRange, only, under } from "../../KeyRange.js"
+import { checkResults, decodeNames, decodeResults, type KeyValues } from "../../KeyValue.js"
 import { encode, Operation } from "../../Operation.js"
-import { encodePath, isNameable, nameablePart } from "./keyPath.js"
-import { answer, decode, fromEither, indexed, type Received, type Send, unexpected } from "./request.js"
+import * as EntryReader from "../EntryReader.js"
+import * as Monotonic from "../effect/Monotonic.js"
+import { encodePath } from "./keyPath.js"
+import * as refusals from "./refusals.js"
+import {
+  answer,
+  decode,
+  fromEither,
+  indexed,
+  type Received,
+  type Request,
+  type Send,
+  unexpected
+} from "./request.js"
 
 const decodeSuccess = decode(Schema.Boolean)
 
-const nothing: KeyValues = { entries: [], unnameable: [] }
+const nothing: KeyValues = { entries: [], unnameable: [], malformed: [] }
 
 const allThere: Presence = { absent: new Set(), hidden: new Set() }
 
@@ -58,44 +64,120 @@ const found = <A>(
         () => unexpected(received, "200 with nothing in it")
       )
 
-export const make = (send: Send): Consul["kv"] => {
-  const read = (path: string, query: Record<string, string>, options: ReadOptions | undefined) =>
-    send({ method: "GET", path: `/v1/kv/${path}`, query, read: options }, [404])
+/** Keeps the beginning of an answer that is not decoded. */
+const glance = () => {
+  let begin = ""
+  return {
+    write: (text: string): boolean => {
+      if (begin.length < 16) begin += text.slice(0, 16)
+      return true
+    },
+    begin: () => begin
+  }
+}
 
-  const entries = (received: Received) =>
+const isNone = ({ entries, malformed, unnameable }: KeyValues): boolean =>
+  entries.length + malformed.length + unnameable.length === 0
+
+/** As many characters of a name as a person would read. */
+const shown = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)
+
+export const make = (send: Send): Consul["kv"] => {
+  const { names } = send
+  const { address, datacenter } = send.endpoint
+  const place = datacenter === undefined ? address : `${address} for ${datacenter}`
+
+  /** Sends a request whose path carries the name; none where no path does, as was known or is learned now. */
+  const byPath = Effect.fnUntraced(function* (
+    name: string,
+    request: Omit<Request, "path" | "name">,
+    also: ReadonlyArray<number>,
+    reader?: Parameters<Send>[2]
+  ) {
+    if (names.size > 0) names.forget(yield* Monotonic.now)
+    if (!names.carries(name)) return undefined
+    const path = `/v1/kv/${encodePath(name)}`
+    const received = yield* send({ ...request, path, name }, also, reader)
+    const { nameRefusal } = received
+    if (nameRefusal === undefined) return received
+    if (names.refuse(name, nameRefusal, yield* Monotonic.now)) {
+      yield* Effect.logWarning(
+        `paths of the Consul agent at ${place} do not carry names such as ${shown(name)}: ` +
+          "such keys are read and written by transactions"
+      )
+    }
+    return undefined
+  })
+
+  /** A read by a path that carries the name. */
+  const readPath = (
+    name: string,
+    query: Record<string, string>,
+    read: ReadOptions | undefined,
+    reader?: Parameters<Send>[2]
+  ) => byPath(name, { method: "GET", query, read }, [404], reader)
+
+  /** Reads by the longest leading part of the name that a path carries; the empty name is refused by no Consul. */
+  const byPart = Effect.fnUntraced(function* (
+    name: string,
+    query: (part: string) => Record<string, string>,
+    options: ReadOptions,
+    reader?: () => ReturnType<typeof glance>
+  ) {
+    for (;;) {
+      const part = names.leadingPart(name)
+      const made = reader?.()
+      const received = yield* readPath(part, query(part), options, made && (() => made))
+      if (received !== undefined) return { part, received, begin: made?.begin() ?? "" }
+    }
+  })
+
+  const entries = (received: Received, reader: EntryReader.TextReader<KeyValues>) =>
     found(
       received,
       nothing,
-      fromEither(received, decodeList(received.text)),
-      (all) => all.entries.length + all.unnameable.length === 0
+      Effect.suspend(() => fromEither(received, reader.end())),
+      isNone
     )
 
   const readMoved = Effect.fnUntraced(function* (prefix: string, options: FoldOptions = {}) {
     const { separator } = options
     // Of a prefix that no path can name, the index is that of the part that one can: it moves more often.
-    const received = yield* read(
-      encodePath(nameablePart(prefix)),
-      { keys: "", ...(separator !== undefined && { separator }) },
-      options
+    const { begin, received } = yield* byPart(
+      prefix,
+      () => ({ keys: "", ...(separator !== undefined && { separator }) }),
+      options,
+      glance
     )
-    const present = received.text.startsWith("[")
+    const present = begin.startsWith("[")
       ? Effect.succeed(true)
       : Effect.fail(unexpected(received, "not a list of names"))
-    return yield* indexed(received, yield* found(received, false, present, () => received.text === "[]"))
+    return yield* indexed(received, yield* found(received, false, present, () => begin.trim() === "[]"))
   })
 
   /**
    * Reads what no path can name. A transaction takes every key, but answers without an index: what it finds is no older
    * than the index that was asked for before, and than anything in it.
    */
-  const readByTransaction = Effect.fnUntraced(function* (operation: Operation, { index }: Answer<boolean>) {
-    const received = yield* send({
-      method: "PUT",
-      path: "/v1/txn",
-      read: { consistency: "consistent" },
-      body: `[${encode(operation)}]`
-    })
-    const value = yield* fromEither(received, decodeTree(received.text))
+  const readByTransaction = Effect.fnUntraced(function* (
+    operation: Operation,
+    range: KeyRange,
+    { index }: Answer<boolean>,
+    options: ReadOptions = {}
+  ) {
+    const { maxBytes } = options
+    const reader = EntryReader.ofResults(range)
+    const received = yield* send(
+      {
+        method: "PUT",
+        path: "/v1/txn",
+        read: { consistency: "consistent", maxBytes },
+        body: `[${encode(operation)}]`
+      },
+      [],
+      () => reader
+    )
+    const value = yield* fromEither(received, reader.end())
     const newest = value.entries.reduce((newest, entry) => Math.max(newest, entry.modifyIndex), index)
     return { ...answer(received, value), index: newest }
   })
@@ -105,20 +187,29 @@ export const make = (send: Send): Consul["kv"] => {
    * leaves out what that may not (1.8.7). Asks on of those that are there, as one of them can have gone meanwhile.
    */
   const presenceOf = (keys: ReadonlyArray<string>): Effect.Effect<Presence, ConsulError> =>
-    send({
-      method: "PUT",
-      path: "/v1/txn",
-      read: { consistency: "consistent" },
-      body: `[${keys.map((key) => encode(Operation.Get({ key }))).join(",")}]`
+    Effect.gen(function* () {
+      const reader = EntryReader.ofResults(under(""))
+      const received = yield* send(
+        {
+          method: "PUT",
+          path: "/v1/txn",
+          read: { consistency: "consistent" },
+          body: `[${keys.map((key) => encode(Operation.Get({ key }))).join(",")}]`
+        },
+        [],
+        () => reader
+      )
+      const { entries, malformed, unnameable } = yield* fromEither(received, reader.end())
+      const read = new Set([...entries, ...malformed].map(({ key }) => key))
+      const asked = new Set(keys)
+      const other = [...read, ...unnameable].find((key) => !asked.has(key))
+      if (other !== undefined) return yield* unexpected(received, notAskedFor(other))
+      return { absent: new Set<string>(), hidden: new Set(keys.filter((key) => !read.has(key))) }
     }).pipe(
-      Effect.flatMap((received) => fromEither(received, decodeTree(received.text))),
-      Effect.map(({ entries }): Presence => {
-        const read = new Set(entries.map(({ key }) => key))
-        return { absent: new Set(), hidden: new Set(keys.filter((key) => !read.has(key))) }
-      }),
-      Effect.catchIf(isAbsence, ({ failures }) => {
-        const absent = failures.map(({ operation }) => keys[operation] ?? "")
-        const there = keys.filter((key) => !absent.includes(key))
+      Effect.catchIf(isAbsence, (error) => {
+        const absent = new Set(Arr.filterMap(error.failures, ({ operation }) => Arr.get(keys, operation)))
+        if (absent.size < error.failures.length) return Effect.fail(error)
+        const there = keys.filter((key) => !absent.has(key))
         const rest = there.length === 0 ? Effect.succeed(allThere) : presenceOf(there)
         return Effect.map(
           rest,
@@ -128,7 +219,7 @@ export const make = (send: Send): Consul["kv"] => {
     )
 
   const presence = Effect.fn("ConsulHttp.kv.presence")(function* (keys: ReadonlyArray<string>) {
-    const parts = Arr.chunksOf(keys, mostOperations)
+    const parts = Arr.chunksOf(Arr.dedupe(keys), mostOperations)
     const all = yield* Effect.forEach(parts, presenceOf, { concurrency: presencesAtOnce })
     return {
       absent: new Set(all.flatMap(({ absent }) => [...absent])),
@@ -136,58 +227,72 @@ export const make = (send: Send): Consul["kv"] => {
     }
   })
 
-  const readTree = (prefix: string, now: Answer<boolean>) =>
-    readByTransaction(Operation.GetTree({ key: prefix }), now)
-
-  const readUnder = (prefix: string, options: ReadOptions | undefined) =>
-    read(encodePath(prefix), { recurse: "" }, options)
-
-  const canName = (prefix: string): boolean => prefix === "" || isNameable(prefix)
+  const readTree = (prefix: string, now: Answer<boolean>, options: ReadOptions | undefined) =>
+    readByTransaction(Operation.GetTree({ key: prefix }), under(prefix), now, options)
 
   const list = Effect.fn("ConsulHttp.kv.list")(function* (prefix: string, options?: ReadOptions) {
-    if (!canName(prefix)) return yield* readTree(prefix, yield* readMoved(prefix, options))
-    const received = yield* readUnder(prefix, options)
-    return yield* indexed(received, yield* entries(received))
+    const reader = EntryReader.ofList(under(prefix))
+    const received = yield* readPath(prefix, { recurse: "" }, options, () => reader)
+    if (received === undefined) {
+      return yield* readTree(prefix, yield* readMoved(prefix, options), options)
+    }
+    return yield* indexed(received, yield* entries(received, reader))
   })
 
   const newer = Effect.fn("ConsulHttp.kv.newer")(function* (
     prefix: string,
     options: ReadOptions & { readonly index: number }
   ) {
-    if (!canName(prefix)) {
+    const reader = EntryReader.ofList(under(prefix))
+    const isNewer = (headers: Received["headers"]) => Number(headers["x-consul-index"]) !== options.index
+    const received = yield* readPath(prefix, { recurse: "" }, options, (headers) =>
+      isNewer(headers) ? reader : glance()
+    )
+    if (received === undefined) {
       const now = yield* readMoved(prefix, options)
-      if (now.index === options.index) return { ...now, value: Option.none<KeyValues>() }
-      const { value, ...answer } = yield* readTree(prefix, now)
+      if (now.index === options.index && now.value) return { ...now, value: Option.none<KeyValues>() }
+      const { value, ...answer } = yield* readTree(prefix, now, options)
       return { ...answer, value: Option.some(value) }
     }
-    const received = yield* readUnder(prefix, options)
+    // What a delete from above has emptied keeps its index.
+    const isSame = received.status !== 404 && !isNewer(received.headers)
     const nothingNew = yield* indexed(received, Option.none<KeyValues>())
-    if (nothingNew.index === options.index) return nothingNew
-    return { ...nothingNew, value: Option.some(yield* entries(received)) }
+    return isSame ? nothingNew : { ...nothingNew, value: Option.some(yield* entries(received, reader)) }
   })
 
+  const readEntry = Effect.fnUntraced(function* (key: string, options: ReadOptions | undefined) {
+    const reader = EntryReader.ofList(only(key))
+    const received = key === "" ? undefined : yield* readPath(key, {}, options, () => reader)
+    if (received !== undefined) return yield* indexed(received, yield* entries(received, reader))
+    const now = yield* readMoved(key, options)
+    return yield* readByTransaction(Operation.Get({ key }), only(key), now, options).pipe(
+      Effect.catchIf(isAbsence, () => Effect.succeed({ ...now, value: nothing }))
+    )
+  })
+
+  const entry = Effect.fn("ConsulHttp.kv.entry")(readEntry)
+
   const get = Effect.fn("ConsulHttp.kv.get")(function* (key: string, options?: ReadOptions) {
-    const one = (all: KeyValues) => Option.fromNullable(all.entries.find((entry) => entry.key === key))
-    if (!isNameable(key)) {
-      const now = yield* readMoved(key, options)
-      const { value, ...answer } = yield* readByTransaction(Operation.Get({ key }), now).pipe(
-        Effect.catchIf(isAbsence, () => Effect.succeed({ ...now, value: nothing }))
-      )
-      return { ...answer, value: one(value) }
-    }
-    const received = yield* read(encodePath(key), {}, options)
-    return yield* indexed(received, one(yield* entries(received)))
+    const { value, ...answer } = yield* readEntry(key, options)
+    const [malformed] = value.malformed
+    if (malformed === undefined) return { ...answer, value: Arr.head(value.entries) }
+    return yield* new UnexpectedAnswer({
+      request: `the key ${JSON.stringify(key)} at ${place}`,
+      reason: malformed.reason
+    })
   })
 
   const keys = Effect.fn("ConsulHttp.kv.keys")(function* (prefix: string, options: KeysOptions = {}) {
-    const part = nameablePart(prefix)
     const { before, separator } = options
     // Consul folds at the first separator after what the path names, which for such a prefix comes too early.
-    const query = { keys: "", ...(separator !== undefined && part === prefix && { separator }) }
-    const received = yield* read(encodePath(part), query, options)
-    const names = fromEither(received, decodeNames(received.text, before))
+    const query = (part: string) => ({
+      keys: "",
+      ...(separator !== undefined && part === prefix && { separator })
+    })
+    const { part, received } = yield* byPart(prefix, query, options)
+    const decoded = Effect.suspend(() => fromEither(received, decodeNames(received.text, before, part)))
     // The keys of a store without any are the one empty list that Consul answers.
-    const all = yield* found(received, [], names, () => received.text.trim() === "[]" && part !== "")
+    const all = yield* found(received, [], decoded, () => received.text.trim() === "[]" && part !== "")
     return yield* indexed(
       received,
       fold(part === prefix ? all : all.filter((key) => key.startsWith(prefix)), prefix, separator)
@@ -203,38 +308,32 @@ export const make = (send: Send): Consul["kv"] => {
     condition?: PutCondition
   ) {
     const { flags = 0n, key, value } = entry
-    const bytes = yield* decodeValue(key, value)
-    if (!isNameable(key)) return yield* succeeds(commit([putOperation({ key, value, flags }, condition)]))
-    const received = yield* send({
-      method: "PUT",
-      path: `/v1/kv/${encodePath(key)}`,
-      query: { flags: String(flags), ...conditionQuery(condition) },
-      body: bytes
-    })
-    return yield* decodeSuccess(received)
+    const body = yield* decodeValue(key, value)
+    const query = { flags: String(flags), ...conditionQuery(condition) }
+    const received = key === "" ? undefined : yield* byPath(key, { method: "PUT", query, body }, [])
+    return received === undefined
+      ? yield* succeeds(commit([putOperation({ key, value, flags }, condition)]))
+      : yield* decodeSuccess(received)
   })
 
   const remove = Effect.fn("ConsulHttp.kv.delete")(function* (
     key: string,
     condition?: { readonly cas: number }
   ) {
-    if (!isNameable(key)) {
-      const operation =
-        condition === undefined
-          ? Operation.Delete({ key })
-          : Operation.DeleteCas({ key, index: condition.cas })
-      return yield* succeeds(commit([operation]))
-    }
-    const received = yield* send({
-      method: "DELETE",
-      path: `/v1/kv/${encodePath(key)}`,
-      query: condition === undefined ? {} : { cas: String(condition.cas) }
-    })
-    return yield* decodeSuccess(received)
+    const query: Record<string, string> = condition === undefined ? {} : { cas: String(condition.cas) }
+    const received = key === "" ? undefined : yield* byPath(key, { method: "DELETE", query }, [])
+    if (received !== undefined) return yield* decodeSuccess(received)
+    const operation =
+      condition === undefined ? Operation.Delete({ key }) : Operation.DeleteCas({ key, index: condition.cas })
+    return yield* succeeds(commit([operation]))
   })
 
-  return { list, newer, get, keys, moved, presence, isNameable, put, delete: remove }
+  const isNameable = (name: string): boolean => names.carries(name)
+
+  return { list, newer, get, entry, keys, moved, presence, isNameable, put, delete: remove }
 }
+
+const notAskedFor = (key: string): string => `the key ${JSON.stringify(key)} was not asked for`
 
 /** Each key up to and with the first separator after the prefix, without repetitions, which stand side by side. */
 const fold = (
@@ -250,11 +349,11 @@ const fold = (
   return Arr.dedupeAdjacent(folded)
 }
 
-/** What Consul says of each `get` in a transaction where there is no such key. */
+/** Whether a transaction that only reads failed because some of its keys are not there. */
 const isAbsence = (error: ConsulError): error is Conflict =>
   error instanceof Conflict &&
   error.failures.length > 0 &&
-  error.failures.every(({ reason }) => reason.endsWith("doesn't exist"))
+  error.failures.every(({ reason }) => refusals.isAbsence(reason))
 
 /** The error of `Encoding` holds its input, which is not for logs. */
 const decodeValue = (key: string, value: string): Effect.Effect<Uint8Array> =>
@@ -289,8 +388,8 @@ const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effect<boole
     Effect.as(true),
     Effect.catchTag("Conflict", (error): Effect.Effect<boolean, ConsulError> => {
       const [reason = ""] = error.failures.map(({ reason }) => reason)
-      if (isDenial(reason)) return new Denied({ request: error.request, reason })
-      return reason.startsWith("invalid session") ? error : Effect.succeed(false)
+      if (refusals.isDenial(reason)) return new Denied({ request: error.request, reason })
+      return refusals.isInvalidSession(reason) ? error : Effect.succeed(false)
     })
   )
 
@@ -311,5 +410,12 @@ export const transaction = (send: Send): Consul["transaction"] =>
       send({ method: "PUT", path: "/v1/txn", body: `[${operations.map(encode).join(",")}]` }),
       (error) => (error._tag === "Conflict" ? named(error, operations) : error)
     )
-    return yield* fromEither(received, results ? decodeResults(received.text) : checkResults(received.text))
+    if (!results) return yield* fromEither(received, checkResults(received.text))
+    const entries = yield* fromEither(received, decodeResults(received.text))
+    const other = entries.find(({ key }) => !operations.some((operation) => isOn(operation, key)))
+    return other === undefined ? entries : yield* unexpected(received, notAskedFor(other.key))
   })
+
+/** Whether an operation can answer with this key. */
+const isOn = (operation: Operation, key: string): boolean =>
+  operation._tag === "GetTree" ? key.startsWith(operation.key) : key === operation.key

@@ -5,21 +5,29 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Option from "effect/Option"
 import type * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as ConsulError from "../../ConsulError.js"
 import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
+import * as ClientResponse from "../ClientResponse.js"
 import * as TimeLimits from "../TimeLimits.js"
+import { isPortable, PathNames } from "./PathNames.js"
+import * as refusals from "./refusals.js"
 
 /** Consul answers most requests in milliseconds, one that waits for a Raft commit in an overloaded cluster in seconds. */
 const headersTimeout = Duration.seconds(10)
 
-/** For a body that has begun to arrive: 1,000,000 keys of 100 bytes are 235 MB. */
-const bodyTimeout = Duration.minutes(2)
+/** Between two pieces of a body: an answer may take as long as it likes while it arrives. */
+const silenceTimeout = Duration.seconds(10)
+
+/** The longest answer unless the reader says otherwise: V8 has no text of 2^29 characters. */
+const mostBytes = 2 ** 28
 
 /** What Consul waits when the request names no `wait`. */
 const defaultWait = Duration.minutes(5)
@@ -31,21 +39,37 @@ export interface Request {
   readonly query?: Readonly<Record<string, string>> | undefined
   readonly read?: ReadOptions | undefined
   readonly body?: string | Uint8Array | undefined
+  /** The key or prefix that the path carries. */
+  readonly name?: string | undefined
 }
 
-/** An answer with a status that the caller asked for, and its whole body; `describe` names what was asked. */
+/** An answer with a status that the caller asked for; `describe` names what was asked. */
 export interface Received {
   readonly describe: () => string
   readonly status: number
   readonly headers: HttpClientResponse["headers"]
+  /** All of the body, unless it was read in pieces. */
   readonly text: string
+  /** Set where the path was refused for the name that it carries. */
+  readonly nameRefusal: refusals.NameRefusal | undefined
+}
+
+/** Reads the body of a 2xx answer while it arrives. False: the rest is not wanted. */
+export interface Reader {
+  readonly write: (text: string) => boolean
 }
 
 export interface Send {
   readonly endpoint: Endpoint
+  /** What the endpoint's answers have shown of paths. */
+  readonly names: PathNames
   readonly at: (endpoint: Partial<Endpoint>) => Send
-  /** Succeeds on 2xx and on the statuses in `also`. */
-  (request: Request, also?: ReadonlyArray<number>): Effect.Effect<Received, ConsulError.ConsulError>
+  /** Succeeds on 2xx, on the statuses in `also`, and where the path is refused for its name. */
+  (
+    request: Request,
+    also?: ReadonlyArray<number>,
+    reader?: (headers: HttpClientResponse["headers"]) => Reader
+  ): Effect.Effect<Received, ConsulError.ConsulError>
 }
 
 /** Consul's durations are Go's. */
@@ -70,13 +94,33 @@ const describe = (request: Request, endpoint: Endpoint): string => {
   return `${request.method} ${request.path}${query}${datacenter}`
 }
 
+/** What all clients that came from one share. */
+interface Shared {
+  readonly http: HttpClient.HttpClient
+  readonly timeLimits: TimeLimits.TimeLimits
+  /** By address and datacenter. */
+  readonly names: Map<string, PathNames>
+}
+
 export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
-  // Consul knows no trace headers, and the service's members have spans, or whoever uses them has.
   sending(
-    HttpClient.withTracerDisabledWhen(client, () => true),
-    TimeLimits.make(headersTimeout),
+    {
+      // Consul knows no trace headers, and the service's members have spans, or whoever uses them has.
+      http: HttpClient.withTracerDisabledWhen(client, () => true),
+      timeLimits: TimeLimits.make(headersTimeout),
+      names: new Map()
+    },
     endpoint
   )
+
+const namesOf = ({ names }: Shared, { address, datacenter }: Endpoint): PathNames => {
+  const id = JSON.stringify([address, datacenter])
+  const known = names.get(id)
+  if (known !== undefined) return known
+  const made = new PathNames()
+  names.set(id, made)
+  return made
+}
 
 /** A token is not shown to an agent that it was not meant for. */
 const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
@@ -86,11 +130,8 @@ const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
     : { ...endpoint, token: undefined, ...other }
 }
 
-const sending = (
-  http: HttpClient.HttpClient,
-  timeLimits: TimeLimits.TimeLimits,
-  endpoint: Endpoint
-): Send => {
+const sending = (shared: Shared, endpoint: Endpoint): Send => {
+  const { http, timeLimits } = shared
   const shape = ({ body, method, path, query, read }: Request): HttpClientRequest.HttpClientRequest => {
     let request = HttpClientRequest.make(method)(`${endpoint.address}${path}`)
     if (query !== undefined) request = HttpClientRequest.appendUrlParams(request, query)
@@ -105,46 +146,79 @@ const sending = (
     return request
   }
 
-  const send = (request: Request, also: ReadonlyArray<number> = []) => {
-    const described = () => describe(request, endpoint)
-    const unreachable = (reason: string) =>
-      new ConsulError.Unreachable({
-        request: described(),
-        address: endpoint.address,
-        reason: withoutToken(reason, endpoint)
-      })
-    const exchange = (renew: TimeLimits.Renew) =>
-      http.execute(shape(request)).pipe(
-        Effect.mapError((error) => unreachable(transportReason(error.cause))),
-        Effect.zipLeft(renew(bodyTimeout)),
-        Effect.flatMap((response) =>
-          Effect.mapBoth(response.text, {
-            onFailure: (error) => unreachable(`the answer broke off: ${transportReason(error.cause)}`),
-            onSuccess: (text): Received => ({
-              describe: described,
-              status: response.status,
-              headers: response.headers,
-              text
-            })
-          })
+  const send = (
+    request: Request,
+    also: ReadonlyArray<number> = [],
+    readerOf?: (headers: HttpClientResponse["headers"]) => Reader
+  ) =>
+    Effect.suspend(() => {
+      const described = () => describe(request, endpoint)
+      const unreachable = (reason: string) =>
+        new ConsulError.Unreachable({
+          request: described(),
+          address: endpoint.address,
+          reason: withoutToken(reason, endpoint)
+        })
+      const most = request.read?.maxBytes ?? mostBytes
+      let bytes = 0
+      const receive = (response: HttpClientResponse, renew: TimeLimits.Renew) => {
+        const { headers, status } = response
+        const reader = isSuccess(status) ? readerOf?.(headers) : undefined
+        let text = ""
+        renew(silenceTimeout)
+        const arriving = ClientResponse.read(response, (piece, size) => {
+          renew(silenceTimeout)
+          bytes += size
+          if (bytes > most) return false
+          if (reader !== undefined) return reader.write(piece)
+          text += piece
+          return true
+        })
+        return Effect.matchEffect(arriving, {
+          onFailure: (error) => unreachable(`the answer broke off: ${transportReason(error.cause)}`),
+          onSuccess: () =>
+            bytes > most
+              ? new ConsulError.AnswerTooLarge({ request: described(), maxBytes: most })
+              : Effect.succeed<Received>({
+                  describe: described,
+                  status,
+                  headers,
+                  text,
+                  nameRefusal: isSuccess(status) ? undefined : nameRefusal(request, { status, headers, text })
+                })
+        })
+      }
+      const exchange = (renew: TimeLimits.Renew) =>
+        http.execute(shape(request)).pipe(
+          Effect.mapError((error) => unreachable(transportReason(error.cause))),
+          Effect.flatMap((response) => receive(response, renew))
+        )
+      const late = (limit: Duration.Duration) =>
+        unreachable(
+          bytes === 0
+            ? `nothing within ${Duration.format(limit)}`
+            : `the answer stopped after ${bytes} bytes: nothing within ${Duration.format(limit)}`
+        )
+      return timeLimits.within(answerTimeout(request.read), exchange, late).pipe(
+        Effect.filterOrElse(
+          ({ nameRefusal, status }) =>
+            isSuccess(status) || also.includes(status) || nameRefusal !== undefined,
+          (received) => refused(received, endpoint)
         )
       )
-    return timeLimits
-      .within(answerTimeout(request.read), exchange, (limit) =>
-        unreachable(`nothing within ${Duration.format(limit)}`)
-      )
-      .pipe(
-        Effect.filterOrFail(
-          ({ status }) => (status >= 200 && status < 300) || also.includes(status),
-          (received) => refusal(received, endpoint)
-        )
-      )
-  }
+    })
   return Object.assign(send, {
     endpoint,
-    at: (other: Partial<Endpoint>) => sending(http, timeLimits, elsewhere(endpoint, other))
+    names: namesOf(shared, endpoint),
+    at: (other: Partial<Endpoint>) => sending(shared, elsewhere(endpoint, other))
   })
 }
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300
+
+/** Of a name that every Consul takes, the answer is about something else. */
+const nameRefusal = ({ name, path }: Request, refusal: refusals.Refusal): refusals.NameRefusal | undefined =>
+  name === undefined || isPortable(name) ? undefined : refusals.nameRefusal(refusal, path)
 
 /** Node's message where there is one (`connect ECONNREFUSED 127.0.0.1:8500`); undici wraps it in a cause. */
 const transportReason = (cause: unknown): string => {
@@ -162,39 +236,43 @@ const withoutToken = (reason: string, { token }: Endpoint): string => {
 
 const decodeFailures = Schema.decodeUnknownOption(
   Schema.parseJson(
-    Schema.Struct({ Errors: Schema.Array(Schema.Struct({ OpIndex: Schema.Number, What: Schema.String })) })
+    Schema.Struct({
+      Errors: Schema.Array(Schema.Struct({ OpIndex: Schema.NonNegativeInt, What: Schema.String }))
+    })
   )
 )
 
 /** One line of at most 200 characters: proxies answer with pages. */
 const excerpt = (text: string): string => text.replace(/\s+/g, " ").trim().slice(0, 200)
 
-/** The texts are those of Consul 1.8.7; a forwarded request puts `rpc error making call: ` before them. */
-const refusal = ({ describe, status, text }: Received, endpoint: Endpoint): ConsulError.ConsulError => {
-  const request = describe()
+const refused = (received: Received, endpoint: Endpoint): Effect.Effect<never, ConsulError.ConsulError> => {
+  const { status, text } = received
+  const request = received.describe()
   const reason = excerpt(text)
-  switch (status) {
-    case 403:
-      return new ConsulError.Denied({ request, reason })
-    case 409: {
-      const failures = decodeFailures(text)
-      return failures._tag === "None"
-        ? new ConsulError.UnexpectedAnswer({ request, reason: "a conflict that names no operation" })
-        : new ConsulError.Conflict({
-            request,
-            failures: failures.value.Errors.map((e) => ({ operation: e.OpIndex, reason: e.What }))
-          })
-    }
-    case 413:
-      return new ConsulError.TooLarge({ request, reason })
-    case 429:
-      return new ConsulError.RateLimited({ request })
+  if (status === 409) {
+    const failures = decodeFailures(text)
+    return Option.isNone(failures)
+      ? new ConsulError.UnexpectedAnswer({ request, reason: "a conflict that names no operation" })
+      : new ConsulError.Conflict({
+          request,
+          failures: failures.value.Errors.map((e) => ({ operation: e.OpIndex, reason: e.What }))
+        })
   }
-  if (reason.includes("No cluster leader")) return new ConsulError.NoLeader({ request })
-  if (reason.includes("No path to datacenter")) {
+  if (status === 413) {
+    return new ConsulError.TooLarge({ request, reason, limit: refusals.tooMuch(received) })
+  }
+  if (status === 403 || refusals.isDenial(text)) return new ConsulError.Denied({ request, reason })
+  if (refusals.isRateLimit(received)) {
+    // A date of the server is compared with the time of day.
+    return Effect.flatMap(
+      Clock.currentTimeMillis,
+      (now) => new ConsulError.RateLimited({ request, retryAfter: refusals.retryAfter(received, now) })
+    )
+  }
+  if (refusals.isNoLeader(received)) return new ConsulError.NoLeader({ request })
+  if (refusals.isNoPath(received)) {
     return new ConsulError.NoPathToDatacenter({ request, datacenter: endpoint.datacenter ?? "" })
   }
-  if (ConsulError.isDenial(reason)) return new ConsulError.Denied({ request, reason })
   return new ConsulError.Rejected({ request, status, reason })
 }
 

@@ -61,22 +61,14 @@ export const make = (
           ),
           Condition.watch(condition, `waiting for the source ${place}`)
         )
-      const one = (key: string, options: ReadOptions) =>
-        Effect.map(
-          kv.get(key, options),
-          ({ value, ...answer }): Answer<KeyValues> => ({
-            ...answer,
-            value: { entries: Option.toArray(value), unnameable: [] }
-          })
-        )
       return {
         read: ({ exact, prefix }, options) =>
-          answered(prefix, exact ? one(prefix, options) : kv.list(prefix, options)),
+          answered(prefix, exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
         newer: ({ exact, prefix }, options) =>
           answered(
             prefix,
             exact
-              ? Effect.map(one(prefix, options), (answer) => ({
+              ? Effect.map(kv.entry(prefix, options), (answer) => ({
                   ...answer,
                   value: Option.some(answer.value)
                 }))
