@@ -20,6 +20,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
+import type * as Liveness from "./internal/watch/Liveness.js"
 import * as Outlet from "./internal/watch/Outlet.js"
 import * as Parked from "./internal/watch/Parked.js"
 import * as Parts from "./internal/watch/Parts.js"
@@ -82,6 +83,8 @@ export interface WatchOptions {
   readonly prefix: string
   readonly shards?: number | undefined
   readonly keysEach?: number | undefined
+  /** Made by the caller with `Liveness.make`. The stream of `news` keeps it up to date. */
+  readonly liveness?: Liveness.Liveness | undefined
 }
 
 /**
