@@ -15,7 +15,7 @@ const askedAfter = (age: Duration.DurationInput) =>
   Effect.gen(function* () {
     const from: Blocking.From = { index: 7, at: yield* Clock.currentTimeMillis }
     yield* TestClock.adjust(age)
-    const { ask } = yield* Blocking.make
+    const { ask } = yield* Blocking.make()
     return yield* ask(from, Duration.zero, ({ index }) => Effect.succeed({ ...answered(7), value: index }))
   })
 
@@ -37,7 +37,7 @@ describe("Blocking", () => {
 
   it.effect("asks ever more seldom where only what may block fails, until that is answered", () =>
     Effect.gen(function* () {
-      const { ask } = yield* Blocking.make
+      const { ask } = yield* Blocking.make()
       const at: Array<number> = []
       let isHealed = false
       const query = ({ index }: Blocking.Wait) =>

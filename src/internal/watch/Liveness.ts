@@ -16,6 +16,8 @@ export interface Part {
    * Its success is an answer of the source.
    */
   readonly asking: <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** When the source last answered about the part (ms of `Monotonic.now`). */
+  readonly lastHeard: Effect.Effect<number>
 }
 
 export interface Liveness {
@@ -61,6 +63,7 @@ export const make: Effect.Effect<Liveness> = Effect.map(Monotonic.now, (now) => 
       for (const part of parts) if (which(part)) part.at = now
     })
   const handle = (part: Heard): Part => ({
+    lastHeard: Effect.sync(() => part.at),
     asking: (request) =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
