@@ -94,6 +94,7 @@ export interface Options {
 /** What a balancer answers for a server that has not answered in time. */
 const gatewayStatuses: ReadonlyArray<number> = [502, 503, 504]
 
+/** The server may add a sixteenth to a wait: what ends later than that was silent. */
 const isCutOff = (error: ConsulError): boolean =>
   error._tag === "Unreachable" || (error._tag === "Rejected" && gatewayStatuses.includes(error.status))
 
@@ -129,7 +130,7 @@ export const make = ({
             asked > 0 &&
             isCutOff(error) &&
             Duration.greaterThanOrEqualTo(waited, Schedules.cutOffAfter) &&
-            Duration.lessThan(waited, wait)
+            Duration.lessThan(waited, Duration.times(wait, 17 / 16))
           ) {
             const now = yield* Effect.either(query({ index: asked, wait: Duration.zero }))
             if (Either.isRight(now)) {
