@@ -20,6 +20,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
+import * as PiecewiseRead from "./internal/PiecewiseRead.js"
 import * as WaitLimit from "./internal/WaitLimit.js"
 import * as Liveness from "./internal/watch/Liveness.js"
 import * as Outlet from "./internal/watch/Outlet.js"
@@ -257,7 +258,17 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       options: WatchOptions & { readonly range: KeyRange }
     ) {
       const { range } = options
-      const { index, value } = yield* once(options, ({ read }) => read(range, Source.current))
+      const [index, parts] = yield* once(options, (source) => {
+        const parts: Array<KeyValues> = []
+        const read = PiecewiseRead.readInPieces(source, range, Weights.wholeBytes, (_, { value }) =>
+          Effect.sync(() => parts.push(value))
+        )
+        return Effect.map(read, (index) => [index, parts] as const)
+      })
+      const value: KeyValues = {
+        entries: parts.flatMap(({ entries }) => entries),
+        unnameable: parts.flatMap(({ unnameable }) => unnameable)
+      }
       const of = value.entries.length
       return {
         _tag: "Snapshot",

@@ -109,7 +109,8 @@ export const make = ({
     const failed = yield* Deferred.make<never, ConsulError>()
     const own = yield* source
     const ofLoose = yield* liveness.part()
-    const waitingSince = yield* Deferred.make<number>()
+    const mayWait = yield* Deferred.make<void>()
+    const begunAt = yield* Monotonic.now
     const heavy = yield* Effect.makeLatch(false)
     let activity = 0
     /** When a shard was last told that its keys have another history: versions of before say nothing. */
@@ -131,10 +132,13 @@ export const make = ({
       })
     })
 
-    /** How long the next query may block, as soon as one may. */
+    /**
+     * How long the next query may block, as soon as one may. The age of the watch counts from its beginning: what has taken
+     * a while to be read is large, and the ends of short waits would be a burden on its source.
+     */
     const patience = Effect.gen(function* () {
-      const since = yield* Deferred.await(waitingSince)
-      return Schedules.partWait(Duration.millis(Math.round((yield* Monotonic.now) - since)))
+      yield* Deferred.await(mayWait)
+      return Schedules.partWait(Duration.millis(Math.round((yield* Monotonic.now) - begunAt)))
     })
 
     /** A query that blocks: the one that is left from before, where there is one. */
@@ -368,7 +372,7 @@ export const make = ({
             discard: true
           })
         }).pipe(Effect.zipRight(ofLoose.asking(Effect.void))),
-      wait: Effect.flatMap(Monotonic.now, (now) => Deferred.succeed(waitingSince, now)),
+      wait: Deferred.succeed(mayWait, undefined),
       tooHeavy: heavy.await,
       activity: Effect.sync(() => activity),
       haveStartedOver: ({ at }) => Effect.sync(() => at < startedOverAt),
