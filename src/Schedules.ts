@@ -189,6 +189,32 @@ export const shardPatience = Duration.seconds(2)
 export const brokenOffPause = Duration.seconds(1)
 
 /**
+ * How long a source is silent about a part before it is asked whether it answers at all. A wait of a minute takes up to 64
+ * s, so that at rest nobody asks.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const pulseAfter = Duration.seconds(80)
+
+/**
+ * How often the silence of a source is looked at.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const pulseInterval = Duration.seconds(15)
+
+/**
+ * How long a blocking query must have blocked for its end to count as the end of its wait, when something between here and
+ * Consul cuts it off: balancers allow at least so long, and what fails sooner is a failure.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const cutOffAfter = Duration.seconds(5)
+
+/**
  * For how long an unmoved `X-Consul-Index` says that nothing changed under a prefix. Consul forgets a delete after 15
  * minutes, and with it the index that it gave to the prefix.
  *

@@ -20,11 +20,16 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
+import * as PiecewiseRead from "./internal/PiecewiseRead.js"
+import * as WaitLimit from "./internal/WaitLimit.js"
+import * as Liveness from "./internal/watch/Liveness.js"
 import * as Outlet from "./internal/watch/Outlet.js"
 import * as Parked from "./internal/watch/Parked.js"
 import * as Parts from "./internal/watch/Parts.js"
+import * as Pulse from "./internal/watch/Pulse.js"
 import * as Source from "./internal/watch/Source.js"
 import type * as Ways from "./internal/watch/Ways.js"
+import * as Weights from "./internal/watch/Weights.js"
 import * as Whole from "./internal/watch/Whole.js"
 import type { KeyRange } from "./KeyRange.js"
 import type { KeyValues } from "./KeyValue.js"
@@ -82,6 +87,8 @@ export interface WatchOptions {
   readonly prefix: string
   readonly shards?: number | undefined
   readonly keysEach?: number | undefined
+  /** Made by the caller with `Liveness.make`. The stream of `news` keeps it up to date. */
+  readonly liveness?: Liveness.Liveness | undefined
 }
 
 /**
@@ -129,10 +136,14 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
   }
 >() {}
 
-/** How many keys are dealt with at once, but for what comes in one answer: the next ones are read meanwhile. */
+/** How many keys are dealt with at once, except for what comes in one answer: the next ones are read meanwhile. */
 const keysAtOnce = 5_000
 
-const weigh = (news: News): number => (news._tag === "Snapshot" ? news.entries.length : 0)
+/** The bytes of a batch of that many keys: 8 MB. */
+const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
+
+const weigh = (news: News): number =>
+  news._tag === "Snapshot" ? Math.max(news.entries.length, Weights.bytesOf(news) / bytesPerKey) : 0
 
 /**
  * @since 0.1.0
@@ -143,18 +154,39 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
     const scope = yield* Effect.scope
-    const allQueries = new Map<string, Ways.Queries>()
+    const all = new Map<string, Ways.Kept>()
+    const limits = new Map<string, WaitLimit.WaitLimit>()
 
-    /** Of each source and prefix, with those that a former watch left behind. */
-    const queriesOf = Effect.fnUntraced(function* ({ prefix, shards, source }: Ways.Watch) {
-      const id = JSON.stringify([source.address, source.datacenter, prefix, shards])
-      const known = allQueries.get(id)
+    /** Of each source, whatever is watched there. */
+    const limitOf = ({ source }: Ways.Watch) => {
+      const { endpoint } = consul.at(source)
+      const id = JSON.stringify([endpoint.address, endpoint.datacenter])
+      const known = limits.get(id)
       if (known !== undefined) return known
-      const made: Ways.Queries = {
+      const place = endpoint.datacenter ?? endpoint.address
+      const made = WaitLimit.make((limit) =>
+        Effect.logWarning(
+          `queries of the source ${place} are ended after about ${Duration.format(limit)}, by its servers or by something ` +
+            `in between; they wait for less from now on`
+        )
+      )
+      limits.set(id, made)
+      return made
+    }
+
+    /** Of each source and prefix, with what a former watch left behind. */
+    const keptOf = Effect.fnUntraced(function* (options: Ways.Watch) {
+      const { prefix, shards, source } = options
+      const id = JSON.stringify([source.address, source.datacenter, prefix, shards])
+      const known = all.get(id)
+      if (known !== undefined) return known
+      const made: Ways.Kept = {
         whole: yield* Scope.extend(Parked.make(2), scope),
-        parts: yield* Scope.extend(Parked.make(shards), scope)
+        parts: yield* Scope.extend(Parked.make(shards), scope),
+        limit: limitOf(options),
+        weights: new Weights.Weights()
       }
-      allQueries.set(id, made)
+      all.set(id, made)
       return made
     })
 
@@ -163,22 +195,24 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       sources: Effect.Effect<Source.Source, never, Scope.Scope>,
       source: Source.Source,
       options: Ways.Watch,
-      queries: Ways.Queries,
-      say: Ways.Say
+      kept: Ways.Kept,
+      reports: Ways.Reports
     ) {
-      if (options.shards === 1) return yield* Whole.watch(source, options, queries, say)
-      const first = yield* Parts.begin(source, options)
+      const whole = Whole.watch(source, options, kept, reports)
+      if (options.shards === 1 && kept.weights.total(0) <= Weights.wholeBytes) return yield* whole
+      const first = yield* Parts.begin(source, options, kept)
       return yield* Option.match(first, {
-        onNone: () => Whole.watch(source, options, queries, say),
-        onSome: (first) => Parts.watch(sources, options, queries, say, first)
+        onNone: () => whole,
+        onSome: (first) => Parts.watch(sources, options, kept, reports, first)
       })
     })
 
-    const watch = Effect.fnUntraced(function* (options: Ways.Watch, queries: Ways.Queries, say: Ways.Say) {
+    const watch = Effect.fnUntraced(function* (options: Ways.Watch, kept: Ways.Kept, reports: Ways.Reports) {
       const sources = yield* Source.make(consul, options.source)
       const source = yield* sources
+      yield* Effect.forkScoped(Pulse.keep(yield* sources, options.prefix, reports.liveness))
       for (;;) {
-        const [took] = yield* Effect.timed(watchOnce(sources, source, options, queries, say))
+        const [took] = yield* Effect.timed(watchOnce(sources, source, options, kept, reports))
         // A source that contradicts itself is not asked without end.
         const pause = Duration.subtract(Schedules.brokenOffPause, took)
         yield* Effect.sleep(Duration.millis(Math.ceil(Duration.toMillis(pause))))
@@ -198,8 +232,12 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
           const { offer, stream } = yield* Outlet.make<News>({ weigh, most: keysAtOnce })
           const failed = yield* Deferred.make<never, ConsulError>()
           const given = complete(options)
+          const reports: Ways.Reports = {
+            say: offer,
+            liveness: options.liveness ?? (yield* Liveness.make)
+          }
           yield* Effect.forkScoped(
-            Effect.scoped(watch(given, yield* queriesOf(given), offer)).pipe(
+            Effect.scoped(watch(given, yield* keptOf(given), reports)).pipe(
               Effect.catchAllCause((cause) => Deferred.failCause(failed, cause))
             )
           )
@@ -212,7 +250,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       ask: (source: Source.Source) => Effect.Effect<A, ConsulError>
     ): Effect.Effect<A, ConsulError> =>
       Effect.flatten(Source.make(consul, source)).pipe(
-        Effect.flatMap((source) => Source.retrying(ask(source))),
+        Effect.flatMap((source) => Source.retrying(source)(ask(source))),
         Effect.scoped
       )
 
@@ -220,7 +258,18 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       options: WatchOptions & { readonly range: KeyRange }
     ) {
       const { range } = options
-      const { index, value } = yield* once(options, ({ read }) => read(range, Source.current))
+      const [index, parts] = yield* once(options, (source) => {
+        const parts: Array<KeyValues> = []
+        const read = PiecewiseRead.readInPieces(source, range, Weights.wholeBytes, (_, { value }) =>
+          Effect.sync(() => parts.push(value))
+        )
+        return Effect.map(read, (index) => [index, parts] as const)
+      })
+      const value: KeyValues = {
+        entries: parts.flatMap(({ entries }) => entries),
+        unnameable: parts.flatMap(({ unnameable }) => unnameable),
+        malformed: parts.flatMap(({ malformed }) => malformed)
+      }
       const of = value.entries.length
       return {
         _tag: "Snapshot",

@@ -10,13 +10,27 @@
  * A range that no path of a URL can name (`a//`) cannot be waited for, only for the nearest that one can, which moves more
  * often: it gets no blocking query.
  */
+import * as Effect from "effect/Effect"
 import { contains, equals, type KeyRange, only, under } from "../KeyRange.js"
-import { isNameable } from "./consul/keyPath.js"
+import { breathe } from "./effect/EventLoop.js"
 
-/** `shards` is the most blocking queries at once, `keysEach` how many keys a range may hold before it is divided. */
-export interface Limits {
-  readonly shards: number
+/** Whether a path can carry a name, as far as the answers of the source have shown. */
+export type IsNameable = (name: string) => boolean
+
+/**
+ * What a range may hold before it is divided. `cumulative` has, for each of the names, how many bytes the keys before it
+ * have together; none where the number of keys decides.
+ */
+export interface Size {
   readonly keysEach: number
+  readonly bytesEach?: number | undefined
+  readonly cumulative?: Float64Array | undefined
+}
+
+/** `shards` is the most blocking queries at once. */
+export interface Limits extends Size {
+  readonly shards: number
+  readonly isNameable: IsNameable
 }
 
 /**
@@ -54,11 +68,27 @@ interface Node {
   readonly high: number
 }
 
-/** Whether a path can name it: the empty one is the whole store. */
-const canName = ({ exact, prefix }: KeyRange): boolean => isNameable(prefix) || (prefix === "" && !exact)
+/** What can be asked for, and how much of it at once. */
+interface Rules {
+  /** Whether a path can name it: the empty one is the whole store. */
+  readonly canName: (range: KeyRange) => boolean
+  /** Whether a path can name something that begins with it: `.` is a path's own, and `.env` is not. */
+  readonly canNameLonger: (prefix: string) => boolean
+  readonly isTooHeavy: (node: Node) => boolean
+  /** In keys: bytes count for as many as would share what a range may have of them. */
+  readonly sizeOf: (node: Node) => number
+}
 
-/** Whether a path can name something that begins with it: `.` is a path's own, and `.env` is not. */
-const canNameLonger = (prefix: string): boolean => isNameable(`${prefix}x`)
+const rulesOf = ({ bytesEach = 0, cumulative, keysEach }: Size, isNameable: IsNameable): Rules => {
+  const shareOf = ({ high, low }: Node) =>
+    cumulative === undefined ? 0 : ((cumulative[high] ?? 0) - (cumulative[low] ?? 0)) / bytesEach
+  return {
+    canName: ({ exact, prefix }) => isNameable(prefix) || (prefix === "" && !exact),
+    canNameLonger: (prefix) => isNameable(`${prefix}x`),
+    isTooHeavy: (node) => shareOf(node) > 1,
+    sizeOf: (node) => Math.max(node.high - node.low, shareOf(node) * keysEach)
+  }
+}
 
 const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdbff
 
@@ -85,7 +115,13 @@ const endOf = (names: ReadonlyArray<string>, prefix: string, from: number, high:
 }
 
 /** Holds these keys and no other of the node: the wider of two that a path can name, which finds more new keys. */
-const rangeOf = (names: ReadonlyArray<string>, prefix: string, low: number, high: number): KeyRange => {
+const rangeOf = (
+  { canName }: Rules,
+  names: ReadonlyArray<string>,
+  prefix: string,
+  low: number,
+  high: number
+): KeyRange => {
   const wider = under(prefix)
   const narrower = under(commonPrefix(names, { range: wider, low, high }))
   return [wider, narrower].find(canName) ?? wider
@@ -93,9 +129,11 @@ const rangeOf = (names: ReadonlyArray<string>, prefix: string, low: number, high
 
 /**
  * By the character after the common prefix; a child that no path can name is divided further where that helps. None
- * where it would be no division, or where no child could be named: then it is one read for as much as several.
+ * where it would be no division, or where no child could be named: then it is one read for as much as several, unless
+ * that is too heavy.
  */
-const split = (names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | undefined => {
+const split = (rules: Rules, names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | undefined => {
+  const { canName, canNameLonger } = rules
   if (node.range.exact || node.high - node.low < 2) return undefined
   const common = commonPrefix(names, node)
   const children: Array<Node> = []
@@ -104,43 +142,52 @@ const split = (names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | 
     const isKey = name.length === common.length
     const prefix = isKey ? name : common + String.fromCodePoint(name.codePointAt(common.length) ?? 0)
     const high = isKey ? low + 1 : endOf(names, prefix, low, node.high)
-    const child = { range: isKey ? only(name) : rangeOf(names, prefix, low, high), low, high }
-    const divided = canName(child.range) || !canNameLonger(prefix) ? undefined : split(names, child)
+    const child = { range: isKey ? only(name) : rangeOf(rules, names, prefix, low, high), low, high }
+    const divided = canName(child.range) || !canNameLonger(prefix) ? undefined : split(rules, names, child)
     if (divided === undefined) children.push(child)
     else children.push(...divided)
     low = high
   }
-  return children.some(({ range }) => canName(range)) ? children : undefined
+  return rules.isTooHeavy(node) || children.some(({ range }) => canName(range)) ? children : undefined
 }
 
-const sizeOf = ({ high, low }: Node): number => high - low
+const keysOf = ({ high, low }: Node): number => high - low
 
-const smallestFirst = (a: Node, b: Node): number => sizeOf(a) - sizeOf(b)
+const smallestFirst =
+  ({ sizeOf }: Rules) =>
+  (a: Node, b: Node): number =>
+    sizeOf(a) - sizeOf(b)
 
-const largestFirst = (a: Node, b: Node): number => smallestFirst(b, a)
+const largestFirst =
+  ({ sizeOf }: Rules) =>
+  (a: Node, b: Node): number =>
+    sizeOf(b) - sizeOf(a)
 
 const byPrefix = (a: KeyRange, b: KeyRange): number =>
   a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0
 
 /**
  * Divides nodes of more than `keysEach` keys, the largest first, as long as there are no more than `most` of them, and as
- * far as they can be divided.
+ * far as they can be divided; those that are too heavy in any case.
  */
 const divide = (
+  rules: Rules,
   names: ReadonlyArray<string>,
   nodes: ReadonlyArray<Node>,
   keysEach: number,
   most: number
 ): ReadonlyArray<Node> => {
   const done: Array<Node> = []
-  const open = [...nodes].sort(smallestFirst)
+  const order = smallestFirst(rules)
+  const open = [...nodes].sort(order)
   for (let largest = open.pop(); largest !== undefined; largest = open.pop()) {
-    const children = sizeOf(largest) > keysEach ? split(names, largest) : undefined
-    if (children === undefined || done.length + open.length + children.length > most) done.push(largest)
+    const children = rules.sizeOf(largest) > keysEach ? split(rules, names, largest) : undefined
+    const isMuch = done.length + open.length + (children?.length ?? 0) > most
+    if (children === undefined || (isMuch && !rules.isTooHeavy(largest))) done.push(largest)
     else {
-      open.push(...children)
+      for (const child of children) open.push(child)
       // Without a limit, which comes first is the same.
-      if (most < Number.POSITIVE_INFINITY) open.sort(smallestFirst)
+      if (most < Number.POSITIVE_INFINITY) open.sort(order)
     }
   }
   return done.sort((a, b) => byPrefix(a.range, b.range))
@@ -158,9 +205,16 @@ const root = (prefix: string, names: ReadonlyArray<string>): Node => ({
 export const ranges = (
   prefix: string,
   names: ReadonlyArray<string>,
-  keysEach: number
+  size: Size,
+  isNameable: IsNameable
 ): ReadonlyArray<KeyRange> =>
-  divide(names, [root(prefix, names)], keysEach, Number.POSITIVE_INFINITY).map(({ range }) => range)
+  divide(
+    rulesOf(size, isNameable),
+    names,
+    [root(prefix, names)],
+    size.keysEach,
+    Number.POSITIVE_INFINITY
+  ).map(({ range }) => range)
 
 /** Ranges without a query are looked at one by one at every change, wherever it is. */
 const mostLoose = 64
@@ -173,17 +227,20 @@ const someLoose = 48
  * as there are blocking queries for what they are divided into.
  */
 export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limits): Layout => {
-  const { keysEach, shards } = limits
+  const { isNameable, keysEach, shards } = limits
+  const rules = rulesOf(limits, isNameable)
+  const { canName, sizeOf } = rules
+  const order = largestFirst(rules)
   let open: ReadonlyArray<Node> = [root(prefix, names)]
   const loose: Array<Node> = []
   const whole: Array<Node> = []
   while (open.length > 0) {
-    const [largest, ...others] = [...open].sort(largestFirst)
+    const [largest, ...others] = [...open].sort(order)
     if (largest === undefined || sizeOf(largest) <= keysEach) break
-    const divided = split(names, largest)
+    const divided = split(rules, names, largest)
     const isRoot = whole.length + others.length === 0 && largest.range.prefix === prefix
     const room = shards - whole.length - others.length
-    const children = (divided ?? []).filter(({ range }) => canName(range)).sort(largestFirst)
+    const children = (divided ?? []).filter(({ range }) => canName(range)).sort(order)
     if (divided === undefined || (children.length > room && !isRoot)) {
       whole.push(largest)
       open = others
@@ -193,12 +250,33 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
     loose.push(...children.slice(room), ...divided.filter(({ range }) => !canName(range)))
     open = [...others, ...children.slice(0, room)]
   }
-  const sized = (node: Node): Sized => ({ range: node.range, keys: sizeOf(node) })
-  const watched = [...whole, ...open].map((node) => ({
+  return layoutOf(rules, names, limits, [...whole, ...open], loose)
+}
+
+/**
+ * The ranges of a prefix without a query for any of them, for whoever has one for the whole and looks at them when it is
+ * answered.
+ */
+export const unwatched = (prefix: string, names: ReadonlyArray<string>, limits: Limits): Layout => {
+  const rules = rulesOf(limits, limits.isNameable)
+  const all = divide(rules, names, [root(prefix, names)], limits.keysEach, Number.POSITIVE_INFINITY)
+  return layoutOf(rules, names, limits, [], all)
+}
+
+const layoutOf = (
+  rules: Rules,
+  names: ReadonlyArray<string>,
+  { keysEach }: Limits,
+  queried: ReadonlyArray<Node>,
+  loose: ReadonlyArray<Node>
+): Layout => {
+  const sized = (node: Node): Sized => ({ range: node.range, keys: keysOf(node) })
+  const watched = queried.map((node) => ({
     range: node.range,
-    parts: divide(names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized)
+    parts: divide(rules, names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized)
   }))
-  const unwatched = divide(names, loose, keysEach, someLoose).map(sized)
+  const most = queried.length === 0 ? Number.POSITIVE_INFINITY : someLoose
+  const unwatched = divide(rules, names, loose, keysEach, most).map(sized)
   return {
     shards: watched
       .map(({ parts, range }) => ({ range, parts: parts.map(({ range }) => range) }))
@@ -206,7 +284,7 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
     loose: unwatched.map(({ range }) => range),
     all: [...watched.flatMap(({ parts }) => parts), ...unwatched].sort((a, b) => byPrefix(a.range, b.range)),
     keys: names.length,
-    watched: [...whole, ...open].reduce((sum, node) => sum + sizeOf(node), 0),
+    watched: queried.reduce((sum, node) => sum + keysOf(node), 0),
     keysEach
   }
 }
@@ -219,31 +297,42 @@ export const isWorthwhile = (prefix: string, layout: Layout, isNew: boolean): bo
   const { keys, loose, shards, watched } = layout
   return (
     loose.length <= (isNew ? someLoose : mostLoose) &&
-    watched >= keys * (isNew ? 0.6 : 0.5) &&
+    watched >= keys * (isNew ? 0.4 : 0.3) &&
     !shards.some(({ range }) => equals(range, under(prefix)))
   )
 }
+
+/** Whether paths can still name all that is waited for: the source may have refused a name since. */
+export const isNameable = ({ shards }: Layout, isNameable: IsNameable): boolean =>
+  shards.every(({ range: { prefix } }) => prefix === "" || isNameable(prefix))
+
+/** Names that are gone through in one turn of the event loop: some 10 ms. */
+const namesAtOnce = 50_000
 
 /**
  * Whether a layout still serves for the keys that there are now, {@link sorted}: each is in a range, no range is empty or
  * has grown to twice what it may hold, and there are about as many as it was made for.
  */
-export const serves = (layout: Layout, names: ReadonlyArray<string>): boolean => {
+export const serves = Effect.fnUntraced(function* (layout: Layout, names: ReadonlyArray<string>) {
   if (names.length > 2 * layout.keys || names.length < layout.keys / 2) return false
   const { all, keysEach } = layout
   const counts = new Array<number>(all.length).fill(0)
   let at = 0
-  for (const name of names) {
-    while (at + 1 < all.length && (all[at + 1]?.range.prefix ?? "") <= name) at += 1
-    const one = all[at]
-    if (one === undefined || !contains(one.range, name)) return false
-    counts[at] = (counts[at] ?? 0) + 1
+  for (let low = 0; low < names.length; low += namesAtOnce) {
+    if (low > 0) yield* breathe
+    for (let i = low; i < Math.min(names.length, low + namesAtOnce); i++) {
+      const name = names[i] ?? ""
+      while (at + 1 < all.length && (all[at + 1]?.range.prefix ?? "") <= name) at += 1
+      const one = all[at]
+      if (one === undefined || !contains(one.range, name)) return false
+      counts[at] = (counts[at] ?? 0) + 1
+    }
   }
   return all.every(({ keys }, i) => {
     const count = counts[i] ?? 0
     return count > 0 && count <= 2 * Math.max(keysEach, keys)
   })
-}
+})
 
 /** How many keys tell which separator folds a prefix best. */
 const sample = 256

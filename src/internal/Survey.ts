@@ -69,7 +69,7 @@ export const survey = Effect.fn("Survey")(function* (
     value.filter((name) => !isOwned(mapping, name)),
     contents
   )
-  const ranges = Layout.ranges(destinationPrefix, names, keysEach)
+  const ranges = Layout.ranges(destinationPrefix, names, { keysEach }, kv.isNameable)
   const parts = new Map<string, number>()
   const read = Effect.fnUntraced(function* (range: KeyRange) {
     const { exact, prefix } = range

@@ -19,7 +19,7 @@ export interface WatchedKey {
   readonly when: (isSo: (entry: Entry) => boolean) => Effect.Effect<Entry, ConsulError>
 }
 
-/** `asking` is done around each request. */
+/** `asking` is done around each request, except one whose wait something in between has cut short. */
 export const make = (
   { kv }: Consul,
   key: string,
@@ -27,16 +27,17 @@ export const make = (
     request: Effect.Effect<Answer<Entry>, ConsulError>
   ) => Effect.Effect<Answer<Entry>, ConsulError> = identity
 ): WatchedKey => {
+  const chains = Blocking.make({ failed: (error) => Effect.ignore(asking(Effect.fail(error))) })
   const read = (chain: Blocking.Chain, from: Blocking.From) =>
     chain.ask(from, Schedules.watchWait, (wait) =>
-      asking(kv.get(key, wait.index === 0 ? { consistency: "consistent" } : wait))
+      Effect.flatMap(kv.get(key, Blocking.isNow(wait) ? { consistency: "consistent" } : wait), (answer) =>
+        asking(Effect.succeed(answer))
+      )
     )
   return {
-    now: Effect.flatMap(Blocking.make, (chain) =>
-      Effect.map(read(chain, Blocking.start), ({ value }) => value)
-    ),
+    now: Effect.flatMap(chains, (chain) => Effect.map(read(chain, Blocking.start), ({ value }) => value)),
     when: Effect.fnUntraced(function* (isSo) {
-      const chain = yield* Blocking.make
+      const chain = yield* chains
       let { next, value } = yield* read(chain, Blocking.start)
       while (!isSo(value)) ({ next, value } = yield* read(chain, next))
       return value

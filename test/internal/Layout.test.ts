@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
 import { isNameable } from "../../src/internal/consul/keyPath.js"
 import * as Layout from "../../src/internal/Layout.js"
@@ -16,7 +17,11 @@ const names = (rest: fc.Arbitrary<string>, maxLength: number) =>
     )
     .map((all) => sorted(all.sort()))
 
-const limits = fc.record({ shards: fc.integer({ min: 1, max: 8 }), keysEach: fc.integer({ min: 1, max: 6 }) })
+const limits = fc.record({
+  shards: fc.integer({ min: 1, max: 8 }),
+  keysEach: fc.integer({ min: 1, max: 6 }),
+  isNameable: fc.constant(isNameable)
+})
 
 const rangesOf = (layout: Layout.Layout): ReadonlyArray<KeyRange> => [
   ...layout.shards.flatMap(({ parts }) => parts),
@@ -28,6 +33,9 @@ const count = (all: ReadonlyArray<string>, range: KeyRange) =>
 
 const numbered = (count: number, name: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => prefix + name(i)).sort()
+
+const serves = (layout: Layout.Layout, names: ReadonlyArray<string>) =>
+  Effect.runSync(Layout.serves(layout, names))
 
 const six = (i: number) => String(i).padStart(6, "0")
 
@@ -41,7 +49,7 @@ describe("Layout", () => {
       const ranges = rangesOf(layout)
       const isIn = (name: string) => ranges.filter((range) => contains(range, name)).length
       for (const name of all) expect(isIn(name)).toBe(1)
-      expect(Layout.serves(layout, all)).toBe(true)
+      expect(serves(layout, all)).toBe(true)
     })
 
     it.prop(
@@ -65,7 +73,7 @@ describe("Layout", () => {
       const layout = Layout.make(prefix, all, limits)
       const name = prefix + more
       fc.pre(!rangesOf(layout).some((range) => contains(range, name)))
-      expect(Layout.serves(layout, sorted([...all, name].sort()))).toBe(false)
+      expect(serves(layout, sorted([...all, name].sort()))).toBe(false)
     }
   )
 
@@ -74,12 +82,12 @@ describe("Layout", () => {
     const [first] = rangesOf(layout)
     fc.pre(first !== undefined)
     const left = all.filter((name) => first === undefined || !contains(first, name))
-    expect(Layout.serves(layout, left)).toBe(false)
+    expect(serves(layout, left)).toBe(false)
   })
 
   it("100,000 keys in a row are watched in ranges of a thousand", () => {
     const all = numbered(100_000, (i) => `k${six(i + 1)}`)
-    const { loose, shards } = Layout.make(prefix, all, { shards: 56, keysEach: 1_500 })
+    const { loose, shards } = Layout.make(prefix, all, { shards: 56, keysEach: 1_500, isNameable })
     expect(loose).toEqual([])
     expect(shards.length).toBeLessThanOrEqual(56)
     const parts = shards.flatMap(({ parts }) => parts)
@@ -95,7 +103,7 @@ describe("Layout", () => {
       ...numbered(1_000, (i) => `f${String(i).padStart(4, "0")}/a`),
       ...numbered(1_000, (i) => `f${String(i).padStart(4, "0")}/b`)
     ].sort()
-    const layout = Layout.make(prefix, all, { shards: 56, keysEach: 1_500 })
+    const layout = Layout.make(prefix, all, { shards: 56, keysEach: 1_500, isNameable })
     const counts = rangesOf(layout).map((range) => count(all, range))
     expect(layout.loose).toEqual([])
     expect(Math.max(...counts)).toBeLessThanOrEqual(1_500)
@@ -107,7 +115,7 @@ describe("Layout", () => {
         Array.from({ length: i + 1 }, (_, j) => `${prefix}${first}${six(j)}`)
       )
     )
-    const layout = Layout.make(prefix, all, { shards: 40, keysEach: 100 })
+    const layout = Layout.make(prefix, all, { shards: 40, keysEach: 100, isNameable })
     expect(layout.shards).toHaveLength(40)
     expect(layout.loose).toHaveLength(20)
     expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(20)
@@ -115,12 +123,12 @@ describe("Layout", () => {
 
   it("those are divided as others are, as long as they do not become too many", () => {
     const all = ["b", "c", "d"].flatMap((first) => numbered(100, (i) => `${first}${six(i)}`))
-    const layout = Layout.make(prefix, all, { shards: 1, keysEach: 3 })
+    const layout = Layout.make(prefix, all, { shards: 1, keysEach: 3, isNameable })
     expect(layout.shards).toHaveLength(1)
     expect(layout.loose.length).toBeLessThanOrEqual(48)
     expect(layout.loose.length).toBeGreaterThan(40)
     expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(10)
-    expect(Layout.serves(layout, all)).toBe(true)
+    expect(serves(layout, all)).toBe(true)
   })
 
   const isWorthwhile = (all: ReadonlyArray<string>, limits: Layout.Limits) =>
@@ -128,7 +136,7 @@ describe("Layout", () => {
 
   it("keys that no path can name are looked at beside the parts of the others, without a query", () => {
     const all = [...numbered(1_000, (i) => `k${six(i)}`), `${prefix}/slashed`, `${prefix}a\nb`].sort()
-    const limits = { shards: 8, keysEach: 200 }
+    const limits = { shards: 8, keysEach: 200, isNameable }
     const layout = Layout.make(prefix, all, limits)
     expect(layout.loose).toEqual([{ prefix: `${prefix}/`, exact: false }])
     expect(layout.shards.map(({ range }) => range.prefix)).toContain(`${prefix}a`)
@@ -137,7 +145,7 @@ describe("Layout", () => {
 
   it("where none can be named, all that they begin with is one part, with a query", () => {
     const all = [...numbered(1_000, (i) => `k${six(i)}`), ...numbered(1_000, (i) => `x//${six(i)}`)]
-    const limits = { shards: 8, keysEach: 200 }
+    const limits = { shards: 8, keysEach: 200, isNameable }
     const layout = Layout.make(prefix, all, limits)
     expect(layout.loose).toEqual([])
     expect(layout.shards).toContainEqual({ range: under(`${prefix}x`), parts: [under(`${prefix}x`)] })
@@ -146,7 +154,7 @@ describe("Layout", () => {
 
   it("names that begin with a dot are divided as others are, though no path can end with it", () => {
     const all = [...numbered(1_000, (i) => `.${six(i)}`), ...numbered(500, (i) => `.env${six(i)}`)].sort()
-    const layout = Layout.make(prefix, all, { shards: 20, keysEach: 200 })
+    const layout = Layout.make(prefix, all, { shards: 20, keysEach: 200, isNameable })
     expect(layout.loose).toEqual([])
     expect(layout.shards.length).toBeGreaterThan(5)
   })
@@ -160,28 +168,32 @@ describe("Layout", () => {
     const id = (i: number) =>
       Array.from({ length: 5 }, (_, j) => digits[Math.floor(i / radix ** j) % radix]).join("")
     const all = sorted(numbered(count, (i) => id(i * 7919)))
-    expect(isWorthwhile(all, { shards, keysEach: 1_500 })).toBe(true)
+    expect(isWorthwhile(all, { shards, keysEach: 1_500, isNameable })).toBe(true)
   })
 
   it("a hundred beginnings that there are no queries for are better watched as one", () => {
     const all = Array.from({ length: 100 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
-    expect(isWorthwhile(all, { shards: 60, keysEach: 10 })).toBe(true)
-    expect(isWorthwhile(all, { shards: 30, keysEach: 10 })).toBe(false)
+    expect(isWorthwhile(all, { shards: 60, keysEach: 10, isNameable })).toBe(true)
+    expect(isWorthwhile(all, { shards: 30, keysEach: 10, isNameable })).toBe(false)
   })
 
   it("and so are keys most of which are in ranges without a query, or that cannot be divided", () => {
     const slashed = [`${prefix}a`, ...numbered(1_000, (i) => `/${six(i)}`)].sort()
-    expect(isWorthwhile(slashed, { shards: 8, keysEach: 200 })).toBe(false)
+    expect(isWorthwhile(slashed, { shards: 8, keysEach: 200, isNameable })).toBe(false)
     const few = Array.from({ length: 40 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
-    expect(isWorthwhile(few, { shards: 2, keysEach: 10 })).toBe(false)
+    expect(isWorthwhile(few, { shards: 2, keysEach: 10, isNameable })).toBe(false)
     expect(
-      Layout.isWorthwhile("a//", Layout.make("a//", ["a//b", "a//c"], { shards: 8, keysEach: 1 }), true)
+      Layout.isWorthwhile(
+        "a//",
+        Layout.make("a//", ["a//b", "a//c"], { shards: 8, keysEach: 1, isNameable }),
+        true
+      )
     ).toBe(false)
   })
 
   it("characters are never cut in half", () => {
     const all = sorted(["😀a", "😀b", "😁a", "😁b"].map((name) => prefix + name))
-    const { shards } = Layout.make(prefix, all, { shards: 8, keysEach: 1 })
+    const { shards } = Layout.make(prefix, all, { shards: 8, keysEach: 1, isNameable })
     expect(shards.map(({ range }) => range.prefix)).toEqual(
       ["😀a", "😀b", "😁a", "😁b"].map((n) => prefix + n)
     )

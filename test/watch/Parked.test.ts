@@ -30,7 +30,7 @@ describe("a parked query", () => {
       yield* Fiber.interrupt(first)
       const second = yield* Effect.fork(parked.ask(keys, from(7), query))
       yield* TestClock.adjust("30 seconds")
-      expect(yield* Fiber.join(second)).toEqual({ ...answer(8), isOver: true })
+      expect(yield* Fiber.join(second)).toMatchObject({ ...answer(8), isOver: true })
       expect(sent).toBe(1)
     })
   )
@@ -94,7 +94,7 @@ describe("a parked query", () => {
         const parked = yield* Parked.make(1)
         const start = yield* Clock.currentTimeMillis
         const query = Effect.delay(Effect.succeed(answer(7)), "1 minute")
-        const chain = yield* Blocking.make
+        const chain = yield* Blocking.make()
         const ask = chain.ask({ index: 7, at: start }, Duration.minutes(1), (wait) =>
           parked.ask(keys, wait, query)
         )

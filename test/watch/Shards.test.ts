@@ -8,9 +8,13 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import type { Answer } from "../../src/ConsulHttp.js"
+import * as WaitLimit from "../../src/internal/WaitLimit.js"
+import { Listing } from "../../src/internal/watch/Listing.js"
+import * as Liveness from "../../src/internal/watch/Liveness.js"
 import * as Parked from "../../src/internal/watch/Parked.js"
 import * as Shards from "../../src/internal/watch/Shards.js"
 import type { Source } from "../../src/internal/watch/Source.js"
+import { Weights } from "../../src/internal/watch/Weights.js"
 import * as KeyRange from "../../src/KeyRange.js"
 
 const answer = <A>(value: A): Answer<A> => ({ value, index: 7, knownLeader: true, lastContact: 0 })
@@ -28,7 +32,10 @@ const makeSource = () => {
     newer: () => Effect.delay(counted(Option.none()), "5 millis"),
     moved: () => Effect.delay(counted(true), "5 millis"),
     presence: () => Effect.succeed({ absent: new Set(), hidden: new Set() }),
-    names: () => counted([])
+    names: () => counted([]),
+    isNameable: () => true,
+    failed: () => Effect.void,
+    answered: Effect.void
   }
   return { source, asked: () => asked }
 }
@@ -44,7 +51,13 @@ describe("shards", () => {
         const parked = yield* Parked.make(8)
         const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
         const shards = yield* Scope.extend(
-          Shards.make(Effect.succeed(source), parked, () => Effect.void),
+          Shards.make({
+            source: Effect.succeed(source),
+            kept: { parts: parked, weights: new Weights(), limit: WaitLimit.make(() => Effect.void) },
+            listing: new Listing(),
+            liveness: yield* Liveness.make,
+            say: () => Effect.void
+          }),
           scope
         )
         yield* shards.watch([{ range, parts: [range] }])

@@ -19,7 +19,7 @@ import type * as Blocking from "../Blocking.js"
 
 type Query<A> = Effect.Effect<Answer<A>, ConsulError>
 
-/** Says whether its wait was over, by when it was asked for the first time. */
+/** Says whether its wait was over, and how long it took, by when it was asked for the first time. */
 type Asked<A> = Effect.Effect<Blocking.Reply<A>, ConsulError>
 
 /** What is asked `of` which keys; all queries of one kind of the same keys answer with the same kind of value. */
@@ -65,6 +65,7 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
           const fiber = yield* Effect.timed(query).pipe(
             Effect.map(([took, answer]) => ({
               ...answer,
+              took,
               isOver: Duration.greaterThanOrEqualTo(took, wait)
             })),
             restore,

@@ -1,8 +1,8 @@
 /**
- * Watches a prefix of many keys in parts, each with a query of its own, so that a change costs what a part costs. What
- * falls between the parts, and whether all of them have said what they should, is looked for beside them.
+ * Watches a prefix of many or of heavy keys in parts, each with a query of its own or with one for all of them, so that a
+ * change costs what a part costs. What falls between the parts, and whether all of them have said what they should, is
+ * looked for beside them.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,11 +10,14 @@ import type * as Scope from "effect/Scope"
 import type { ConsulError } from "../../ConsulError.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
+import * as Monotonic from "../effect/Monotonic.js"
 import * as Layout from "../Layout.js"
 import { sorted } from "../sorted.js"
+import { Listing } from "./Listing.js"
+import * as PartReader from "./PartReader.js"
 import * as Shards from "./Shards.js"
-import { current, retrying, type Source } from "./Source.js"
-import { isSmall, layoutFor, type Queries, type Say, type Watch } from "./Ways.js"
+import { chain, current, retrying, type Source } from "./Source.js"
+import { isSmall, type Kept, layoutFor, type Reports, type Watch } from "./Ways.js"
 
 /** The keys that there are, `from` when they were listed, and the parts to watch them in. */
 interface Divided {
@@ -23,33 +26,40 @@ interface Divided {
   readonly layout: Layout.Layout
 }
 
-/** What there is to be watched in parts; none where it is better watched as a whole. */
-export const begin = (source: Source, options: Watch): Effect.Effect<Option.Option<Divided>, ConsulError> =>
+/** What there is to be watched in parts; none if it is better watched as a whole. */
+export const begin = (
+  source: Source,
+  options: Watch,
+  { weights }: Kept
+): Effect.Effect<Option.Option<Divided>, ConsulError> =>
   Effect.gen(function* () {
-    const { index, value } = yield* retrying(source.names(options.prefix, current))
+    const { index, value } = yield* retrying(source)(source.names(options.prefix, current))
     const names = sorted(value)
-    const from = { index, at: yield* Clock.currentTimeMillis }
-    return Option.map(layoutFor(options, names, true), (layout) => ({ from, names, layout }))
+    const from = { index, at: yield* Monotonic.now }
+    const layout = layoutFor(options, names, true, weights, source.isNameable)
+    return Option.map(layout, (layout) => ({ from, names, layout }))
   })
 
 /** Says snapshots of parts, and when they are complete, until they serve no more or their history is another one. */
 export const watch = (
   sources: Effect.Effect<Source, never, Scope.Scope>,
   options: Watch,
-  { parts, whole }: Queries,
-  say: Say,
+  kept: Kept,
+  { liveness, say }: Reports,
   first: Divided
 ) =>
   Effect.gen(function* () {
-    const { keysEach, prefix } = options
+    const { prefix } = options
+    const { limit, weights, whole } = kept
     const source = yield* sources
-    const chain = yield* Blocking.make
+    const part = yield* liveness.part()
+    const links = yield* chain(source, limit)
+    const listing = new Listing()
     let { from, layout, names } = first
     let reshaped = true
     let completed = 0
     let separator = Layout.separator(prefix, names)
 
-    const tell = (found: Shards.Found) => say({ _tag: "Snapshot", ...found, of: names.length })
     // Parts ask for names to see whether they have moved: folded, they are few.
     const folding = Effect.map(
       sources,
@@ -58,23 +68,64 @@ export const watch = (
         moved: (prefix, options) => source.moved(prefix, { ...options, separator })
       })
     )
-    const shards = yield* Shards.make(folding, parts, tell)
+    const shards = yield* Shards.make({
+      source: folding,
+      kept,
+      listing,
+      liveness,
+      say: (found) => say({ _tag: "Snapshot", ...found, of: names.length })
+    })
+    const { reader } = shards
+
+    const relaid = (next: Layout.Layout) => {
+      layout = next
+      reader.divided(next.all.map(({ range }) => range))
+      reshaped = true
+    }
+
+    /** Another layout for the keys that there are. Returns whether the prefix is still to be watched in parts. */
+    const divide = () => {
+      const next = layoutFor(options, names, false, weights, source.isNameable)
+      if (Option.isSome(next)) relaid(next.value)
+      return Option.isSome(next)
+    }
+
+    const list = (before?: ReadonlyArray<string>) =>
+      Effect.gen(function* () {
+        const answer = yield* part.asking(source.names(prefix, { ...current, before }))
+        const isOlder = answer.index < from.index
+        const areSame = answer.value === before
+        if (!areSame) names = sorted(answer.value)
+        from = { index: answer.index, at: yield* Monotonic.now }
+        listing.set(names)
+        return { areSame, isOlder }
+      })
 
     /**
-     * Watches the parts of a layout, and says what is in no shard; `since` that is known to be unmoved where its index
-     * is.
+     * Watches the parts of the layout, and says what is in no shard, by what can be trusted. What turns out to be too heavy,
+     * or to have a name that no path can carry, is divided in another way. Returns whether the prefix is still to be watched
+     * in parts.
      */
-    const adopt = (since: Blocking.From) =>
+    const adopt = (trust: PartReader.Trust) =>
       Effect.gen(function* () {
-        yield* shards.watch(layout.shards)
-        yield* shards.begun
-        yield* shards.look(layout.loose, since)
+        for (;;) {
+          reader.keep(layout.all.map(({ range }) => range))
+          yield* shards.watch(layout.shards)
+          const isRead = yield* Effect.zipRight(shards.begun, shards.look(layout.loose, trust)).pipe(
+            Effect.as(true),
+            Effect.catchTag("AnswerTooLarge", () => Effect.succeed(false)),
+            Effect.raceFirst(Effect.as(shards.tooHeavy, false))
+          )
+          if (isRead && Layout.isNameable(layout, source.isNameable)) return true
+          if (!isRead && (yield* retrying(source)(list(names))).isOlder) return false
+          if (!divide()) return false
+        }
       })
 
     const complete = Effect.gen(function* () {
       yield* say({ _tag: "Complete", index: from.index, names, reshaped })
       reshaped = false
-      completed = yield* Clock.currentTimeMillis
+      completed = yield* Monotonic.now
     })
 
     /** Whether shards have something to say in the second half of a pause. */
@@ -87,64 +138,84 @@ export const watch = (
     })
 
     /**
-     * Waits until something under the prefix may have changed, and says each minute that nothing has. Answers since when;
-     * none when its history is another one now.
+     * Waits until something under the prefix may have changed, and says each minute that nothing has. Returns since when
+     * nothing had; none when its history is another one now.
      */
     const changed = Effect.gen(function* () {
       separator = Layout.separator(prefix, names)
       for (;;) {
-        const { isFresh, next } = yield* chain.ask(from, Schedules.watchWait, (wait) =>
-          wait.index === 0
-            ? source.names(prefix, current)
-            : whole.ask({ kind: "names", of: prefix }, wait, source.names(prefix, { ...wait, separator }))
+        const { isFresh, next, value } = yield* part.asking(
+          links.ask(from, Schedules.watchWait, (wait) => {
+            const options = Blocking.isNow(wait) ? current : wait
+            const asked = source.names(prefix, { ...options, separator })
+            return Blocking.isNow(wait) ? asked : whole.ask({ kind: "names", of: prefix }, wait, asked)
+          })
         )
         if (next.index < from.index) return Option.none()
         if (isFresh || (yield* shards.haveStartedOver(from))) return Option.some(Blocking.start)
-        if (next.index > from.index) return Option.some(from)
+        const isEmptied = value.length === 0 && names.length > 0
+        if (next.index > from.index || isEmptied) return Option.some(from)
         from = next
+        yield* liveness.hearAll
         yield* complete
       }
     })
 
+    /** Whether one query stands for all parts. */
+    const isSolo = () => layout.shards.length === 0
+
+    /** Looks until all that has changed `since` was said, and says that it is complete. */
+    const catchUp = (since: Blocking.From, first: Duration.Duration) =>
+      Effect.gen(function* () {
+        let trust: PartReader.Trust =
+          since.index === 0 ? PartReader.noTrust : { since: since.at, notBefore: Number.NEGATIVE_INFINITY }
+        let pause = first
+        for (;;) {
+          // The parts are told of the change at the same moment: what they do about it comes first. Without queries of their
+          // own they wait for this look, but not if the last one was long ago.
+          const left = isSolo() ? Duration.toMillis(pause) - ((yield* Monotonic.now) - completed) : 0
+          const areBusy = yield* areBusyAfter(isSolo() ? Duration.millis(Math.max(0, left)) : pause)
+          // It may have been a restart with older data. A query for all parts would show that itself.
+          const distrust = Effect.sync(() => {
+            if (!isSolo()) trust = PartReader.noTrust
+          })
+          const [took, { areSame, isOlder }] = yield* retrying(source)(
+            Effect.timed(Effect.tapError(list(names), () => distrust))
+          )
+          // Another history: nothing that was said of this one counts.
+          if (isOlder || isSmall(names.length, options, weights)) return Option.none()
+          pause = Schedules.lookPause(took)
+          if (!areSame && !(yield* Layout.serves(layout, names)) && !divide()) return Option.none()
+          if (!(yield* adopt(trust))) return Option.none()
+          trust = { since: from.at, notBefore: Number.NEGATIVE_INFINITY }
+          const due = completed + Duration.toMillis(Schedules.vouchInterval)
+          if (!areBusy || reshaped || (yield* Monotonic.now) >= due) break
+        }
+        yield* shards.vouch
+        yield* complete
+        return Option.some(pause)
+      })
+
     const follow = Effect.gen(function* () {
-      yield* adopt(Blocking.start)
+      listing.set(names)
+      relaid(layout)
+      if (!(yield* adopt(PartReader.fullTrust))) return
       // What has just begun has been read after the names.
       yield* complete
       yield* shards.wait
       let pause = Schedules.lookInterval
       for (;;) {
-        const since = yield* changed
-        if (Option.isNone(since)) return
-        let known = since.value
-        for (let isComplete = false; !isComplete; ) {
-          // The parts are told of the change at the same moment: what they do about it comes first.
-          const areBusy = yield* areBusyAfter(pause)
-          const listing = Effect.tapError(source.names(prefix, { ...current, before: names }), () =>
-            Effect.sync(() => {
-              known = Blocking.start
-            })
-          )
-          const [took, answer] = yield* retrying(Effect.timed(listing))
-          if (isSmall(answer.value.length, keysEach)) return
-          // Another history: nothing that was said of this one counts.
-          if (answer.index < from.index) return
-          pause = Schedules.lookPause(took)
-          const areSame = answer.value === names
-          names = sorted(answer.value)
-          from = { index: answer.index, at: yield* Clock.currentTimeMillis }
-          if (!areSame && !Layout.serves(layout, names)) {
-            const next = layoutFor(options, names, false)
-            if (Option.isNone(next)) return
-            layout = next.value
-            reshaped = true
-          }
-          yield* adopt(known)
-          known = from
-          const due = completed + Duration.toMillis(Schedules.vouchInterval)
-          isComplete = !areBusy || reshaped || (yield* Clock.currentTimeMillis) >= due
-        }
-        yield* shards.vouch
-        yield* complete
+        const round = Effect.gen(function* () {
+          const since = yield* changed
+          return Option.isNone(since) ? Option.none() : yield* catchUp(since.value, pause)
+        })
+        // A part that has become too heavy is divided at once.
+        const next = yield* Effect.raceFirst(
+          round,
+          Effect.zipRight(shards.tooHeavy, catchUp(from, Duration.zero))
+        )
+        if (Option.isNone(next)) return
+        pause = next.value
       }
     })
 

@@ -17,10 +17,12 @@ import type {
 import type { KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Schedules from "../../Schedules.js"
+import * as Blocking from "../Blocking.js"
 import * as Condition from "../Condition.js"
+import type * as WaitLimit from "../WaitLimit.js"
 
-/** For one fiber: it waits for the source alone, and says with the others that it does. */
-export interface Source {
+/** What can be asked of the keys in a range. */
+export interface Reads {
   readonly read: (range: KeyRange, options: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
   /** What is in a range as soon as that is newer than `index`; none where it is not when the wait is over. */
   readonly newer: (
@@ -29,19 +31,41 @@ export interface Source {
   ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
   /** Whether there are keys, and their index. */
   readonly moved: (prefix: string, options: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
-  readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
   readonly names: (
     prefix: string,
     options: KeysOptions
   ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
 }
 
+/** For one fiber: it waits for the source alone, and says with the others that it does. */
+export interface Source extends Reads {
+  readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
+  /** Whether a path can carry a name, as far as the answers of the source have shown. */
+  readonly isNameable: (name: string) => boolean
+  /** Says that a request failed. An answer that is too large is no failure of the source. */
+  readonly failed: (error: ConsulError) => Effect.Effect<void>
+  /** The source has answered a request. */
+  readonly answered: Effect.Effect<void>
+}
+
 /** Never stale. */
 export const current = { consistency: "consistent" } as const
 
-/** Again and again while what fails can pass. */
-export const retrying = <A, R>(ask: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
-  Effect.retry(ask, { schedule: Schedules.reconnect, while: isRetryable })
+/** Again and again while what fails can pass. The failures are said, and their end. */
+export const retrying =
+  ({ answered, failed }: Pick<Source, "answered" | "failed">) =>
+  <A, R>(ask: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
+    ask.pipe(
+      Effect.tapError(failed),
+      Effect.zipLeft(answered),
+      Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
+    )
+
+/** A chain of queries that says what fails as the source does, and whose queries wait no longer than `limit`. */
+export const chain = (
+  { answered, failed }: Source,
+  limit: WaitLimit.WaitLimit
+): Effect.Effect<Blocking.Chain> => Blocking.make({ answered, failed, limit })
 
 /** Makes sources of which each has its own troubles, said as one. */
 export const make = (
@@ -53,19 +77,18 @@ export const make = (
   return Effect.map(Condition.make(`the source ${place} answers again`), (condition) =>
     Effect.map(Condition.shared(condition), (condition): Source => {
       // A query that was blocked when its server lost the leadership is answered with what that server still holds.
-      const answered = <A>(prefix: string, answer: Effect.Effect<Answer<A>, ConsulError>) =>
-        answer.pipe(
-          Effect.filterOrFail(
-            ({ knownLeader }) => knownLeader,
-            () => new NoLeader({ request: `keys under ${JSON.stringify(prefix)} in ${place}` })
-          ),
-          Condition.watch(condition, `waiting for the source ${place}`)
+      const led = <A>(prefix: string, answer: Effect.Effect<Answer<A>, ConsulError>) =>
+        Effect.filterOrFail(
+          answer,
+          ({ knownLeader }) => knownLeader,
+          () => new NoLeader({ request: `keys under ${JSON.stringify(prefix)} in ${place}` })
         )
+      const waiting = Condition.watch(condition, `waiting for the source ${place}`)
       return {
         read: ({ exact, prefix }, options) =>
-          answered(prefix, exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
+          led(prefix, exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
         newer: ({ exact, prefix }, options) =>
-          answered(
+          led(
             prefix,
             exact
               ? Effect.map(kv.entry(prefix, options), (answer) => ({
@@ -74,10 +97,13 @@ export const make = (
                 }))
               : kv.newer(prefix, options)
           ),
-        presence: (keys) =>
-          kv.presence(keys).pipe(Condition.watch(condition, `waiting for the source ${place}`)),
-        moved: (prefix, options) => answered(prefix, kv.moved(prefix, options)),
-        names: (prefix, options) => answered(prefix, kv.keys(prefix, options))
+        moved: (prefix, options) => led(prefix, kv.moved(prefix, options)),
+        names: (prefix, options) => led(prefix, kv.keys(prefix, options)),
+        presence: kv.presence,
+        isNameable: kv.isNameable,
+        failed: (error) =>
+          error._tag === "AnswerTooLarge" ? Effect.void : Effect.ignore(waiting(Effect.fail(error))),
+        answered: condition.fine
       }
     })
   )

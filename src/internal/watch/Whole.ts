@@ -7,32 +7,50 @@ import { under } from "../../KeyRange.js"
 import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
 import { sorted } from "../sorted.js"
-import { current, type Source } from "./Source.js"
-import { isLarge, layoutFor, type Queries, type Say, type Watch } from "./Ways.js"
+import { chain, current, type Source } from "./Source.js"
+import { isLarge, type Kept, layoutFor, type Reports, type Watch } from "./Ways.js"
+import * as Weights from "./Weights.js"
 
-/** Says a snapshot of the whole for each answer, until there are too many keys for that. */
-export const watch = (source: Source, options: Watch, { whole }: Queries, say: Say) =>
+/** Says a snapshot of the whole for each answer, until the keys are too many or too heavy for that. */
+export const watch = (
+  source: Source,
+  options: Watch,
+  { limit, weights, whole }: Kept,
+  { liveness, say }: Reports
+) =>
   Effect.gen(function* () {
-    const { keysEach, prefix } = options
+    const { prefix } = options
     const range = under(prefix)
-    const chain = yield* Blocking.make
+    const maxBytes = Weights.wholeBytes
+    const links = yield* chain(source, limit)
+    const part = yield* liveness.part()
     let from = Blocking.start
     let last = 0
+    let of = 0
     for (;;) {
-      const { index, isFresh, next, value } = yield* chain.ask(from, Schedules.watchWait, (wait) =>
-        // What a chain begins with is compared with nothing older, which would show that it is stale.
-        wait.index === 0
-          ? source.read(range, current)
-          : whole.ask({ kind: "keys", of: prefix }, wait, source.read(range, wait))
+      const { index, isFresh, next, value } = yield* part.asking(
+        links.ask(from, Schedules.watchWait, (wait) =>
+          // What a chain begins with is compared with nothing older, which would show that it is stale.
+          Blocking.isNow(wait)
+            ? source.read(range, { ...current, maxBytes })
+            : whole.ask({ kind: "keys", of: prefix }, wait, source.read(range, { ...wait, maxBytes }))
+        )
       )
-      const of = value.entries.length
+      of = value.entries.length
+      weights.keep([range])
+      weights.note(range, of, Weights.bytesOf(value))
       const rewound = index < last
       yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
-      if (isLarge(of, keysEach)) {
-        const names = value.entries.map(({ key }) => key)
-        if (Option.isSome(layoutFor(options, sorted(names), true))) return
+      if (isLarge(of, options)) {
+        const names = sorted(value.entries.map(({ key }) => key))
+        if (Option.isSome(layoutFor(options, names, true, weights, source.isNameable))) return
       }
       from = next
       last = index
     }
-  })
+  }).pipe(
+    Effect.catchTag("AnswerTooLarge", () =>
+      Effect.sync(() => weights.noteTooHeavy(under(options.prefix), 1, Weights.wholeBytes))
+    ),
+    Effect.scoped
+  )
