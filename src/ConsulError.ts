@@ -8,6 +8,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
 
 /** What every error tells of the request that failed, for example `GET /v1/kv/global/?recurse in nyc1`. */
 interface Context {
@@ -80,7 +81,9 @@ export const isDenial = (reason: string): boolean => reason.includes("Permission
  * @since 0.1.0
  * @category errors
  */
-export class RateLimited extends Data.TaggedError("RateLimited")<Context> {
+export class RateLimited extends Data.TaggedError("RateLimited")<
+  Context & { readonly retryAfter?: Duration.Duration | undefined }
+> {
   override get message() {
     return `Consul limits the rate of requests (${this.request})`
   }
