@@ -5,7 +5,7 @@
  */
 import * as Option from "effect/Option"
 import { type Contents, fingerprint } from "./Contents.js"
-import { type KeyRange, rename as renameRange, under } from "./KeyRange.js"
+import { contains, type KeyRange, rename as renameRange, under } from "./KeyRange.js"
 import type { KeyValue } from "./KeyValue.js"
 import { isOwned, type Mapping, rename } from "./Mapping.js"
 
@@ -46,6 +46,7 @@ export interface Difference {
 
 /**
  * `unreadable` are keys of the source that are there and cannot be copied: they are neither written nor missing.
+ * Nothing is missing in a range that is not in the source prefix, and nothing is written for it.
  *
  * Compares content, never indexes: an index belongs to one datacenter's history, which can be restored or rebuilt.
  * Imperative, because it runs over every key of a range for every change in it: about 1.1 µs a key, a
@@ -74,7 +75,8 @@ export const diff = (
     const renamed = rename(mapping, key)
     if (Option.isSome(renamed)) there.push(renamed.value)
   }
-  return { writes, missing: contents.absent(renameRange(mapping, range), there) }
+  const missing = Option.map(renameRange(mapping, range), (here) => contents.absent(here, there))
+  return { writes, missing: Option.getOrElse(missing, () => []) }
 }
 
 /**
@@ -139,7 +141,7 @@ export interface Found {
 
 /**
  * Brings `contents` up to date with what a range of the destination was found to hold, our own keys left out, and says
- * what was other than believed.
+ * what was other than believed. An entry that is not in the range is not believed.
  *
  * @since 0.2.0
  * @category comparing
@@ -154,7 +156,7 @@ export const learn = (
   const extra: Array<string> = []
   const there: Array<string> = []
   for (const { flags, key, value } of entries) {
-    if (isOwned(mapping, key)) continue
+    if (!contains(range, key) || isOwned(mapping, key)) continue
     there.push(key)
     const print = fingerprint(value, flags)
     const known = contents.get(key)

@@ -3,6 +3,7 @@
  *
  * @since 0.2.0
  */
+import * as Option from "effect/Option"
 import type { Mapping } from "./Mapping.js"
 
 /**
@@ -45,8 +46,14 @@ export const contains = ({ exact, prefix }: KeyRange, key: string): boolean =>
  */
 export const equals = (a: KeyRange, b: KeyRange): boolean => a.prefix === b.prefix && a.exact === b.exact
 
+/** The range with `to` in place of `from`; none where the range is not in `from`. */
+const moved = (range: KeyRange, from: string, to: string): Option.Option<KeyRange> =>
+  range.prefix.startsWith(from)
+    ? Option.some({ ...range, prefix: to + range.prefix.slice(from.length) })
+    : Option.none()
+
 /**
- * What a range of the source is at the destination.
+ * What a range of the source is at the destination; none for a range that is not in the source prefix.
  *
  * @since 0.2.0
  * @category mapping
@@ -54,10 +61,10 @@ export const equals = (a: KeyRange, b: KeyRange): boolean => a.prefix === b.pref
 export const rename = (
   { destinationPrefix, prefix }: Pick<Mapping, "prefix" | "destinationPrefix">,
   range: KeyRange
-): KeyRange => ({ ...range, prefix: destinationPrefix + range.prefix.slice(prefix.length) })
+): Option.Option<KeyRange> => moved(range, prefix, destinationPrefix)
 
 /**
- * What a range of the destination is at the source.
+ * What a range of the destination is at the source; none for a range that is not in the destination prefix.
  *
  * @since 0.2.0
  * @category mapping
@@ -65,7 +72,7 @@ export const rename = (
 export const original = (
   { destinationPrefix, prefix }: Pick<Mapping, "prefix" | "destinationPrefix">,
   range: KeyRange
-): KeyRange => ({ ...range, prefix: prefix + range.prefix.slice(destinationPrefix.length) })
+): Option.Option<KeyRange> => moved(range, destinationPrefix, prefix)
 
 /**
  * The same for equal ranges alone.

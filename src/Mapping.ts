@@ -19,8 +19,8 @@ export interface Mapping {
 }
 
 /**
- * None for keys that stay where they are: our own on either side, and the key that would have no name left (the
- * folder key `global/` itself, copied to the empty prefix).
+ * None for keys that stay where they are: our own on either side, the key that would have no name left (the folder key
+ * `global/` itself, copied to the empty prefix), and a key that does not start with the prefix, whoever named it.
  *
  * @since 0.1.0
  * @category mapping
@@ -33,11 +33,22 @@ export interface Mapping {
  */
 export const rename = (mapping: Mapping, key: string): Option.Option<string> => {
   const { destinationPrefix, prefix } = mapping
+  if (!key.startsWith(prefix)) return Option.none()
   const renamed = prefix === destinationPrefix ? key : destinationPrefix + key.slice(prefix.length)
   return renamed === "" || isOwned(mapping, key) || isOwned(mapping, renamed)
     ? Option.none()
     : Option.some(renamed)
 }
+
+/**
+ * Whether a key of the destination may be written or deleted: it stands under the destination prefix and is none of the
+ * replicator's own.
+ *
+ * @since 0.5.0
+ * @category predicates
+ */
+export const isReplicated = (mapping: Omit<Mapping, "prefix">, key: string): boolean =>
+  key.startsWith(mapping.destinationPrefix) && !mapping.owned.has(key)
 
 /**
  * @since 0.1.0

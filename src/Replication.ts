@@ -89,6 +89,17 @@ const shortestReconcile = Duration.millis(100)
 const datacenterName = /^[A-Za-z0-9_-]+$/
 
 /**
+ * An instance of the service is called by its name, a dash and a number, and its check is updated and removed by a path
+ * with that in it. Consul (1.8.7) registers any name, and then redirects a path that it cleans (`//`, `/./`, `/../`, and
+ * one that begins with `/`, `./` or `../`) and refuses characters that are not printable.
+ */
+const cleanedInPath = /^\/|^\.{1,2}\/|\/\/|\/\.{1,2}\//
+const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u
+
+/** Half of a surrogate pair has no UTF-8 form, and arrives at Consul as another key. */
+const halfCharacter = /\p{Cs}/u
+
+/**
  * A replication with defaults for what is not given; `destinationPrefix` is that of the source unless given.
  * `maxDeletes` is text, as in {@link DeleteLimit.parse}.
  *
@@ -137,6 +148,29 @@ export const make = Effect.fnUntraced(function* (options: {
     return yield* invalid("status", `the lock and the status need keys of their own, both are ${lock}`)
   }
   if (service === "") return yield* invalid("service", "the service needs a name")
+  if (cleanedInPath.test(`${service}-`)) {
+    return yield* invalid(
+      "service",
+      `${JSON.stringify(service)} has a part that is empty, "." or "..", by which Consul does not find its check`
+    )
+  }
+  if (unprintable.test(service)) {
+    return yield* invalid(
+      "service",
+      `${JSON.stringify(service)} has a character that cannot be printed, by which Consul does not find its check`
+    )
+  }
+  const texts = [
+    ["prefix", prefix],
+    ["dst-prefix", replication.destinationPrefix],
+    ["lock", lock],
+    ["status", status]
+  ] as const
+  for (const [option, text] of texts) {
+    if (halfCharacter.test(text)) {
+      return yield* invalid(option, `${JSON.stringify(text)} has half of a character, which no key can have`)
+    }
+  }
   if (
     !Duration.isFinite(reconcile) ||
     (!Duration.isZero(reconcile) && Duration.lessThan(reconcile, shortestReconcile))

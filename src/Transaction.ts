@@ -19,22 +19,27 @@ export interface Fence {
 }
 
 /**
- * What one transaction may hold. Consul 1.8.7 takes 64 operations and a body of 524,288 bytes unless configured
- * otherwise; later versions allow other numbers.
+ * What one transaction may hold. Consul 1.8.7 takes 64 operations, a body of 524,288 bytes (`limits.txn_max_req_len`) and
+ * values of 524,288 bytes each (`limits.kv_max_value_size`) unless configured otherwise; later versions allow other
+ * numbers.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Limits {
+  /** Operations, the two at its head included. */
   readonly operations: number
+  /** Bytes of the body. */
   readonly bytes: number
+  /** Bytes of one value, decoded. */
+  readonly value: number
 }
 
 /**
  * @since 0.1.0
  * @category models
  */
-export const defaultLimits: Limits = { operations: 64, bytes: 524_288 }
+export const defaultLimits: Limits = { operations: 64, bytes: 524_288, value: 524_288 }
 
 /**
  * What goes into one transaction, after the two operations at its head.
@@ -46,7 +51,7 @@ export type Batch = ReadonlyArray<Operation>
 
 /**
  * Work in the order in which it must land: each field after all of the one before, and within a field in any order,
- * since no two of its operations are on one key. `large` are the values that fit no transaction and need a PUT of
+ * since no two of its operations are on one key. `large` are the values that no transaction takes and that need a PUT of
  * their own.
  *
  * @since 0.1.0
@@ -87,13 +92,22 @@ export const headOperations = 2
 export const bytesOf = (operations: ReadonlyArray<Operation>): number =>
   operations.reduce((sum, operation) => sum + sizeOf(operation) + 1, 0)
 
+/**
+ * Bytes of a value that is given in base64.
+ *
+ * @since 0.5.0
+ * @category packing
+ */
+export const valueBytes = (base64: string): number =>
+  (base64.length >> 2) * 3 - (base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0)
+
 /** Batches of operations in the order in which they are added; one that has no room anywhere is alone. */
 class Batches {
   readonly all: Array<Array<Operation>> = []
   private last: Array<Operation> = []
   private bytes = 0
 
-  constructor(private readonly room: Limits) {}
+  constructor(private readonly room: Pick<Limits, "operations" | "bytes">) {}
 
   private isRoomFor(operations: number, bytes: number): boolean {
     return this.last.length + operations <= this.room.operations && this.bytes + bytes <= this.room.bytes
@@ -126,7 +140,7 @@ class Batches {
  * @category packing
  */
 export const pack = (changes: Changes, headBytes: number, limits: Limits = defaultLimits): Packed => {
-  const room: Limits = {
+  const room = {
     operations: Math.max(1, limits.operations - headOperations),
     // Two brackets, less the comma that the first operation goes without.
     bytes: limits.bytes - headBytes - 1
@@ -137,7 +151,7 @@ export const pack = (changes: Changes, headBytes: number, limits: Limits = defau
     const { flags, key, value } = write
     const operation: Operation = { _tag: "Set", key, value, flags }
     const bytes = sizeOf(operation) + 1
-    if (bytes > room.bytes) large.push(write)
+    if (bytes > room.bytes || valueBytes(value) > limits.value) large.push(write)
     else writes.add(operation, bytes)
   }
   const deletes = new Batches(room)
@@ -153,9 +167,41 @@ export const pack = (changes: Changes, headBytes: number, limits: Limits = defau
 }
 
 /**
- * The limits to go on with after Consul refused a batch as too large (413), of operations or of bytes as its
- * `reason` says: half of what was refused, and never more than before, since several may be refused at once. None
- * when that cannot help, since what was refused is a single operation.
+ * Which limit Consul (1.8.7) means when it refuses a transaction as too large (413). Its text about a value quotes the
+ * key, which may say anything: only what stands before a key counts.
+ *
+ * @since 0.5.0
+ * @category packing
+ */
+export const limitOf = (reason: string): keyof Limits =>
+  /^Transaction contains too many operations \(\d+ > \d+\)/.test(reason)
+    ? "operations"
+    : reason.startsWith('Value for key "')
+      ? "value"
+      : "bytes"
+
+/** How Consul's text about a value ends. */
+const mostBytes = /" is too large \(\d+ > (\d+) bytes\)$/
+
+/**
+ * How many bytes a value may have, after Consul refused a batch for one that has more: as many as its `reason` says, or
+ * less than the largest of the batch. None when no value of the batch has more.
+ *
+ * @since 0.5.0
+ * @category packing
+ */
+export const valueLimit = (refused: Batch, reason: string): Option.Option<number> => {
+  const sizes = refused.map((operation) => (operation._tag === "Set" ? valueBytes(operation.value) : 0))
+  const largest = Math.max(0, ...sizes)
+  const [, most] = mostBytes.exec(reason) ?? []
+  const limit = most === undefined ? largest - 1 : Number(most)
+  return largest > limit && limit >= 0 ? Option.some(limit) : Option.none()
+}
+
+/**
+ * The limits to go on with after Consul refused a batch as too large (413), for its operations or for its bytes: half of
+ * what was refused, and never more than before, since several may be refused at once. None when that cannot help, since
+ * what was refused is a single operation.
  *
  * @since 0.1.0
  * @category packing
@@ -164,9 +210,9 @@ export const halve = (
   limits: Limits,
   refused: Batch,
   headBytes: number,
-  reason: string
+  limit: Exclude<keyof Limits, "value">
 ): Option.Option<Limits> => {
-  if (reason.includes("operations")) {
+  if (limit === "operations") {
     const operations = headOperations + (refused.length >> 1)
     return refused.length > 1
       ? Option.some({ ...limits, operations: Math.min(limits.operations, operations) })

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
-import { isOwned, rename } from "../src/Mapping.js"
+import * as KeyRange from "../src/KeyRange.js"
+import { isOwned, isReplicated, rename } from "../src/Mapping.js"
 import { dense, text } from "./support/Keys.js"
 
 const nothing: ReadonlySet<string> = new Set()
@@ -47,6 +48,35 @@ describe("Mapping", () => {
       expect(Option.isNone(renamed)).toBe(owned || destinationPrefix + rest === "")
     }
   )
+
+  it.prop("renames no key without the prefix, whoever names it", [dense, dense, dense], (strings) => {
+    const [prefix, destinationPrefix, key] = strings
+    fc.pre(!key.startsWith(prefix))
+    expect(rename({ prefix, destinationPrefix, owned: nothing }, key)).toEqual(Option.none())
+  })
+
+  it.prop(
+    "maps a range there and back, and none that is not in the prefix",
+    [dense, dense, dense],
+    (strings) => {
+      const [prefix, destinationPrefix, name] = strings
+      const mapping = { prefix, destinationPrefix }
+      for (const range of [KeyRange.under(name), KeyRange.only(name)]) {
+        const there = KeyRange.rename(mapping, range)
+        expect(Option.isSome(there)).toBe(name.startsWith(prefix))
+        if (Option.isSome(there)) {
+          expect(there.value.prefix.startsWith(destinationPrefix)).toBe(true)
+          expect(KeyRange.original(mapping, there.value)).toEqual(Option.some(range))
+        }
+      }
+    }
+  )
+
+  it("a key is replicated under the destination prefix alone, and never one of its own", () => {
+    const mapping = { destinationPrefix: "global/", owned: new Set(["global/lock"]) }
+    expect(["global/a", "global/"].every((key) => isReplicated(mapping, key))).toBe(true)
+    expect(["global/lock", "global", "app/global/", ""].some((key) => isReplicated(mapping, key))).toBe(false)
+  })
 
   it("knows its own keys by their whole name", () => {
     const mapping = { prefix: "", destinationPrefix: "", owned: new Set(["lock"]) }

@@ -69,6 +69,21 @@ describe("Replication", () => {
     ["status", { source, status: "" }],
     ["status", { source, lock: "one", status: "one" }],
     ["service", { source, service: "" }],
+    ["service", { source, service: "team//web" }],
+    ["service", { source, service: "web//" }],
+    ["service", { source, service: "/web" }],
+    ["service", { source, service: "./web" }],
+    ["service", { source, service: "../web" }],
+    ["service", { source, service: "team/./web" }],
+    ["service", { source, service: "team/../web" }],
+    ["service", { source, service: "team\nweb" }],
+    ["service", { source, service: "web\x7f" }],
+    ["service", { source, service: "team\u00a0web" }],
+    ["service", { source, service: "\ud83d" }],
+    ["prefix", { source, prefix: "\ud83d/" }],
+    ["dst-prefix", { source, destinationPrefix: "\udfff/" }],
+    ["lock", { source, lock: "lock\ud83d" }],
+    ["status", { source, status: "\ud83dstatus" }],
     ["max-deletes", { source, maxDeletes: "" }],
     ["max-deletes", { source, maxDeletes: "many" }],
     ["max-deletes", { source, maxDeletes: "101%" }],
@@ -80,6 +95,32 @@ describe("Replication", () => {
       expect(error).toMatchObject({ _tag: "InvalidReplication", option })
       expect(error.message).toMatch(new RegExp(`^-${option}: .`))
       expect(error.message).not.toContain("\n")
+    })
+  )
+
+  it.effect.each([
+    "team/web",
+    "web/",
+    "team/..",
+    "team/.",
+    ".",
+    "..",
+    "a?b#c d%e%2Ff&g=h+i",
+    'a\\b"c;d,e:f*<g>|$@!~^',
+    "é",
+    "😀"
+  ])("takes a service name that Consul finds again: %s", (service) =>
+    Effect.gen(function* () {
+      expect(yield* Replication.make({ source, service })).toMatchObject({ service })
+    })
+  )
+
+  it.effect("takes any key for the lock and the status: what no path can name goes by transaction", () =>
+    Effect.gen(function* () {
+      for (const key of ["a//b", "../a", "a\nb", "/", "\0", "a?b#c", "🫠"]) {
+        expect(yield* Replication.make({ source, lock: key })).toMatchObject({ lock: key })
+        expect(yield* Replication.make({ source, status: key })).toMatchObject({ status: key })
+      }
     })
   )
 

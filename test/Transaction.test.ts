@@ -1,4 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
+import * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
 import type { Changes } from "../src/Diff.js"
@@ -26,17 +28,26 @@ const changes: fc.Arbitrary<Changes> = fc.record({
   deletes: fc.array(text, { maxLength: 20 })
 })
 
+const limitNamed = (reason: string) => (Transaction.limitOf(reason) === "operations" ? "operations" : "bytes")
+
 /** From next to nothing beside the head to everything at once. The longest delete here takes less than 600 bytes. */
 const limits: fc.Arbitrary<Transaction.Limits> = fc.record({
   operations: fc.integer({ min: 3, max: 64 }),
-  bytes: fc.integer({ min: headBytes + 601, max: headBytes + 6_000 })
+  bytes: fc.integer({ min: headBytes + 601, max: headBytes + 6_000 }),
+  value: fc.integer({ min: 0, max: 300 })
 })
 
 /** All batches, in the order in which they land. */
 const batchesOf = ({ deletes, last, writes }: Transaction.Packed) => [...writes, ...deletes, last]
 
+const isTooLong = (operation: Operation, limits: Transaction.Limits) =>
+  operation._tag === "Set" &&
+  Encoding.decodeBase64(operation.value).pipe(Either.getOrThrow).length > limits.value
+
 const fits = (operations: ReadonlyArray<Operation>, limits: Transaction.Limits) =>
-  operations.length + head.length <= limits.operations && bodyBytes([...head, ...operations]) <= limits.bytes
+  operations.length + head.length <= limits.operations &&
+  bodyBytes([...head, ...operations]) <= limits.bytes &&
+  !operations.some((operation) => isTooLong(operation, limits))
 
 const operationsOf = ({ deletes, writes }: Changes) => [
   ...writes.map((write) => Operation.Set(write)),
@@ -63,6 +74,7 @@ describe("Transaction", () => {
       for (const batch of batchesOf(packed)) {
         expect(batch.length + head.length).toBeLessThanOrEqual(limits.operations)
         expect(bodyBytes([...head, ...batch])).toBeLessThanOrEqual(limits.bytes)
+        expect(batch.some((operation) => isTooLong(operation, limits))).toBe(false)
       }
       for (const write of packed.large) expect(fits([Operation.Set(write)], limits)).toBe(false)
     }
@@ -120,7 +132,7 @@ describe("Transaction", () => {
     "halving until Consul takes a batch ends, and every step of it is smaller",
     [changes, fc.integer({ min: 3, max: 64 }), fc.integer({ min: 200, max: 4_000 })],
     ([changes, operations, bytes]) => {
-      const takes = { operations, bytes: Math.max(bytes, headBytes + 1) }
+      const takes = { operations, bytes: Math.max(bytes, headBytes + 1), value: 524_288 }
       let limits = Transaction.defaultLimits
       for (let refusals = 0; ; refusals++) {
         expect(refusals).toBeLessThan(40)
@@ -132,7 +144,7 @@ describe("Transaction", () => {
           refused.length + head.length > takes.operations
             ? `Transaction contains too many operations (${refused.length + 2} > ${takes.operations})`
             : `Request body(${bodyBytes([...head, ...refused])} bytes) too large, max size: ${takes.bytes} bytes`
-        const halved = Transaction.halve(limits, refused, headBytes, reason)
+        const halved = Transaction.halve(limits, refused, headBytes, limitNamed(reason))
         if (Option.isNone(halved)) {
           // Nothing smaller is left: one delete, which has no other way.
           expect(refused.map((operation) => operation._tag)).toEqual(["Delete"])
@@ -151,17 +163,45 @@ describe("Transaction", () => {
     const write = { key: "k", value: "A".repeat(400_000), flags: 0n }
     const refused = [Operation.Set(write)]
     const halved = Option.getOrThrow(
-      Transaction.halve(Transaction.defaultLimits, refused, headBytes, "Request body too large")
+      Transaction.halve(Transaction.defaultLimits, refused, headBytes, "bytes")
     )
     expect(Transaction.pack({ writes: [write], deletes: [] }, headBytes, halved).large).toEqual([write])
   })
 
   it("nothing is halved where a single operation or an empty batch was refused", () => {
-    const halve = (refused: ReadonlyArray<Operation>, reason: string) =>
-      Transaction.halve(Transaction.defaultLimits, refused, headBytes, reason)
-    const tooMany = "Transaction contains too many operations (3 > 2)"
-    expect(halve([Operation.Set({ key: "k", value: "", flags: 0n })], tooMany)).toEqual(Option.none())
-    expect(halve([Operation.Delete({ key: "k" })], "Request body too large")).toEqual(Option.none())
-    expect(halve([], "Request body too large")).toEqual(Option.none())
+    const halve = (refused: ReadonlyArray<Operation>, limit: "operations" | "bytes") =>
+      Transaction.halve(Transaction.defaultLimits, refused, headBytes, limit)
+    expect(halve([Operation.Set({ key: "k", value: "", flags: 0n })], "operations")).toEqual(Option.none())
+    expect(halve([Operation.Delete({ key: "k" })], "bytes")).toEqual(Option.none())
+    expect(halve([], "bytes")).toEqual(Option.none())
+  })
+
+  it.each([
+    ["Transaction contains too many operations (65 > 64)", "operations"],
+    ["Request body(524289 bytes) too large, max size: 524288 bytes. See https://www.consul.io/…", "bytes"],
+    ['Value for key "global/operations/runbook" is too large (30000 > 20000 bytes)', "value"],
+    ['Value for key "Transaction contains too many operations (3 > 2)" is too large (3 > 2 bytes)', "value"]
+  ] as const)("the limit that Consul means is what stands before any key: %s", (reason, limit) => {
+    expect(Transaction.limitOf(reason)).toBe(limit)
+  })
+
+  it.prop("the size of a value is that of its bytes", [fc.uint8Array({ maxLength: 100 })], ([bytes]) => {
+    expect(Transaction.valueBytes(Encoding.encodeBase64(bytes))).toBe(bytes.length)
+  })
+
+  it("a value may have as many bytes as Consul says, or less than the largest where its text is cut off", () => {
+    const refused = [3, 30_000, 25_000, 100].map((bytes) =>
+      Operation.Set({ key: "k", value: Encoding.encodeBase64(new Uint8Array(bytes)), flags: 0n })
+    )
+    const told = 'Value for key "global/a" is too large (25000 > 20000 bytes)'
+    expect(Transaction.valueLimit(refused, told)).toEqual(Option.some(20_000))
+    expect(Transaction.valueLimit(refused, 'Value for key "global/aaaa')).toEqual(Option.some(29_999))
+    // The key says something of its own.
+    const quoted = 'Value for key "is too large (25000 > 1 bytes)" is too large (30000 > 20000 bytes)'
+    expect(Transaction.valueLimit(refused, quoted)).toEqual(Option.some(20_000))
+    // It is the status that is too large.
+    const status = 'Value for key "status" is too large (400 > 300 bytes)'
+    expect(Transaction.valueLimit([Operation.Delete({ key: "k" })], status)).toEqual(Option.none())
+    expect(Transaction.valueLimit(refused.slice(3), status)).toEqual(Option.none())
   })
 })

@@ -40,7 +40,7 @@ export class Confirmed {
     this.older.clear()
   }
 
-  /** Forgets what no answer can be older than any more (ms). */
+  /** Forgets what no answer can be older than any more (ms, monotonic). */
   forget(now: number): void {
     if (now - this.since < Duration.toMillis(Schedules.answerLife)) return
     this.older = this.recent

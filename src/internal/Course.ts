@@ -28,7 +28,7 @@ export interface Known extends Doubt.Known {
 }
 
 /**
- * `since` when (ms); `held` keys that the destination held then; `wasHolding` whether deletes were held back before;
+ * `since` when (ms, monotonic); `held` keys that the destination held then; `wasHolding` whether deletes were held back before;
  * `compared` keys of the source, `of` about so many;
  * `found` what was not as at the source, where a key that is changed there meanwhile counts again; `fresh` the keys that it
  * wrote and that were not there, until it is complete.
@@ -65,7 +65,7 @@ export interface Courses {
   ) => Effect.Effect<Course, ConsulError>
 }
 
-/** When the destination has just been read, at `since` (ms), and nothing has been compared. */
+/** When the destination has just been read, at `since` (ms, monotonic), and nothing has been compared. */
 export const uncompared = (contents: Contents, wasHolding: boolean, since: number): Known => ({
   contents,
   index: Option.none(),
@@ -200,13 +200,19 @@ export const make = Effect.fnUntraced(function* (
    * none of them. Those stay.
    */
   const hiddenOf = Effect.fnUntraced(function* (missing: Iterable<string>) {
-    const keys = new Map(
-      Array.from(missing, (key) => [KeyRange.original(mapping, KeyRange.only(key)).prefix, key])
-    )
-    if (keys.size === 0) return new Set<string>()
+    const keys = new Map<string, string>()
+    const staying = new Set<string>()
+    for (const key of missing) {
+      const there = KeyRange.original(mapping, KeyRange.only(key))
+      // The source cannot be asked for a key that is not in the destination prefix.
+      if (Option.isNone(there)) staying.add(key)
+      else keys.set(there.value.prefix, key)
+    }
+    if (keys.size === 0) return staying
     const { hidden } = yield* watcher.presence({ ...watched(replication), keys: [...keys.keys()] })
     yield* notices.hidden([...hidden])
-    return new Set([...hidden].map((key) => keys.get(key) ?? key))
+    for (const key of hidden) staying.add(keys.get(key) ?? key)
+    return staying
   })
 
   const without = (keys: Iterable<string>, others: ReadonlySet<string>): ReadonlyArray<string> =>
@@ -252,7 +258,9 @@ export const make = Effect.fnUntraced(function* (
     const ranges =
       again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)
     for (const range of ranges) {
-      const found = yield* doubt.confirm(written, KeyRange.original(mapping, range))
+      const there = KeyRange.original(mapping, range)
+      if (Option.isNone(there)) continue
+      const found = yield* doubt.confirm(written, there.value)
       const taken = write(written, pass, range, found.difference)
       written = taken.known
       for (const key of taken.difference.missing) gone.add(key)
@@ -288,7 +296,9 @@ export const make = Effect.fnUntraced(function* (
   ): Effect.fn.Return<Undecided, ConsulError> {
     const { pass } = course
     const { entries, index, of, range } = snapshot
-    const taken = write(course.known, pass, KeyRange.rename(mapping, range), found)
+    const here = KeyRange.rename(mapping, range)
+    if (Option.isNone(here)) return course
+    const taken = write(course.known, pass, here.value, found)
     const { missing, writes } = taken.difference
     pass.reach(index)
     const { comparison } = taken.known
@@ -308,7 +318,7 @@ export const make = Effect.fnUntraced(function* (
       ...course,
       known,
       isBeyond: course.isBeyond || writes.length + missing.length > 0,
-      missing: Verdict.missingAfter(course.missing, KeyRange.rename(mapping, range), missing),
+      missing: Verdict.missingAfter(course.missing, here.value, missing),
       isEmptied: course.isEmptied || (missing.length > 0 && entries.length === 0)
     }
   })

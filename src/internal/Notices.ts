@@ -1,7 +1,6 @@
 /**
  * What a replicator tells a person about the keys that it copies: their number and names, never their values.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -10,6 +9,7 @@ import type { Drift, Found } from "../Diff.js"
 import { ProgressReporter } from "../Progress.js"
 import { type Replication, route } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
+import * as Monotonic from "./effect/Monotonic.js"
 import type { Refusal } from "./Writer.js"
 
 export interface Notices {
@@ -128,7 +128,7 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
             `${which} left out of its answers: the token may not read them there; they stay as they are here`
         ),
       comparing: ({ compared, of, since, writes }) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        Effect.flatMap(Monotonic.now, (now) => {
           if (now - Math.max(since, reported ?? 0) < Duration.toMillis(progress.every)) return Effect.void
           reported = now
           return progress.report({ compared, of, writes, elapsed: Duration.millis(now - since) })

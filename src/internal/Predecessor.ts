@@ -5,7 +5,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Checkpoint from "../Checkpoint.js"
-import { ConsulHttp } from "../ConsulHttp.js"
+import { ConsulHttp, type SessionInfo } from "../ConsulHttp.js"
 import type { KeyValue } from "../KeyValue.js"
 import type { Leadership } from "../LeaderLock.js"
 import * as Replication from "../Replication.js"
@@ -85,6 +85,38 @@ const giveWay = Effect.fnUntraced(function* (
   })
 })
 
+/** What follows the name of the service in the id of an instance. */
+const instanceNumber = /^[0-9a-f]{8}$/
+
+/**
+ * Whether a session is that of an instance of the service, by its name and by the check that an instance keeps passing.
+ * Whoever may write the status can name any session there, and only sessions like this one are ended for it.
+ */
+const isOfService = ({ checks, name }: SessionInfo, service: string): boolean => {
+  const check = `service:${service}-`
+  return (
+    name === service &&
+    checks.some((id) => id.startsWith(check) && instanceNumber.test(id.slice(check.length)))
+  )
+}
+
+/**
+ * Ends the session of the instance that wrote the status. Normally it ended long ago. It lives on where somebody deleted
+ * the lock under it, and then its large values could still land.
+ */
+const endSession = Effect.fnUntraced(function* (
+  { Session: id }: Checkpoint.Status,
+  { service }: Replication.Replication
+) {
+  const { session } = yield* ConsulHttp
+  const found = (yield* session.info(id, { consistency: "consistent" })).value
+  if (Option.isNone(found)) return
+  if (isOfService(found.value, service)) return yield* session.destroy(id)
+  yield* Effect.logWarning(
+    `the status names the session ${id} of ${JSON.stringify(found.value.name)}, which is no instance of ${JSON.stringify(service)}: it is left alone`
+  )
+})
+
 /**
  * Takes the place of whoever wrote the status, if that is somebody else, and ends its session; fails while it holds
  * another lock.
@@ -95,13 +127,9 @@ export const supersede = Effect.fn("Predecessor.supersede")(function* (
   replication: Replication.Replication
 ) {
   if (status.Session === leader.fence.session) return
-  const consul = yield* ConsulHttp
   yield* giveWay(status, leader, replication)
-  // Normally it ended long ago. It lives on where somebody deleted the lock under it, and then its large values could
-  // still land. A token that may not end it is no reason not to lead.
-  yield* consul.session
-    .destroy(status.Session)
-    .pipe(Effect.catchTag("Denied", (error) => Effect.logDebug(error.message)))
+  // A token that may not end it is no reason not to lead.
+  yield* Effect.catchTag(endSession(status, replication), "Denied", ({ message }) => Effect.logDebug(message))
 })
 
 /**

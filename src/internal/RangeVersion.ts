@@ -25,11 +25,12 @@ export const of = ({ index, value }: Pick<Answer<boolean>, "index" | "value">): 
   hasKeys: value
 })
 
+/** Whether an answer has keys, those included that cannot be copied. */
+export const hasKeys = ({ entries, malformed, unnameable }: KeyValues): boolean =>
+  entries.length + malformed.length + unnameable.length > 0
+
 /** Of an answer with the entries. */
-export const ofEntries = ({
+export const ofEntries = ({ index, value }: Pick<Answer<KeyValues>, "index" | "value">): RangeVersion => ({
   index,
-  value: { entries, unnameable }
-}: Pick<Answer<KeyValues>, "index" | "value">): RangeVersion => ({
-  index,
-  hasKeys: entries.length + unnameable.length > 0
+  hasKeys: hasKeys(value)
 })

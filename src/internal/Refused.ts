@@ -6,7 +6,7 @@ import * as Arr from "effect/Array"
 import { alwaysAllowed } from "../DeleteLimit.js"
 import type { Difference } from "../Diff.js"
 import { contains, type KeyRange } from "../KeyRange.js"
-import type { Refusal } from "./Writer.js"
+import type { Refusal } from "./Refusal.js"
 
 /** By key of the destination: the fingerprint of what the source holds, none where it is gone, and why that did not land. */
 export type Refused = ReadonlyMap<string, { readonly print: string | undefined; readonly refusal: Refusal }>

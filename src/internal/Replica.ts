@@ -4,7 +4,6 @@
  * key that the destination refuses is left out, and tried again.
  */
 import * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -21,9 +20,11 @@ import type { News, Watcher } from "../Watcher.js"
 import * as Condition from "./Condition.js"
 import * as Course from "./Course.js"
 import * as Doubt from "./Doubt.js"
+import * as Monotonic from "./effect/Monotonic.js"
 import * as Notices from "./Notices.js"
 import * as Refused from "./Refused.js"
 import * as Survey from "./Survey.js"
+import * as Throttle from "./Throttle.js"
 import * as Writer from "./Writer.js"
 
 /**
@@ -72,7 +73,8 @@ export const make = Effect.fnUntraced(function* (
   const owned = new Set([lock, status, checkpoint.key])
   const mapping: Mapping = { prefix, destinationPrefix, owned }
   const consul = yield* ConsulHttp
-  const limits = yield* Writer.makeLimits
+  const memory = yield* Writer.makeMemory
+  const kv = Throttle.reading(consul, yield* Throttle.make("reads"))
   const notices = yield* Notices.make(replication)
   const doubt = yield* Doubt.make(replication, mapping)
   const courses = yield* Course.make(replication, mapping, doubt, notices)
@@ -81,10 +83,10 @@ export const make = Effect.fnUntraced(function* (
 
   const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader) {
     owned.add(leader.fence.lock)
-    const writer = yield* Effect.provide(Writer.open({ leader, limits, replication }), context)
+    const writer = yield* Effect.provide(Writer.open({ leader, memory, replication }), context)
     const contents = Contents.empty()
-    const { looked } = yield* Survey.survey(consul, mapping, contents, Survey.never, shardKeys)
-    const known = Course.uncompared(contents, writer.wasHolding, yield* Clock.currentTimeMillis)
+    const { looked } = yield* Survey.survey(kv, mapping, contents, Survey.never, shardKeys)
+    const known = Course.uncompared(contents, writer.wasHolding, yield* Monotonic.now)
     return { ...known, leader, writer, looked, isAhead: false }
   })
 
@@ -114,7 +116,7 @@ export const make = Effect.fnUntraced(function* (
     const found = yield* Effect.forEach(
       refusals,
       ({ key }) =>
-        consul.kv.get(key, { consistency: "consistent" }).pipe(
+        kv.get(key, { consistency: "consistent" }).pipe(
           Effect.map(({ value }) => Option.toArray(value)),
           // As a list leaves out what the token may not read.
           Effect.catchTag("Denied", () => Effect.succeed([]))
@@ -177,9 +179,7 @@ export const make = Effect.fnUntraced(function* (
     const isDoneAtLast = isAllDone && (wasComparing || before.held.size + before.refused.size > 0)
     if (Course.isComparing(replica)) yield* notices.comparing({ ...comparison, writes })
     else if (wasComparing || isDoneAtLast || written + deleted > 0) {
-      const since = yield* Effect.map(Clock.currentTimeMillis, (now) =>
-        Duration.millis(now - comparison.since)
-      )
+      const since = yield* Effect.map(Monotonic.now, (now) => Duration.millis(now - comparison.since))
       yield* notices.applied({
         writes: wasComparing ? writes : written,
         deletes: deleted,
@@ -196,23 +196,17 @@ export const make = Effect.fnUntraced(function* (
 
   const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")(function* (replica, news) {
     const after = yield* land(replica, yield* courses.follow(replica, news))
-    after.confirmed.forget(yield* Clock.currentTimeMillis)
+    after.confirmed.forget(yield* Monotonic.now)
     return after
   })
 
   const reconcile: Passes["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
     if (Course.isComparing(replica)) return replica
-    const { drifted, looked } = yield* Survey.survey(
-      consul,
-      mapping,
-      replica.contents,
-      replica.looked,
-      shardKeys
-    )
+    yield* replica.writer.verifyStatus
+    const { drifted, looked } = yield* Survey.survey(kv, mapping, replica.contents, replica.looked, shardKeys)
     if (drifted.length === 0) return { ...replica, looked }
-    const confirmed = yield* Effect.forEach(drifted, ({ range }) =>
-      doubt.confirm(replica, KeyRange.original(mapping, range))
-    )
+    const there = drifted.flatMap(({ range }) => Option.toArray(KeyRange.original(mapping, range)))
+    const confirmed = yield* Effect.forEach(there, (range) => doubt.confirm(replica, range))
     const wanted = new Set(
       confirmed.flatMap(({ snapshot }) =>
         snapshot.entries.flatMap(({ key }) => Option.toArray(rename(mapping, key)))
@@ -240,8 +234,8 @@ export const make = Effect.fnUntraced(function* (
     if (tried.length === 0) return replica
     const known = { ...replica, refused: Refused.without(replica.refused, tried) }
     const confirmed = yield* Effect.forEach(
-      tried,
-      (key) => doubt.confirm(known, KeyRange.original(mapping, KeyRange.only(key))),
+      tried.flatMap((key) => Option.toArray(KeyRange.original(mapping, KeyRange.only(key)))),
+      (range) => doubt.confirm(known, range),
       { concurrency: readsAtOnce }
     )
     return yield* land(replica, yield* courses.followConfirmed(known, confirmed))

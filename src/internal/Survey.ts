@@ -1,32 +1,38 @@
 /**
  * Reads what the destination holds, part by part, and of what was read before only what has moved since.
+ *
+ * A range that has the version of before ({@link RangeVersion}) is not read again, and a range whose listed names differ
+ * from the known ones always is. Versions belong to one history. `consul snapshot restore` begins another, in which the
+ * indexes of before may come again: the status key goes back with it unless nothing was written since the snapshot, and
+ * whoever reconciles asks for that first.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { ConsulError } from "../ConsulError.js"
 import type { Consul } from "../ConsulHttp.js"
 import type { Contents } from "../Contents.js"
 import * as Diff from "../Diff.js"
-import { id, type KeyRange } from "../KeyRange.js"
-import { isOwned, type Mapping } from "../Mapping.js"
+import { contains, id, type KeyRange, under } from "../KeyRange.js"
+import { isReplicated, type Mapping } from "../Mapping.js"
 import * as Schedules from "../Schedules.js"
+import * as Monotonic from "./effect/Monotonic.js"
 import * as Layout from "./Layout.js"
+import * as PiecewiseRead from "./PiecewiseRead.js"
+import * as RangeVersion from "./RangeVersion.js"
 import { sorted } from "./sorted.js"
 
 /**
- * The index of the prefix, and of its parts, when they were last looked at, and when that was (ms). `separator` is what
- * folds the names of its keys best.
+ * The version of the prefix, none before the first look, and those of its parts, when they were last looked at, and when
+ * that was (ms, monotonic). `separator` is what folds the names of its keys best.
  */
 export interface Looked {
-  readonly index: number
+  readonly version: RangeVersion.RangeVersion | undefined
   readonly at: number
-  readonly parts: ReadonlyMap<string, number>
+  readonly parts: ReadonlyMap<string, RangeVersion.RangeVersion>
   readonly separator: string
 }
 
-export const never: Looked = { index: 0, at: 0, parts: new Map(), separator: "/" }
+export const never: Looked = { version: undefined, at: 0, parts: new Map(), separator: "/" }
 
 /** A range of the destination that holds something other than was believed. */
 export interface Drifted {
@@ -37,12 +43,40 @@ export interface Drifted {
 /** Reads at once. */
 const concurrency = 4
 
+/** The most bytes of one answer: what is read at once holds four times as many. */
+const readBytes = 4 * 1024 * 1024
+
 const current = { consistency: "consistent" } as const
 
-const union = (names: ReadonlyArray<string>, contents: Contents): ReadonlyArray<string> => {
-  const unknown = names.filter((name) => !contents.has(name))
-  if (contents.size === 0) return sorted(names)
-  return unknown.length === 0 ? [...contents.keys()] : [...contents.keys(), ...unknown].sort()
+/** All keys that were known or are listed, in order, and those that were only either, in order. */
+const compareNames = (
+  listed: ReadonlyArray<string>,
+  contents: Contents
+): { readonly names: ReadonlyArray<string>; readonly different: ReadonlyArray<string> } => {
+  if (contents.size === 0) {
+    const names = sorted(listed)
+    return { names, different: names }
+  }
+  const unknown = listed.filter((name) => !contents.has(name))
+  const isComplete = listed.length - unknown.length === contents.size
+  const gone = isComplete ? [] : contents.absent(under(""), listed)
+  return {
+    names: unknown.length === 0 ? [...contents.keys()] : [...contents.keys(), ...unknown].sort(),
+    different: [...unknown, ...gone].sort()
+  }
+}
+
+/** Whether one of these names, which are in order, is in the range. */
+const hasAny = (names: ReadonlyArray<string>, range: KeyRange): boolean => {
+  let low = 0
+  let high = names.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((names[middle] ?? "") < range.prefix) low = middle + 1
+    else high = middle
+  }
+  const name = names[low]
+  return name !== undefined && contains(range, name)
 }
 
 /**
@@ -50,48 +84,63 @@ const union = (names: ReadonlyArray<string>, contents: Contents): ReadonlyArray<
  * `keysEach` keys.
  */
 export const survey = Effect.fn("Survey")(function* (
-  { kv }: Consul,
+  kv: Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved">,
   mapping: Mapping,
   contents: Contents,
   looked: Looked,
   keysEach: number
 ): Effect.fn.Return<{ readonly looked: Looked; readonly drifted: ReadonlyArray<Drifted> }, ConsulError> {
   const { destinationPrefix } = mapping
-  const at = yield* Clock.currentTimeMillis
-  const isTrusted = looked.index > 0 && at - looked.at < Duration.toMillis(Schedules.indexTrust)
+  const at = yield* Monotonic.now
+  const isTrusted = looked.version !== undefined && at - looked.at < Duration.toMillis(Schedules.indexTrust)
   if (isTrusted) {
     // Folded, an answer is small, and its index that of the whole prefix all the same.
-    const { index } = yield* kv.keys(destinationPrefix, { separator: looked.separator })
-    if (index === looked.index) return { looked: { ...looked, at }, drifted: [] }
+    const now = RangeVersion.of(yield* kv.moved(destinationPrefix, { separator: looked.separator }))
+    if (RangeVersion.equals(looked.version, now)) return { looked: { ...looked, at }, drifted: [] }
   }
-  const { index, value } = yield* kv.keys(destinationPrefix, current)
-  const names = union(
-    value.filter((name) => !isOwned(mapping, name)),
-    contents
-  )
+  const listing = yield* kv.keys(destinationPrefix, current)
+  const version = RangeVersion.of({ ...listing, value: listing.value.length > 0 })
+  const listed = listing.value.filter((name) => isReplicated(mapping, name))
+  const { different, names } = compareNames(listed, contents)
   const ranges = Layout.ranges(destinationPrefix, names, { keysEach }, kv.isNameable)
-  const parts = new Map<string, number>()
+  const parts = new Map<string, RangeVersion.RangeVersion>()
+  const reads: PiecewiseRead.Reads = {
+    read: ({ exact, prefix }, options) => (exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
+    names: kv.keys,
+    isNameable: kv.isNameable
+  }
   const read = Effect.fnUntraced(function* (range: KeyRange) {
     const { exact, prefix } = range
-    const known = isTrusted ? looked.parts.get(id(range)) : undefined
+    const known = isTrusted && !hasAny(different, range) ? looked.parts.get(id(range)) : undefined
     if (known !== undefined && !exact && ranges.length > 1) {
-      const { index } = yield* kv.moved(prefix, { ...current, separator: looked.separator })
-      if (index === known) {
-        parts.set(id(range), index)
+      const now = RangeVersion.of(yield* kv.moved(prefix, { ...current, separator: looked.separator }))
+      if (RangeVersion.equals(known, now)) {
+        parts.set(id(range), now)
         return []
       }
     }
-    const { entries, index } = exact
-      ? yield* Effect.map(kv.get(prefix, current), ({ index, value }) => ({
-          index,
-          entries: Option.toArray(value)
-        }))
-      : yield* Effect.map(kv.list(prefix, current), ({ index, value }) => ({ index, entries: value.entries }))
-    parts.set(id(range), index)
-    const found = Diff.learn(contents, mapping, range, entries)
-    return found.changed.length + found.missing.length + found.extra.length === 0 ? [] : [{ range, found }]
+    const found: Array<Diff.Found> = []
+    const there: Array<string> = []
+    let hasKeys = false
+    const index = yield* PiecewiseRead.readInPieces(reads, range, readBytes, (piece, { value }) =>
+      Effect.sync(() => {
+        hasKeys ||= RangeVersion.hasKeys(value)
+        found.push(Diff.learn(contents, mapping, piece, value.entries))
+        for (const { key } of value.entries) there.push(key)
+      })
+    )
+    parts.set(id(range), { index, hasKeys })
+    // What was known and was not listed when the range was divided is in none of its pieces.
+    const between = found.length > 1 ? contents.absent(range, there) : []
+    for (const key of between) contents.delete(key)
+    const changed = found.flatMap(({ changed }) => changed)
+    const missing = [...found.flatMap(({ missing }) => missing), ...between]
+    const extra = found.flatMap(({ extra }) => extra)
+    return changed.length + missing.length + extra.length === 0
+      ? []
+      : [{ range, found: { changed, missing, extra } }]
   })
   const drifted = yield* Effect.forEach(ranges, read, { concurrency })
   const separator = Layout.separator(destinationPrefix, names)
-  return { looked: { index, at, parts, separator }, drifted: drifted.flat() }
+  return { looked: { version, at, parts, separator }, drifted: drifted.flat() }
 })

@@ -7,12 +7,12 @@
  * in the network; what is read after that stays read. The last transaction of a pass writes the checkpoint in place
  * of checking the guard.
  *
- * A value that fits no transaction is put by acquiring its key with the session of the lock, which Consul refuses
- * once that session has ended. The guard cannot stand before such a put, so a lost answer costs the leadership:
- * ending the session is what voids it. A key that the destination refuses is left out, and all the rest lands.
+ * A value that fits no transaction goes by a PUT of its own, which the end of the session voids: see LargePut. A key that
+ * the destination refuses is left out, and all the rest lands. A transaction that was refused for the rate of requests
+ * changed nothing, and is sent again as it is. After any other failure both sides must be compared anew, also when the
+ * servers had no leader: by the time that they have one, the lock and the status may be others'.
  */
 import * as Arr from "effect/Array"
-import * as Data from "effect/Data"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -23,6 +23,7 @@ import { ConsulHttp, type TransactionOptions } from "../ConsulHttp.js"
 import * as DeleteLimit from "../DeleteLimit.js"
 import type { Changes, Write } from "../Diff.js"
 import { type Leadership, LockLost } from "../LeaderLock.js"
+import { isReplicated } from "../Mapping.js"
 import { Operation } from "../Operation.js"
 import type { Replication } from "../Replication.js"
 import {
@@ -33,69 +34,21 @@ import {
   halve,
   headOperations,
   type Limits,
+  limitOf,
   type Packed,
-  pack
+  pack,
+  valueBytes,
+  valueLimit
 } from "../Transaction.js"
+import * as LargePut from "./LargePut.js"
 import * as Predecessor from "./Predecessor.js"
+import { KeyRefused, KeyTooLarge, type Refusal } from "./Refusal.js"
+import * as Throttle from "./Throttle.js"
 import * as UnderWay from "./UnderWay.js"
+import { CheckpointMoved, KeyOutsidePrefix, LimitLowered, type WriterError } from "./WriterError.js"
 
-/**
- * Somebody else wrote the status key; what this writer knows of the destination may be out of date.
- */
-export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ readonly key: string }> {
-  override get message() {
-    return `the status key ${this.key} was changed by somebody else`
-  }
-}
-
-/**
- * A large value cannot be written while another session holds its key as a lock at the destination.
- */
-export class KeyLocked extends Data.TaggedError("KeyLocked")<{ readonly key: string }> {
-  override get message() {
-    return `${JSON.stringify(this.key)} is locked by another session at the destination, and too large for a transaction`
-  }
-}
-
-/**
- * A value is larger than the destination takes; a key that no path can name takes what fits a transaction.
- */
-export class KeyTooLarge extends Data.TaggedError("KeyTooLarge")<{
-  readonly key: string
-  readonly reason: string
-}> {
-  override get message() {
-    return `the value of ${JSON.stringify(this.key)} is too large for the destination, see its limits.txn_max_req_len and limits.kv_max_value_size: ${this.reason}`
-  }
-}
-
-/**
- * Consul refused a transaction as too large; the next writer sends smaller ones.
- */
-export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly limits: Limits }> {
-  override get message() {
-    return `the destination takes smaller transactions: at most ${this.limits.operations} operations and ${this.limits.bytes} bytes from now on`
-  }
-}
-
-/**
- * The destination refuses to write or to delete this key and takes others: the token may not.
- */
-export class KeyRefused extends Data.TaggedError("KeyRefused")<{
-  readonly key: string
-  readonly reason: string
-}> {
-  override get message() {
-    return `${JSON.stringify(this.key)} cannot be changed at the destination: ${this.reason}`
-  }
-}
-
-/**
- * Why one key was left as it was. It is no reason not to land all the rest.
- */
-export type Refusal = KeyLocked | KeyTooLarge | KeyRefused
-
-export type WriterError = ConsulError | LockLost | CheckpointMoved | Predecessor.StatusInUse | LimitLowered
+export type { Refusal } from "./Refusal.js"
+export { CheckpointMoved, type WriterError } from "./WriterError.js"
 
 /**
  * What a pass leaves as it was: keys whose deletion is held back, and keys that were refused before and are not tried
@@ -107,6 +60,22 @@ export interface Left {
 }
 
 export const nothingLeft: Left = { heldDeletes: 0, refusedWrites: 0 }
+
+/**
+ * What outlives the writers of a process, since it is learned from what they failed with.
+ */
+export interface Memory {
+  readonly limits: Ref.Ref<Limits>
+  readonly largePuts: LargePut.Memory
+  /** For all that is sent to the destination's servers by way of a writer. */
+  readonly throttle: Throttle.Throttle
+}
+
+export const makeMemory: Effect.Effect<Memory> = Effect.all({
+  limits: Ref.make(defaultLimits),
+  largePuts: LargePut.makeMemory,
+  throttle: Throttle.make("writes")
+})
 
 export interface Writer {
   /** Whether deletes were held back when it was opened: by the same limit, be it by this instance or by another. */
@@ -132,6 +101,12 @@ export interface Writer {
     index: number,
     left?: Left
   ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
+  /**
+   * Fails with `CheckpointMoved` unless the status key is where this writer left it. It moves without this writer when
+   * somebody else writes it, and when the destination is restored from a snapshot: then nothing that was read before
+   * tells what the destination holds, whatever the indexes say.
+   */
+  readonly verifyStatus: Effect.Effect<void, ConsulError | CheckpointMoved>
 }
 
 /**
@@ -151,23 +126,22 @@ interface Prepared extends Omit<Packed, "large"> {
 
 const keyOf = ({ key }: Write): string => key
 
-/** Whether Consul refused before it wrote anything. */
-const isUntouched = (error: ConsulError): boolean =>
-  ["TooLarge", "Denied", "RateLimited", "NoLeader", "NoPathToDatacenter"].includes(error._tag)
-
 /**
  * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that one holds
- * another lock. `limits` outlives the writer, since it is learned from refusals. Its transactions end with its scope.
+ * another lock. Its transactions end with its scope. Fails where the session of the leader was given up.
  */
 export const open = Effect.fn("Writer.open")(function* (options: {
   readonly leader: Pick<Leadership, "fence" | "instance" | "report">
-  readonly limits: Ref.Ref<Limits>
+  readonly memory: Memory
   readonly replication: Replication
 }) {
   const consul = yield* ConsulHttp
   const checkpoint = yield* Checkpoint
-  const { leader, limits, replication } = options
+  const { leader, memory, replication } = options
+  const { limits, throttle } = memory
   const { fence } = leader
+  const largePut = yield* LargePut.make(fence, memory.largePuts, throttle)
+  yield* largePut.unlessGivenUp
   const maxDeletes = DeleteLimit.format(replication.maxDeletes)
   const lockLost = (reason: string) => new LockLost({ lock: fence.lock, reason })
 
@@ -193,7 +167,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
 
   /** Sends the operations behind the fence and `guard`. */
   const transact = (guard: Operation, operations: ReadonlyArray<Operation>, options?: TransactionOptions) =>
-    consul.transaction([fenceOperation(fence), guard, ...operations], options).pipe(
+    throttle.send(consul.transaction([fenceOperation(fence), guard, ...operations], options)).pipe(
       Effect.mapError((error) => {
         const [first] = error._tag === "Conflict" ? error.failures : []
         if (first === undefined || first.operation >= headOperations) return error
@@ -216,8 +190,10 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     return written === undefined ? yield* new CheckpointMoved({ key: checkpoint.key }) : written.modifyIndex
   })
 
-  const found = yield* checkpoint.read
-  if (Option.isSome(found.status)) yield* Predecessor.supersede(found.status.value, leader, replication)
+  const found = yield* throttle.send(checkpoint.read)
+  if (Option.isSome(found.status)) {
+    yield* throttle.send(Predecessor.supersede(found.status.value, leader, replication))
+  }
   const before = Option.filter(found.status, (status) => isAbout(status, replication))
   const landed = Option.match(before, { onNone: () => 0, onSome: (status) => status.LastReplicated })
   const heldBefore = Option.match(
@@ -252,46 +228,66 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     return told
   })
 
-  const putLarge = Effect.fnUntraced(
-    function* ({ flags, key, value }: Write) {
-      const entry = { key, value, flags }
-      const taken = yield* Effect.mapError(consul.kv.put(entry, { acquire: fence.session }), (error) => {
-        if (error._tag === "TooLarge") return new KeyTooLarge({ key, reason: error.reason })
-        if (error._tag === "Denied") return new KeyRefused({ key, reason: error.reason })
-        return isUntouched(error)
-          ? error
-          : lockLost(`given up, since a large value may have landed or not: ${error.message}`)
-      })
-      if (!taken) return yield* new KeyLocked({ key })
-      // Giving the key back writes it again: without the value, Consul would leave it empty. Where that fails, the end
-      // of the session gives it back.
-      yield* Effect.mapError(consul.kv.put(entry, { release: fence.session }), (error) =>
-        lockLost(`given up, since the key of a large value may still be locked: ${error.message}`)
-      )
-    },
-    Effect.catchTag("KeyLocked", "KeyTooLarge", "KeyRefused", (refusal) => refuse([refusal]))
-  )
+  /** The last line of defence, whatever was believed before. */
+  const owned = new Set([replication.lock, replication.status, fence.lock, checkpoint.key])
+  const scope = { destinationPrefix: replication.destinationPrefix, owned }
+  const onlyReplicated = ({ deletes, writes }: Changes) => {
+    const key =
+      writes.find((write) => !isReplicated(scope, write.key))?.key ??
+      deletes.find((deleted) => !isReplicated(scope, deleted))
+    return key === undefined
+      ? Effect.void
+      : Effect.fail(new KeyOutsidePrefix({ key, prefix: replication.destinationPrefix }))
+  }
 
   /** Lands what is too large for a transaction, and packs the rest, which goes behind the fence and `guard`. */
   const prepare = Effect.fnUntraced(function* (
     changes: Changes,
     guard: Operation
   ): Effect.fn.Return<Prepared, WriterError> {
+    yield* onlyReplicated(changes)
+    yield* largePut.unlessGivenUp
     const headBytes = bytesOf([fenceOperation(fence), guard])
     const { large, ...packed } = pack(changes, headBytes, yield* Ref.get(limits))
-    yield* Effect.forEach(large, putLarge, { discard: true })
+    for (const write of large) yield* refuse(Option.toArray(yield* largePut.put(write)))
     return { ...packed, headBytes }
   })
 
-  const lowerLimits = (refused: Batch, headBytes: number) => (error: TooLarge) =>
+  /** Fails, and leaves smaller limits to the next writer. */
+  const lowerLimits = (
+    refused: Batch,
+    headBytes: number,
+    limit: Exclude<keyof Limits, "value">,
+    error: TooLarge
+  ) =>
     Ref.modify(limits, (before) => {
-      const lowered = halve(before, refused, headBytes, error.reason)
+      const lowered = halve(before, refused, headBytes, limit)
       return [lowered, Option.getOrElse(lowered, () => before)] as const
     }).pipe(
       Effect.flatMap((lowered) =>
         Effect.fail(Option.isNone(lowered) ? error : new LimitLowered({ limits: lowered.value }))
       )
     )
+
+  /** What is left of a batch without the values that are larger than the destination takes. */
+  const withoutTooLarge = Effect.fnUntraced(function* (batch: Batch, error: TooLarge) {
+    const limit = valueLimit(batch, error.reason)
+    if (Option.isNone(limit)) return yield* error
+    const most = limit.value
+    yield* Ref.update(limits, (before) => ({ ...before, value: Math.min(before.value, most) }))
+    const rest: Array<Operation> = []
+    const refusals: Array<Refusal> = []
+    for (const operation of batch) {
+      const bytes = operation._tag === "Set" ? valueBytes(operation.value) : 0
+      if (bytes <= most) rest.push(operation)
+      else {
+        const reason = `${bytes} bytes, and one value may have ${most}`
+        refusals.push(new KeyTooLarge({ key: operation.key, reason }))
+      }
+    }
+    yield* refuse(refusals)
+    return rest
+  })
 
   /** What is left of a batch without the operations that were refused, if those are not too many. */
   const withoutRefused = Effect.fnUntraced(function* (batch: Batch, error: Conflict) {
@@ -315,7 +311,12 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     transaction: (batch: Batch) => Effect.Effect<A, WriterError>
   ): Effect.Effect<A, WriterError> =>
     Effect.catchTags(transaction(batch), {
-      TooLarge: lowerLimits(batch, headBytes),
+      TooLarge: (error) => {
+        const limit = limitOf(error.reason)
+        return limit === "value"
+          ? Effect.flatMap(withoutTooLarge(batch, error), (rest) => within(rest, headBytes, transaction))
+          : lowerLimits(batch, headBytes, limit, error)
+      },
       Conflict: (error) =>
         Effect.flatMap(withoutRefused(batch, error), (rest) => within(rest, headBytes, transaction))
     })
@@ -381,7 +382,10 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     return yield* tell
   })
 
-  return { apply, stage, wasHolding: heldBefore > 0 } satisfies Writer
-})
+  const verifyStatus: Writer["verifyStatus"] = Effect.gen(function* () {
+    const { index } = yield* throttle.send(checkpoint.read)
+    if (index !== (yield* Ref.get(guard))) return yield* new CheckpointMoved({ key: checkpoint.key })
+  }).pipe(Effect.withSpan("Writer.verifyStatus"))
 
-export const makeLimits: Effect.Effect<Ref.Ref<Limits>> = Ref.make(defaultLimits)
+  return { apply, stage, verifyStatus, wasHolding: heldBefore > 0 } satisfies Writer
+})

@@ -39,15 +39,15 @@ const large = changes({ writes: [{ key: "global/large", value: largeValue, flags
 const leading = (options: Partial<typeof World.replication> = {}) =>
   Effect.gen(function* () {
     const instance = yield* World.instance(options)
-    const limits = yield* Writer.makeLimits
+    const memory = yield* Writer.makeMemory
     const leader = yield* instance.run(Effect.flatMap(LeaderLock, (lock) => lock.acquire))
     const replication = { ...World.replication, ...options }
     // Time passes between two of them: what Consul holds already, it does not write again.
     const open = Effect.zipRight(
       TestClock.adjust(1),
-      instance.run(Writer.open({ leader, limits, replication }))
+      instance.run(Writer.open({ leader, memory, replication }))
     )
-    return { ...instance, leader, limits, open }
+    return { ...instance, leader, memory, open }
   })
 
 type Leading = Effect.Effect.Success<ReturnType<typeof leading>>
@@ -307,7 +307,7 @@ describe.concurrent("Writer", () => {
         expect(yield* storedStatus).toMatchObject({ State: "comparing", LastReplicated: 12 })
         for (const other of [{ source: "ams2" }, { prefix: "other/" }, { destinationPrefix: "copy/" }]) {
           const replication = { ...World.replication, ...other }
-          yield* second.run(Writer.open({ leader: second.leader, limits: second.limits, replication }))
+          yield* second.run(Writer.open({ leader: second.leader, memory: second.memory, replication }))
           expect(yield* storedStatus).toMatchObject({ State: "comparing", LastReplicated: 0 })
           yield* (yield* second.open).apply(changes({}), 12)
         }
@@ -435,6 +435,26 @@ describe.concurrent("Writer", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
+    it.scoped.each([
+      ["with the name of the service, and none of its checks", World.replication.service, ["serfHealth"]],
+      ["with another name", "deployment", ["serfHealth", "service:consul-replicate-0123abcd"]],
+      ["with the check of another service", World.replication.service, ["service:consul-replicate-proxy"]]
+    ] as const)("a session of others that the status names, %s, is left alone", ([, name, checks]) =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const next = yield* leading()
+        const { agent, session } = yield* ConsulOf(next)
+        for (const id of ["consul-replicate-0123abcd", "consul-replicate-proxy"]) {
+          yield* agent.registerService({ id, name: "x", ttl: "1 hour", deregisterAfter: "2 hours" })
+        }
+        const other = yield* session.create({ name, checks, behavior: "release", lockDelay: 0 })
+        yield* sim.put(World.destination, World.status, JSON.stringify(statusWith(other)))
+        yield* (yield* next.open).apply(one("1"), 5)
+        expect((yield* sim.sessions(World.destination)).map(({ id }) => id)).toContain(other)
+        expect(next.logs).toContainEqual(expect.stringMatching(/^WARN the status names the session /))
+      }).pipe(Effect.provide(World.layer))
+    )
+
     it.scoped("a token that may not end it leads all the same; trouble in ending it is no success", () =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
@@ -525,37 +545,112 @@ describe.concurrent("Writer", () => {
       ["is none of Consul's", Network.answer(200, "<html>")]
     ] as const)("whose answer %s cost the leadership: they may have landed or not", ([, fault]) =>
       Effect.gen(function* () {
-        const leader = yield* leading()
-        const writer = yield* leader.open
+        const sim = yield* SimConsul.SimConsul
         for (const step of [/acquire=/, /release=/]) {
+          const leader = yield* leading()
+          const writer = yield* leader.open
           yield* leader.network.disturb(Network.on(step, fault))
           const applying = yield* Effect.fork(failureOf(writer.apply(large, 5)))
           yield* TestClock.adjust("10 seconds")
-          expect(yield* Fiber.join(applying)).toMatchObject({
-            _tag: "LockLost",
-            reason: expect.stringMatching(/^given up, since .*: ./)
-          })
+          const lost = { _tag: "LockLost", reason: expect.stringMatching(/^given up, since .*: ./) }
+          expect(yield* Fiber.join(applying)).toMatchObject(lost)
+          expect(yield* storedStatus).toMatchObject({ State: "comparing" })
+          // Whatever else fails at the same time, nothing is written behind this session any more.
+          yield* leader.network.heal
+          expect(yield* failureOf(writer.apply(one("1"), 5))).toMatchObject(lost)
+          expect(yield* failureOf(leader.open)).toMatchObject(lost)
+          yield* sim.destroySession(World.destination, leader.leader.fence.session)
         }
-        expect(yield* storedStatus).toMatchObject({ State: "comparing" })
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("that Consul refuses untouched do not", () =>
+    it.scoped.each([
+      ["acquires its key", /acquire=/],
+      ["gives it back", /release=/]
+    ] as const)(
+      "one whose sender is interrupted while it %s costs the leadership: it may land late",
+      ([, step]) =>
+        Effect.gen(function* () {
+          const sim = yield* SimConsul.SimConsul
+          const leader = yield* leading()
+          const writer = yield* leader.open
+          const stuck: Array<Effect.Effect<number>> = []
+          yield* leader.network.disturb(
+            Network.on(
+              step,
+              Network.once((_, pass) => {
+                stuck.push(Effect.orDie(Effect.map(pass, ({ status }) => status)))
+                return Effect.never
+              })
+            )
+          )
+          const applying = yield* Effect.fork(writer.apply(large, 5))
+          yield* Time.until(Effect.sync(() => stuck.length > 0))
+          yield* Fiber.interrupt(applying)
+          const lost = { _tag: "LockLost", reason: expect.stringContaining("was interrupted") }
+          expect(yield* failureOf(leader.open)).toMatchObject(lost)
+          expect(yield* failureOf(writer.stage(one("1").writes))).toMatchObject(lost)
+          // As the end of the leadership does.
+          yield* sim.destroySession(World.destination, leader.leader.fence.session)
+          const next = yield* leading()
+          const newer = { key: "global/large", value: btoa("newer"), flags: 0n }
+          yield* (yield* next.open).apply(changes({ writes: [newer] }), 6)
+          for (const late of stuck) yield* late
+          expect(yield* stored).toEqual({ "global/large": "newer" })
+        }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("that Consul refuses since it has no leader do not", () =>
       Effect.gen(function* () {
         const leader = yield* leading()
         const writer = yield* leader.open
-        yield* leader.network.disturb(Network.on(/acquire=/, Network.answer(429, "")))
-        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "RateLimited" })
+        yield* leader.network.disturb(Network.on(/acquire=/, Network.answer(500, "No cluster leader")))
+        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "NoLeader" })
         yield* leader.network.heal
         yield* writer.apply(large, 5)
       }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped("whose rate is refused, or that of giving the key back, are sent again", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        for (const step of [/acquire=/, /release=/]) {
+          yield* leader.network.disturb(Network.on(step, Network.once(Network.answer(429, ""))))
+          const applying = yield* Effect.fork(writer.apply(large, 5))
+          yield* TestClock.adjust("10 seconds")
+          expect(yield* Fiber.join(applying)).toEqual([])
+          expect(yield* World.entry(World.destination, "global/large")).toMatchObject({ session: "" })
+        }
+        expect(putsOf(leader)).toHaveLength(6)
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    it.scoped.each([
+      [400, "bad key"],
+      [404, ""],
+      [405, "method not allowed"]
+    ] as const)(
+      "that Consul answers with %i did not land: they are refused, all the rest lands",
+      ([status, text]) =>
+        Effect.gen(function* () {
+          const leader = yield* leading()
+          const writer = yield* leader.open
+          yield* leader.network.disturb(Network.on(/acquire=/, Network.answer(status, text)))
+          const all = changes({ writes: [...large.writes, ...writes(3)] })
+          expect(yield* writer.apply(all, 5)).toMatchObject([
+            { _tag: "KeyRefused", key: "global/large", reason: `${status} ${text}`.trim() }
+          ])
+          expect(Object.keys(yield* stored)).toHaveLength(3)
+          expect(yield* storedStatus).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
+        }).pipe(Effect.provide(World.layer))
     )
 
     it.scoped("whose key was taken and not given back cost the leadership, which gives it back", () =>
       Effect.gen(function* () {
         const leader = yield* leading()
         const writer = yield* leader.open
-        yield* leader.network.disturb(Network.on(/release=/, Network.answer(429, "")))
+        yield* leader.network.disturb(Network.on(/release=/, Network.answer(403, "Permission denied")))
         expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "LockLost" })
       }).pipe(Effect.provide(World.layer))
     )
@@ -639,6 +734,32 @@ describe.concurrent("Writer", () => {
     )
   })
 
+  describe("the last line of defence", () => {
+    it.scoped.each(["app/password", "globa", "global", World.lock, World.status, "global/status"])(
+      "%s is neither written nor deleted, and nothing that comes with it is",
+      (key) =>
+        Effect.gen(function* () {
+          const leader = yield* leading({ status: "global/status" })
+          const sim = yield* SimConsul.SimConsul
+          yield* sim.put(World.destination, "app/password", "secret")
+          const writer = yield* leader.open
+          const before = yield* sim.state(World.destination)
+          const write = { key, value: btoa("mine"), flags: 0n }
+          const { flags, value } = large.writes[0] ?? write
+          const refused = { _tag: "KeyOutsidePrefix", key }
+          for (const writes of [[...one("1").writes, write], [{ key, value, flags }]]) {
+            expect(yield* failureOf(writer.apply(changes({ writes }), 5))).toMatchObject(refused)
+            expect(yield* failureOf(writer.stage(writes))).toMatchObject(refused)
+          }
+          const deletes = changes({ writes: one("1").writes, deletes: [key] })
+          const failure = yield* failureOf(writer.apply(deletes, 5))
+          expect(failure).toMatchObject(refused)
+          expect(failure.message).toContain(JSON.stringify(key))
+          expect((yield* sim.state(World.destination)).index).toBe(before.index)
+        }).pipe(Effect.provide(World.layer))
+    )
+  })
+
   describe("limits", () => {
     /** A Consul that takes fewer operations, or smaller bodies. */
     const takes =
@@ -684,7 +805,7 @@ describe.concurrent("Writer", () => {
           expect(yield* untilItLands(leader, all)).toBeGreaterThan(0)
           expect(Object.keys(yield* stored)).toHaveLength(70)
           expect(yield* storedStatus).toMatchObject({ State: "in-sync" })
-          expect(yield* Ref.get(leader.limits)).not.toEqual(defaultLimits)
+          expect(yield* Ref.get(leader.memory.limits)).not.toEqual(defaultLimits)
           // Learned for good: nothing more is refused.
           expect(yield* untilItLands(leader, changes({ writes: writes(70, "Mg==") }))).toBe(0)
           const sim = yield* SimConsul.SimConsul
@@ -705,6 +826,50 @@ describe.concurrent("Writer", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
+    it.scoped("a value that is larger than one may be is left out alone, whatever its key is called", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        const most = 20_000
+        yield* leader.network.disturb((sent, pass) => {
+          const size = (value = "") => atob(value).length
+          if (sent.method === "PUT" && sent.target.startsWith("/v1/kv/global") && sent.body.length > most) {
+            const text = `Request body(${sent.body.length} bytes) too large, max size: ${most} bytes.`
+            return Network.answer(413, text)(sent, pass)
+          }
+          if (`${sent.method} ${sent.target}` !== transactions) return pass
+          const operations = JSON.parse(sent.body) as ReadonlyArray<{ readonly KV: SentOperation }>
+          const culprit = operations.find(({ KV }) => size(KV.Value) > most)?.KV
+          if (culprit === undefined) return pass
+          const text = `Value for key ${JSON.stringify(culprit.Key)} is too large (${size(culprit.Value)} > ${most} bytes)`
+          return Network.answer(413, text.slice(0, 200))(sent, pass)
+        })
+        const names = ["runbook", "x".repeat(200), "Transaction contains too many operations (3 > 2)"]
+        const tooLarge = names.map((name, i) => ({
+          key: `global/operations/${name}`,
+          value: Encoding.encodeBase64(new Uint8Array(30_000 + i)),
+          flags: 0n
+        }))
+        for (const first of [1, 0]) {
+          const all = [
+            ...writes(100, btoa(String(first))),
+            ...tooLarge.slice(first),
+            ...others(100).map((key) => ({ key, value: "", flags: 0n }))
+          ]
+          const refusals = yield* writer.apply(changes({ writes: all, deletes: ["global/gone"] }), 5)
+          expect(refusals.map(({ _tag, key }) => [_tag, key]).sort()).toEqual(
+            tooLarge
+              .slice(first)
+              .map(({ key }) => ["KeyTooLarge", key])
+              .sort()
+          )
+          expect(Object.keys(yield* stored)).toHaveLength(200)
+          expect(yield* storedStatus).toMatchObject({ State: "writes-refused", RefusedWrites: 3 - first })
+        }
+        expect(yield* Ref.get(leader.memory.limits)).toEqual({ ...defaultLimits, value: most })
+      }).pipe(Effect.provide(World.layer))
+    )
+
     it.scoped("a single operation that is refused cannot be halved, and is an error", () =>
       Effect.gen(function* () {
         const leader = yield* leading()
@@ -713,7 +878,7 @@ describe.concurrent("Writer", () => {
           Network.on(transactions, Network.answer(413, "Transaction contains too many operations (3 > 2)"))
         )
         expect(yield* failureOf(writer.apply(one("1"), 5))).toMatchObject({ _tag: "TooLarge" })
-        expect(yield* Ref.get(leader.limits)).toEqual(defaultLimits)
+        expect(yield* Ref.get(leader.memory.limits)).toEqual(defaultLimits)
       }).pipe(Effect.provide(World.layer))
     )
   })

@@ -2,12 +2,13 @@ import { describe, expect } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
 import * as World from "../support/World.js"
 
 const { converged, holding, it, keys, named, plainReads, put } = Replicating
-const { remove, replicate, said, sent, stored, synced, until } = Replicating
+const { remove, removeTree, replicate, said, sent, stored, synced, until } = Replicating
 const { destination, source } = World
 
 /** Of the destination: all of it, and what its index is. */
@@ -65,6 +66,59 @@ describe("drift", () => {
         sent(instance, new RegExp(`^GET /v1/kv/global/.+[?&]keys=${query}(?!.*dc=)`))
       expect(parts("")).toBeGreaterThan(1)
       expect(parts("&separator=%2F")).toBe(parts(""))
+    }))
+
+  for (const shardKeys of [4, 1_000]) {
+    it(`is seen where a delete from above leaves the index as it was, ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        const instance = yield* synced(20, { reconcile: Duration.seconds(1), shardKeys })
+        // Its tombstone is the latest under the prefix.
+        yield* remove(source, "global/7")
+        yield* until(converged)
+        yield* Effect.sleep("3 seconds")
+        yield* removeTree(destination, "global")
+        expect(yield* keys(destination)).toEqual([])
+        expect(yield* until(converged)).toBeLessThanOrEqual(1_050)
+        expect(said(instance, "repaired drift: 0 changed, 19 missing, 0 extra")).toHaveLength(1)
+      }))
+
+    it(`is seen where a delete from above empties one part, ${shardKeys} keys at once`, () =>
+      Effect.gen(function* () {
+        yield* put(source, ...named(12, "a/"), ...named(12, "b/"))
+        const instance = yield* World.instance({ reconcile: Duration.seconds(1), shardKeys })
+        yield* replicate(instance)
+        yield* until(converged)
+        // Its tombstone is the latest in its part.
+        yield* remove(source, "global/a/11")
+        yield* put(source, "global/b/3")
+        yield* until(converged)
+        yield* Effect.sleep("3 seconds")
+        yield* removeTree(destination, "global/a")
+        // Another part moves.
+        yield* put(destination, "global/b/3")
+        expect(yield* until(converged)).toBeLessThanOrEqual(1_050)
+      }))
+  }
+
+  it("is seen after a restore, though the indexes of before come again: the status key moved without us", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const instance = yield* synced(10, { reconcile: Duration.seconds(1) })
+      yield* Effect.sleep("3 seconds")
+      const snapshot = yield* sim.snapshot(destination)
+      const { index } = snapshot.state
+      // Two log entries: the other is beside the prefix.
+      yield* put(destination, "elsewhere")
+      yield* sim.put(source, "global/0", "newer")
+      yield* until(converged)
+      expect((yield* sim.state(destination)).index).toBe(index + 2)
+      yield* Effect.sleep("3 seconds")
+      yield* sim.restore(snapshot, { rebuilt: true })
+      // The prefix has the index again that it had when it was looked at, and holds something else.
+      yield* put(destination, "global/theirs")
+      expect((yield* World.entry(destination, "global/theirs"))?.modifyIndex).toBe(index + 2)
+      expect(yield* until(converged)).toBeLessThanOrEqual(3_000)
+      expect(said(instance, "the status key service/consul-replicate/status was changed")).toHaveLength(1)
     }))
 
   it("is looked for in full after 10 minutes without a look: Consul forgets deletes, and their indexes", () =>

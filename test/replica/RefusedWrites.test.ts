@@ -1,4 +1,5 @@
 import { describe, expect } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConsulHttp } from "../../src/ConsulHttp.js"
 import { Replicator } from "../../src/Replicator.js"
@@ -174,6 +175,106 @@ describe("a value that the destination refuses", () => {
       const left = yield* instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
       expect(left).toEqual({ held: new Set(), refused: new Set(["global/large"]) })
       expect(yield* keys(destination)).toEqual(named(3))
+    }))
+})
+
+describe("a large value whose PUT fails again and again", () => {
+  const large = "global/large"
+
+  const failing = (instance: World.Instance, fault: Network.Fault) =>
+    instance.network.disturb((sent, pass) =>
+      sent.target.startsWith(`/v1/kv/${large}?`) && sent.target.includes("acquire=")
+        ? fault(sent, pass)
+        : pass
+    )
+
+  const leaderships = (instance: World.Instance) => said(instance, "INFO leading: ").length
+
+  for (const [what, fault, most] of [
+    ["refused with 400", Network.answer(400, "invalid key name"), 1],
+    ["answered with 500", Network.answer(500, "invalid key name, must match"), 3],
+    ["answered with 502 by a balancer", Network.answer(502, "<html>"), 3],
+    ["never answered", Network.refused, 4]
+  ] as const) {
+    it(`since it is ${what} costs the leadership a few times, and holds up nothing`, () =>
+      Effect.gen(function* () {
+        const instance = yield* synced(3)
+        yield* failing(instance, fault)
+        yield* putLarge(large)
+        yield* until(refused)
+        yield* put(source, "global/new")
+        expect(yield* until(holds(destination, "global/new"))).toBeLessThanOrEqual(1_000)
+        expect(leaderships(instance)).toBeLessThanOrEqual(most)
+        expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
+        expect(warnings(instance).at(-1)).toContain(`"${large}" cannot be changed at the destination: `)
+        yield* instance.network.heal
+        expect(yield* until(converged)).toBeLessThanOrEqual(61_000)
+        yield* until(inSync)
+      }))
+  }
+
+  it("does so seldom where it is never answered: it rests for longer and longer", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      yield* failing(instance, Network.refused)
+      yield* putLarge(large)
+      yield* until(refused)
+      const before = leaderships(instance)
+      yield* Effect.sleep("1 hour")
+      expect(leaderships(instance) - before).toBeLessThanOrEqual(6)
+    }))
+
+  it("is taken for the cause at once where the servers answer so whatever is put", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      yield* instance.network.disturb(
+        Network.on(/acquire=.*/, (sent, pass) =>
+          sent.target.startsWith("/v1/kv/global/") ? Network.answer(500, "no")(sent, pass) : pass
+        )
+      )
+      for (const name of named(8, "large")) yield* putLarge(name)
+      yield* until(Effect.map(stored, ({ RefusedWrites }) => RefusedWrites === 8))
+      expect(leaderships(instance)).toBeLessThanOrEqual(4)
+    }))
+})
+
+describe("a large value that is stuck in the network", () => {
+  it("does not undo a newer one, where the watch of the source failed while it was put", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put(source, ...named(3))
+      yield* putLarge("global/large")
+      const instance = yield* World.instance({ reconcile: Duration.seconds(5) })
+      let isBroken = false
+      const stuck: Array<Effect.Effect<number>> = []
+      const isFirst = Network.once((_, pass) => {
+        stuck.push(Effect.orDie(Effect.map(pass, ({ status }) => status)))
+        return Effect.never
+      })
+      const breaking = Replicating.plainReads((sent, pass) =>
+        Effect.flatMap(pass, (answer) =>
+          isBroken ? Network.answer(400, "")(sent, pass) : Effect.succeed(answer)
+        )
+      )
+      yield* instance.network.disturb(breaking)
+      yield* replicate(instance)
+      yield* until(converged)
+      yield* instance.network.disturb((sent, pass) =>
+        /^PUT .*large.*acquire=/.test(`${sent.method} ${sent.target}`)
+          ? isFirst(sent, pass)
+          : breaking(sent, pass)
+      )
+      yield* put(destination, "global/large")
+      yield* until(Effect.sync(() => stuck.length > 0))
+      isBroken = true
+      yield* sim.put(source, "global/large", "newer")
+      yield* until(Effect.sync(() => said(instance, "held up").length > 0))
+      isBroken = false
+      yield* until(converged)
+      for (const late of stuck) expect(yield* late).toBe(500)
+      yield* Effect.sleep("1 second")
+      expect(yield* converged).toBe(true)
+      expect(yield* World.entry(destination, "global/large")).toMatchObject({ session: "" })
     }))
 })
 

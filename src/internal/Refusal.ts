@@ -1,0 +1,40 @@
+/**
+ * Why one key was left as it was at the destination. It is no reason not to land all the rest.
+ */
+import * as Data from "effect/Data"
+
+/**
+ * A large value cannot be written while another session holds its key as a lock at the destination.
+ */
+export class KeyLocked extends Data.TaggedError("KeyLocked")<{ readonly key: string }> {
+  override get message() {
+    return `${JSON.stringify(this.key)} is locked by another session at the destination, and too large for a transaction`
+  }
+}
+
+/**
+ * A value is larger than the destination takes; a key that no path can name takes what fits a transaction.
+ */
+export class KeyTooLarge extends Data.TaggedError("KeyTooLarge")<{
+  readonly key: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `the value of ${JSON.stringify(this.key)} is too large for the destination, see its limits.txn_max_req_len and limits.kv_max_value_size: ${this.reason}`
+  }
+}
+
+/**
+ * The destination refuses to write or to delete this key and takes others: the token may not, or there is something else
+ * about this key that it does not take.
+ */
+export class KeyRefused extends Data.TaggedError("KeyRefused")<{
+  readonly key: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `${JSON.stringify(this.key)} cannot be changed at the destination: ${this.reason}`
+  }
+}
+
+export type Refusal = KeyLocked | KeyTooLarge | KeyRefused

@@ -1,0 +1,94 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Answer, Consul } from "../../src/ConsulHttp.js"
+import * as Contents from "../../src/Contents.js"
+import * as Survey from "../../src/internal/Survey.js"
+import type { KeyValue } from "../../src/KeyValue.js"
+
+const mapping = { prefix: "global/", destinationPrefix: "global/", owned: new Set<string>() }
+
+const entry = (key: string): KeyValue => ({
+  key,
+  value: btoa(key),
+  flags: 0n,
+  session: undefined,
+  lockIndex: 0,
+  createIndex: 1,
+  modifyIndex: 1
+})
+
+const answer = <A>(value: A): Effect.Effect<Answer<A>> =>
+  Effect.succeed({ value, index: 7, knownLeader: true, lastContact: 0 })
+
+/** A destination that holds keys, whatever it is asked for, and counts how often it is read. */
+const holding = (...names: ReadonlyArray<string>) => {
+  let reads = 0
+  const kv: Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved"> = {
+    entry: () => Effect.dieMessage("no key is asked for alone"),
+    isNameable: () => true,
+    keys: () => answer(names),
+    moved: () => answer(names.length > 0),
+    list: () => {
+      reads += 1
+      return answer({ entries: names.map(entry), unnameable: [], malformed: [] })
+    }
+  }
+  return { kv, reads: () => reads }
+}
+
+/** Time that passes, and a time of day that somebody sets. */
+const settable = Effect.map(Effect.clock, (clock) => {
+  let millis = 1_000_000_000_000
+  let nanos = 0n
+  return {
+    clock: {
+      ...clock,
+      [Clock.ClockTypeId]: Clock.ClockTypeId,
+      unsafeCurrentTimeMillis: () => millis,
+      unsafeCurrentTimeNanos: () => nanos,
+      currentTimeMillis: Effect.sync(() => millis),
+      currentTimeNanos: Effect.sync(() => nanos),
+      sleep: clock.sleep
+    } satisfies Clock.Clock,
+    pass: (duration: Duration.DurationInput, shownAs: Duration.DurationInput) => {
+      nanos += Duration.unsafeToNanos(duration)
+      millis += Duration.toMillis(shownAs)
+    }
+  }
+})
+
+describe("Survey", () => {
+  it.effect.each([
+    ["back", "-1 hours"],
+    ["ahead", "2 hours"]
+  ] as const)("goes by the time that passes, where somebody sets the clock %s", ([, shownAs]) =>
+    Effect.gen(function* () {
+      const { clock, pass } = yield* settable
+      const { kv, reads } = holding("global/a")
+      const contents = Contents.empty()
+      const look = (looked: Survey.Looked) =>
+        Effect.map(
+          Effect.withClock(Survey.survey(kv, mapping, contents, looked, 100), clock),
+          ({ looked }) => looked
+        )
+      const first = yield* look(Survey.never)
+      pass("9 minutes", shownAs)
+      const second = yield* look(first)
+      expect(reads()).toBe(1)
+      pass("11 minutes", shownAs)
+      yield* look(second)
+      expect(reads()).toBe(2)
+    })
+  )
+
+  it.effect("does not take keys beside the destination prefix for its own, whatever is answered", () =>
+    Effect.gen(function* () {
+      const { kv } = holding("app/password", "global/a")
+      const contents = Contents.empty()
+      yield* Survey.survey(kv, mapping, contents, Survey.never, 1)
+      expect([...contents.keys()]).toEqual(["global/a"])
+    })
+  )
+})

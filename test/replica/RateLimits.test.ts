@@ -1,0 +1,81 @@
+import { describe, expect } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Network from "../support/Network.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { converged, inSync, it, named, put, replicate, said, sent, synced, until } = Replicating
+const { destination, source } = World
+
+/** Takes so many requests a second, and as many at once after a second without; refuses the others. */
+const bucket = (perSecond: number, matching: string | RegExp, refusal: Network.Fault): Network.Fault => {
+  let tokens = perSecond
+  let filledAt = 0
+  return Network.on(matching, (sent, pass) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      tokens = Math.min(perSecond, tokens + ((now - filledAt) * perSecond) / 1_000)
+      filledAt = now
+      if (tokens < 1) return refusal(sent, pass)
+      tokens -= 1
+      return pass
+    })
+  )
+}
+
+const limited = Network.answer(429, "rate limit exceeded, try again later or against a different server")
+
+/** Reads of either side in full. */
+const comparisons = (instance: World.Instance) =>
+  sent(instance, /^GET \/v1\/kv\/global\/\?recurse=&consistent/)
+
+describe("a destination that limits the rate of requests", () => {
+  it("is written to as fast as it allows, and nothing is read again", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(12_000))
+      const instance = yield* World.instance({ shardKeys: 20_000 })
+      yield* instance.network.disturb(bucket(5, "PUT /v1/txn", limited))
+      yield* replicate(instance)
+      const took = yield* until(inSync)
+      // Of 62 keys each, and one that begins.
+      const transactions = Math.ceil(12_000 / 62) + 1
+      expect(took).toBeLessThanOrEqual((transactions / 5) * 1_000 * 1.15)
+      expect(yield* converged).toBe(true)
+      // One of each side.
+      expect(comparisons(instance)).toBeLessThanOrEqual(2)
+      expect(said(instance, "WARN")).toEqual([expect.stringContaining("Consul limits the rate of requests")])
+      // It finds the pace, and most of what is sent is taken.
+      expect(sent(instance, "PUT /v1/txn")).toBeLessThan(transactions * 1.3)
+    }))
+
+  it("is told once, and full speed comes back when the limit goes", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      yield* instance.network.disturb(bucket(5, "PUT /v1/txn", limited))
+      yield* put(source, ...named(1_000, "slow"))
+      yield* until(converged)
+      yield* instance.network.heal
+      yield* put(source, ...named(10_000, "fast"))
+      expect(yield* until(converged)).toBeLessThanOrEqual(10_000)
+      yield* put(source, ...named(10_000, "faster"))
+      expect(yield* until(converged)).toBeLessThanOrEqual(1_000)
+      expect(said(instance, "does not limit the rate of writes any more")).toHaveLength(1)
+    }))
+
+  it("is read as fast as it allows, and keeps its leader", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(200))
+      yield* put(destination, ...named(200))
+      const instance = yield* World.instance({ shardKeys: 100, reconcile: Duration.seconds(5) })
+      const reads = /^GET \/v1\/kv\/global\/(?!.*dc=)/
+      yield* instance.network.disturb(bucket(3, reads, limited))
+      yield* replicate(instance)
+      yield* until(inSync)
+      expect(yield* converged).toBe(true)
+      yield* put(destination, "global/7")
+      yield* until(converged)
+      expect(said(instance, "held up")).toEqual([])
+      expect(said(instance, "INFO leading: ")).toHaveLength(1)
+    }))
+})
