@@ -22,11 +22,13 @@ import * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "./ConsulError.js"
 import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
+import { leastTtl } from "./internal/consul/session.js"
 import * as Shown from "./internal/Shown.js"
 import * as WatchedKey from "./internal/WatchedKey.js"
 import type { KeyValue } from "./KeyValue.js"
+import { Operation } from "./Operation.js"
 import * as Schedules from "./Schedules.js"
-import type { Fence } from "./Transaction.js"
+import { type Fence, fenceOperation } from "./Transaction.js"
 import { version } from "./Version.js"
 
 /**
@@ -48,7 +50,11 @@ export class LockLost extends Data.TaggedError("LockLost")<{
 
 /**
  * What the check of the service shows. A warning is for people: it renews the time to live as passing does, and the
- * lock stays.
+ * lock stays. The role stands before the output: `leading: ` or `standing by: `.
+ *
+ * The output is for what lasts, not for figures that change all the time: an agent (1.8.7) passes a change on to its
+ * servers, and if these have no leader then, it confirms no heartbeat for 7 to 14 s. A change of the output alone reaches
+ * the servers within `check_update_interval` (5 minutes unless configured) and a half of it.
  *
  * @since 0.2.0
  * @category models
@@ -65,18 +71,28 @@ export interface Health {
 export const passing: Health = { status: "passing", output: `consul-replicate ${version}` }
 
 /**
- * Held from the acquisition to the end of its scope. `instance` is the id of its service in Consul's catalog,
- * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost. `report` says
- * what the check is to show, {@link passing} until then: heartbeats tell Consul when its servers have a leader.
+ * Held from the acquisition to the end of its scope.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Leadership {
+  /** The id of its service in Consul's catalog. */
   readonly instance: string
+  /** What every transaction must carry. */
   readonly fence: Fence
+  /** Never succeeds, and fails when the lock is lost. */
   readonly lost: Effect.Effect<never, LockLost>
+  /** Sets what the check is to show, {@link passing} until then. Heartbeats tell Consul when its servers have a leader. */
   readonly report: (health: Health) => Effect.Effect<void>
+  /**
+   * Sets what is written when the leader gives the lock back, in one transaction with the lock's value: asked for then,
+   * behind the fence, and once more after a conflict. It is not written when the lock was lost, when it fails, or when it
+   * takes longer than a second: nothing may delay the next leader.
+   *
+   * @since 0.5.0
+   */
+  readonly onResign: (operations: Effect.Effect<ReadonlyArray<Operation>, ConsulError>) => Effect.Effect<void>
 }
 
 /**
@@ -95,7 +111,8 @@ export interface LeaderLockOptions {
 }
 
 /**
- * The lock's value: who holds it, or, when no session holds the key, who held it last.
+ * The lock's value: who holds it, or, when no session holds the key, who held it last. `until` when that instance gave it
+ * back; absent while it is held, and after an instance that ended without a chance to write it.
  *
  * @since 0.1.0
  * @category schemas
@@ -105,6 +122,8 @@ export class Holder extends Schema.Class<Holder>("consul-replicate/LeaderLock/Ho
   pid: Schema.Number,
   version: Schema.String,
   since: Schema.DateTimeUtc,
+  // Absent before 0.5.0.
+  until: Schema.optional(Schema.DateTimeUtc),
   // Absent before 0.2.0.
   purpose: Schema.optional(Schema.String)
 }) {}
@@ -121,7 +140,7 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
     /**
      * Waits for the lock, as long as it takes. Fails when Consul can't be asked, or takes away the session while
      * standing by; then acquire again. When the scope closes, the lock is free at once and nothing is left in
-     * Consul but the lock's value.
+     * Consul but the lock's value, which then says until when it was held.
      */
     readonly acquire: Effect.Effect<Leadership, ConsulError | LockLost, Scope.Scope>
     /** Runs `use` while leading, interrupts it when the lock is lost, and gives the lock back after it. */
@@ -140,6 +159,9 @@ const deregisterAfter = Duration.minutes(1)
  */
 const farewellTimeout = Duration.seconds(1.5)
 
+/** For the last transaction of a leader. The next leader waits for it. */
+const resignTimeout = Duration.seconds(1)
+
 /** Services are removed so many at once. There is one, but for those that could not be removed before. */
 const farewellsAtOnce = 8
 
@@ -156,11 +178,11 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const whenDone = (finalizer: Effect.Effect<void>) =>
     Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, finalizer))
 
-  const farewell = <A>(request: Effect.Effect<A, ConsulError>) =>
+  const farewell = <A>(request: Effect.Effect<A, ConsulError>, timeout = farewellTimeout) =>
     request.pipe(
       // Finalizers are uninterruptible, and a time-out interrupts.
       Effect.interruptible,
-      Effect.timeout(farewellTimeout),
+      Effect.timeout(timeout),
       Effect.catchAll((error) => Effect.logDebug(`could not say goodbye to Consul: ${error.message}`))
     )
 
@@ -225,23 +247,47 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     return yield* lost(`Consul has confirmed no heartbeat for ${Duration.format(ttl)}`)
   })
 
+  /** The least that the servers have been found to allow. */
+  const sessionTtl = yield* Ref.make(Schedules.sessionTtl)
+
+  /** Takes the least time to live that the servers allow, when they refuse ours. */
+  const adoptTtl = (error: ConsulError) =>
+    Option.match(leastTtl(error), {
+      onNone: () => Effect.void,
+      onSome: (least) =>
+        Effect.flatMap(Ref.getAndSet(sessionTtl, least), (before) =>
+          Duration.equals(before, least)
+            ? Effect.void
+            : Effect.logWarning(
+                `the servers let no session live for less than ${Duration.format(least)} (session_ttl_min): where an agent ` +
+                  "cannot report that its leader has ended, another one may take up to " +
+                  `${Duration.format(Duration.times(least, 2))} to follow, not ${Duration.format(Duration.times(before, 2))}`
+              )
+        )
+    })
+
   // The agent tells the servers of a new check in its own time; until then the session is refused. A session whose
   // creation was interrupted, or its answer lost, holds nothing and ends with the check.
   const session = (checkId: string) =>
     Effect.uninterruptibleMask((restore) =>
-      consul.session
-        .create({
-          name: service,
-          checks: ["serfHealth", checkId],
-          behavior: "release",
-          lockDelay: 0,
-          ttl: Schedules.sessionTtl
-        })
-        .pipe(
-          Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
-          restore,
-          Effect.tap((session) => whenDone(farewell(consul.session.destroy(session))))
-        )
+      Ref.get(sessionTtl).pipe(
+        Effect.flatMap((ttl) =>
+          Effect.map(
+            consul.session.create({
+              name: service,
+              checks: ["serfHealth", checkId],
+              behavior: "release",
+              lockDelay: 0,
+              ttl
+            }),
+            (id) => ({ id, ttl })
+          )
+        ),
+        Effect.tapError(adoptTtl),
+        Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
+        restore,
+        Effect.tap(({ id }) => whenDone(farewell(consul.session.destroy(id))))
+      )
     )
 
   const renewing = yield* Condition.make("the session of the lock is renewed again")
@@ -253,12 +299,13 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
    * What the check is to show is told only then, and at once: the agent tells the servers of a new status, and while these
    * have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
    */
-  const renew = Effect.fnUntraced(function* (session: string, checkId: string, shown: Shown.Shown) {
-    const { handOn, isNews, wanted } = shown
+  const renew = Effect.fnUntraced(function* (session: Session, checkId: string, shown: Shown.Shown) {
+    const { handOn, isNews, told, wanted } = shown
+    const interval = Schedules.renewalInterval(session.ttl)
     for (;;) {
-      const news = yield* Effect.timeoutOption(isNews.await, Schedules.renewalInterval)
+      const news = yield* Effect.timeoutOption(isNews.await, interval)
       const health = yield* wanted
-      const answer = yield* consul.session.renew(session).pipe(
+      const answer = yield* consul.session.renew(session.id).pipe(
         Effect.tapErrorTag("Denied", (error) =>
           renewing.trouble(Condition.kindOf(error), `cannot renew the session of the lock: ${error.message}`)
         ),
@@ -272,43 +319,60 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       }
       if (Option.isNone(answer.value)) return yield* lost("the session ended")
       if (Option.isNone(news)) continue
+      const isUrgent = (yield* told).status !== health.status
       yield* handOn(health)
-      yield* Effect.ignore(consul.agent.updateCheck(checkId, health))
+      // The next heartbeat takes the output along.
+      if (isUrgent) yield* Effect.ignore(consul.agent.updateCheck(checkId, health))
     }
   })
 
-  const sayHolder = (entry: Option.Option<KeyValue>) =>
-    Option.match(Option.flatMap(entry, holderOf), {
-      onNone: () => Effect.logInfo(`standing by: another instance holds ${lock}`),
-      onSome: (holder) => {
-        const { node, pid, since } = holder
-        const held = `standing by: ${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
-        return purpose === undefined || holder.purpose === undefined || purpose === holder.purpose
-          ? Effect.logInfo(held)
-          : Effect.logWarning(
-              `${held} for ${holder.purpose}, not for ${purpose}: a lock serves one replication`
-            )
-      }
+  /** Logs who holds the lock, and shows it by the check. */
+  const announce = Effect.fnUntraced(function* (entry: Option.Option<KeyValue>, shown: Shown.Shown) {
+    const holder = Option.flatMap(entry, holderOf)
+    const who = Option.match(holder, {
+      onNone: () => `another instance holds ${lock}`,
+      onSome: ({ node, pid, since }) =>
+        `${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
     })
+    const output = `standing by: ${isHeld(entry) ? who : `${lock} is free, and refused for a while: another tool left a lock delay on it`}`
+    yield* shown.want({ ...passing, output })
+    const theirs = Option.getOrUndefined(holder)?.purpose
+    yield* purpose === undefined || theirs === undefined || purpose === theirs
+      ? Effect.logInfo(output)
+      : Effect.logWarning(`${output} for ${theirs}, not for ${purpose}: a lock serves one replication`)
+  })
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
   const condition = yield* Condition.make(`the lock ${lock} can be used again`)
   const key = WatchedKey.make(consul, lock, Condition.watch(condition, `cannot read the lock ${lock}`))
 
-  /** Blocks while another session holds the lock. One that is free and still refused is under a lock delay. */
-  const contend = Effect.fnUntraced(function* (session: string, holder: Effect.Effect<string>) {
+  /**
+   * Blocks while another session holds the lock, and returns what the lock's value is then. One that is free and still
+   * refused is under a lock delay. A limited rate is waited out: to stand anew would take more requests.
+   */
+  const contend = Effect.fnUntraced(function* (
+    session: string,
+    holder: Effect.Effect<Holder>,
+    shown: Shown.Shown
+  ) {
     let said = ""
-    const take = Effect.flatMap(holder, (value) =>
-      consul.kv.put({ key: lock, value }, { acquire: session })
-    ).pipe(Condition.watch(condition, `cannot take the lock ${lock}`))
-    while (!(yield* take)) {
+    const take = (value: Holder) =>
+      Effect.flatMap(encoded(value), (value) =>
+        consul.kv.put({ key: lock, value }, { acquire: session })
+      ).pipe(
+        Condition.watch(condition, `cannot take the lock ${lock}`),
+        Effect.retry({ schedule: Schedules.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
+      )
+    for (;;) {
+      const value = yield* holder
+      if (yield* take(value)) return value
       const entry = yield* key.now
       const owner = Option.getOrElse(
         Option.map(entry, (e) => e.session ?? ""),
         () => ""
       )
-      if (owner !== said) yield* sayHolder(entry)
+      if (owner !== said) yield* announce(entry, shown)
       said = owner
       if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
       else yield* key.when((entry) => !isHeld(entry))
@@ -327,6 +391,27 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     )
   })
 
+  /** The last transaction of a leader: until when it held the lock, and what it adds. */
+  const resign = (
+    fence: Fence,
+    value: Holder,
+    last: Ref.Ref<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>
+  ) =>
+    Effect.gen(function* () {
+      const operations = yield* Effect.flatten(Ref.get(last))
+      const until = yield* DateTime.now
+      const ended = yield* encoded(new Holder({ ...value, until }))
+      yield* consul.transaction(
+        [fenceOperation(fence), Operation.Set({ key: lock, value: ended, flags: 0n }), ...operations],
+        { results: false }
+      )
+    }).pipe(
+      // What was on its way when the leader was stopped may have landed just now.
+      Effect.retry({ times: 1, while: ({ _tag }) => _tag === "Conflict" }),
+      (transaction) => farewell(transaction, resignTimeout),
+      Effect.asVoid
+    )
+
   const agent = yield* Condition.make(`the agent at ${consul.endpoint.address} answers again`)
 
   const acquire = Effect.gen(function* () {
@@ -342,23 +427,31 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       return { checkId, held: yield* session(checkId), id, node }
     }).pipe(Condition.watch(agent, "cannot stand for leadership"))
 
-    const holder = Effect.flatMap(DateTime.now, (since) =>
-      Schema.encode(HolderJson)(new Holder({ node, pid: process.pid, version, since, purpose }))
-    ).pipe(Effect.map(Encoding.encodeBase64), Effect.orDie)
+    const holder = Effect.map(
+      DateTime.now,
+      (since) => new Holder({ node, pid: process.pid, version, since, purpose })
+    )
     yield* supervise(renew(held, checkId, shown))
     const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
       error._tag === "LockLost" ? new LockLost({ ...error, isAwaited: true }) : error
     )
-    yield* Effect.raceFirst(contend(held, holder), unlessFailed)
+    const value = yield* Effect.raceFirst(contend(held.id, holder, shown), unlessFailed)
+    const fence: Fence = { lock, session: held.id }
+    const last = yield* Ref.make<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>(Effect.succeed([]))
+    yield* whenDone(Effect.unlessEffect(resign(fence, value, last), Deferred.isDone(failed)))
+    const report = (health: Health) => shown.want({ ...health, output: `leading: ${health.output}` })
+    yield* report(passing)
     yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
-    yield* supervise(guard(held))
+    yield* supervise(guard(held.id))
     return {
       instance: id,
-      fence: { lock, session: held },
+      fence,
       lost: Effect.mapError(Deferred.await(failed), (error) =>
         error._tag === "LockLost" ? error : lost(error.message)
       ),
-      report: shown.want
+      report,
+      onResign: (operations: Effect.Effect<ReadonlyArray<Operation>, ConsulError>) =>
+        Ref.set(last, operations)
     }
   }).pipe(Effect.withSpan("LeaderLock.acquire"))
 
@@ -370,6 +463,15 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       )
   })
 })
+
+/** A session, and how long it lives without a renewal. */
+interface Session {
+  readonly id: string
+  readonly ttl: Duration.Duration
+}
+
+const encoded = (holder: Holder): Effect.Effect<string> =>
+  Effect.orDie(Effect.map(Schema.encode(HolderJson)(holder), Encoding.encodeBase64))
 
 /** None when the value is of another program or an older release. */
 const holderOf = (entry: KeyValue): Option.Option<Holder> =>
