@@ -11,18 +11,17 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
-import * as Fiber from "effect/Fiber"
-import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
-import { type ConsulError, isRetryable } from "./ConsulError.js"
+import type * as Scope from "effect/Scope"
+import type { ConsulError } from "./ConsulError.js"
 import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
-import { leastTtl } from "./internal/consul/session.js"
+import { farewell, whenDone } from "./internal/lock/Farewell.js"
+import * as LockSession from "./internal/lock/LockSession.js"
+import * as Registration from "./internal/lock/Registration.js"
 import * as Shown from "./internal/Shown.js"
 import * as WatchedKey from "./internal/WatchedKey.js"
 import type { KeyValue } from "./KeyValue.js"
@@ -150,20 +149,8 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
   }
 >() {}
 
-/** Consul's floor; it looks for services to remove every 30 s. */
-const deregisterAfter = Duration.minutes(1)
-
-/**
- * Leaving must not wait for a Consul that is away: the session then ends by itself with the check. There are at
- * most four farewells one after another: to a registration that is under way, to the session, and twice to the service.
- */
-const farewellTimeout = Duration.seconds(1.5)
-
 /** For the last transaction of a leader. The next leader waits for it. */
 const resignTimeout = Duration.seconds(1)
-
-/** Services are removed so many at once. There is one, but for those that could not be removed before. */
-const farewellsAtOnce = 8
 
 const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const consul = yield* ConsulHttp
@@ -171,56 +158,8 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const ttl = Duration.decode(options.ttl ?? Schedules.checkTtl)
   const lost = (reason: string) => new LockLost({ lock, reason })
 
-  /**
-   * `Effect.addFinalizer` but for one thing: where a scope has several of those, a fiber that is interrupted while it
-   * runs one forgets that afterwards (effect 3.22), and an instance told to stop would stand again.
-   */
-  const whenDone = (finalizer: Effect.Effect<void>) =>
-    Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, finalizer))
-
-  const farewell = <A>(request: Effect.Effect<A, ConsulError>, timeout = farewellTimeout) =>
-    request.pipe(
-      // Finalizers are uninterruptible, and a time-out interrupts.
-      Effect.interruptible,
-      Effect.timeout(timeout),
-      Effect.catchAll((error) => Effect.logDebug(`could not say goodbye to Consul: ${error.message}`))
-    )
-
-  const registered = yield* Ref.make(HashSet.empty<string>())
-
-  const forget = (id: string) => Ref.update(registered, HashSet.remove(id))
-
-  /** Removes what this process has registered, and tries again what it could not remove before. */
-  const deregister = (ids: Iterable<string>) =>
-    Effect.forEach(ids, (id) => farewell(Effect.zipRight(consul.agent.deregisterService(id), forget(id))), {
-      concurrency: farewellsAtOnce,
-      discard: true
-    })
-
-  // An attempt that lost its agent could not remove its service; the next one may not have come so far.
-  yield* Effect.addFinalizer(() => Effect.flatMap(Ref.get(registered), deregister))
-
-  /**
-   * Registers the service, with an id that is new each time. Two processes may run on one agent; and where the
-   * answers to a former attempt's acquisition and to its farewells were lost, the session that holds the lock ends
-   * only because nobody keeps the check of that id passing.
-   */
-  const registration = Effect.gen(function* () {
-    const id = `${service}-${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
-    const former = yield* Ref.getAndUpdate(registered, HashSet.add(id))
-    yield* Effect.forkScoped(deregister(former))
-    // A fiber of its own: where this one is interrupted, the request may still land, and must before it is undone.
-    const registering = yield* Effect.forkDaemon(
-      consul.agent
-        .registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
-        .pipe(Effect.tapErrorTag("Denied", () => forget(id)))
-    )
-    yield* whenDone(
-      farewell(Fiber.join(registering)).pipe(Effect.zipRight(Ref.get(registered)), Effect.flatMap(deregister))
-    )
-    yield* Fiber.join(registering)
-    return { id, checkId: `service:${id}` }
-  })
+  const registration = yield* Registration.make(service, ttl)
+  const session = yield* LockSession.make(service, ttl)
 
   /**
    * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time
@@ -247,94 +186,19 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     return yield* lost(`Consul has confirmed no heartbeat for ${Duration.format(ttl)}`)
   })
 
-  /** The least that the servers have been found to allow. */
-  const sessionTtl = yield* Ref.make(Schedules.sessionTtl)
-
-  /** Takes the least time to live that the servers allow, when they refuse ours. */
-  const adoptTtl = (error: ConsulError) =>
-    Option.match(leastTtl(error), {
-      onNone: () => Effect.void,
-      onSome: (least) =>
-        Effect.flatMap(Ref.getAndSet(sessionTtl, least), (before) =>
-          Duration.equals(before, least)
-            ? Effect.void
-            : Effect.logWarning(
-                `the servers let no session live for less than ${Duration.format(least)} (session_ttl_min): where an agent ` +
-                  "cannot report that its leader has ended, another one may take up to " +
-                  `${Duration.format(Duration.times(least, 2))} to follow, not ${Duration.format(Duration.times(before, 2))}`
-              )
-        )
-    })
-
-  // The agent tells the servers of a new check in its own time; until then the session is refused. A session whose
-  // creation was interrupted, or its answer lost, holds nothing and ends with the check.
-  const session = (checkId: string) =>
-    Effect.uninterruptibleMask((restore) =>
-      Ref.get(sessionTtl).pipe(
-        Effect.flatMap((ttl) =>
-          Effect.map(
-            consul.session.create({
-              name: service,
-              checks: ["serfHealth", checkId],
-              behavior: "release",
-              lockDelay: 0,
-              ttl
-            }),
-            (id) => ({ id, ttl })
-          )
-        ),
-        Effect.tapError(adoptTtl),
-        Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
-        restore,
-        Effect.tap(({ id }) => whenDone(farewell(consul.session.destroy(id))))
-      )
-    )
-
-  const renewing = yield* Condition.make("the session of the lock is renewed again")
-
-  /**
-   * Keeps the session from ending by its own time to live, and fails when it is not there any more. What else keeps Consul
-   * from renewing it is told by the lock and the heartbeats, but for missing rights.
-   *
-   * What the check is to show is told only then, and at once: the agent tells the servers of a new status, and while these
-   * have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
-   */
-  const renew = Effect.fnUntraced(function* (session: Session, checkId: string, shown: Shown.Shown) {
-    const { handOn, isNews, told, wanted } = shown
-    const interval = Schedules.renewalInterval(session.ttl)
-    for (;;) {
-      const news = yield* Effect.timeoutOption(isNews.await, interval)
-      const health = yield* wanted
-      const answer = yield* consul.session.renew(session.id).pipe(
-        Effect.tapErrorTag("Denied", (error) =>
-          renewing.trouble(Condition.kindOf(error), `cannot renew the session of the lock: ${error.message}`)
-        ),
-        Effect.zipLeft(renewing.fine),
-        Effect.tapError((error) => Effect.logDebug(`renewal: ${error.message}`)),
-        Effect.option
-      )
-      if (Option.isNone(answer)) {
-        yield* Effect.sleep(Schedules.heartbeatInterval(ttl))
-        continue
-      }
-      if (Option.isNone(answer.value)) return yield* lost("the session ended")
-      if (Option.isNone(news)) continue
-      const isUrgent = (yield* told).status !== health.status
-      yield* handOn(health)
-      // The next heartbeat takes the output along.
-      if (isUrgent) yield* Effect.ignore(consul.agent.updateCheck(checkId, health))
-    }
-  })
-
   /** Logs who holds the lock, and shows it by the check. */
   const announce = Effect.fnUntraced(function* (entry: Option.Option<KeyValue>, shown: Shown.Shown) {
-    const holder = Option.flatMap(entry, holderOf)
+    const held = Option.filter(entry, ({ session }) => session !== undefined)
+    const holder = Option.flatMap(held, holderOf)
+    const unknown = Option.isSome(held)
+      ? `another instance holds ${lock}`
+      : `another tool left a lock delay on ${lock}, which is free`
     const who = Option.match(holder, {
-      onNone: () => `another instance holds ${lock}`,
+      onNone: () => unknown,
       onSome: ({ node, pid, since }) =>
         `${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
     })
-    const output = `standing by: ${isHeld(entry) ? who : `${lock} is free, and refused for a while: another tool left a lock delay on it`}`
+    const output = `standing by: ${who}`
     yield* shown.want({ ...passing, output })
     const theirs = Option.getOrUndefined(holder)?.purpose
     yield* purpose === undefined || theirs === undefined || purpose === theirs
@@ -408,8 +272,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     }).pipe(
       // What was on its way when the leader was stopped may have landed just now.
       Effect.retry({ times: 1, while: ({ _tag }) => _tag === "Conflict" }),
-      (transaction) => farewell(transaction, resignTimeout),
-      Effect.asVoid
+      (transaction) => farewell(transaction, resignTimeout)
     )
 
   const agent = yield* Condition.make(`the agent at ${consul.endpoint.address} answers again`)
@@ -424,14 +287,14 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       const { node } = yield* consul.agent.self
       const { checkId, id } = yield* registration
       yield* supervise(heartbeat(checkId, shown))
-      return { checkId, held: yield* session(checkId), id, node }
+      return { checkId, held: yield* session.create(checkId), id, node }
     }).pipe(Condition.watch(agent, "cannot stand for leadership"))
 
     const holder = Effect.map(
       DateTime.now,
       (since) => new Holder({ node, pid: process.pid, version, since, purpose })
     )
-    yield* supervise(renew(held, checkId, shown))
+    yield* supervise(Effect.zipRight(session.renew(held, checkId, shown), lost("the session ended")))
     const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
       error._tag === "LockLost" ? new LockLost({ ...error, isAwaited: true }) : error
     )
@@ -463,12 +326,6 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       )
   })
 })
-
-/** A session, and how long it lives without a renewal. */
-interface Session {
-  readonly id: string
-  readonly ttl: Duration.Duration
-}
 
 const encoded = (holder: Holder): Effect.Effect<string> =>
   Effect.orDie(Effect.map(Schema.encode(HolderJson)(holder), Encoding.encodeBase64))
