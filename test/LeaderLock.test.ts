@@ -357,9 +357,9 @@ describe.concurrent("LeaderLock", () => {
     )
 
     it.scoped.each([
-      ["renewing its session", "PUT /v1/session/renew/"],
-      ["its heartbeats now and then", heartbeats]
-    ] as const)("a limited rate of %s is waited out", ([, line]) =>
+      ["renewing its session", "PUT /v1/session/renew/", "2 seconds", 45],
+      ["its heartbeats", heartbeats, "500 millis", 40]
+    ] as const)("a limited rate of %s is waited out", ([, line, step, steps]) =>
       Effect.gen(function* () {
         const leader = yield* newcomer
         let asked = 0
@@ -372,7 +372,7 @@ describe.concurrent("LeaderLock", () => {
               : Network.answer(429, "Your IP is issuing too many requests")(sent, pass)
           })
         )
-        for (let second = 0; second < 240; second++) yield* TestClock.adjust("500 millis")
+        yield* Effect.repeatN(TestClock.adjust(step), steps - 1)
         yield* leadsUndisturbed(leader)
       }).pipe(Effect.provide(World.layer))
     )
