@@ -86,32 +86,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   /** A leader, with all that outlives its attempts to replicate. */
   interface Leading extends LeaderReport.LeaderReport {
     readonly liveness: Liveness.Liveness
-    /** How many requests to write wait for the destination. */
-    landing: number
   }
-
-  /** A source that is not asked, because the destination is waited for, is not silent. */
-  const whileLanding = <A, E, R>(leading: Leading, land: Effect.Effect<A, E, R>) =>
-    Effect.suspend(() => {
-      leading.landing += 1
-      return Effect.ensuring(
-        land,
-        Effect.suspend(() => {
-          leading.landing -= 1
-          return leading.liveness.hearIdle
-        })
-      )
-    })
-
-  const openWriter = (leading: Leading) =>
-    Effect.map(
-      passes.open(leading.leader),
-      (writer): Writer.Writer => ({
-        ...writer,
-        stage: (...given) => whileLanding(leading, writer.stage(...given)),
-        apply: (...given) => whileLanding(leading, writer.apply(...given))
-      })
-    )
 
   const newsFor = ({ liveness }: Leading) => watcher.news({ ...Replication.watched(replication), liveness })
 
@@ -121,15 +96,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
 
   /** Opens a writer when it is first needed, and reads the destination when the source is first heard. */
   const begin = (leading: Leading) =>
-    Effect.map(Effect.cached(openWriter(leading)), (writer) => ({
+    Effect.map(Effect.cached(passes.open(leading.leader)), (writer) => ({
       writer,
       catchUp: (known: Option.Option<Replica.Replica>, news: Arr.NonEmptyReadonlyArray<Watcher.News>) =>
         Option.match(known, {
-          onNone: () =>
-            whileLanding(
-              leading,
-              Effect.flatMap(writer, (writer) => passes.takeOver(leading.leader, writer))
-            ),
+          onNone: () => Effect.flatMap(writer, (writer) => passes.takeOver(leading.leader, writer)),
           onSome: Effect.succeed
         }).pipe(
           Effect.flatMap((replica) => passes.catchUp(replica, news)),
@@ -142,14 +113,12 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
    * waits for the source is not writing.
    */
   const watchSilence = Effect.fnUntraced(function* (
-    leading: Leading,
+    { liveness, silence: show }: Leading,
     writer: Effect.Effect<Writer.Writer, Writer.WriterError, Scope.Scope>
   ) {
     const mark = (isSilent: boolean) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
-    const { liveness, silence: show } = leading
     let isMarked = false
     for (;;) {
-      if (leading.landing > 0) yield* liveness.hearIdle
       const left = Duration.subtract(Schedules.silenceLimit, yield* liveness.silence)
       const isSilent = Duration.isZero(left)
       yield* show(isSilent)
@@ -180,9 +149,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         )
       )
     const following = Stream.runForEach(newsFor(leading), (news) =>
-      SynchronizedRef.updateEffect(replica, (known) =>
-        Effect.asSome(Effect.zipRight(leading.liveness.hearIdle, catchUp(known, news)))
-      )
+      SynchronizedRef.updateEffect(replica, (known) => Effect.asSome(catchUp(known, news)))
     )
     const reconciling = Duration.isZero(reconcile)
       ? Effect.void
@@ -206,7 +173,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       Stream.runFoldWhileEffect(
         Option.none<Replica.Replica>(),
         (replica) => !Option.exists(replica, ({ index }) => Option.isSome(index)),
-        (known, news) => Effect.asSome(Effect.zipRight(leading.liveness.hearIdle, catchUp(known, news)))
+        (known, news) => Effect.asSome(catchUp(known, news))
       )
     )
     const compared = yield* Effect.raceFirst(whole, watchSilence(leading, writer))
@@ -254,7 +221,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
           yield* leadership.onResign(lastWords(leadership))
           const liveness = yield* Liveness.make
           const report = yield* LeaderReport.make(leadership, comparing, silence)
-          return yield* Effect.scoped(use({ ...report, liveness, landing: 0 })).pipe(
+          return yield* Effect.scoped(use({ ...report, liveness })).pipe(
             Effect.tapError((error) =>
               error._tag === "LockLost"
                 ? Effect.void

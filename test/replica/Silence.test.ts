@@ -35,7 +35,7 @@ describe("a source that says nothing", () => {
       expect(yield* until(warns, "7 minutes")).toBeLessThanOrEqual(onTime)
       yield* until(Effect.map(state, (now) => now === "source-silent"))
       expect(yield* stored).toMatchObject({ LastReplicated, HeldDeletes: 0 })
-      yield* Effect.sleep("30 minutes")
+      yield* Effect.sleep("6 minutes")
       expect(yield* checks).toEqual(["warning"])
       expect(yield* state).toBe("source-silent")
       yield* instance.network.heal
