@@ -102,6 +102,27 @@ describe("a source that says nothing", () => {
       yield* Effect.sleep("5 minutes")
       expect(yield* Replicating.keys(destination)).toHaveLength(20)
     }))
+
+  it("about one of its parts is silent, whatever it says of the others, and these are copied on", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...Replicating.named(20, "a/"), ...Replicating.named(20, "b/"))
+      const instance = yield* World.instance({ shardKeys: 5, watchShards: 8 })
+      yield* replicate(instance)
+      yield* until(inSync)
+      yield* Effect.sleep("5 minutes")
+      yield* instance.network.disturb(Network.on(/^GET \/v1\/kv\/global\/a[/?].*dc=nyc1/, Network.silent))
+      yield* put(source, "global/a/3")
+      for (let minute = 0; minute < 7; minute++) {
+        yield* put(source, `global/b/new-${minute}`)
+        yield* until(Replicating.holds(destination, `global/b/new-${minute}`))
+        yield* Effect.sleep("1 minute")
+      }
+      expect(yield* checks).toEqual(["warning"])
+      expect(yield* state).toBe("source-silent")
+      yield* instance.network.heal
+      yield* until(converged, "5 minutes")
+      yield* until(inSync)
+    }))
 })
 
 describe("a destination that does not answer", () => {
