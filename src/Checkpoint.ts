@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
@@ -15,15 +16,63 @@ import { Operation } from "./Operation.js"
 import type { Replication } from "./Replication.js"
 
 /**
+ * What a status says of the destination, beside its counts:
+ *
+ * | state            | the destination                                                                             |
+ * | ---------------- | ------------------------------------------------------------------------------------------- |
+ * | `comparing`      | is being compared with the source, from the moment an instance takes over                   |
+ * | `in-sync`        | equals the source's snapshot `LastReplicated`                                               |
+ * | `deletes-held`   | equals it except for `HeldDeletes` keys, whose deletion the limit `MaxDeletes` holds back   |
+ * | `writes-refused` | equals it except for those, and `RefusedWrites` keys that it refuses to write or to delete  |
+ * | `source-silent`  | is as it was, and nothing has been heard of a part of the source for two minutes or longer  |
+ * | `stopped`        | is as the instance left it when it was stopped, then in the state `LastState`               |
+ *
+ * `source-silent` and `stopped` are new in 0.5.0. An older release that reads one takes it for no status at all. Nothing
+ * is written or deleted wrongly then, since both sides are compared in full. But it does not know of `HeldDeletes`: a
+ * source that has got some of its keys back by then may be below the limit, and lose the copies of the others. So no
+ * older release should take over while deletes are held.
+ *
+ * @since 0.5.0
+ * @category schemas
+ */
+export const State = Schema.Literal(
+  "comparing",
+  "in-sync",
+  "deletes-held",
+  "writes-refused",
+  "source-silent",
+  "stopped"
+)
+
+/**
+ * @since 0.5.0
+ * @category models
+ */
+export type State = typeof State.Type
+
+/**
  * The value of the status key. Field names are those of the Go tool where it has them.
  *
- * `LastReplicated` is the index of the source's last snapshot of which everything has landed, 0 when none has.
- * `State` is `comparing` from the moment an instance takes over until the destination equals a snapshot, `deletes-held`
- * while it does so but for `HeldDeletes` keys, whose deletion the limit `MaxDeletes` holds back, and `writes-refused`
- * while it does so but for those and for `RefusedWrites` keys, which the destination refuses to write or to delete. While
- * `comparing`, `HeldDeletes` are those of before, if that limit is the same still. `Session` is that of the instance's
- * `Lock`: while it holds that, whoever leads by another lock leaves the key alone; otherwise its successor ends it before
- * it writes. A status without a lock (before 0.2.0) is taken for one by the successor's.
+ * | field               | is                                                                                            |
+ * | ------------------- | --------------------------------------------------------------------------------------------- |
+ * | `LastReplicated`    | index of the source's last snapshot of which everything has landed, 0 when none has           |
+ * | `Source`            | datacenter that is replicated from                                                            |
+ * | `Prefix`            | prefix that is copied, at the source                                                          |
+ * | `DestinationPrefix` | what takes its place here                                                                     |
+ * | `State`             | one of {@link State}; a later release may write others                                        |
+ * | `LastState`         | the state in which the instance was stopped; only with `stopped`, absent before 0.5.0         |
+ * | `HeldDeletes`       | number of keys whose deletion is held back; until a comparison is complete, that of before    |
+ * | `MaxDeletes`        | the limit that holds them, as `-max-deletes`; with another, they are judged anew              |
+ * | `RefusedWrites`     | number of keys that the destination refuses                                                   |
+ * | `Instance`          | id of the instance's service in the catalog                                                   |
+ * | `Session`           | the session that holds `Lock` while the instance leads                                        |
+ * | `Lock`              | key of the instance's lock; absent before 0.2.0, when it was the successor's                  |
+ * | `Time`              | when this was written, which is when something changed and not when all was last well         |
+ *
+ * Nothing is written while nothing changes, so the status alone does not tell whether it is current: it is as long as
+ * `Session` holds `Lock` (`consul kv get -detailed <Lock>` shows who holds it). That session ends within seconds of its
+ * instance. While it lasts, whoever leads by another lock leaves the key alone; afterwards its successor ends it before
+ * it writes.
  *
  * @since 0.1.0
  * @category schemas
@@ -33,7 +82,8 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   Source: Schema.String,
   Prefix: Schema.String,
   DestinationPrefix: Schema.String,
-  State: Schema.Literal("comparing", "in-sync", "deletes-held", "writes-refused"),
+  State: Schema.Union(State, Schema.NonEmptyString),
+  LastState: Schema.optional(Schema.NonEmptyString),
   HeldDeletes: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
   // Absent before 0.2.0, like the lock.
   MaxDeletes: Schema.optional(Schema.String),
@@ -43,6 +93,15 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   Lock: Schema.optional(Schema.NonEmptyString),
   Time: Schema.DateTimeUtc
 }) {}
+
+/**
+ * What an instance leaves when it is stopped: all else stays as it is in its last status.
+ *
+ * @since 0.5.0
+ * @category constructors
+ */
+export const stopped = (last: Status, time: DateTime.Utc): Status =>
+  new Status({ ...last, State: "stopped", LastState: last.State, Time: time })
 
 const StatusJson = Schema.parseJson(Status)
 

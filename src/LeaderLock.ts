@@ -11,22 +11,23 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
-import * as Fiber from "effect/Fiber"
-import * as HashSet from "effect/HashSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Random from "effect/Random"
 import * as Ref from "effect/Ref"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
-import { type ConsulError, isRetryable } from "./ConsulError.js"
+import type * as Scope from "effect/Scope"
+import type { ConsulError } from "./ConsulError.js"
 import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
+import { farewell, whenDone } from "./internal/lock/Farewell.js"
+import * as LockSession from "./internal/lock/LockSession.js"
+import * as Registration from "./internal/lock/Registration.js"
 import * as Shown from "./internal/Shown.js"
 import * as WatchedKey from "./internal/WatchedKey.js"
 import type { KeyValue } from "./KeyValue.js"
+import { Operation } from "./Operation.js"
 import * as Schedules from "./Schedules.js"
-import type { Fence } from "./Transaction.js"
+import { type Fence, fenceOperation } from "./Transaction.js"
 import { version } from "./Version.js"
 
 /**
@@ -48,7 +49,11 @@ export class LockLost extends Data.TaggedError("LockLost")<{
 
 /**
  * What the check of the service shows. A warning is for people: it renews the time to live as passing does, and the
- * lock stays.
+ * lock stays. The role stands before the output: `leading: ` or `standing by: `.
+ *
+ * The output is for what lasts, not for figures that change all the time: an agent (1.8.7) passes a change on to its
+ * servers, and if these have no leader then, it confirms no heartbeat for 7 to 14 s. A change of the output alone reaches
+ * the servers within `check_update_interval` (5 minutes unless configured) and a half of it.
  *
  * @since 0.2.0
  * @category models
@@ -65,18 +70,28 @@ export interface Health {
 export const passing: Health = { status: "passing", output: `consul-replicate ${version}` }
 
 /**
- * Held from the acquisition to the end of its scope. `instance` is the id of its service in Consul's catalog,
- * `fence` what every transaction must carry; `lost` never succeeds, and fails when the lock is lost. `report` says
- * what the check is to show, {@link passing} until then: heartbeats tell Consul when its servers have a leader.
+ * Held from the acquisition to the end of its scope.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Leadership {
+  /** The id of its service in Consul's catalog. */
   readonly instance: string
+  /** What every transaction must carry. */
   readonly fence: Fence
+  /** Never succeeds, and fails when the lock is lost. */
   readonly lost: Effect.Effect<never, LockLost>
+  /** Sets what the check is to show, {@link passing} until then. Heartbeats tell Consul when its servers have a leader. */
   readonly report: (health: Health) => Effect.Effect<void>
+  /**
+   * Sets what is written when the leader gives the lock back, in one transaction with the lock's value: asked for then,
+   * behind the fence, and once more after a conflict. It is not written when the lock was lost, when it fails, or when it
+   * takes longer than a second: nothing may delay the next leader.
+   *
+   * @since 0.5.0
+   */
+  readonly onResign: (operations: Effect.Effect<ReadonlyArray<Operation>, ConsulError>) => Effect.Effect<void>
 }
 
 /**
@@ -95,7 +110,8 @@ export interface LeaderLockOptions {
 }
 
 /**
- * The lock's value: who holds it, or, when no session holds the key, who held it last.
+ * The lock's value: who holds it, or, when no session holds the key, who held it last. `until` when that instance gave it
+ * back; absent while it is held, and after an instance that ended without a chance to write it.
  *
  * @since 0.1.0
  * @category schemas
@@ -105,6 +121,8 @@ export class Holder extends Schema.Class<Holder>("consul-replicate/LeaderLock/Ho
   pid: Schema.Number,
   version: Schema.String,
   since: Schema.DateTimeUtc,
+  // Absent before 0.5.0.
+  until: Schema.optional(Schema.DateTimeUtc),
   // Absent before 0.2.0.
   purpose: Schema.optional(Schema.String)
 }) {}
@@ -121,7 +139,7 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
     /**
      * Waits for the lock, as long as it takes. Fails when Consul can't be asked, or takes away the session while
      * standing by; then acquire again. When the scope closes, the lock is free at once and nothing is left in
-     * Consul but the lock's value.
+     * Consul but the lock's value, which then says until when it was held.
      */
     readonly acquire: Effect.Effect<Leadership, ConsulError | LockLost, Scope.Scope>
     /** Runs `use` while leading, interrupts it when the lock is lost, and gives the lock back after it. */
@@ -131,17 +149,8 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
   }
 >() {}
 
-/** Consul's floor; it looks for services to remove every 30 s. */
-const deregisterAfter = Duration.minutes(1)
-
-/**
- * Leaving must not wait for a Consul that is away: the session then ends by itself with the check. There are at
- * most four farewells one after another: to a registration that is under way, to the session, and twice to the service.
- */
-const farewellTimeout = Duration.seconds(1.5)
-
-/** Services are removed so many at once. There is one, but for those that could not be removed before. */
-const farewellsAtOnce = 8
+/** For the last transaction of a leader. The next leader waits for it. */
+const resignTimeout = Duration.seconds(1)
 
 const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const consul = yield* ConsulHttp
@@ -149,56 +158,8 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   const ttl = Duration.decode(options.ttl ?? Schedules.checkTtl)
   const lost = (reason: string) => new LockLost({ lock, reason })
 
-  /**
-   * `Effect.addFinalizer` but for one thing: where a scope has several of those, a fiber that is interrupted while it
-   * runs one forgets that afterwards (effect 3.22), and an instance told to stop would stand again.
-   */
-  const whenDone = (finalizer: Effect.Effect<void>) =>
-    Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, finalizer))
-
-  const farewell = <A>(request: Effect.Effect<A, ConsulError>) =>
-    request.pipe(
-      // Finalizers are uninterruptible, and a time-out interrupts.
-      Effect.interruptible,
-      Effect.timeout(farewellTimeout),
-      Effect.catchAll((error) => Effect.logDebug(`could not say goodbye to Consul: ${error.message}`))
-    )
-
-  const registered = yield* Ref.make(HashSet.empty<string>())
-
-  const forget = (id: string) => Ref.update(registered, HashSet.remove(id))
-
-  /** Removes what this process has registered, and tries again what it could not remove before. */
-  const deregister = (ids: Iterable<string>) =>
-    Effect.forEach(ids, (id) => farewell(Effect.zipRight(consul.agent.deregisterService(id), forget(id))), {
-      concurrency: farewellsAtOnce,
-      discard: true
-    })
-
-  // An attempt that lost its agent could not remove its service; the next one may not have come so far.
-  yield* Effect.addFinalizer(() => Effect.flatMap(Ref.get(registered), deregister))
-
-  /**
-   * Registers the service, with an id that is new each time. Two processes may run on one agent; and where the
-   * answers to a former attempt's acquisition and to its farewells were lost, the session that holds the lock ends
-   * only because nobody keeps the check of that id passing.
-   */
-  const registration = Effect.gen(function* () {
-    const id = `${service}-${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
-    const former = yield* Ref.getAndUpdate(registered, HashSet.add(id))
-    yield* Effect.forkScoped(deregister(former))
-    // A fiber of its own: where this one is interrupted, the request may still land, and must before it is undone.
-    const registering = yield* Effect.forkDaemon(
-      consul.agent
-        .registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })
-        .pipe(Effect.tapErrorTag("Denied", () => forget(id)))
-    )
-    yield* whenDone(
-      farewell(Fiber.join(registering)).pipe(Effect.zipRight(Ref.get(registered)), Effect.flatMap(deregister))
-    )
-    yield* Fiber.join(registering)
-    return { id, checkId: `service:${id}` }
-  })
+  const registration = yield* Registration.make(service, ttl)
+  const session = yield* LockSession.make(service, ttl)
 
   /**
    * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time
@@ -225,90 +186,57 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     return yield* lost(`Consul has confirmed no heartbeat for ${Duration.format(ttl)}`)
   })
 
-  // The agent tells the servers of a new check in its own time; until then the session is refused. A session whose
-  // creation was interrupted, or its answer lost, holds nothing and ends with the check.
-  const session = (checkId: string) =>
-    Effect.uninterruptibleMask((restore) =>
-      consul.session
-        .create({
-          name: service,
-          checks: ["serfHealth", checkId],
-          behavior: "release",
-          lockDelay: 0,
-          ttl: Schedules.sessionTtl
-        })
-        .pipe(
-          Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
-          restore,
-          Effect.tap((session) => whenDone(farewell(consul.session.destroy(session))))
-        )
-    )
-
-  const renewing = yield* Condition.make("the session of the lock is renewed again")
-
-  /**
-   * Keeps the session from ending by its own time to live, and fails when it is not there any more. What else keeps Consul
-   * from renewing it is told by the lock and the heartbeats, but for missing rights.
-   *
-   * What the check is to show is told only then, and at once: the agent tells the servers of a new status, and while these
-   * have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
-   */
-  const renew = Effect.fnUntraced(function* (session: string, checkId: string, shown: Shown.Shown) {
-    const { handOn, isNews, wanted } = shown
-    for (;;) {
-      const news = yield* Effect.timeoutOption(isNews.await, Schedules.renewalInterval)
-      const health = yield* wanted
-      const answer = yield* consul.session.renew(session).pipe(
-        Effect.tapErrorTag("Denied", (error) =>
-          renewing.trouble(Condition.kindOf(error), `cannot renew the session of the lock: ${error.message}`)
-        ),
-        Effect.zipLeft(renewing.fine),
-        Effect.tapError((error) => Effect.logDebug(`renewal: ${error.message}`)),
-        Effect.option
-      )
-      if (Option.isNone(answer)) {
-        yield* Effect.sleep(Schedules.heartbeatInterval(ttl))
-        continue
-      }
-      if (Option.isNone(answer.value)) return yield* lost("the session ended")
-      if (Option.isNone(news)) continue
-      yield* handOn(health)
-      yield* Effect.ignore(consul.agent.updateCheck(checkId, health))
-    }
-  })
-
-  const sayHolder = (entry: Option.Option<KeyValue>) =>
-    Option.match(Option.flatMap(entry, holderOf), {
-      onNone: () => Effect.logInfo(`standing by: another instance holds ${lock}`),
-      onSome: (holder) => {
-        const { node, pid, since } = holder
-        const held = `standing by: ${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
-        return purpose === undefined || holder.purpose === undefined || purpose === holder.purpose
-          ? Effect.logInfo(held)
-          : Effect.logWarning(
-              `${held} for ${holder.purpose}, not for ${purpose}: a lock serves one replication`
-            )
-      }
+  /** Logs who holds the lock, and shows it by the check. */
+  const announce = Effect.fnUntraced(function* (entry: Option.Option<KeyValue>, shown: Shown.Shown) {
+    const held = Option.filter(entry, ({ session }) => session !== undefined)
+    const holder = Option.flatMap(held, holderOf)
+    const unknown = Option.isSome(held)
+      ? `another instance holds ${lock}`
+      : `another tool left a lock delay on ${lock}, which is free`
+    const who = Option.match(holder, {
+      onNone: () => unknown,
+      onSome: ({ node, pid, since }) =>
+        `${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
     })
+    const output = `standing by: ${who}`
+    yield* shown.want({ ...passing, output })
+    const theirs = Option.getOrUndefined(holder)?.purpose
+    yield* purpose === undefined || theirs === undefined || purpose === theirs
+      ? Effect.logInfo(output)
+      : Effect.logWarning(`${output} for ${theirs}, not for ${purpose}: a lock serves one replication`)
+  })
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
   const condition = yield* Condition.make(`the lock ${lock} can be used again`)
   const key = WatchedKey.make(consul, lock, Condition.watch(condition, `cannot read the lock ${lock}`))
 
-  /** Blocks while another session holds the lock. One that is free and still refused is under a lock delay. */
-  const contend = Effect.fnUntraced(function* (session: string, holder: Effect.Effect<string>) {
+  /**
+   * Blocks while another session holds the lock, and returns what the lock's value is then. One that is free and still
+   * refused is under a lock delay. A limited rate is waited out: to stand anew would take more requests.
+   */
+  const contend = Effect.fnUntraced(function* (
+    session: string,
+    holder: Effect.Effect<Holder>,
+    shown: Shown.Shown
+  ) {
     let said = ""
-    const take = Effect.flatMap(holder, (value) =>
-      consul.kv.put({ key: lock, value }, { acquire: session })
-    ).pipe(Condition.watch(condition, `cannot take the lock ${lock}`))
-    while (!(yield* take)) {
+    const take = (value: Holder) =>
+      Effect.flatMap(encoded(value), (value) =>
+        consul.kv.put({ key: lock, value }, { acquire: session })
+      ).pipe(
+        Condition.watch(condition, `cannot take the lock ${lock}`),
+        Effect.retry({ schedule: Schedules.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
+      )
+    for (;;) {
+      const value = yield* holder
+      if (yield* take(value)) return value
       const entry = yield* key.now
       const owner = Option.getOrElse(
         Option.map(entry, (e) => e.session ?? ""),
         () => ""
       )
-      if (owner !== said) yield* sayHolder(entry)
+      if (owner !== said) yield* announce(entry, shown)
       said = owner
       if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
       else yield* key.when((entry) => !isHeld(entry))
@@ -327,6 +255,26 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     )
   })
 
+  /** The last transaction of a leader: until when it held the lock, and what it adds. */
+  const resign = (
+    fence: Fence,
+    value: Holder,
+    last: Ref.Ref<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>
+  ) =>
+    Effect.gen(function* () {
+      const operations = yield* Effect.flatten(Ref.get(last))
+      const until = yield* DateTime.now
+      const ended = yield* encoded(new Holder({ ...value, until }))
+      yield* consul.transaction(
+        [fenceOperation(fence), Operation.Set({ key: lock, value: ended, flags: 0n }), ...operations],
+        { results: false }
+      )
+    }).pipe(
+      // What was on its way when the leader was stopped may have landed just now.
+      Effect.retry({ times: 1, while: ({ _tag }) => _tag === "Conflict" }),
+      (transaction) => farewell(transaction, resignTimeout)
+    )
+
   const agent = yield* Condition.make(`the agent at ${consul.endpoint.address} answers again`)
 
   const acquire = Effect.gen(function* () {
@@ -339,26 +287,34 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       const { node } = yield* consul.agent.self
       const { checkId, id } = yield* registration
       yield* supervise(heartbeat(checkId, shown))
-      return { checkId, held: yield* session(checkId), id, node }
+      return { checkId, held: yield* session.create(checkId), id, node }
     }).pipe(Condition.watch(agent, "cannot stand for leadership"))
 
-    const holder = Effect.flatMap(DateTime.now, (since) =>
-      Schema.encode(HolderJson)(new Holder({ node, pid: process.pid, version, since, purpose }))
-    ).pipe(Effect.map(Encoding.encodeBase64), Effect.orDie)
-    yield* supervise(renew(held, checkId, shown))
+    const holder = Effect.map(
+      DateTime.now,
+      (since) => new Holder({ node, pid: process.pid, version, since, purpose })
+    )
+    yield* supervise(Effect.zipRight(session.renew(held, checkId, shown), lost("the session ended")))
     const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
       error._tag === "LockLost" ? new LockLost({ ...error, isAwaited: true }) : error
     )
-    yield* Effect.raceFirst(contend(held, holder), unlessFailed)
+    const value = yield* Effect.raceFirst(contend(held.id, holder, shown), unlessFailed)
+    const fence: Fence = { lock, session: held.id }
+    const last = yield* Ref.make<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>(Effect.succeed([]))
+    yield* whenDone(Effect.unlessEffect(resign(fence, value, last), Deferred.isDone(failed)))
+    const report = (health: Health) => shown.want({ ...health, output: `leading: ${health.output}` })
+    yield* report(passing)
     yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
-    yield* supervise(guard(held))
+    yield* supervise(guard(held.id))
     return {
       instance: id,
-      fence: { lock, session: held },
+      fence,
       lost: Effect.mapError(Deferred.await(failed), (error) =>
         error._tag === "LockLost" ? error : lost(error.message)
       ),
-      report: shown.want
+      report,
+      onResign: (operations: Effect.Effect<ReadonlyArray<Operation>, ConsulError>) =>
+        Ref.set(last, operations)
     }
   }).pipe(Effect.withSpan("LeaderLock.acquire"))
 
@@ -370,6 +326,9 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       )
   })
 })
+
+const encoded = (holder: Holder): Effect.Effect<string> =>
+  Effect.orDie(Effect.map(Schema.encode(HolderJson)(holder), Encoding.encodeBase64))
 
 /** None when the value is of another program or an older release. */
 const holderOf = (entry: KeyValue): Option.Option<Holder> =>

@@ -4,13 +4,12 @@
  * @since 0.1.0
  */
 import type * as Arr from "effect/Array"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -18,9 +17,11 @@ import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
+import * as LeaderReport from "./internal/LeaderReport.js"
 import * as Predecessor from "./internal/Predecessor.js"
 import * as Replica from "./internal/Replica.js"
 import type * as Writer from "./internal/Writer.js"
+import * as Liveness from "./internal/watch/Liveness.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
 import * as Schedules from "./Schedules.js"
@@ -67,48 +68,78 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const { reconcile, source } = replication
   const consul = yield* ConsulHttp
   const leaderLock = yield* LeaderLock.LeaderLock
+  const checkpoint = yield* Checkpoint.Checkpoint
   const watcher = yield* Watcher.Watcher
   const passes = yield* Replica.make(replication)
   const starting = yield* Condition.make(`the agent at ${consul.endpoint.address} answers`)
   const applying = yield* Condition.make("replication goes on")
   const pace = yield* Schedule.driver(Schedules.compareAgain)
 
-  const news = watcher.news(Replication.watched(replication))
-
-  const silent: LeaderLock.Health = {
-    status: "warning",
-    output: `nothing has been heard of the source ${source} for ${Duration.format(Schedules.silenceLimit)} or longer`
+  const comparing: LeaderLock.Health = {
+    status: "passing",
+    output: `comparing ${Replication.route(replication)}`
   }
+
+  const limit = Duration.format(Schedules.silenceLimit)
+  const silence = `nothing has been heard of ${source} for ${limit} or longer`
+
+  /** A leader, with all that outlives its attempts to replicate. */
+  interface Leading extends LeaderReport.LeaderReport {
+    readonly liveness: Liveness.Liveness
+  }
+
+  const newsFor = ({ liveness }: Leading) => watcher.news({ ...Replication.watched(replication), liveness })
 
   /** What has landed of a comparison says nothing about its end. */
   const landed = ({ index }: Replica.Replica) =>
     Option.isNone(index) ? Effect.void : Effect.zipRight(applying.fine, pace.reset)
 
+  /** Opens a writer when it is first needed, and reads the destination when the source is first heard. */
+  const begin = (leading: Leading) =>
+    Effect.map(Effect.cached(passes.open(leading.leader)), (writer) => ({
+      writer,
+      catchUp: (known: Option.Option<Replica.Replica>, news: Arr.NonEmptyReadonlyArray<Watcher.News>) =>
+        Option.match(known, {
+          onNone: () => Effect.flatMap(writer, (writer) => passes.takeOver(leading.leader, writer)),
+          onSome: Effect.succeed
+        }).pipe(
+          Effect.flatMap((replica) => passes.catchUp(replica, news)),
+          Effect.tap(landed)
+        )
+    }))
+
+  /**
+   * Shows by the check and the status that the source is silent, until it is heard again. Waits for no pass: one that
+   * waits for the source is not writing.
+   */
+  const watchSilence = Effect.fnUntraced(function* (
+    { liveness, silence: show }: Leading,
+    writer: Effect.Effect<Writer.Writer, Writer.WriterError, Scope.Scope>
+  ) {
+    const mark = (isSilent: boolean) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
+    let isMarked = false
+    for (;;) {
+      const left = Duration.subtract(Schedules.silenceLimit, yield* liveness.silence)
+      const isSilent = Duration.isZero(left)
+      yield* show(isSilent)
+      if (isSilent !== isMarked) {
+        yield* mark(isSilent)
+        isMarked = isSilent
+      }
+      yield* Effect.sleep(
+        isSilent ? Schedules.silencePoll : Duration.millis(Math.ceil(Duration.toMillis(left)))
+      )
+    }
+  })
+
   /**
    * Compares both sides in full, then follows the source from snapshot to snapshot, looks for drift, and tries what was
    * refused.
    */
-  const follow = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
-    // One thing at a time: whoever updates the replica is the only one to write.
+  const follow = Effect.fnUntraced(function* (leading: Leading) {
+    const { catchUp, writer } = yield* begin(leading)
+    // One pass at a time.
     const replica = yield* SynchronizedRef.make(Option.none<Replica.Replica>())
-    const heard = yield* Ref.make(yield* Clock.currentTimeMillis)
-    const catchUp = (news: Arr.NonEmptyReadonlyArray<Watcher.News>) =>
-      SynchronizedRef.updateEffect(replica, (known) =>
-        Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
-          Effect.flatMap((replica) => passes.catchUp(replica, news)),
-          Effect.tap(landed),
-          Effect.tap(Effect.flatMap(Clock.currentTimeMillis, (now) => Ref.set(heard, now))),
-          Effect.asSome
-        )
-      )
-    // The next news are followed by a report of their own.
-    const listen = SynchronizedRef.updateEffect(replica, (known) =>
-      Effect.gen(function* () {
-        const silence = (yield* Clock.currentTimeMillis) - (yield* Ref.get(heard))
-        if (silence >= Duration.toMillis(Schedules.silenceLimit)) yield* leader.report(silent)
-        return known
-      })
-    )
     /** Answers whether less is refused after it. */
     const meanwhile = (pass: Replica.Passes["reconcile" | "tryRefused"]) =>
       SynchronizedRef.modifyEffect(replica, (known) =>
@@ -117,7 +148,9 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
           (after) => [refusedBy(after) < refusedBy(known), after] as const
         )
       )
-    const following = Stream.runForEach(news, catchUp)
+    const following = Stream.runForEach(newsFor(leading), (news) =>
+      SynchronizedRef.updateEffect(replica, (known) => Effect.asSome(catchUp(known, news)))
+    )
     const reconciling = Duration.isZero(reconcile)
       ? Effect.void
       : Effect.schedule(meanwhile(passes.reconcile), Schedule.spaced(reconcile))
@@ -126,8 +159,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       Effect.repeat({ while: (isLess) => isLess }),
       Effect.schedule(Schedule.spaced(Schedules.refusedInterval))
     )
-    const listening = Effect.schedule(listen, Schedule.spaced(Schedules.silenceLimit))
-    yield* Effect.all([following, reconciling, trying, listening], {
+    yield* Effect.all([following, reconciling, trying, watchSilence(leading, writer)], {
       concurrency: "unbounded",
       discard: true
     })
@@ -135,24 +167,35 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   })
 
   /** Compares both sides in full, once. */
-  const compareOnce = Effect.fnUntraced(function* (leader: LeaderLock.Leadership) {
-    const compared = yield* news.pipe(
+  const compareOnce = Effect.fnUntraced(function* (leading: Leading) {
+    const { catchUp, writer } = yield* begin(leading)
+    const whole = newsFor(leading).pipe(
       Stream.runFoldWhileEffect(
         Option.none<Replica.Replica>(),
         (replica) => !Option.exists(replica, ({ index }) => Option.isSome(index)),
-        (known, news) =>
-          Option.match(known, { onNone: () => passes.takeOver(leader), onSome: Effect.succeed }).pipe(
-            Effect.flatMap((replica) => passes.catchUp(replica, news)),
-            Effect.tap(landed),
-            Effect.asSome
-          )
+        (known, news) => Effect.asSome(catchUp(known, news))
       )
     )
+    const compared = yield* Effect.raceFirst(whole, watchSilence(leading, writer))
     return Option.match(compared, {
       onNone: (): LeftOver => ({ held: new Set(), refused: new Set() }),
       onSome: ({ held, refused }): LeftOver => ({ held, refused: new Set(refused.keys()) })
     })
   })
+
+  /** What the status says after this leader was stopped, if it has written it. */
+  const lastWords = ({ fence }: LeaderLock.Leadership) =>
+    Effect.gen(function* () {
+      const { index, status } = yield* checkpoint.read
+      const own = Option.filter(status, ({ Session }) => Session === fence.session)
+      const time = yield* DateTime.now
+      return Option.toArray(
+        Option.map(own, (last) => checkpoint.operation(Checkpoint.stopped(last, time), index))
+      )
+    })
+
+  /** Other instances may lead from now on: what troubled this one is theirs. */
+  const leave = Effect.all([applying.forget, passes.leave], { discard: true })
 
   /** Says so; and what is in use is not tried again before it is free, however long that takes. */
   const heldUp = Effect.fnUntraced(function* (
@@ -171,19 +214,22 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
    * Leads, and does `use` while leading. What has landed after a failure is not known, so both sides are compared
    * again; after a lost lock it stands again.
    */
-  const lead = <A>(
-    use: (leader: LeaderLock.Leadership) => Effect.Effect<A, Writer.WriterError, Scope.Scope>
-  ) =>
+  const lead = <A>(use: (leading: Leading) => Effect.Effect<A, Writer.WriterError, Scope.Scope>) =>
     leaderLock
-      .lead((leader) =>
-        Effect.scoped(use(leader)).pipe(
-          Effect.tapError((error) =>
-            error._tag === "LockLost"
-              ? Effect.void
-              : Effect.zipRight(heldUp(leader, error), Effect.ignore(pace.next(undefined)))
-          ),
-          Effect.retry({ while: (error) => error._tag !== "LockLost" })
-        )
+      .lead((leadership) =>
+        Effect.gen(function* () {
+          yield* leadership.onResign(lastWords(leadership))
+          const liveness = yield* Liveness.make
+          const report = yield* LeaderReport.make(leadership, comparing, silence)
+          return yield* Effect.scoped(use({ ...report, liveness })).pipe(
+            Effect.tapError((error) =>
+              error._tag === "LockLost"
+                ? Effect.void
+                : Effect.zipRight(heldUp(report.leader, error), Effect.ignore(pace.next(undefined)))
+            ),
+            Effect.retry({ while: (error) => error._tag !== "LockLost" })
+          )
+        }).pipe(Effect.ensuring(leave))
       )
       .pipe(
         Effect.tapErrorTag("LockLost", (error) => Effect.logWarning(error.message)),
@@ -215,7 +261,7 @@ export const layer = (
   Replicator,
   never,
   ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoint.Checkpoint
-> => Layer.effect(Replicator, make(replication))
+> => Layer.scoped(Replicator, make(replication))
 
 /**
  * The replicator with its services, over the client of the destination's agent.

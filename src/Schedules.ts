@@ -60,6 +60,14 @@ export const lookAgain = standAgain
 export const silenceLimit = Duration.minutes(2)
 
 /**
+ * How often it is looked whether a source that is silent is heard again. Costs nothing but the look.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const silencePoll = Duration.seconds(1)
+
+/**
  * Between two tries of keys that the destination refuses. Changes wait while they are tried, which is a moment unless their
  * values are large: each costs two reads and a write.
  *
@@ -105,12 +113,29 @@ export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration =>
 export const sessionTtl = Duration.seconds(30)
 
 /**
- * Three renewals fit the time to live.
+ * Three renewals fit the time to live of a session.
  *
  * @since 0.2.0
  * @category intervals
  */
-export const renewalInterval = Duration.seconds(10)
+export const renewalInterval = (ttl: Duration.Duration): Duration.Duration =>
+  whole(Duration.times(ttl, 1 / 3))
+
+/**
+ * Pauses before trouble that lasts is logged again: a minute and five minutes after it began.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const firstReminders: ReadonlyArray<Duration.Duration> = [Duration.minutes(1), Duration.minutes(4)]
+
+/**
+ * Between two log lines about trouble that has lasted for more than five minutes.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const reminderInterval = Duration.minutes(15)
 
 /**
  * How long a lock that is free but refused, because another tool's session left a lock delay on it, is left alone.

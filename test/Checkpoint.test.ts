@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
-import { Checkpoint, Status } from "../src/Checkpoint.js"
+import { Checkpoint, State, Status } from "../src/Checkpoint.js"
 import { ConsulHttp } from "../src/ConsulHttp.js"
 import { SimConsul } from "../src/testing/index.js"
 import { text } from "./support/Keys.js"
@@ -16,7 +16,7 @@ const status = fc
     Source: fc.constantFrom("nyc1", "ams2"),
     Prefix: text,
     DestinationPrefix: text,
-    State: fc.constantFrom(...Status.fields.State.literals),
+    State: fc.constantFrom(...State.literals),
     HeldDeletes: fc.nat(),
     RefusedWrites: fc.nat(),
     Instance: text,

@@ -224,7 +224,7 @@ describe("Replicator", () => {
       expect(yield* checks).toEqual([
         {
           status: "warning",
-          output: expect.stringMatching(/^replication is held up: .*no space left on device/)
+          output: expect.stringMatching(/^leading: replication is held up: .*no space left on device/)
         }
       ])
       yield* instance.network.heal

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import type { ConsulError } from "../ConsulError.js"
 import type { Contents } from "../Contents.js"
 import * as Diff from "../Diff.js"
@@ -40,6 +41,8 @@ export interface Doubt {
   readonly confirm: (known: Known, range: KeyRange.KeyRange) => Effect.Effect<Compared, ConsulError>
   /** For one pass, in which it pauses at most once, however many snapshots have to be asked for again. */
   readonly comparing: Effect.Effect<Compare>
+  /** Ends its trouble without a log line: this instance does not lead any more. */
+  readonly leave: Effect.Effect<void>
 }
 
 /** Believes a snapshot, or what the source says for certain instead. `keys` is how many the destination held. */
@@ -53,7 +56,7 @@ const isOvertaken = ({ confirmed }: Known, { difference, snapshot: { index } }: 
 export const make = Effect.fnUntraced(function* (
   replication: Replication,
   mapping: Mapping
-): Effect.fn.Return<Doubt, never, Watcher> {
+): Effect.fn.Return<Doubt, never, Watcher | Scope.Scope> {
   const { deletes, maxDeletes, prefix, source } = replication
   const watcher = yield* Watcher
   const doubting = yield* Condition.make(`the answers of ${source} hold again`)
@@ -129,5 +132,5 @@ export const make = Effect.fnUntraced(function* (
         compare(pause, ...given)
   )
 
-  return { confirm, comparing }
+  return { confirm, comparing, leave: doubting.forget }
 })

@@ -1,6 +1,7 @@
 /**
  * What a replicator tells a person about the keys that it copies: their number and names, never their values.
  */
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -38,6 +39,19 @@ export interface Notices {
   /** Nothing is said of none. */
   readonly drift: (drift: Found, repaired: boolean) => Effect.Effect<void>
 }
+
+/**
+ * For the service's check. The figures are those of the moment `since` which all has been well: later ones are in the
+ * status, and would change the check too often.
+ */
+export const inSync = (
+  { source, status }: Replication,
+  since: DateTime.Utc,
+  keys: number,
+  index: Option.Option<number>
+): string =>
+  `in sync since ${DateTime.formatIso(since)}, then ${count(keys, "key")} at ${source} index ` +
+  `${Option.getOrElse(index, () => 0)}; figures of now: ${status}`
 
 /** For the log and for the service's check. `of` is how many keys the destination holds. */
 export const holding = (replication: Replication, held: ReadonlySet<string>, of: number): string =>

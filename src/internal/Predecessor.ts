@@ -68,8 +68,8 @@ const giveWay = Effect.fnUntraced(function* (
   const { key } = yield* Checkpoint.Checkpoint
   const { Instance: instance, Lock: lock = leader.fence.lock, Session: session } = status
   if (lock === leader.fence.lock) return
-  const held = yield* lockOf(lock, leader, Effect.void)
-  if (!holds(yield* held.now, session)) return
+  const held = yield* Effect.scoped(Effect.flatMap(lockOf(lock, leader, Effect.void), ({ now }) => now))
+  if (!holds(held, session)) return
   const theirs = {
     source: status.Source,
     prefix: status.Prefix,
@@ -142,4 +142,4 @@ export const whileInUse = Effect.fn("Predecessor.whileInUse")(function* (
   const inUse = leader.report({ status: "warning", output: error.message })
   const lock = yield* lockOf(error.lock, leader, inUse)
   yield* lock.when((entry) => !holds(entry, error.session))
-})
+}, Effect.scoped)

@@ -4,6 +4,7 @@
  * key that the destination refuses is left out, and tried again.
  */
 import * as Arr from "effect/Array"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,7 +14,7 @@ import { ConsulHttp } from "../ConsulHttp.js"
 import * as Contents from "../Contents.js"
 import * as Diff from "../Diff.js"
 import * as KeyRange from "../KeyRange.js"
-import { type Leadership, passing } from "../LeaderLock.js"
+import type { Leadership } from "../LeaderLock.js"
 import { type Mapping, rename } from "../Mapping.js"
 import type { Replication } from "../Replication.js"
 import type { News, Watcher } from "../Watcher.js"
@@ -44,11 +45,10 @@ export interface Replica extends Course.Known {
  * again. Only one of them may run at a time.
  */
 export interface Passes {
-  /**
-   * Voids what is still under way from before, then reads what the destination holds. What passes leave under way ends
-   * with the scope.
-   */
-  readonly takeOver: (leader: Leadership) => Effect.Effect<Replica, Writer.WriterError, Scope.Scope>
+  /** Voids what is still under way from before. What passes leave under way ends with the scope. */
+  readonly open: (leader: Leadership) => Effect.Effect<Writer.Writer, Writer.WriterError, Scope.Scope>
+  /** Reads what the destination holds. The writer has landed nothing yet. */
+  readonly takeOver: (leader: Leadership, writer: Writer.Writer) => Effect.Effect<Replica, Writer.WriterError>
   /** Makes the destination equal to what the source was found to hold. */
   readonly catchUp: (
     replica: Replica,
@@ -58,6 +58,8 @@ export interface Passes {
   readonly reconcile: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
   /** Tries some of the keys that the destination refused, as they are at the source now. */
   readonly tryRefused: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
+  /** This instance does not lead any more: its troubles are logged no longer. */
+  readonly leave: Effect.Effect<void>
 }
 
 /** Keys that are read at once, each by itself. */
@@ -65,7 +67,7 @@ const readsAtOnce = 8
 
 export const make = Effect.fnUntraced(function* (
   replication: Replication
-): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher> {
+): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher | Scope.Scope> {
   const { deletes, destinationPrefix, lock, prefix, shardKeys, status } = replication
   const context = yield* Effect.context<ConsulHttp | Checkpoint>()
   const checkpoint = yield* Checkpoint
@@ -81,16 +83,20 @@ export const make = Effect.fnUntraced(function* (
   const holding = yield* Condition.make("no deletes are held back any more")
   const refusing = yield* Condition.make("no keys are refused any more")
 
-  const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader) {
+  const open: Passes["open"] = (leader) =>
+    Effect.provide(Writer.open({ leader, memory, replication }), context)
+
+  const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader, writer) {
     owned.add(leader.fence.lock)
-    const writer = yield* Effect.provide(Writer.open({ leader, memory, replication }), context)
     const contents = Contents.empty()
     const { looked } = yield* Survey.survey(kv, mapping, contents, Survey.never, shardKeys)
     const known = Course.uncompared(contents, writer.wasHolding, yield* Monotonic.now)
     return { ...known, leader, writer, looked, isAhead: false }
   })
 
-  const report = Effect.fnUntraced(function* ({ contents, held, leader, refused }: Replica) {
+  /** `isDoneAtLast` when nothing is left to do, as there was before. */
+  const report = Effect.fnUntraced(function* (replica: Replica, isDoneAtLast: boolean) {
+    const { contents, held, leader, refused } = replica
     const outputs: Array<string> = []
     if (held.size === 0) yield* holding.fine
     else {
@@ -104,7 +110,12 @@ export const make = Effect.fnUntraced(function* (
       yield* refusing.trouble(output, output)
       outputs.push(output)
     }
-    yield* leader.report(outputs.length === 0 ? passing : { status: "warning", output: outputs.join("; ") })
+    if (outputs.length > 0) yield* leader.report({ status: "warning", output: outputs.join("; ") })
+    else if (isDoneAtLast) {
+      const since = yield* DateTime.now
+      const output = Notices.inSync(replication, since, contents.size, replica.index)
+      yield* leader.report({ status: "passing", output })
+    }
   })
 
   /** Looks up what the destination holds in place of what it has just refused. */
@@ -190,7 +201,7 @@ export const make = Effect.fnUntraced(function* (
         inSync: isDoneAtLast
       })
     }
-    if (!Course.isComparing(replica)) yield* report(replica)
+    if (!Course.isComparing(replica)) yield* report(replica, isDoneAtLast)
     return replica
   })
 
@@ -241,5 +252,7 @@ export const make = Effect.fnUntraced(function* (
     return yield* land(replica, yield* courses.followConfirmed(known, confirmed))
   })
 
-  return { takeOver, catchUp, reconcile, tryRefused }
+  const leave = Effect.all([holding.forget, refusing.forget, doubt.leave], { discard: true })
+
+  return { open, takeOver, catchUp, reconcile, tryRefused, leave }
 })

@@ -9,6 +9,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
 import { RateLimited } from "../ConsulError.js"
 import type { Consul } from "../ConsulHttp.js"
 import * as Condition from "./Condition.js"
@@ -32,7 +33,9 @@ const shortestPause = 10
 const longestRetryAfter = Duration.minutes(5)
 
 /** `what` is limited: `reads`, `writes`. */
-export const make = Effect.fnUntraced(function* (what: string): Effect.fn.Return<Throttle> {
+export const make = Effect.fnUntraced(function* (
+  what: string
+): Effect.fn.Return<Throttle, never, Scope.Scope> {
   const turn = yield* Effect.makeSemaphore(1)
   const condition = yield* Condition.make(`the destination does not limit the rate of ${what} any more`)
   /** Milliseconds between two requests; 0: no limit. */

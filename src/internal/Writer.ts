@@ -17,7 +17,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
-import { Checkpoint, isAbout, Status } from "../Checkpoint.js"
+import { Checkpoint, isAbout, type State, Status } from "../Checkpoint.js"
 import { type Conflict, type ConsulError, Denied, isDenial, type TooLarge } from "../ConsulError.js"
 import { ConsulHttp, type TransactionOptions } from "../ConsulHttp.js"
 import * as DeleteLimit from "../DeleteLimit.js"
@@ -107,6 +107,11 @@ export interface Writer {
    * tells what the destination holds, whatever the indexes say.
    */
   readonly verifyStatus: Effect.Effect<void, ConsulError | CheckpointMoved>
+  /**
+   * Marks the status as that of a source that is silent, or that is heard again: until the next call no other state is
+   * written. `LastReplicated` stays. Waits for `stage` and `apply`, and for the transactions in flight.
+   */
+  readonly markSilence: (isSilent: boolean) => Effect.Effect<void, WriterError>
 }
 
 /**
@@ -145,7 +150,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const maxDeletes = DeleteLimit.format(replication.maxDeletes)
   const lockLost = (reason: string) => new LockLost({ lock: fence.lock, reason })
 
-  const statusOf = (State: Status["State"], LastReplicated: number, left = nothingLeft) =>
+  const statusOf = (State: State, LastReplicated: number, left = nothingLeft) =>
     Effect.map(
       DateTime.now,
       (Time) =>
@@ -203,6 +208,16 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const lastReplicated = yield* Ref.make(landed)
   const comparing = yield* statusOf("comparing", landed, { ...nothingLeft, heldDeletes: heldBefore })
   const guard = yield* Ref.make(yield* commit(comparing, found.index, []))
+
+  /** One at a time writes the status. */
+  const turns = yield* Effect.makeSemaphore(1)
+  const inTurn = turns.withPermits(1)
+  /** The last that was written, if the source had not been silent. */
+  let latest = comparing
+  let isSilent = false
+
+  const shown = (status: Status): Status =>
+    isSilent ? new Status({ ...status, State: "source-silent" }) : status
 
   /** What was refused and not told yet, and how many keys were before and are not tried again. */
   let untold: ReadonlyArray<Refusal> = []
@@ -333,7 +348,10 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     (batch: Batch) =>
       within(batch, headBytes, (operations) => transact(guard, operations, { results: false }))
 
-  const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (writes, left = nothingLeft) {
+  const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (
+    writes: ReadonlyArray<Write>,
+    left: Left = nothingLeft
+  ) {
     const keys = Arr.map(writes, keyOf)
     // Two writes of one key must not overtake each other.
     if (underWay.hasAny(keys)) yield* underWay.settled
@@ -343,12 +361,12 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     const { last, writes: batches } = prepared
     yield* underWay.send(last.length === 0 ? batches : [...batches, last], landBehind(guard, prepared))
     return yield* tell
-  })
+  }, inTurn)
 
   const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (
-    changes,
-    replicated,
-    left = nothingLeft
+    changes: Changes,
+    replicated: number,
+    left: Left = nothingLeft
   ) {
     const { heldDeletes, refusedWrites } = left
     const before = yield* Ref.get(lastReplicated)
@@ -375,17 +393,28 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     yield* within(prepared.last, prepared.headBytes, (operations) =>
       Effect.gen(function* () {
         const status = yield* statusWith(untold.length)
-        yield* Ref.set(guard, yield* commit(status, index, operations))
+        yield* Ref.set(guard, yield* commit(shown(status), index, operations))
         yield* Ref.set(lastReplicated, status.LastReplicated)
+        latest = status
       })
     )
     return yield* tell
-  })
+  }, inTurn)
 
   const verifyStatus: Writer["verifyStatus"] = Effect.gen(function* () {
     const { index } = yield* throttle.send(checkpoint.read)
     if (index !== (yield* Ref.get(guard))) return yield* new CheckpointMoved({ key: checkpoint.key })
-  }).pipe(Effect.withSpan("Writer.verifyStatus"))
+  }).pipe(inTurn, Effect.withSpan("Writer.verifyStatus"))
 
-  return { apply, stage, verifyStatus, wasHolding: heldBefore > 0 } satisfies Writer
+  const markSilence: Writer["markSilence"] = Effect.fn("Writer.markSilence")(function* (now: boolean) {
+    if (isSilent === now) return
+    // The status must not move under them.
+    yield* underWay.settled
+    const status = new Status({ ...latest, Time: yield* DateTime.now })
+    const marked = now ? new Status({ ...status, State: "source-silent" }) : status
+    yield* Ref.set(guard, yield* commit(marked, yield* Ref.get(guard), []))
+    isSilent = now
+  }, inTurn)
+
+  return { apply, markSilence, stage, verifyStatus, wasHolding: heldBefore > 0 } satisfies Writer
 })

@@ -3,6 +3,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
 import * as ConsulError from "../../src/ConsulError.js"
 import * as Condition from "../../src/internal/Condition.js"
 import { CheckpointMoved } from "../../src/internal/Writer.js"
@@ -12,7 +13,7 @@ class Away extends Data.TaggedError("Away")<{ readonly message: string }> {}
 class Denied extends Data.TaggedError("Denied")<{ readonly message: string }> {}
 
 describe("Condition", () => {
-  it.effect("trouble is said once, when it begins", () =>
+  it.scoped("trouble is said once, when it begins", () =>
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
@@ -25,7 +26,7 @@ describe("Condition", () => {
     })
   )
 
-  it.effect("trouble of another kind is said too, and the end of all of it once", () =>
+  it.scoped("trouble of another kind is said too, and the end of all of it once", () =>
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
@@ -48,7 +49,7 @@ describe("Condition", () => {
     })
   )
 
-  it.effect("two that take turns are each said once, and anew after all was fine", () =>
+  it.scoped("two that take turns are each said once, and anew after all was fine", () =>
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
@@ -65,7 +66,7 @@ describe("Condition", () => {
     })
   )
 
-  it.effect("one whose kind is always another is not said without end", () =>
+  it.scoped("one whose kind is always another is not said without end", () =>
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
@@ -73,6 +74,87 @@ describe("Condition", () => {
         for (let i = 0; i < 1_000; i++) yield* condition.trouble(`kind ${i}`, `trouble ${i}`)
         yield* condition.fine
         expect(logs.lines).toHaveLength(21)
+      }).pipe(logs.capture)
+    })
+  )
+
+  /** Lets minutes pass, one by one. */
+  const minutes = (count: number) => Effect.repeatN(TestClock.adjust("1 minute"), count - 1)
+
+  it.scoped(
+    "trouble that lasts is said again after 1, after 5, and then every 15 minutes, with how long it lasts",
+    () =>
+      Effect.gen(function* () {
+        const logs = Logs.make()
+        yield* Effect.gen(function* () {
+          const condition = yield* Condition.make("it answers again")
+          yield* condition.trouble("Away", "away 1")
+          yield* condition.trouble("Away", "away 2")
+          // Nothing is tried in between.
+          yield* minutes(36)
+          yield* condition.fine
+          yield* minutes(60)
+          expect(logs.lines).toEqual([
+            "WARN away 1",
+            "WARN still: away 2 (for 1m)",
+            "WARN still: away 2 (for 5m)",
+            "WARN still: away 2 (for 20m)",
+            "WARN still: away 2 (for 35m)",
+            "INFO it answers again"
+          ])
+        }).pipe(logs.capture)
+      })
+  )
+
+  it.scoped("of several kinds, those that come up again are said again, each with its own time", () =>
+    Effect.gen(function* () {
+      const logs = Logs.make()
+      yield* Effect.gen(function* () {
+        const condition = yield* Condition.make("it answers again")
+        yield* condition.trouble("a", "a")
+        yield* condition.trouble("b", "b")
+        yield* TestClock.adjust("30 seconds")
+        yield* condition.trouble("a", "a")
+        yield* condition.trouble("c", "c")
+        yield* minutes(2)
+        expect(logs.lines.slice(3)).toEqual(["WARN still: a (for 1m)", "WARN still: c (for 1m)"])
+      }).pipe(logs.capture)
+    })
+  )
+
+  it.scoped("nobody is reminded of trouble that is forgotten, or whose scope has closed", () =>
+    Effect.gen(function* () {
+      const logs = Logs.make()
+      yield* Effect.gen(function* () {
+        const condition = yield* Condition.make("it answers again")
+        yield* condition.trouble("a", "a")
+        yield* condition.forget
+        const scope = yield* Scope.make()
+        const other = yield* Scope.extend(Condition.make("it answers again"), scope)
+        yield* other.trouble("b", "b")
+        yield* Scope.close(scope, Exit.void)
+        yield* minutes(60)
+        yield* condition.fine
+        expect(logs.lines).toEqual(["WARN a", "WARN b"])
+      }).pipe(logs.capture)
+    })
+  )
+
+  it.scoped("the reminders of a thousand kinds are no more than a person would read", () =>
+    Effect.gen(function* () {
+      const logs = Logs.make()
+      yield* Effect.gen(function* () {
+        const condition = yield* Condition.make("it answers again")
+        const all = Effect.forEach(
+          Array.from({ length: 1_000 }, (_, i) => i),
+          (i) => condition.trouble(`kind ${i}`, `trouble ${i}`),
+          { discard: true }
+        )
+        yield* all
+        yield* all
+        yield* minutes(1)
+        expect(logs.lines).toHaveLength(20 + 21)
+        expect(logs.lines).toContain("WARN still: trouble 999 (for 1m)")
       }).pipe(logs.capture)
     })
   )
@@ -118,7 +200,7 @@ describe("Condition", () => {
     }
   })
 
-  it.effect("what is watched keeps its answer and its failure", () =>
+  it.scoped("what is watched keeps its answer and its failure", () =>
     Effect.gen(function* () {
       const condition = yield* Condition.make("it answers again")
       const watch = Condition.watch(condition, "waiting")
@@ -140,7 +222,7 @@ describe("conditions that are one to whoever reads", () => {
       return { all, close }
     })
 
-  it.effect("say trouble with the first that is in it, and its end with the last", () =>
+  it.scoped("say trouble with the first that is in it, and its end with the last", () =>
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
@@ -152,7 +234,7 @@ describe("conditions that are one to whoever reads", () => {
     })
   )
 
-  it.effect("are not kept silent by one that is closed, and in trouble only then", () =>
+  it.scoped("are not kept silent by one that is closed, and in trouble only then", () =>
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {

@@ -23,7 +23,7 @@ describe("once", () => {
       yield* put(destination, "global/stranger")
       expect(yield* once(yield* World.instance())).toEqual(nothing)
       expect(yield* converged).toBe(true)
-      expect(yield* stored).toMatchObject({ State: "in-sync" })
+      expect(yield* stored).toMatchObject({ State: "stopped", LastState: "in-sync" })
       expect(yield* sim.sessions(destination)).toEqual([])
       expect(yield* World.services(destination)).toEqual({})
     }))

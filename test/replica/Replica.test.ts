@@ -49,7 +49,7 @@ const passing = (
     const leading = Effect.gen(function* () {
       const leader = yield* Effect.flatMap(LeaderLock, ({ acquire }) => acquire)
       const passes = yield* Replica.make({ ...replication, ...options })
-      const replica = yield* passes.takeOver(leader)
+      const replica = yield* passes.takeOver(leader, yield* passes.open(leader))
       const first = yield* Effect.all([part("global/a"), part("global/b"), part("global/c")])
       yield* test(passes, yield* passes.catchUp(replica, [...first, yield* complete]), instance)
     })

@@ -1,8 +1,12 @@
 /** Sessions. */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type { ConsulError } from "../../ConsulError.js"
 import type { Consul, ReadOptions, SessionInfo, SessionOptions } from "../../ConsulHttp.js"
+import * as GoDuration from "../GoDuration.js"
 import { decode, goDuration, indexed, type Send } from "./request.js"
 
 const decodeCreated = decode(Schema.Struct({ ID: Schema.NonEmptyString }))
@@ -17,6 +21,18 @@ const Session = Schema.Struct({
 }).annotations({ identifier: "Session" })
 
 const decodeSessions = decode(Schema.Array(Session))
+
+/** What Consul (1.8.7) answers to a time to live that is shorter than its servers' `session_ttl_min`. */
+const invalidTtl =
+  /^(?:rpc error making call: )?Invalid Session TTL '\d+', must be between \[([^=\]\s]+)=[^=\]\s]+\]$/
+
+/** The shortest time to live that the servers allow, if that is why they refused a session. */
+export const leastTtl = (error: ConsulError): Option.Option<Duration.Duration> => {
+  const text = error._tag === "Rejected" ? invalidTtl.exec(error.reason)?.[1] : undefined
+  return text === undefined
+    ? Option.none()
+    : Option.map(Either.getRight(GoDuration.parse(text)), Duration.nanos)
+}
 
 const first = (sessions: ReadonlyArray<typeof Session.Type>): Option.Option<SessionInfo> =>
   Option.map(Option.fromNullable(sessions[0]), (session) => ({

@@ -71,7 +71,7 @@ export const chain = (
 export const make = (
   consul: Consul,
   at: Partial<Endpoint>
-): Effect.Effect<Effect.Effect<Source, never, Scope.Scope>> => {
+): Effect.Effect<Effect.Effect<Source, never, Scope.Scope>, never, Scope.Scope> => {
   const { endpoint, kv } = consul.at(at)
   const place = endpoint.datacenter ?? endpoint.address
   return Effect.map(Condition.make(`the source ${place} answers again`), (condition) =>

@@ -1,0 +1,31 @@
+/**
+ * Requests that an instance sends when it leaves.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import type { ConsulError } from "../../ConsulError.js"
+
+/**
+ * Leaving must not wait for a Consul that is away: the session then ends by itself with the check. There are at
+ * most five farewells one after another: to a registration in flight, the last transaction, to the session, and twice to
+ * the service.
+ */
+const timeout = Duration.seconds(1.5)
+
+/** Neither fails nor waits for longer than `limit`. */
+export const farewell = <A>(request: Effect.Effect<A, ConsulError>, limit = timeout): Effect.Effect<void> =>
+  request.pipe(
+    // Finalizers are uninterruptible, and a time-out interrupts.
+    Effect.interruptible,
+    Effect.timeout(limit),
+    Effect.catchAll((error) => Effect.logDebug(`could not say goodbye to Consul: ${error.message}`)),
+    Effect.asVoid
+  )
+
+/**
+ * `Effect.addFinalizer` but for one thing: where a scope has several of those, a fiber that is interrupted while it
+ * runs one forgets that afterwards (effect 3.22), and an instance told to stop would stand again.
+ */
+export const whenDone = (finalizer: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, finalizer))
