@@ -29,7 +29,7 @@ export class Listing {
   }
 
   /** Which keys of a range an answer lacks. */
-  lacking(range: KeyRange, { entries, unnameable }: KeyValues): ReadonlyArray<string> {
+  lacking(range: KeyRange, { entries, malformed, unnameable }: KeyValues): ReadonlyArray<string> {
     const [low, high] = this.bounds(range)
     const suspects: Array<string> = []
     let at = 0
@@ -43,6 +43,7 @@ export class Listing {
     if (suspects.length === 0) return suspects
     const there = new Set(unnameable)
     for (const { key } of entries) there.add(key)
+    for (const { key } of malformed) there.add(key)
     return suspects.filter((name) => !there.has(name) && !this.gone.has(name))
   }
 
