@@ -151,7 +151,9 @@ export const pack = (changes: Changes, headBytes: number, limits: Limits = defau
     const { flags, key, value } = write
     const operation: Operation = { _tag: "Set", key, value, flags }
     const bytes = sizeOf(operation) + 1
-    if (bytes > room.bytes || valueBytes(value) > limits.value) large.push(write)
+    // In base64 it has more characters than bytes.
+    const isTooLong = value.length > limits.value && valueBytes(value) > limits.value
+    if (bytes > room.bytes || isTooLong) large.push(write)
     else writes.add(operation, bytes)
   }
   const deletes = new Batches(room)
