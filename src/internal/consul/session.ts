@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { Consul, ReadOptions, SessionInfo, SessionOptions } from "../../ConsulHttp.js"
-import { decode, goDuration, indexed, type Send } from "./request.js"
+import { decode } from "./document.js"
+import { goDuration, indexed, type Send } from "./request.js"
 
 const decodeCreated = decode(Schema.Struct({ ID: Schema.NonEmptyString }))
 
