@@ -16,6 +16,7 @@ import * as agent from "./internal/consul/agent.js"
 import * as kv from "./internal/consul/kv.js"
 import * as request from "./internal/consul/request.js"
 import * as session from "./internal/consul/session.js"
+import * as transaction from "./internal/consul/transaction.js"
 import type { KeyValue, KeyValues } from "./KeyValue.js"
 import type { Operation } from "./Operation.js"
 
@@ -299,7 +300,7 @@ const make = (send: request.Send): Consul => ({
   endpoint: send.endpoint,
   at: (endpoint) => make(send.at(endpoint)),
   kv: kv.make(send),
-  transaction: kv.transaction(send),
+  transaction: transaction.transaction(send),
   session: session.make(send),
   agent: agent.make(send)
 })

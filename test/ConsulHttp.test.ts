@@ -23,6 +23,7 @@ import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
 import { failureOf } from "./support/Failure.js"
 import { flags, text, value } from "./support/Keys.js"
+import * as Logs from "./support/Logs.js"
 import * as Network from "./support/Network.js"
 
 const address = "http://127.0.0.1:8500"
@@ -398,6 +399,190 @@ describe("ConsulHttp", () => {
       }
     })
   )
+
+  describe("an answer about something else is none", () => {
+    const entryOf = (key: string) => entryJson.replace('"a"', JSON.stringify(key))
+    const listOf = (...keys: ReadonlyArray<string>) => `[${keys.map(entryOf).join(",")}]`
+    const resultsOf = (...keys: ReadonlyArray<string>) =>
+      `{"Results":[${keys.map((key) => `{"KV":${entryOf(key)}}`).join(",")}],"Errors":null}`
+    it.effect.each<[string, string, (consul: ConsulHttp.Consul) => Effect.Effect<unknown, unknown>]>([
+      ["a list", listOf("app/password", "global/a"), ({ kv }) => kv.list("global/")],
+      ["a list with a key twice", listOf("global/a", "global/a"), ({ kv }) => kv.list("global/")],
+      ["what is newer", listOf("global/a", "zapp"), ({ kv }) => kv.newer("global/", { index: 1 })],
+      ["a key", listOf("global/ab"), ({ kv }) => kv.get("global/a")],
+      ["a key and another", listOf("global/a", "global/ab"), ({ kv }) => kv.entry("global/a")],
+      ["names", '["app/password","global/a"]', ({ kv }) => kv.keys("global/")],
+      ["names of which one comes twice", '["global/a","global/a"]', ({ kv }) => kv.keys("global/")],
+      ["folded names", '["app/"]', ({ kv }) => kv.keys("global/", { separator: "/" })],
+      ["presence", resultsOf("global/b"), ({ kv }) => kv.presence(["global/a"])],
+      [
+        "the results of a transaction",
+        resultsOf("global/b"),
+        ({ transaction }) => transaction([Operation.CheckIndex({ key: "global/a", index: 1 })])
+      ]
+    ])("%s", ([, body, ask]) =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(ask(yield* answering(200, body, indexed)))
+        expect(error).toMatchObject({ _tag: "UnexpectedAnswer" })
+        expect((error as Error).message).toMatch(/was(?: not)? asked for|comes twice/)
+      })
+    )
+
+    it.effect("also where a conflict names operations that were not sent", () =>
+      Effect.gen(function* () {
+        const { kv } = yield* answering(409, `{"Errors":[{"OpIndex":7,"What":"key \\"a\\" doesn't exist"}]}`)
+        expect(yield* Effect.flip(kv.presence(["a"]))).toMatchObject({ _tag: "Conflict" })
+      })
+    )
+  })
+
+  describe("names", () => {
+    /** Refuses paths as a Consul does that takes no other names. */
+    const refusing =
+      (isTaken: (name: string) => boolean, status: number, body: string): Network.Fault =>
+      (sent, pass) => {
+        const { pathname } = new URL(sent.target, "http://agent")
+        return pathname.startsWith("/v1/kv/") &&
+          !isTaken(decodeURIComponent(pathname.slice("/v1/kv/".length)))
+          ? Network.answer(status, body)(sent, pass)
+          : pass
+      }
+
+    const rules = [
+      ["1.8.7", 400, "", (name: string) => !/\p{Extended_Pictographic}/u.test(name)],
+      ["1.21.5", 400, "invalid key name", (name: string) => /^[a-zA-Z0-9,_./\-?&=]*$/.test(name)],
+      [
+        "1.21.5, forwarded",
+        500,
+        "rpc error making call: invalid key name, …",
+        (name: string) => /^[a-zA-Z0-9,_./\-?&=]*$/.test(name)
+      ]
+    ] as const
+
+    it.effect.each(rules)(
+      "that the paths of Consul %s do not carry go by transaction, and cost one refused request",
+      ([, status, body, isTaken]) =>
+        Effect.gen(function* () {
+          const sim = yield* SimConsul.SimConsul
+          const network = Network.make(sim.httpClient)
+          yield* network.disturb(refusing(isTaken, status, body))
+          const logs = Logs.make()
+          const { kv } = yield* client(network)
+          const refusals = () => network.sent.filter(({ target }) => target.includes("%F0")).length
+          yield* Effect.gen(function* () {
+            expect(kv.isNameable("global/😀")).toBe(true)
+            for (const key of ["global/😀", "global/😀/b", "global/a", "😀"]) {
+              expect(yield* kv.put({ key, value: btoa(key.length.toString()) })).toBe(true)
+            }
+            expect(kv.isNameable("global/😀")).toBe(false)
+            const before = refusals()
+            const { index, value } = yield* kv.list("global/😀")
+            expect(value.entries.map(({ key }) => key)).toEqual(["global/😀", "global/😀/b"])
+            expect(index).toBe((yield* kv.moved("global/")).index)
+            expect((yield* kv.get("global/😀")).value).toMatchObject({ value: { key: "global/😀" } })
+            expect((yield* kv.entry("global/😀/c")).value.entries).toEqual([])
+            expect((yield* kv.keys("😀")).value).toEqual(["😀"])
+            expect((yield* kv.newer("global/😀", { index: index - 1 })).value).toMatchObject({ _tag: "Some" })
+            expect((yield* kv.list("global/")).value.entries).toHaveLength(3)
+            expect(yield* kv.delete("global/😀/b")).toBe(true)
+            expect((yield* kv.keys("global/😀")).value).toEqual(["global/😀"])
+            expect(refusals() - before).toBe(0)
+            expect(before).toBe(1)
+            yield* TestClock.adjust("5 minutes")
+            yield* kv.list("global/😀")
+            expect(refusals()).toBe(2)
+          }).pipe(logs.capture)
+          expect(logs.lines).toHaveLength(1)
+          expect(logs.lines[0]).toContain('do not carry names such as "global/😀"')
+        }).pipe(Effect.provide(SimConsul.layer()))
+    )
+
+    it.effect("what one client has learned, all clients of the endpoint know, and no other's", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(400, ""))
+        const consul = yield* client(network, { datacenter: "nyc1" })
+        yield* Effect.exit(consul.kv.list("ä"))
+        expect(consul.at({}).kv.isNameable("ä")).toBe(false)
+        expect(consul.at({ datacenter: "sfo1" }).kv.isNameable("ä")).toBe(true)
+        expect(consul.at({ datacenter: "sfo1" }).at({ datacenter: "nyc1" }).kv.isNameable("ä")).toBe(false)
+      })
+    )
+
+    it.effect("another refusal is not taken for one of the name", () =>
+      Effect.gen(function* () {
+        for (const [status, body] of [
+          [400, "Bad request"],
+          [500, 'failed for "invalid key name"'],
+          [301, ""]
+        ] as const) {
+          const { kv } = yield* answering(status, body)
+          expect(yield* Effect.flip(kv.list("ä"))).toMatchObject({ _tag: "Rejected", status })
+          expect(kv.isNameable("ä")).toBe(true)
+        }
+        const { kv } = yield* answering(400, "")
+        expect(yield* Effect.flip(kv.list("global/"))).toMatchObject({ _tag: "Rejected", status: 400 })
+      })
+    )
+
+    it.effect("with a percent escape are in no path, since Consul 1.12.0 decodes it twice", () =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const network = Network.make(sim.httpClient)
+        const { kv } = yield* client(network)
+        yield* kv.put({ key: "app%2Fcfg/a", value: "" })
+        expect((yield* kv.list("app%2Fcfg/")).value.entries.map(({ key }) => key)).toEqual(["app%2Fcfg/a"])
+        expect(network.sent.some(({ target }) => target.includes("%25"))).toBe(false)
+      }).pipe(Effect.provide(SimConsul.layer()))
+    )
+  })
+
+  it.effect("limits of the rate say how long to wait", () =>
+    Effect.gen(function* () {
+      const limited = (status: number, body: string, headers: Readonly<Record<string, string>>) =>
+        Effect.flatMap(answering(status, body, headers), ({ transaction }) => Effect.flip(transaction(txn)))
+      expect(yield* limited(429, "", { "Retry-After": "3" })).toMatchObject({
+        _tag: "RateLimited",
+        message: expect.stringContaining("for 3s")
+      })
+      expect(yield* limited(503, "rate limit exceeded, try again later", {})).toMatchObject({
+        _tag: "RateLimited",
+        retryAfter: undefined
+      })
+      expect(yield* limited(503, "<html>rate limit exceeded</html>", {})).toMatchObject({ _tag: "Rejected" })
+    })
+  )
+
+  describe("a read that nobody has begun to answer", () => {
+    const alive =
+      (after: Duration.DurationInput): Network.Fault =>
+      (sent, pass) =>
+        sent.target.startsWith("/v1/status/leader")
+          ? Network.answer(200, '"127.0.0.1:8300"')(sent, pass)
+          : Effect.delay(Network.answer(200, `[${entryJson}]`, indexed)(sent, pass), after)
+
+    it.effect("is waited for while its servers answer something small: 32 MB over 8 Mbit/s take 35 s", () =>
+      Effect.gen(function* () {
+        const { kv } = yield* client(Network.scripted(alive("35 seconds")), { datacenter: "nyc1" })
+        const fiber = yield* Effect.fork(kv.list("a"))
+        yield* TestClock.adjust("35 seconds")
+        expect((yield* Fiber.join(fiber)).value.entries).toHaveLength(1)
+      })
+    )
+
+    it.effect("is lost after 2 minutes, and a write after 10 s", () =>
+      Effect.gen(function* () {
+        const { kv } = yield* client(Network.scripted(alive("10 minutes")))
+        const read = yield* Effect.fork(Effect.flip(kv.list("a")))
+        const write = yield* Effect.fork(Effect.flip(kv.put({ key: "a", value: "" })))
+        yield* TestClock.adjust("10 seconds")
+        expect(yield* Fiber.join(write)).toMatchObject({ _tag: "Unreachable" })
+        yield* TestClock.adjust("110 seconds")
+        expect(yield* Fiber.poll(read)).toEqual(Option.none())
+        yield* TestClock.adjust("30 seconds")
+        expect(yield* Fiber.join(read)).toMatchObject({ _tag: "Unreachable" })
+      })
+    )
+  })
 
   describe("the address", () => {
     it.effect.each([

@@ -67,6 +67,17 @@ const compare = (here: Store, there: Store, range = everything) =>
 const range = fc.record({ prefix: dense.map((key) => `a${key}`.slice(0, 2)), exact: fc.boolean() })
 
 describe("Diff", () => {
+  it("does not take a key for deleted whose entry at the source cannot be believed", () => {
+    const here: Store = new Map([
+      ["a", { value: "", flags: 0n }],
+      ["b", { value: "", flags: 0n }]
+    ])
+    expect(Diff.diff(contentsOf(here), identity, everything, [], ["b"])).toEqual({
+      writes: [],
+      missing: ["a"]
+    })
+  })
+
   it.prop("applying what differs gives what the source holds", [store, store], ([a, b]) => {
     const contents = contentsOf(a)
     const { missing, writes } = compare(a, b)

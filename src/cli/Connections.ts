@@ -17,8 +17,8 @@ const besideShards = 6
 /** Heartbeats come one after another; a session is made, renewed and ended beside them. */
 const forTheLock = 2
 
-/** By the path alone: a key may be called what it likes. */
-const lockPath = /^[a-z]+:\/\/[^/]*\/v1\/(?:agent|session)\//
+/** By the path alone: a key may be called what it likes. Whether servers are alive is asked here while reads take all else. */
+const lockPath = /^[a-z]+:\/\/[^/]*\/v1\/(?:agent|session|status)\//
 
 const keepsTheLock = ({ url }: HttpClientRequest): boolean => lockPath.test(url)
 

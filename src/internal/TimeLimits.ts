@@ -16,13 +16,13 @@ export type Renew = (limit: Duration.Duration) => void
 
 export interface TimeLimits {
   /**
-   * Runs an effect, in a fiber of its own. When its time is up it is interrupted, which nobody waits for, and what
-   * `late` makes of the limit is the failure.
+   * Runs an effect, in a fiber of its own. When its time is up, `late` gives it more, or fails: then it is interrupted,
+   * which nobody waits for, and fails so.
    */
   readonly within: <A, E, R, E2>(
     limit: Duration.Duration,
     use: (renew: Renew) => Effect.Effect<A, E, R>,
-    late: (limit: Duration.Duration) => E2
+    late: (limit: Duration.Duration) => Effect.Effect<Duration.Duration, E2>
   ) => Effect.Effect<A, E | E2, R>
 }
 
@@ -30,7 +30,8 @@ interface Timed {
   limit: Duration.Duration
   /** When it is up (ms), by the time that nobody sets. */
   until: number
-  readonly expire: (limit: Duration.Duration) => void
+  /** Gives it another limit, or ends it. */
+  readonly expire: Effect.Effect<void>
 }
 
 const now = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
@@ -45,14 +46,17 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
     Effect.suspend(() => {
       const here = now(clock)
       let next = here + Duration.toMillis(shortest)
+      const up: Array<Effect.Effect<void>> = []
       for (const timed of running) {
         if (timed.until > here) next = Math.min(next, timed.until)
         else {
-          running.delete(timed)
-          timed.expire(timed.limit)
+          // Nobody asks again while it is found out; it counts among those that run, for which the keeper stays.
+          timed.until = Number.POSITIVE_INFINITY
+          up.push(timed.expire)
         }
       }
-      return Effect.sleep(Duration.millis(next - here))
+      const sleep = Effect.sleep(Duration.millis(next - here))
+      return up.length === 0 ? sleep : Effect.zipRight(Effect.forEach(up, Effect.forkDaemon), sleep)
     }).pipe(Effect.forever)
   )
 
@@ -76,20 +80,29 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
   const within: TimeLimits["within"] = <A, E, R, E2>(
     first: Duration.Duration,
     use: (renew: Renew) => Effect.Effect<A, E, R>,
-    late: (limit: Duration.Duration) => E2
+    late: (limit: Duration.Duration) => Effect.Effect<Duration.Duration, E2>
   ) =>
     Effect.clockWith((clock) => {
       const upAfter = (limit: Duration.Duration) => now(clock) + Duration.toMillis(limit)
-      let expire = (_: Duration.Duration): void => {}
-      const timed: Timed = { limit: first, until: upAfter(first), expire: (limit) => expire(limit) }
+      let fail = (_: E2): void => {}
       const renew: Renew = (limit) => {
         timed.limit = limit
         timed.until = upAfter(limit)
       }
+      const timed: Timed = {
+        limit: first,
+        until: upAfter(first),
+        expire: Effect.suspend(() => late(timed.limit)).pipe(
+          Effect.match({
+            onFailure: (error) => fail(error),
+            onSuccess: renew
+          })
+        )
+      }
       const follow = (fiber: Fiber.RuntimeFiber<A, E>) =>
         Effect.async<A, E | E2>((resume) => {
-          expire = (limit) => {
-            resume(Effect.fail(late(limit)))
+          fail = (error) => {
+            resume(Effect.fail(error))
             fiber.unsafeInterruptAsFork(FiberId.none)
           }
           fiber.addObserver(resume)

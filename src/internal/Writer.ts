@@ -17,6 +17,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
 import { Checkpoint, isAbout, type State, Status } from "../Checkpoint.js"
 import { type Conflict, type ConsulError, Denied, isDenial, type TooLarge } from "../ConsulError.js"
 import { ConsulHttp, type TransactionOptions } from "../ConsulHttp.js"
@@ -71,7 +72,7 @@ export interface Memory {
   readonly throttle: Throttle.Throttle
 }
 
-export const makeMemory: Effect.Effect<Memory> = Effect.all({
+export const makeMemory: Effect.Effect<Memory, never, Scope.Scope> = Effect.all({
   limits: Ref.make(defaultLimits),
   largePuts: LargePut.makeMemory,
   throttle: Throttle.make("writes")

@@ -25,7 +25,7 @@ const failing = (times: number, error: RateLimited) => {
 }
 
 describe("Throttle", () => {
-  it.effect("the same request is sent again, after pauses that grow and are never long", () =>
+  it.scoped("the same request is sent again, after pauses that grow and are never long", () =>
     Effect.gen(function* () {
       const { send } = yield* Throttle.make("writes")
       const { request, sentAt } = failing(20, limited())
@@ -40,7 +40,7 @@ describe("Throttle", () => {
     })
   )
 
-  it.effect("nobody sends before the time that a refusal names", () =>
+  it.scoped("nobody sends before the time that a refusal names", () =>
     Effect.gen(function* () {
       const { send } = yield* Throttle.make("writes")
       const { request, sentAt } = failing(1, limited("7 seconds"))
@@ -56,7 +56,7 @@ describe("Throttle", () => {
     })
   )
 
-  it.effect("who asks for days is asked again after five minutes", () =>
+  it.scoped("who asks for days is asked again after five minutes", () =>
     Effect.gen(function* () {
       const { send } = yield* Throttle.make("writes")
       const sending = yield* Effect.fork(send(failing(1, limited("3 days")).request))
@@ -65,7 +65,7 @@ describe("Throttle", () => {
     })
   )
 
-  it.effect("any other failure is the caller's", () =>
+  it.scoped("any other failure is the caller's", () =>
     Effect.gen(function* () {
       const { send } = yield* Throttle.make("writes")
       const error = new Unreachable({ request: "PUT /v1/txn", address: "http://a", reason: "reset" })
@@ -73,7 +73,7 @@ describe("Throttle", () => {
     })
   )
 
-  it.effect("one that is given up while it waits for its turn keeps nobody waiting", () =>
+  it.scoped("one that is given up while it waits for its turn keeps nobody waiting", () =>
     Effect.gen(function* () {
       const { send } = yield* Throttle.make("writes")
       const waiting = yield* Effect.fork(send(failing(1, limited("10 seconds")).request))

@@ -10,7 +10,7 @@ import * as TimeLimits from "../../src/internal/TimeLimits.js"
 
 const shortest = Duration.seconds(10)
 
-const late = (limit: Duration.Duration) => `nothing within ${Duration.format(limit)}`
+const late = (limit: Duration.Duration) => Effect.fail(`nothing within ${Duration.format(limit)}`)
 
 describe("Time limits", () => {
   it.effect("are kept to the millisecond, and end what they limit", () =>
@@ -92,7 +92,7 @@ describe("Time limits", () => {
                     yield* Effect.sleep(takes - first)
                     return "done"
                   }),
-                () => "late" as const
+                () => Effect.fail("late" as const)
               )
             )
             const at = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
@@ -109,6 +109,43 @@ describe("Time limits", () => {
         }
       }),
     { fastCheck: { numRuns: 30 } }
+  )
+
+  it.effect("are prolonged as often as somebody says so, and then end what they limit", () =>
+    Effect.gen(function* () {
+      const { within } = TimeLimits.make(shortest)
+      let left = 3
+      const more = () =>
+        left-- > 0 ? Effect.delay(Effect.succeed(shortest), "1 second") : Effect.fail("late")
+      const fiber = yield* Effect.fork(Effect.flip(within(shortest, () => Effect.never, more)))
+      yield* TestClock.adjust(4 * 10_000 + 3 * 1_000 - 1)
+      expect(yield* Fiber.poll(fiber)).toMatchObject({ _tag: "None" })
+      yield* TestClock.adjust(1)
+      expect(yield* Fiber.join(fiber)).toBe("late")
+      const before = yield* roots
+      left = 3
+      const soon = within(shortest, () => Effect.sleep("10500 millis"), more)
+      const done = yield* Effect.fork(soon)
+      yield* TestClock.adjust("12 seconds")
+      yield* Fiber.join(done)
+      yield* Effect.yieldNow()
+      expect((yield* roots) - before).toBe(0)
+    })
+  )
+
+  it.effect("go on for what is prolonged while all else that is limited ends", () =>
+    Effect.gen(function* () {
+      const { within } = TimeLimits.make(shortest)
+      let left = 1
+      const more = () =>
+        left-- > 0 ? Effect.delay(Effect.succeed(shortest), "1 second") : Effect.fail("late")
+      const prolonged = yield* Effect.fork(Effect.flip(within(shortest, () => Effect.never, more)))
+      const other = yield* Effect.fork(Effect.flip(within(shortest, () => Effect.never, late)))
+      yield* TestClock.adjust(shortest)
+      expect(yield* Fiber.join(other)).toBe("nothing within 10s")
+      yield* TestClock.adjust("11 seconds")
+      expect(yield* Fiber.join(prolonged)).toBe("late")
+    })
   )
 
   it.effect("hold where the one who waits cannot be interrupted", () =>

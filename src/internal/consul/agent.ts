@@ -3,7 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { ConsulError } from "../../ConsulError.js"
 import type { CheckStatus, Consul, ServiceOptions } from "../../ConsulHttp.js"
-import { decode, goDuration, type Send } from "./request.js"
+import { decode } from "./document.js"
+import { goDuration, type Send } from "./request.js"
 
 const decodeSelf = decode(
   Schema.Struct({

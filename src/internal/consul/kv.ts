@@ -1,10 +1,10 @@
-/** KV and transactions. */
+/** Keys: by paths, and by transactions where no path carries their names. */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Conflict, type ConsulError, Denied, UnexpectedAnswer } from "../../ConsulError.js"
+import { Conflict, type ConsulError, UnexpectedAnswer } from "../../ConsulError.js"
 import type {
   Answer,
   Consul,
@@ -15,22 +15,15 @@ import type {
   ReadOptions
 } from "../../ConsulHttp.js"
 import { type KeyRange, only, under } from "../../KeyRange.js"
-import { checkResults, decodeNames, decodeResults, type KeyValues } from "../../KeyValue.js"
+import { decodeNames, type KeyValues } from "../../KeyValue.js"
 import { encode, Operation } from "../../Operation.js"
 import * as EntryReader from "../EntryReader.js"
 import * as Monotonic from "../effect/Monotonic.js"
+import { decode } from "./document.js"
 import { encodePath } from "./keyPath.js"
 import * as refusals from "./refusals.js"
-import {
-  answer,
-  decode,
-  fromEither,
-  indexed,
-  type Received,
-  type Request,
-  type Send,
-  unexpected
-} from "./request.js"
+import { answer, fromEither, indexed, type Received, type Request, type Send, unexpected } from "./request.js"
+import { notAskedFor, succeeds, transaction } from "./transaction.js"
 
 const decodeSuccess = decode(Schema.Boolean)
 
@@ -333,8 +326,6 @@ export const make = (send: Send): Consul["kv"] => {
   return { list, newer, get, entry, keys, moved, presence, isNameable, put, delete: remove }
 }
 
-const notAskedFor = (key: string): string => `the key ${JSON.stringify(key)} was not asked for`
-
 /** Each key up to and with the first separator after the prefix, without repetitions, which stand side by side. */
 const fold = (
   keys: ReadonlyArray<string>,
@@ -381,41 +372,3 @@ const putOperation = (
       : "acquire" in condition
         ? Operation.Lock({ ...entry, session: condition.acquire })
         : Operation.Unlock({ ...entry, session: condition.release })
-
-/** What a PUT answers with `false`, a transaction answers with a conflict; what it answers with 500 or 403 too. */
-const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effect<boolean, ConsulError> =>
-  effect.pipe(
-    Effect.as(true),
-    Effect.catchTag("Conflict", (error): Effect.Effect<boolean, ConsulError> => {
-      const [reason = ""] = error.failures.map(({ reason }) => reason)
-      if (refusals.isDenial(reason)) return new Denied({ request: error.request, reason })
-      return refusals.isInvalidSession(reason) ? error : Effect.succeed(false)
-    })
-  )
-
-/** Says which keys the operations were on. */
-const named = ({ failures, request }: Conflict, operations: ReadonlyArray<Operation>): Conflict =>
-  new Conflict({
-    request,
-    failures: failures.map((failure) => ({ ...failure, key: operations[failure.operation]?.key }))
-  })
-
-/**
- * Without a span, unlike the other members: those of the transactions that write 100,000 keys took 0.3 of the 3.6 s of
- * CPU of a first copy. Whoever sends many has one for all of them.
- */
-export const transaction = (send: Send): Consul["transaction"] =>
-  Effect.fnUntraced(function* (operations, { results = true } = {}) {
-    const received = yield* Effect.mapError(
-      send({ method: "PUT", path: "/v1/txn", body: `[${operations.map(encode).join(",")}]` }),
-      (error) => (error._tag === "Conflict" ? named(error, operations) : error)
-    )
-    if (!results) return yield* fromEither(received, checkResults(received.text))
-    const entries = yield* fromEither(received, decodeResults(received.text))
-    const other = entries.find(({ key }) => !operations.some((operation) => isOn(operation, key)))
-    return other === undefined ? entries : yield* unexpected(received, notAskedFor(other.key))
-  })
-
-/** Whether an operation can answer with this key. */
-const isOn = (operation: Operation, key: string): boolean =>
-  operation._tag === "GetTree" ? key.startsWith(operation.key) : key === operation.key

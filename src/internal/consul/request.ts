@@ -6,11 +6,13 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Either from "effect/Either"
+import type * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
-import type * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as ConsulError from "../../ConsulError.js"
@@ -22,6 +24,16 @@ import * as refusals from "./refusals.js"
 
 /** Consul answers most requests in milliseconds, one that waits for a Raft commit in an overloaded cluster in seconds. */
 const headersTimeout = Duration.seconds(10)
+
+/**
+ * So long before a read of keys is given up, its servers are asked for something small. While they answer, the read is
+ * waited for: an agent that forwards a read sends nothing before it has all of the answer, which over 8 Mbit/s takes a
+ * second for each megabyte.
+ */
+const aliveTimeout = Duration.seconds(5)
+
+/** However alive the servers are, a read that nobody has begun to answer for so long, beside the questions, is lost. */
+const longestWait = Duration.minutes(2)
 
 /** Between two pieces of a body: an answer may take as long as it likes while it arrives. */
 const silenceTimeout = Duration.seconds(10)
@@ -107,7 +119,7 @@ export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
     {
       // Consul knows no trace headers, and the service's members have spans, or whoever uses them has.
       http: HttpClient.withTracerDisabledWhen(client, () => true),
-      timeLimits: TimeLimits.make(headersTimeout),
+      timeLimits: TimeLimits.make(aliveTimeout),
       names: new Map()
     },
     endpoint
@@ -146,6 +158,26 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
     return request
   }
 
+  /** Whether the servers answer something small. One question at a time is enough for all that wait. */
+  let asking: Deferred.Deferred<boolean> | undefined
+  const isAlive: Effect.Effect<boolean> = Effect.suspend(() => {
+    if (asking !== undefined) return Deferred.await(asking)
+    const answer = Deferred.unsafeMake<boolean>(FiberId.none)
+    asking = answer
+    const ask = () => http.execute(shape({ method: "GET", path: "/v1/status/leader" }))
+    return timeLimits
+      .within(aliveTimeout, ask, () => Effect.fail("silent" as const))
+      .pipe(
+        Effect.match({ onFailure: () => false, onSuccess: ({ status }) => isSuccess(status) }),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            asking = undefined
+            Deferred.unsafeDone(answer, Exit.succeed(Exit.isSuccess(exit) && exit.value))
+          })
+        )
+      )
+  })
+
   const send = (
     request: Request,
     also: ReadonlyArray<number> = [],
@@ -161,10 +193,12 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
         })
       const most = request.read?.maxBytes ?? mostBytes
       let bytes = 0
+      let isAnswered = false
       const receive = (response: HttpClientResponse, renew: TimeLimits.Renew) => {
         const { headers, status } = response
         const reader = isSuccess(status) ? readerOf?.(headers) : undefined
         let text = ""
+        isAnswered = true
         renew(silenceTimeout)
         const arriving = ClientResponse.read(response, (piece, size) => {
           renew(silenceTimeout)
@@ -193,13 +227,26 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
           Effect.mapError((error) => unreachable(transportReason(error.cause))),
           Effect.flatMap((response) => receive(response, renew))
         )
-      const late = (limit: Duration.Duration) =>
+      const longest = answerTimeout(request.read)
+      const silent = (limit: Duration.Duration) =>
         unreachable(
-          bytes === 0
-            ? `nothing within ${Duration.format(limit)}`
-            : `the answer stopped after ${bytes} bytes: nothing within ${Duration.format(limit)}`
+          isAnswered
+            ? `the answer stopped after ${bytes} bytes: nothing within ${Duration.format(limit)}`
+            : `nothing within ${Duration.format(limit)}`
         )
-      return timeLimits.within(answerTimeout(request.read), exchange, late).pipe(
+      const isPatient = request.method === "GET" && request.name !== undefined
+      const first = isPatient ? Duration.subtract(longest, aliveTimeout) : longest
+      let waited = first
+      const late = (limit: Duration.Duration): Effect.Effect<Duration.Duration, ConsulError.Unreachable> => {
+        const isOver = Duration.greaterThan(waited, Duration.sum(longest, longestWait))
+        if (!isPatient || isAnswered || isOver) return silent(limit)
+        waited = Duration.sum(waited, aliveTimeout)
+        return Effect.flatMap(isAlive, (alive) => {
+          if (isAnswered) return Effect.succeed(silenceTimeout)
+          return alive ? Effect.succeed(aliveTimeout) : silent(longest)
+        })
+      }
+      return timeLimits.within(first, exchange, late).pipe(
         Effect.filterOrElse(
           ({ nameRefusal, status }) =>
             isSuccess(status) || also.includes(status) || nameRefusal !== undefined,
@@ -302,47 +349,3 @@ export const fromEither = <A>(
   either: Either.Either<A, string>
 ): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
   Effect.mapError(either, (reason) => unexpected(received, reason))
-
-/**
- * Where the first difference is, and what should stand there. Never what does: it may be the value of a key. For the
- * same reason neither the messages of `ParseError` are passed on nor V8's own, which quote the document.
- */
-const difference = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey> = []): string => {
-  switch (issue._tag) {
-    case "Pointer":
-      return difference(issue.issue, path.concat(issue.path))
-    case "Composite": {
-      // Of a union, the member that fits best.
-      const deeper = [issue.issues].flat().find(({ _tag }) => _tag === "Pointer" || _tag === "Composite")
-      return deeper === undefined ? expected(issue.ast, path) : difference(deeper, path)
-    }
-    case "Missing":
-      return `${place(path)} is missing`
-    case "Unexpected":
-      return `${place(path)} should not be there`
-    default:
-      return expected(issue.ast, path)
-  }
-}
-
-const place = (path: ReadonlyArray<PropertyKey>): string =>
-  path.length === 0 ? "it" : path.map(String).join(".")
-
-const expected = (type: unknown, path: ReadonlyArray<PropertyKey>): string =>
-  `${place(path)} should be ${type}`
-
-/** To be called once for a schema, not for each answer: it compiles the parser. */
-export const decode = <A, I>(schema: Schema.Schema<A, I>) => {
-  const decodeDocument = Schema.decodeUnknownEither(schema)
-  return (received: Received): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
-    Either.try(() => JSON.parse(received.text) as unknown).pipe(
-      Either.mapLeft(() => `${received.text.length} characters that are not a JSON document`),
-      Either.flatMap((document) =>
-        Either.mapLeft(
-          decodeDocument(document),
-          ({ issue }) => `another shape than expected: ${difference(issue)}`
-        )
-      ),
-      (decoded) => fromEither(received, decoded)
-    )
-}

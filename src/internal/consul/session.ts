@@ -7,7 +7,8 @@ import * as Schema from "effect/Schema"
 import type { ConsulError } from "../../ConsulError.js"
 import type { Consul, ReadOptions, SessionInfo, SessionOptions } from "../../ConsulHttp.js"
 import * as GoDuration from "../GoDuration.js"
-import { decode, goDuration, indexed, type Send } from "./request.js"
+import { decode } from "./document.js"
+import { goDuration, indexed, type Send } from "./request.js"
 
 const decodeCreated = decode(Schema.Struct({ ID: Schema.NonEmptyString }))
 
