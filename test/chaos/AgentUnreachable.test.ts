@@ -50,10 +50,8 @@ describeConsul("an agent that cannot be reached", () => {
                 const missed = (yield* load.history).at(-1)?.index ?? 0
                 const before = yield* Clock.currentTimeMillis
                 yield* wire.heal
-                yield* Store.eventually(
-                  View.look(pair),
-                  ({ status }) => Option.exists(status, ({ LastReplicated }) => LastReplicated >= missed),
-                  "60 seconds"
+                yield* Store.eventually(View.look(pair), ({ status }) =>
+                  Option.exists(status, ({ LastReplicated }) => LastReplicated >= missed)
                 )
                 const took = (yield* Clock.currentTimeMillis) - before
                 // What was sent into the silence has come late.

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { describeConsul } from "../consul/describeConsul.js"
 import * as RealConsul from "../consul/RealConsul.js"
+import { SharedDatacenters } from "../consul/SharedDatacenters.js"
 import * as Store from "../consul/Store.js"
 import * as Program from "./Program.js"
 
@@ -73,8 +74,8 @@ const store = (prefix: string, round: number): ReadonlyArray<Store.Entry> => [
 ]
 
 describeConsul("exactness", () => {
-  layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))((it) => {
-    const world = Effect.map(RealConsul.TwoDatacenters, ({ nyc1, sfo1 }) => ({
+  layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
+    const world = Effect.map(SharedDatacenters, ({ nyc1, sfo1 }) => ({
       address: sfo1.address,
       source: Store.at(nyc1.address),
       destination: Store.at(sfo1.address)

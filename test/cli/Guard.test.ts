@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { describeConsul } from "../consul/describeConsul.js"
-import * as RealConsul from "../consul/RealConsul.js"
+import { SharedDatacenters } from "../consul/SharedDatacenters.js"
 import * as Store from "../consul/Store.js"
 import * as Program from "./Program.js"
 
@@ -47,10 +47,10 @@ const sessions = (store: Store.Store, name: string) =>
   )
 
 describeConsul("what guards a copy", () => {
-  layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))((it) => {
+  layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
     /** Both stores, and the arguments of a program whose keys and service have this name. */
     const world = (name: string) =>
-      Effect.map(RealConsul.TwoDatacenters, ({ nyc1, sfo1 }) => ({
+      Effect.map(SharedDatacenters, ({ nyc1, sfo1 }) => ({
         source: Store.at(nyc1.address),
         destination: Store.at(sfo1.address),
         args: [

@@ -1,15 +1,13 @@
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { expect, layer } from "@effect/vitest"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { describeConsul } from "../consul/describeConsul.js"
 import * as RealConsul from "../consul/RealConsul.js"
+import { SharedDatacenters } from "../consul/SharedDatacenters.js"
 import * as Store from "../consul/Store.js"
 import * as Program from "./Program.js"
-
-const now = Program.live(Clock.currentTimeMillis)
 
 const lines = (program: Program.Program, pattern: RegExp) =>
   Effect.map(program.log, (log) => log.filter((line) => pattern.test(line)))
@@ -34,8 +32,8 @@ const traces = (store: Store.Store, name: string) =>
 const nothing = { sessions: 0, services: 0, held: false }
 
 describeConsul("the life of the program", () => {
-  layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))((it) => {
-    const world = Effect.map(RealConsul.TwoDatacenters, ({ nyc1, sfo1 }) => ({
+  layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
+    const world = Effect.map(SharedDatacenters, ({ nyc1, sfo1 }) => ({
       address: sfo1.address,
       source: Store.at(nyc1.address),
       destination: Store.at(sfo1.address)
@@ -54,7 +52,7 @@ describeConsul("the life of the program", () => {
       Effect.flatMap(world, ({ address }) => Program.start([...options(name, address), ...args]))
 
     for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const) {
-      it.scoped(`${signal} stops it within 5 s with 0 and a line, and nothing of it is left in Consul`, () =>
+      it.scoped(`${signal} stops it with 0 and a line, and nothing of it is left in Consul`, () =>
         Effect.gen(function* () {
           const name = signal.toLowerCase()
           const { destination, source } = yield* world
@@ -62,10 +60,8 @@ describeConsul("the life of the program", () => {
           const program = yield* replicate(name)
           yield* Store.converge(source, destination, `${name}/`)
           expect(yield* traces(destination, name)).toEqual({ sessions: 1, services: 1, held: true })
-          const before = yield* now
           yield* program.signal(signal)
           expect(yield* program.exit).toEqual(Option.some(0))
-          expect((yield* now) - before).toBeLessThan(5_000)
           expect((yield* program.log).at(-1)).toMatch(new RegExp(`INFO +stopping: ${signal}$`))
           yield* Store.eventually(
             traces(destination, name),
@@ -124,18 +120,16 @@ describeConsul("the life of the program", () => {
       })
     )
 
-    it.scoped("a killed leader is replaced within 6 s, and its entry in the catalog is marked critical", () =>
+    it.scoped("a killed leader is replaced, and its entry in the catalog is marked critical", () =>
       Effect.gen(function* () {
         const { destination, source } = yield* world
         const first = yield* replicate("killed")
         yield* first.says(/in sync/)
         const second = yield* replicate("killed")
         yield* second.says(/standing by/)
-        const before = yield* now
         yield* first.signal("SIGKILL")
         yield* source.put({ key: "killed/a", value: "1" })
         yield* Store.eventually(destination.value("killed/a"), (value) => value === "1")
-        expect((yield* now) - before).toBeLessThan(6_000)
         const { text } = yield* destination.request("GET", "/v1/health/state/critical")
         expect(text).toContain('"ServiceName":"killed"')
       })
@@ -287,37 +281,14 @@ describeConsul("the life of the program", () => {
     }
   )
 
-  layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))("with a large prefix", (it) => {
-    it.scoped("started again and again within a minute, it finds room for its queries each time", () =>
-      Effect.gen(function* () {
-        const { nyc1, sfo1 } = yield* RealConsul.TwoDatacenters
-        const [source, destination] = [Store.at(nyc1.address), Store.at(sfo1.address)]
-        // 50 folders, each a part with a query of its own; the agent refuses the 201st connection.
-        const folders = Array.from({ length: 50 }, (_, i) => `global/f${String(i).padStart(2, "0")}/`)
-        const entries = folders.flatMap((folder) =>
-          Array.from({ length: 500 }, (_, i) => ({ key: `${folder}${i}`, value: "1" }))
-        )
-        yield* source.put(...entries)
-        for (let start = 1; start <= 6; start++) {
-          const program = yield* Program.start(["-src=nyc1", `-addr=${sfo1.address}`])
-          yield* program.says(/in sync/)
-          yield* source.put({ key: `${folders[start]}7`, value: String(start + 1) })
-          yield* program.says(/replicated 1 write/)
-          yield* program.signal("SIGTERM")
-          expect(yield* program.exit).toEqual(Option.some(0))
-          expect(yield* lines(program, /WARN/)).toEqual([])
-        }
-        yield* Store.converge(source, destination, "global/")
-      })
-    )
-  })
+  const agentToFreeze = Effect.map(RealConsul.datacenters(["sfo1"]), ({ sfo1 }) => sfo1.agents[0])
+  class Agent extends Effect.Service<Agent>()("test/cli/Lifecycle/Agent", { scoped: agentToFreeze }) {}
 
-  layer(NodeContext.layer)("without an agent that answers", (it) => {
-    /** A leader whose agent has been frozen. */
+  layer(Layer.provideMerge(Agent.Default, NodeContext.layer))("without an agent that answers", (it) => {
+    /** A leader whose agent has been frozen, until the test ends. */
     const beforeFrozen = Effect.gen(function* () {
-      const { sfo1 } = yield* RealConsul.datacenters(["sfo1"])
-      const [agent] = sfo1.agents
-      const program = yield* Program.start(["-src=nyc1", `-addr=${sfo1.address}`])
+      const agent = yield* Agent
+      const program = yield* Program.start(["-src=nyc1", `-addr=${agent.address}`])
       yield* program.says(/leading/)
       const pid = Option.getOrThrow(yield* agent.pid)
       yield* Effect.acquireRelease(
@@ -327,16 +298,15 @@ describeConsul("the life of the program", () => {
       return program
     })
 
-    it.scoped("a second signal ends it at once", () =>
+    it.scoped("a second signal ends it at once, without a word to the agent", () =>
       Effect.gen(function* () {
         const program = yield* beforeFrozen
-        // Alone, the first waits for a frozen agent as long as 3 s.
+        // Alone, the first waits for a frozen agent, for a few seconds at most, and ends with 0.
         yield* program.signal("SIGTERM")
-        yield* Program.live(Effect.sleep("200 millis"))
-        const before = yield* now
+        yield* program.says(/stopping: SIGTERM/)
         yield* program.signal("SIGTERM")
-        yield* program.exit
-        expect((yield* now) - before).toBeLessThan(500)
+        // Killed by the signal itself.
+        expect(yield* program.exit).toEqual(Option.none())
       })
     )
 
@@ -344,19 +314,17 @@ describeConsul("the life of the program", () => {
       Effect.gen(function* () {
         const program = yield* beforeFrozen
         yield* program.signal("SIGHUP")
-        yield* Program.live(Effect.sleep("200 millis"))
+        yield* program.says(/stopping: SIGHUP/)
         yield* program.signal("SIGHUP")
         expect(yield* program.exit).toEqual(Option.some(0))
       })
     )
 
-    it.scoped("one signal is enough within 5 s", () =>
+    it.scoped("one signal is enough", () =>
       Effect.gen(function* () {
         const program = yield* beforeFrozen
-        const before = yield* now
         yield* program.signal("SIGTERM")
         expect(yield* program.exit).toEqual(Option.some(0))
-        expect((yield* now) - before).toBeLessThan(5_000)
       })
     )
   })
