@@ -59,9 +59,9 @@ export default defineConfig({
         test: {
           ...withConsul,
           name: "long",
-          // The histories once more, and many more of them.
-          include: [...long, ...simulation],
-          env: { SIMULATION_SEEDS: "300" },
+          // Histories and sequences of requests once more, and many more of them.
+          include: [...long, ...simulation, "test/consul/Conformance.test.ts"],
+          env: { SIMULATION_SEEDS: "300", CONFORMANCE_RUNS: "150" },
           testTimeout: limits.long
         }
       },

@@ -5,7 +5,15 @@
  * With `CI` a skipped test makes the run fail, unless `-t` has skipped it: what is skipped there is never tested.
  */
 import * as Fs from "node:fs"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { Reporter, TestModule, TestState, Vitest } from "vitest/node"
+
+const settings = Config.all({
+  file: Config.option(Config.nonEmptyString("TEST_TOTALS")),
+  isCi: Config.withDefault(Config.boolean("CI"), false)
+})
 
 interface Totals {
   readonly passed: number
@@ -33,14 +41,18 @@ export default class ClosingLine implements Reporter {
   #totals: Totals | undefined
 
   onInit(vitest: Vitest) {
-    const file = process.env["TEST_TOTALS"]
+    const { file, isCi } = Effect.runSync(settings)
     vitest.onClose(() => {
-      if (this.#totals === undefined) return vitest.logger.log("no tests were run")
-      if (process.env["CI"] && this.#totals.skipped > 0 && vitest.config.testNamePattern === undefined) {
+      const totals = this.#totals
+      if (totals === undefined) return vitest.logger.log("no tests were run")
+      if (isCi && totals.skipped > 0 && vitest.config.testNamePattern === undefined) {
         process.exitCode = 1
-        vitest.logger.error("In CI, a test that is skipped is a failure.")
+        vitest.logger.error("in CI a test that is skipped is a failure")
       }
-      const { failed, passed, skipped } = file ? addedIn(file, this.#totals) : this.#totals
+      const { failed, passed, skipped } = Option.match(file, {
+        onNone: () => totals,
+        onSome: (name) => addedIn(name, totals)
+      })
       vitest.logger.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
     })
   }
