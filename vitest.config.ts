@@ -13,6 +13,9 @@ const chaos = ["test/chaos/**/*.test.ts"]
 /** Limits in ms. A limit ends what hangs: it is at least ten times what is usual, on a machine that is busy. */
 const limits = { unit: 300_000, servers: 600_000, long: 3_600_000 }
 
+/** No module keeps state, and loading Effect again for each file takes longer than most of the tests. */
+const together = { forks: { isolate: false } }
+
 const withConsul = {
   globalSetup: "test/consul/globalSetup.ts",
   setupFiles: "test/consul/setup.ts",
@@ -31,8 +34,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: [...servers, ...simulation, ...long, ...chaos],
-          // No module keeps state, and loading Effect again for each file takes longer than most of the tests.
-          poolOptions: { forks: { isolate: false } },
+          poolOptions: together,
           testTimeout: limits.unit
         }
       },
@@ -50,6 +52,7 @@ export default defineConfig({
           name: "servers",
           include: servers,
           exclude: long,
+          poolOptions: together,
           // After the tests that keep the processors busy.
           sequence: { groupOrder: 1 },
           testTimeout: limits.servers
