@@ -13,7 +13,7 @@ import { capture } from "./Program.js"
 const example = Url.fileURLToPath(new URL("../../examples/embed.ts", import.meta.url))
 
 const run = (address: string) =>
-  capture(Command.make("npx", "tsx", example).pipe(Command.env({ CONSUL_HTTP_ADDR: address })))
+  capture(Command.make("node", "--import", "tsx", example).pipe(Command.env({ CONSUL_HTTP_ADDR: address })))
 
 describeConsul("examples/embed.ts", () => {
   layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
