@@ -11,7 +11,7 @@ const long = ["test/**/*.long.test.ts"]
 const chaos = ["test/chaos/**/*.test.ts"]
 
 /** Limits in ms. A limit ends what hangs: it is at least ten times what is usual, on a machine that is busy. */
-const limits = { unit: 300_000, servers: 600_000, long: 3_600_000 }
+const limits = { test: 600_000, long: 3_600_000, hook: 600_000, teardown: 120_000 }
 
 /** No module keeps state, and loading Effect again for each file takes longer than most of the tests. */
 const together = { forks: { isolate: false } }
@@ -19,13 +19,14 @@ const together = { forks: { isolate: false } }
 const withConsul = {
   globalSetup: "test/consul/globalSetup.ts",
   setupFiles: "test/consul/setup.ts",
-  hookTimeout: limits.servers
+  hookTimeout: limits.hook
 }
 
 export default defineConfig({
   test: {
     reporters: ["default", new FiguresReporter(), new ProgressLine(), new ClosingLine()],
     maxWorkers: 2,
+    teardownTimeout: limits.teardown,
     // Simulated histories are many small objects that die young; with the default size they take half as long again.
     poolOptions: { forks: { execArgv: ["--max-semi-space-size=64"] } },
     projects: [
@@ -35,7 +36,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: [...servers, ...simulation, ...long, ...chaos],
           poolOptions: together,
-          testTimeout: limits.unit
+          testTimeout: limits.test,
+          hookTimeout: limits.hook
         }
       },
       {
@@ -43,7 +45,8 @@ export default defineConfig({
           name: "simulation",
           include: simulation,
           exclude: long,
-          testTimeout: limits.long
+          testTimeout: limits.long,
+          hookTimeout: limits.hook
         }
       },
       {
@@ -55,7 +58,7 @@ export default defineConfig({
           poolOptions: together,
           // After the tests that keep the processors busy.
           sequence: { groupOrder: 1 },
-          testTimeout: limits.servers
+          testTimeout: limits.test
         }
       },
       {

@@ -7,16 +7,18 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
-import type { Reporter, TestCase, Vitest } from "vitest/node"
+import type { Reporter, TestCase, TestModule, Vitest } from "vitest/node"
 
 const interval = Duration.seconds(15)
 
-/** Of the tests that run at the moment, the line names so many. */
+/** Of the tests that run at the moment, or the files that are being loaded, the line names so many. */
 const namedAtMost = 2
 
 export default class ProgressLine implements Reporter {
   /** In the order of their starts, by id. */
   readonly #running = new Map<string, TestCase>()
+  /** Whose first test has not begun, by id. */
+  readonly #loading = new Map<string, TestModule>()
   #vitest: Vitest | undefined
   #files = { all: 0, ended: 0 }
   #tests = { done: 0, failed: 0 }
@@ -28,6 +30,7 @@ export default class ProgressLine implements Reporter {
 
   onTestRunStart(files: ReadonlyArray<unknown>) {
     this.#running.clear()
+    this.#loading.clear()
     this.#files = { all: files.length, ended: 0 }
     this.#tests = { done: 0, failed: 0 }
     this.#printing = Effect.runFork(
@@ -39,11 +42,17 @@ export default class ProgressLine implements Reporter {
     )
   }
 
-  onTestModuleEnd() {
+  onTestModuleQueued(module: TestModule) {
+    this.#loading.set(module.id, module)
+  }
+
+  onTestModuleEnd(module: TestModule) {
+    this.#loading.delete(module.id)
     this.#files.ended += 1
   }
 
   onTestCaseReady(test: TestCase) {
+    this.#loading.delete(test.module.id)
     this.#running.set(test.id, test)
   }
 
@@ -59,17 +68,19 @@ export default class ProgressLine implements Reporter {
 
   #print(elapsed: number) {
     const { done, failed } = this.#tests
-    const running = [...this.#running.values()]
-    const names = running
-      .slice(0, namedAtMost)
-      .map(
-        ({ module, name }) => `${Path.relative(this.#vitest?.config.root ?? "", module.moduleId)}: "${name}"`
-      )
-    const more = running.length - names.length
-    const now = [...names, ...(more > 0 ? [`${more} more`] : [])].join(", ") || "between tests"
+    const tests = [...this.#running.values()].map(({ module, name }) => `${this.#path(module)}: "${name}"`)
+    const loading = [...this.#loading.values()].map((module) => `loading ${this.#path(module)}`)
+    const all = [...tests, ...loading]
+    const named = all.slice(0, namedAtMost)
+    const more = all.length - named.length
+    const now = [...named, ...(more > 0 ? [`${more} more`] : [])].join(", ") || "nothing"
     this.#vitest?.logger.log(
       `${Duration.format(Duration.seconds(Math.round(elapsed / 1_000)))}: ${done} tests done, ${failed} failed, ` +
         `in ${this.#files.ended} of ${this.#files.all} files; now ${now}`
     )
+  }
+
+  #path(module: TestModule): string {
+    return Path.relative(this.#vitest?.config.root ?? "", module.moduleId)
   }
 }
