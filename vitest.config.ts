@@ -1,16 +1,32 @@
 import { defineConfig } from "vitest/config"
 import ClosingLine from "./test/ClosingLine.js"
 import FiguresReporter from "./test/chaos/support/FiguresReporter.js"
+import ProgressLine from "./test/ProgressLine.js"
 
+/** Tests that use servers or the built command. */
 const servers = ["test/consul/**/*.test.ts", "test/cli/**/*.test.ts"]
-const chaos = ["test/chaos/**/*.test.ts"]
 const simulation = ["test/simulation/**/*.test.ts"]
+/** Tests that take longer than a newcomer waits: `npm run test:long` runs them, `npm test` does not. */
+const long = ["test/**/*.long.test.ts"]
+const chaos = ["test/chaos/**/*.test.ts"]
+
+/** Limits in ms. A limit ends what hangs: it is at least ten times what is usual, on a machine that is busy. */
+const limits = { test: 600_000, long: 3_600_000, hook: 600_000, teardown: 120_000 }
+
+/** No module keeps state, and loading Effect again for each file takes longer than most of the tests. */
+const together = { forks: { isolate: false } }
+
+const withConsul = {
+  globalSetup: "test/consul/globalSetup.ts",
+  setupFiles: "test/consul/setup.ts",
+  hookTimeout: limits.hook
+}
 
 export default defineConfig({
   test: {
-    reporters: ["default", new FiguresReporter(), new ClosingLine()],
-    // Each file of the second project runs servers of its own.
+    reporters: ["default", new FiguresReporter(), new ProgressLine(), new ClosingLine()],
     maxWorkers: 2,
+    teardownTimeout: limits.teardown,
     // Simulated histories are many small objects that die young; with the default size they take half as long again.
     poolOptions: { forks: { execArgv: ["--max-semi-space-size=64"] } },
     projects: [
@@ -18,40 +34,50 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/**/*.test.ts"],
-          exclude: [...servers, ...chaos, ...simulation],
-          // No module keeps state, and loading Effect again for each file takes longer than most of the tests.
-          poolOptions: { forks: { isolate: false } },
-          testTimeout: 30_000
+          exclude: [...servers, ...simulation, ...long, ...chaos],
+          poolOptions: together,
+          testTimeout: limits.test,
+          hookTimeout: limits.hook
         }
       },
       {
         test: {
           name: "simulation",
           include: simulation,
-          testTimeout: 240_000
+          exclude: long,
+          testTimeout: limits.long,
+          hookTimeout: limits.hook
         }
       },
       {
         test: {
+          ...withConsul,
           name: "servers",
           include: servers,
-          globalSetup: "test/consul/globalSetup.ts",
-          setupFiles: "test/consul/setup.ts",
-          // After the unit tests, which would be slow beside elections.
+          exclude: long,
+          poolOptions: together,
+          // After the tests that keep the processors busy.
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-          hookTimeout: 60_000
+          testTimeout: limits.test
         }
       },
       {
         test: {
+          ...withConsul,
+          name: "long",
+          // Histories and sequences of requests once more, and many more of them.
+          include: [...long, ...simulation, "test/consul/Conformance.test.ts"],
+          env: { SIMULATION_SEEDS: "300", CONFORMANCE_RUNS: "150" },
+          testTimeout: limits.long
+        }
+      },
+      {
+        test: {
+          ...withConsul,
           name: "chaos",
           include: chaos,
-          globalSetup: "test/consul/globalSetup.ts",
-          setupFiles: "test/consul/setup.ts",
           sequence: { groupOrder: 2 },
-          testTimeout: 300_000,
-          hookTimeout: 60_000
+          testTimeout: limits.long
         }
       }
     ]

@@ -5,6 +5,7 @@ import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
+import * as Program from "../cli/Program.js"
 import { describeConsul } from "../consul/describeConsul.js"
 import * as RealConsul from "../consul/RealConsul.js"
 import * as Chaos from "./support/Chaos.js"
@@ -46,7 +47,7 @@ describeConsul("values that change while they are copied", () => {
                 // Of a source that is watched in parts, the status follows a moment later.
                 const last = yield* Effect.repeat(View.look(pair), {
                   until: (view) => Option.isNone(History.violationOfAll(history, view)),
-                  schedule: Schedule.upTo(Schedule.spaced("200 millis"), "10 seconds")
+                  schedule: Schedule.upTo(Schedule.spaced("200 millis"), Program.hung)
                 }).pipe(Effect.zipRight(View.look(pair)))
                 expect(Option.getOrElse(History.violationOfAll(history, last), () => "")).toBe("")
                 const keys = HashMap.size(last.contents)

@@ -17,31 +17,36 @@ const count = (program: Program.Program, pattern: RegExp) =>
 describeConsul("failover", () => {
   layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer), { excludeTestServices: true })(
     (it) => {
-      for (const { limit, signal } of [
-        { signal: "SIGKILL", limit: 6_000 },
-        { signal: "SIGTERM", limit: 1_000 }
+      for (const { signal, what } of [
+        { signal: "SIGKILL", what: "a killed leader is replaced" },
+        {
+          signal: "SIGTERM",
+          what: "a stopped leader has given the lock back when it is gone, and is replaced"
+        }
       ] as const) {
-        it.scoped(
-          `after ${signal} another instance's write lands within ${limit} ms, three times of three`,
-          (ctx) =>
-            Effect.gen(function* () {
-              const { nyc1, sfo1 } = yield* RealConsul.TwoDatacenters
-              const pair = Pair.make(signal.toLowerCase(), { source: nyc1, destination: sfo1 })
-              let leader = yield* pair.start()
-              yield* leader.says(/in sync/)
-              const times: Array<number> = []
-              for (let i = 0; i < 3; i++) {
-                const standby = yield* pair.start()
-                yield* standby.says(/standing by/)
-                yield* leader.signal(signal)
-                times.push(yield* pair.arrives("marker"))
-                expect(yield* leader.exit).toEqual(signal === "SIGTERM" ? Option.some(0) : Option.none())
-                leader = standby
-              }
-              yield* pair.settle
-              expect(Math.max(...times)).toBeLessThan(limit)
-              yield* Figures.figure(ctx, `after ${Figures.millis(times)}`)
-            })
+        it.scoped(`${what}, three times of three`, (ctx) =>
+          Effect.gen(function* () {
+            const { nyc1, sfo1 } = yield* RealConsul.TwoDatacenters
+            const pair = Pair.make(signal.toLowerCase(), { source: nyc1, destination: sfo1 })
+            let leader = yield* pair.start()
+            yield* leader.says(/in sync/)
+            const times: Array<number> = []
+            for (let i = 0; i < 3; i++) {
+              const standby = yield* pair.start()
+              yield* standby.says(/standing by/)
+              const session = yield* pair.session
+              const before = yield* Clock.currentTimeMillis
+              yield* leader.signal(signal)
+              expect(yield* leader.exit).toEqual(signal === "SIGTERM" ? Option.some(0) : Option.none())
+              // Otherwise it would be held until the check, or the session, has lived out its time.
+              if (signal === "SIGTERM") expect(yield* pair.session).not.toEqual(session)
+              yield* pair.arrives("marker")
+              times.push((yield* Clock.currentTimeMillis) - before)
+              leader = standby
+            }
+            yield* pair.settle
+            yield* Figures.figure(ctx, `after ${Figures.millis(times)}`)
+          })
         )
       }
     }

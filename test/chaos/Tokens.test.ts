@@ -84,8 +84,7 @@ describeConsul("tokens", () => {
           yield* destination.request("DELETE", `/v1/acl/token/${some.AccessorID}`)
           yield* Store.eventually(
             destination.keys("tokens/"),
-            (keys) => keys.join() === "tokens/other,tokens/written",
-            "90 seconds"
+            (keys) => keys.join() === "tokens/other,tokens/written"
           )
           const took = (yield* Clock.currentTimeMillis) - before
           yield* Figures.figure(ctx, `token deleted to the next leader's writes ${Figures.millis([took])}`)

@@ -36,7 +36,7 @@ describe("The connections", () => {
           }
           expect(waiting.length).toBe(shards + 6)
           expect(sockets.size).toBeLessThanOrEqual(shards + 8)
-        }).pipe(Effect.provide(Connections.layer(shards)), Effect.timeout("5 seconds"))
+        }).pipe(Effect.provide(Connections.layer(shards)))
       })
   )
 })

@@ -6,20 +6,20 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { describeConsul } from "../consul/describeConsul.js"
-import * as RealConsul from "../consul/RealConsul.js"
+import { SharedDatacenters } from "../consul/SharedDatacenters.js"
 import * as Store from "../consul/Store.js"
 import { capture } from "./Program.js"
 
 const example = Url.fileURLToPath(new URL("../../examples/embed.ts", import.meta.url))
 
 const run = (address: string) =>
-  capture(Command.make("npx", "tsx", example).pipe(Command.env({ CONSUL_HTTP_ADDR: address })))
+  capture(Command.make("node", "--import", "tsx", example).pipe(Command.env({ CONSUL_HTTP_ADDR: address })))
 
 describeConsul("examples/embed.ts", () => {
-  layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))((it) => {
+  layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
     it.effect("replicates inside of a larger program, and gives the lock back when that ends", () =>
       Effect.gen(function* () {
-        const { nyc1, sfo1 } = yield* RealConsul.TwoDatacenters
+        const { nyc1, sfo1 } = yield* SharedDatacenters
         const output = yield* Effect.fork(run(sfo1.address))
         const destination = Store.at(sfo1.address)
         const lock = Effect.map(
@@ -38,7 +38,7 @@ describeConsul("examples/embed.ts", () => {
 
     it.effect("ends with what the replicator fails with, and says it", () =>
       Effect.gen(function* () {
-        const { nyc1 } = yield* RealConsul.TwoDatacenters
+        const { nyc1 } = yield* SharedDatacenters
         // The greeting of before would end the program first.
         yield* Store.at(nyc1.address).delete("embedded/greeting")
         const { code, stdout } = yield* run(nyc1.address)

@@ -3,15 +3,12 @@ import * as Net from "node:net"
 import * as Command from "@effect/platform/Command"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { expect, layer } from "@effect/vitest"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Store from "../consul/Store.js"
 import * as Program from "./Program.js"
-
-const now = Program.live(Clock.currentTimeMillis)
 
 /** The address that a line `nyc1 http://127.0.0.1:8500` of either command tells. */
 const addressOf = (program: Program.Program, datacenter: string) =>
@@ -48,7 +45,7 @@ const connects = (host: string, port: number) =>
     socket.once("error", () => resume(Effect.succeed(false)))
   })
 
-/** Ends it while a client waits in a blocking query, which must not keep it. */
+/** Ends it while a client waits in a blocking query, which would keep it for ten minutes more. */
 const endsAtOnce = (program: Program.Program, address: string, signal: "SIGINT" | "SIGTERM") =>
   Effect.gen(function* () {
     const store = Store.at(address)
@@ -56,12 +53,10 @@ const endsAtOnce = (program: Program.Program, address: string, signal: "SIGINT" 
     const index = Effect.map(store.request("GET", "/v1/kv/blocking/a"), ({ text }) =>
       Number(/"ModifyIndex":(\d+)/.exec(text)?.[1])
     )
-    yield* Effect.fork(store.request("GET", `/v1/kv/blocking/a?index=${yield* index}&wait=5m`))
+    yield* Effect.fork(store.request("GET", `/v1/kv/blocking/a?index=${yield* index}&wait=10m`))
     yield* Program.live(Effect.sleep("100 millis"))
-    const before = yield* now
     yield* program.signal(signal)
     expect(yield* program.exit).toEqual(Option.some(0))
-    expect((yield* now) - before).toBeLessThan(1_000)
     expect(yield* program.log).toEqual([])
   })
 
@@ -151,12 +146,9 @@ layer(NodeContext.layer)("demo", (it) => {
 
   it.scoped("a line each, without codes for a terminal, tells what arrived where and how late", () =>
     Effect.gen(function* () {
-      const before = yield* now
       const program = yield* Program.start(["demo"])
       yield* program.prints(arrival("sfo1", "global/motd"))
       yield* program.prints(arrival("ams2", "global/motd"))
-      // 0.5 s measured.
-      expect((yield* now) - before).toBeLessThan(5_000)
       for (const to of ["sfo1", "ams2"]) {
         expect(yield* program.prints(arrival(to, "global/visits"))).toMatch(/ [\d.]+ ms$/)
       }
@@ -205,7 +197,7 @@ layer(NodeContext.layer)("demo", (it) => {
           Stream.tap((text) => (tablesOf(text).length > 2 ? pressCtrlC : Effect.void)),
           Stream.runLast,
           Effect.map(Option.getOrElse(() => "")),
-          Effect.timeout("20 seconds"),
+          Effect.timeout(Program.hung),
           Program.live
         )
         expect(yield* process.exitCode).toBe(0)

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { describeConsul } from "../consul/describeConsul.js"
 import * as RealConsul from "../consul/RealConsul.js"
+import { SharedDatacenters } from "../consul/SharedDatacenters.js"
 import * as Store from "../consul/Store.js"
 import * as Program from "./Program.js"
 
@@ -72,142 +73,150 @@ const store = (prefix: string, round: number): ReadonlyArray<Store.Entry> => [
   }))
 ]
 
-describeConsul("exactness", () => {
-  layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))((it) => {
-    const world = Effect.map(RealConsul.TwoDatacenters, ({ nyc1, sfo1 }) => ({
-      address: sfo1.address,
-      source: Store.at(nyc1.address),
-      destination: Store.at(sfo1.address)
-    }))
+describeConsul(
+  "exactness",
+  () => {
+    layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
+      const world = Effect.map(SharedDatacenters, ({ nyc1, sfo1 }) => ({
+        address: sfo1.address,
+        source: Store.at(nyc1.address),
+        destination: Store.at(sfo1.address)
+      }))
 
-    /** Starts the program with keys of its own, so that tests do not meet. */
-    const replicate = (name: string, ...args: ReadonlyArray<string>) =>
-      Effect.flatMap(world, ({ address }) =>
-        Program.start([
-          "-src=nyc1",
-          `-addr=${address}`,
-          `-lock=service/${name}/leader`,
-          `-status=service/${name}/status`,
-          `-service=${name}`,
-          ...args
-        ])
+      /** Starts the program with keys of its own, so that tests do not meet. */
+      const replicate = (name: string, ...args: ReadonlyArray<string>) =>
+        Effect.flatMap(world, ({ address }) =>
+          Program.start([
+            "-src=nyc1",
+            `-addr=${address}`,
+            `-lock=service/${name}/leader`,
+            `-status=service/${name}/status`,
+            `-service=${name}`,
+            ...args
+          ])
+        )
+
+      it.scoped("keys, values and flags arrive as they are: at first, changed and deleted", () =>
+        Effect.gen(function* () {
+          const { destination, source } = yield* world
+          yield* source.put(...store("exact/", 0))
+          // In the end all is deleted, which is past any other limit.
+          yield* replicate("exact", "-prefix=exact/", "-max-deletes=100%")
+          const { source: first } = yield* Store.converge(source, destination, "exact/")
+          expect(first).toHaveLength(oddKeys.length + values.length)
+
+          yield* source.put(...store("exact/", 1))
+          const { source: second } = yield* Store.converge(source, destination, "exact/")
+          expect(second).not.toEqual(first)
+
+          yield* source.delete(...store("exact/", 0).map(({ key }) => key))
+          yield* Store.converge(source, destination, "exact/")
+          expect(yield* destination.entries("exact/")).toEqual([])
+        })
       )
 
-    it.scoped("keys, values and flags arrive as they are: at first, changed and deleted", () =>
-      Effect.gen(function* () {
-        const { destination, source } = yield* world
-        yield* source.put(...store("exact/", 0))
-        // In the end all is deleted, which is past any other limit.
-        yield* replicate("exact", "-prefix=exact/", "-max-deletes=100%")
-        const { source: first } = yield* Store.converge(source, destination, "exact/")
-        expect(first).toHaveLength(oddKeys.length + values.length)
+      it.scoped("large values leave no lock behind at the destination", () =>
+        Effect.gen(function* () {
+          const { destination, source } = yield* world
+          yield* source.put({ key: "large/a", value: bytes(500_000), flags: "5" })
+          yield* replicate("large", "-prefix=large/")
+          yield* Store.converge(source, destination, "large/")
+          // The value is there from the moment that the key is acquired; it is given back right after.
+          yield* Store.eventually(
+            Effect.map(destination.request("GET", "/v1/kv/large/a"), ({ text }) =>
+              text.includes('"Session"')
+            ),
+            (locked) => !locked
+          )
+        })
+      )
 
-        yield* source.put(...store("exact/", 1))
-        const { source: second } = yield* Store.converge(source, destination, "exact/")
-        expect(second).not.toEqual(first)
+      it.scoped(
+        "what the prefix means: only the front is renamed, neighbours stay, strangers under it go",
+        () =>
+          Effect.gen(function* () {
+            const { destination, source } = yield* world
+            yield* source.put(
+              { key: "front/front/x", value: "1" },
+              { key: "front/", value: "folder" },
+              { key: "frontier", value: "not ours" }
+            )
+            yield* destination.put(
+              { key: "copy/stranger", value: "goes" },
+              { key: "copycat", value: "stays" },
+              { key: "front/y", value: "stays" }
+            )
+            yield* replicate("front", "-prefix=front/", "-dst-prefix=copy/")
+            yield* Store.eventually(destination.keys("copy/"), (keys) => keys.join() === "copy/,copy/front/x")
+            expect(yield* destination.value("copycat")).toBe("stays")
+            expect(yield* destination.keys("front")).toEqual(["front/y"])
+          })
+      )
 
-        yield* source.delete(...store("exact/", 0).map(({ key }) => key))
-        yield* Store.converge(source, destination, "exact/")
-        expect(yield* destination.entries("exact/")).toEqual([])
-      })
-    )
-
-    it.scoped("large values leave no lock behind at the destination", () =>
-      Effect.gen(function* () {
-        const { destination, source } = yield* world
-        yield* source.put({ key: "large/a", value: bytes(500_000), flags: "5" })
-        yield* replicate("large", "-prefix=large/")
-        yield* Store.converge(source, destination, "large/")
-        // The value is there from the moment that the key is acquired; it is given back right after.
-        yield* Store.eventually(
-          Effect.map(destination.request("GET", "/v1/kv/large/a"), ({ text }) => text.includes('"Session"')),
-          (locked) => !locked
-        )
-      })
-    )
-
-    it.scoped(
-      "what the prefix means: only the front is renamed, neighbours stay, strangers under it go",
-      () =>
+      it.scoped("a prefix without a slash takes every key that begins so", () =>
         Effect.gen(function* () {
           const { destination, source } = yield* world
           yield* source.put(
-            { key: "front/front/x", value: "1" },
-            { key: "front/", value: "folder" },
-            { key: "frontier", value: "not ours" }
+            { key: "plain", value: "a" },
+            { key: "plainly/b", value: "b" },
+            { key: "plai", value: "c" }
           )
-          yield* destination.put(
-            { key: "copy/stranger", value: "goes" },
-            { key: "copycat", value: "stays" },
-            { key: "front/y", value: "stays" }
-          )
-          yield* replicate("front", "-prefix=front/", "-dst-prefix=copy/")
-          yield* Store.eventually(destination.keys("copy/"), (keys) => keys.join() === "copy/,copy/front/x")
-          expect(yield* destination.value("copycat")).toBe("stays")
-          expect(yield* destination.keys("front")).toEqual(["front/y"])
+          yield* replicate("plain", "-prefix=plain")
+          yield* Store.converge(source, destination, "plain")
+          expect(yield* destination.keys("plai")).toEqual(["plain", "plainly/b"])
         })
-    )
+      )
 
-    it.scoped("a prefix without a slash takes every key that begins so", () =>
-      Effect.gen(function* () {
-        const { destination, source } = yield* world
-        yield* source.put(
-          { key: "plain", value: "a" },
-          { key: "plainly/b", value: "b" },
-          { key: "plai", value: "c" }
-        )
-        yield* replicate("plain", "-prefix=plain")
-        yield* Store.converge(source, destination, "plain")
-        expect(yield* destination.keys("plai")).toEqual(["plain", "plainly/b"])
-      })
-    )
-
-    it.scoped("a prefix that no path can name", () =>
-      Effect.gen(function* () {
-        const { destination, source } = yield* world
-        yield* source.put({ key: "odd//deep\n/a", value: "1" }, { key: "odd/b", value: "2" })
-        yield* destination.put(
-          { key: "odd//deep\n/stranger", value: "goes" },
-          { key: "odd/c", value: "stays" }
-        )
-        yield* replicate("odd", "-prefix=odd//deep\n/")
-        yield* Store.eventually(destination.keys("odd/"), (keys) => keys.join() === "odd//deep\n/a,odd/c")
-      })
-    )
-
-    it.scoped(
-      "a key that a session holds at the source is copied without the lock, and that is said once",
-      () =>
+      it.scoped("a prefix that no path can name", () =>
         Effect.gen(function* () {
           const { destination, source } = yield* world
-          const { text } = yield* source.request("PUT", "/v1/session/create", "{}")
-          const { ID: session } = JSON.parse(text) as { readonly ID: string }
-          yield* source.request("PUT", `/v1/kv/locked/a?acquire=${session}&flags=7`, "held")
-          const program = yield* replicate("locked", "-prefix=locked/")
-          yield* Store.converge(source, destination, "locked/")
-          yield* source.put({ key: "locked/b", value: "later" })
-          yield* Store.converge(source, destination, "locked/")
-          const raw = yield* destination.request("GET", "/v1/kv/locked/a")
-          expect(raw.text).not.toContain('"Session"')
-          const said = (yield* program.log).filter((line) => line.includes('"locked/a"'))
-          expect(said).toHaveLength(1)
-          yield* source.request("PUT", `/v1/session/destroy/${session}`)
+          yield* source.put({ key: "odd//deep\n/a", value: "1" }, { key: "odd/b", value: "2" })
+          yield* destination.put(
+            { key: "odd//deep\n/stranger", value: "goes" },
+            { key: "odd/c", value: "stays" }
+          )
+          yield* replicate("odd", "-prefix=odd//deep\n/")
+          yield* Store.eventually(destination.keys("odd/"), (keys) => keys.join() === "odd//deep\n/a,odd/c")
         })
-    )
+      )
 
-    it.scoped("a key that is not UTF-8 cannot be named: it is said once, and the others are copied", () =>
-      Effect.gen(function* () {
-        const { destination, source } = yield* world
-        yield* source.request("PUT", "/v1/kv/bytes/%FF", "unnameable")
-        yield* source.put({ key: "bytes/\ufffd", value: "nameable" })
-        const program = yield* replicate("bytes", "-prefix=bytes/")
-        yield* program.says(/1 key .*not valid UTF-8/)
-        yield* Store.eventually(destination.entries("bytes/"), (entries) => entries.length === 1)
-        expect(yield* destination.value("bytes/\ufffd")).toBe("nameable")
-      })
-    )
-  })
+      it.scoped(
+        "a key that a session holds at the source is copied without the lock, and that is said once",
+        () =>
+          Effect.gen(function* () {
+            const { destination, source } = yield* world
+            const { text } = yield* source.request("PUT", "/v1/session/create", "{}")
+            const { ID: session } = JSON.parse(text) as { readonly ID: string }
+            yield* source.request("PUT", `/v1/kv/locked/a?acquire=${session}&flags=7`, "held")
+            const program = yield* replicate("locked", "-prefix=locked/")
+            yield* Store.converge(source, destination, "locked/")
+            yield* source.put({ key: "locked/b", value: "later" })
+            yield* Store.converge(source, destination, "locked/")
+            const raw = yield* destination.request("GET", "/v1/kv/locked/a")
+            expect(raw.text).not.toContain('"Session"')
+            const said = (yield* program.log).filter((line) => line.includes('"locked/a"'))
+            expect(said).toHaveLength(1)
+            yield* source.request("PUT", `/v1/session/destroy/${session}`)
+          })
+      )
 
+      it.scoped("a key that is not UTF-8 cannot be named: it is said once, and the others are copied", () =>
+        Effect.gen(function* () {
+          const { destination, source } = yield* world
+          yield* source.request("PUT", "/v1/kv/bytes/%FF", "unnameable")
+          yield* source.put({ key: "bytes/\ufffd", value: "nameable" })
+          const program = yield* replicate("bytes", "-prefix=bytes/")
+          yield* program.says(/1 key .*not valid UTF-8/)
+          yield* Store.eventually(destination.entries("bytes/"), (entries) => entries.length === 1)
+          expect(yield* destination.value("bytes/\ufffd")).toBe("nameable")
+        })
+      )
+    })
+  },
+  { concurrent: true }
+)
+
+describeConsul("exactness", () => {
   layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))("the whole store", (it) => {
     it.scoped("is copied but for the replicator's own keys, which stay on either side", () =>
       Effect.gen(function* () {

@@ -7,6 +7,7 @@ import type * as CommandExecutor from "@effect/platform/CommandExecutor"
 import type { PlatformError } from "@effect/platform/Error"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
@@ -19,7 +20,7 @@ export interface Program {
   readonly pid: number
   /** What it has written to stderr so far. */
   readonly log: Effect.Effect<ReadonlyArray<string>>
-  /** Waits until a line of stderr matches, at most for 30 s; fails with all lines. */
+  /** Waits until a line of stderr matches; fails with all lines if none has when the program ends, or after `hung`. */
   readonly says: (pattern: RegExp) => Effect.Effect<string>
   /** What it has written to stdout so far. */
   readonly output: Effect.Effect<ReadonlyArray<string>>
@@ -30,8 +31,13 @@ export interface Program {
   readonly exit: Effect.Effect<Option.Option<number>>
 }
 
+/** How long a test waits before it takes what it waits for as hung: many times of what a busy machine needs. */
+export const hung = "5 minutes"
+
 /** Processes know nothing of a test's clock. */
 export const live = Effect.withClock(Clock.make())
+
+const isEnded = (fiber: Fiber.RuntimeFiber<unknown, unknown>) => Effect.map(fiber.poll, Option.isSome)
 
 /** Reads lines as they come. */
 const collect = Effect.fnUntraced(function* (stream: Stream.Stream<Uint8Array, unknown>) {
@@ -43,13 +49,17 @@ const collect = Effect.fnUntraced(function* (stream: Stream.Stream<Uint8Array, u
     Effect.ignore,
     Effect.forkScoped
   )
-  const until = (pattern: RegExp) =>
-    Effect.suspend(() => Option.fromNullable(lines.find((line) => pattern.test(line)))).pipe(
-      Effect.retry(Schedule.spaced("10 millis")),
-      Effect.timeout("30 seconds"),
+  const until = (pattern: RegExp) => {
+    const found = Effect.suspend(() => Option.fromNullable(lines.find((line) => pattern.test(line))))
+    return found.pipe(
+      Effect.retry({ schedule: Schedule.spaced("10 millis"), until: () => isEnded(reading) }),
+      Effect.timeout(hung),
+      // The line may have come between the last look and the end.
+      Effect.orElse(() => found),
       Effect.orElse(() => Effect.dieMessage(`no line matches ${pattern}; it said:\n${lines.join("\n")}`)),
       live
     )
+  }
   return { read: Effect.sync(() => [...lines]), until, ended: reading.await }
 })
 
@@ -78,8 +88,13 @@ const attach = (
       output: output.read,
       prints: output.until,
       signal: (signal) => Effect.sync(() => void globalThis.process.kill(process.pid, signal)),
-      exit: live(
-        process.exitCode.pipe(Effect.option, Effect.zipLeft(log.ended), Effect.zipLeft(output.ended))
+      exit: process.exitCode.pipe(
+        Effect.option,
+        Effect.zipLeft(log.ended),
+        Effect.zipLeft(output.ended),
+        Effect.timeoutFail({ duration: hung, onTimeout: () => "hung" }),
+        Effect.orElse(() => Effect.dieMessage(`the program did not end after ${hung}`)),
+        live
       )
     }
   })

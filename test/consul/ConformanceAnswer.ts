@@ -15,15 +15,19 @@ export interface Answer {
 const transport = new Set(["date", "connection", "keep-alive", "content-length", "transfer-encoding"])
 
 /**
- * Reads whose index is that of the table of checks. A real agent may tell its servers of a check's new status twice,
- * from the request and from its own loop, and that moves this index once more.
+ * Reads whose index is that of the table of checks or of nodes. A real agent may tell its servers of a check's new status
+ * twice, from the request and from its own loop, and that moves the index once more. A new server enters itself in the
+ * catalog twice, or only once if its agent is faster than its leader, as on a busy machine.
  */
-const byChecksTable = /^\/v1\/health\/(state|node|checks)\//
+const byBusyTable = /^\/v1\/(health\/(state|node|checks)\/|catalog\/nodes)/
+
+/** The end of a node, with indexes that tell how often it was entered. */
+const ofNode = /("consul-network-segment":\s*""\s*\},\s*"CreateIndex":\s*)\d+(,\s*"ModifyIndex":\s*)\d+/g
 
 export const of = (side: Side, target: string, response: SimConsul.Response): Answer => {
   const headers = response.headers
     .filter(([name]) => !transport.has(name.toLowerCase()))
-    .filter(([name]) => name !== "X-Consul-Index" || !byChecksTable.test(target))
+    .filter(([name]) => name !== "X-Consul-Index" || !byBusyTable.test(target))
     .map(([name, value]) => `${name}: ${named(side, value)}`)
     .sort()
   const body = ordered(target, named(side, ByteString.fromBytes(response.body)))
@@ -47,7 +51,7 @@ const named = (side: Side, body: string): string => {
     text = text.replaceAll(id, `(session ${i})`).replaceAll(id.toUpperCase(), `(SESSION ${i})`)
   }
   // The port of the servers among themselves.
-  return text.replace(/("(?:Service)?Port":\s*)\d{4,}/g, "$1(port)")
+  return text.replace(/("(?:Service)?Port":\s*)\d{4,}/g, "$1(port)").replace(ofNode, "$1(node)$2(node)")
 }
 
 /** Lists that Consul orders by id, or by chance. */

@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import { SimConsul } from "../../src/testing/index.js"
 import { describeConsul } from "./describeConsul.js"
@@ -130,7 +131,8 @@ describeConsul("consul", () => {
         const sim = yield* SimConsul.SimConsul
         const first = yield* Effect.fork(consul("lock", ["locks/job", "sleep 1; date +%s%N"]))
         yield* Effect.repeat(sim.entries("nyc1", "locks/job"), {
-          until: (entries) => entries.some(({ session }) => session !== "")
+          until: (entries) => entries.some(({ session }) => session !== ""),
+          schedule: Schedule.spaced("10 millis")
         })
         const second = yield* consul("lock", ["locks/job", "date +%s%N"])
         const ended = yield* Fiber.join(first)
@@ -147,7 +149,8 @@ describeConsul("consul", () => {
         const sim = yield* SimConsul.SimConsul
         const holder = yield* Effect.fork(consul("lock", ["locks/taken", "sleep 30"]))
         yield* Effect.repeat(sim.entries("nyc1", "locks/taken"), {
-          until: (entries) => entries.some(({ session }) => session !== "")
+          until: (entries) => entries.some(({ session }) => session !== ""),
+          schedule: Schedule.spaced("10 millis")
         })
         const refused = yield* consul("lock", ["-try=1s", "locks/taken", "true"])
         expect(refused.code).toBe(1)

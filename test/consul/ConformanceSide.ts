@@ -4,8 +4,9 @@
 import * as Http from "node:http"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { SimConsul } from "../../src/testing/index.js"
+import { SimConsul } from "../../src/testing/index.js"
 import * as ByteString from "../../src/testing/internal/ByteString.js"
+import * as RealConsul from "./RealConsul.js"
 
 type Request = SimConsul.Request
 type Response = SimConsul.Response
@@ -38,6 +39,23 @@ export const real = (address: string): Effect.Effect<Side, never, Scope.Scope> =
 
 export const simulated = (sim: SimConsul.SimConsul, agent: string): Effect.Effect<Side> =>
   side("simulated", (request) => sim.request(agent, request))
+
+/** The real Consul without sessions of others, and a simulated one that is made for the test. */
+export const pair = Effect.gen(function* () {
+  const { nyc1, sfo1 } = yield* RealConsul.TwoDatacenters
+  const sim = yield* SimConsul.make({
+    datacenters: [
+      { name: "nyc1", agents: [{ name: "nyc1-1", address: nyc1.address }] },
+      { name: "sfo1", agents: [{ name: "sfo1-1", address: sfo1.address }] }
+    ]
+  })
+  const side = yield* real(nyc1.address)
+  const { body } = yield* side.send({ method: "GET", target: "/v1/session/list", body: new Uint8Array(0) })
+  for (const [, id] of new TextDecoder().decode(body).matchAll(/"ID":"([^"]+)"/g)) {
+    yield* side.send({ method: "PUT", target: `/v1/session/destroy/${id}`, body: new Uint8Array(0) })
+  }
+  return [side, yield* simulated(sim, "nyc1-1")] as const
+})
 
 /** With the path as it is: clients of a higher level tidy it up. */
 const send =

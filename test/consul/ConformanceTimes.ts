@@ -42,6 +42,28 @@ const timed = <A>(self: Effect.Effect<A>) =>
     return [(yield* Clock.currentTimeMillis) - start, value] as const
   })
 
+/** How often the machine is asked how late it is, in ms. */
+const pulse = 50
+
+/** Runs an effect, and tells how late, in ms, a timer with a write that changes nothing was at worst meanwhile. */
+export const lateness = <A>(side: Side, self: Effect.Effect<A>): Effect.Effect<readonly [A, number]> =>
+  Effect.gen(function* () {
+    let worst = 0
+    const nobody = "/v1/session/destroy/00000000-0000-0000-0000-000000000000"
+    const measuring = yield* timed(Effect.zipRight(Effect.sleep(pulse), ask(side, "PUT", nobody))).pipe(
+      Effect.tap(([took]) =>
+        Effect.sync(() => {
+          worst = Math.max(worst, took - pulse)
+        })
+      ),
+      Effect.forever,
+      Effect.fork
+    )
+    const value = yield* self
+    yield* Fiber.interrupt(measuring)
+    return [value, worst] as const
+  })
+
 /** Waits for a key to change, from now on. */
 const change = (side: Side, key: string, wait = "60s") =>
   Effect.flatMap(ask(side, "GET", `/v1/kv/${key}`), ({ index }) =>

@@ -116,7 +116,7 @@ export const make = Effect.fnUntraced(function* ({ binary, configs, folder, http
   const answer = (request: HttpClientRequest.HttpClientRequest) =>
     client.execute(HttpClientRequest.prependUrl(request, `http://${address}/v1`)).pipe(
       Effect.flatMap((response) => Effect.map(response.text, (text) => ({ status: response.status, text }))),
-      Effect.timeout("2 seconds"),
+      Effect.timeout("10 seconds"),
       Effect.filterOrFail(({ status }) => status < 500),
       Effect.retry(Schedule.spaced("25 millis"))
     )
@@ -168,8 +168,8 @@ const decodeSession = Schema.decode(Schema.parseJson(Schema.Struct({ ID: Schema.
 /** A server ends after half a second, which it gives to requests in flight; a client, which leaves, after five. */
 const grace = "8 seconds"
 
-/** An election takes one to two seconds, and on a busy machine several times as long. */
-const patience = "30 seconds"
+/** An election takes one to two seconds, and on a busy machine many times as long. Ends what hangs. */
+const patience = "5 minutes"
 
 /**
  * Runs an agent so that it ends with us, even when we are killed: then its stdin closes, and what waits for that kills

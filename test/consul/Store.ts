@@ -7,7 +7,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { live } from "../cli/Program.js"
+import { hung, live } from "../cli/Program.js"
 
 export interface Entry {
   readonly key: string
@@ -120,20 +120,16 @@ export const at = (address: string): Store => {
   }
 }
 
-/** Reads until `holds`, for at most `limit`; fails with what it read last. */
-export const eventually = <A>(
-  read: Effect.Effect<A>,
-  holds: (a: A) => boolean,
-  limit: `${number} seconds` = "15 seconds"
-): Effect.Effect<A> =>
+/** Reads until `holds`; fails with what it read last after `hung`. */
+export const eventually = <A>(read: Effect.Effect<A>, holds: (a: A) => boolean): Effect.Effect<A> =>
   Effect.suspend(() => {
     let last: A | undefined
     return Effect.tap(read, (a) => Effect.sync(() => (last = a))).pipe(
       Effect.filterOrFail(holds),
       Effect.retry(Schedule.spaced("20 millis")),
-      Effect.timeout(limit),
+      Effect.timeout(hung),
       Effect.orElse(() =>
-        Effect.dieMessage(`still not so after ${limit}: ${JSON.stringify(last)?.slice(0, 2000)}`)
+        Effect.dieMessage(`still not so after ${hung}: ${JSON.stringify(last)?.slice(0, 2000)}`)
       ),
       live
     )

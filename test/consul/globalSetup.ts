@@ -1,15 +1,25 @@
 /**
- * Makes sure of a Consul binary before the test files that need one start.
+ * Makes sure of a Consul binary before the test files of a project start, and runs the datacenters that they share.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import type { TestProject } from "vitest/node"
 import * as RealConsul from "./RealConsul.js"
+import type { Places } from "./SharedDatacenters.js"
 
 declare module "vitest" {
   interface ProvidedContext {
-    readonly consul: { readonly missing: string | null; readonly required: boolean }
+    readonly consul: {
+      /** Why there is no Consul, if there is none. */
+      readonly missing: string | null
+      /** Whether a test that needs Consul fails without it, or is skipped. */
+      readonly required: boolean
+      /** None without Consul. */
+      readonly shared: Places | null
+    }
   }
 }
 
@@ -24,21 +34,34 @@ const missing = RealConsul.binary.pipe(
   Effect.provide(NodeContext.layer)
 )
 
+/** An agent counts the connection of a killed program for as long as its query blocks: 200 are too few for all tests. */
+const config = { limits: { http_max_conns_per_client: 10_000 } }
+
+const placeOf = ({ address, name }: RealConsul.Datacenter) => ({ name, address })
+
+const shared = RealConsul.datacenters(["nyc1", "sfo1"], { config }).pipe(
+  Effect.map(({ nyc1, sfo1 }): Places => ({ nyc1: placeOf(nyc1), sfo1: placeOf(sfo1) })),
+  Effect.provide(NodeContext.layer)
+)
+
 export default (project: TestProject) =>
-  Effect.all({ missing, required }).pipe(
-    Effect.map((consul) => {
-      project.provide("consul", consul)
-      if (consul.missing === null || consul.required) return undefined
-      const warning = [
-        "",
-        "*** The tests against real Consul servers are SKIPPED: there is no Consul.",
-        `*** ${consul.missing}`,
-        ""
-      ].join("\n")
-      const warn = () => project.vitest.logger.warn(warning)
-      warn()
-      // Again where a reader looks: after the last line.
-      return warn
-    }),
-    Effect.runPromise
-  )
+  Effect.gen(function* () {
+    const consul = { missing: yield* missing, required: yield* required }
+    if (consul.missing === null) {
+      const scope = yield* Scope.make()
+      project.provide("consul", { ...consul, shared: yield* Scope.extend(shared, scope) })
+      return () => Effect.runPromise(Scope.close(scope, Exit.void))
+    }
+    project.provide("consul", { ...consul, shared: null })
+    if (consul.required) return undefined
+    const warning = [
+      "",
+      "*** The tests against real Consul servers are SKIPPED: there is no Consul.",
+      `*** ${consul.missing}`,
+      ""
+    ].join("\n")
+    const warn = () => project.vitest.logger.warn(warning)
+    warn()
+    // Again where a reader looks: after the last line.
+    return warn
+  }).pipe(Effect.runPromise)

@@ -2,4 +2,9 @@
  * Ends a test process, and thereby its servers, when Vitest's main process is killed: left alone it would go on.
  */
 // Not `process.exit`, which Vitest takes for a mistake of the test.
-process.once("disconnect", () => process.kill(process.pid))
+const endWithVitest = () => process.kill(process.pid)
+
+// Once for all files that this process runs.
+if (!process.listeners("disconnect").some(({ name }) => name === endWithVitest.name)) {
+  process.on("disconnect", endWithVitest)
+}

@@ -23,7 +23,7 @@ export interface Pair {
   readonly session: Effect.Effect<Option.Option<string>>
   /** Writes a key of this name as soon as the source takes it; answers with the ms until it is at the destination. */
   readonly arrives: (name: string) => Effect.Effect<number>
-  /** Waits until both sides are equal, for a minute. */
+  /** Waits until both sides are equal. */
   readonly settle: Effect.Effect<void>
 }
 
@@ -85,17 +85,16 @@ export const make = (
           .pipe(
             Effect.sandbox,
             Effect.retry(Schedule.spaced("20 millis")),
-            Effect.timeout("60 seconds"),
+            Effect.timeout(Program.hung),
             Effect.orDie
           )
-        yield* Store.eventually(to.value(prefix + name), (value) => value === String(before), "60 seconds")
+        yield* Store.eventually(to.value(prefix + name), (value) => value === String(before))
         return (yield* Clock.currentTimeMillis) - before
       }),
     settle: Effect.asVoid(
       Store.eventually(
         Effect.zipWith(from.entries(prefix), to.entries(prefix), differing),
-        (keys) => keys.length === 0,
-        "60 seconds"
+        (keys) => keys.length === 0
       )
     )
   }
