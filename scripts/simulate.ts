@@ -4,6 +4,8 @@
  *     npm run simulate -- --seeds 10000 --from 1     many
  *     npm run simulate -- --seed 177 --verbose       one, told in full
  *     npm run simulate -- --mistakes --seeds 200     in how many seeds each planted mistake is found
+ *     npm run simulate -- --trial "slow link"        with this odd thing in every history; `none` for without any
+ *     npm run simulate -- --on                       on after a violation, with a line for each
  */
 import { parseArgs } from "node:util"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -17,6 +19,7 @@ import { mistakes } from "../test/simulation/Mistakes.js"
 import * as Plan from "../test/simulation/Plan.js"
 import * as Report from "../test/simulation/Report.js"
 import { simulate } from "../test/simulation/Simulation.js"
+import * as Trials from "../test/simulation/Trials.js"
 
 const { values } = parseArgs({
   options: {
@@ -24,23 +27,29 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     verbose: { type: "boolean", default: false },
-    mistakes: { type: "boolean", default: false }
+    mistakes: { type: "boolean", default: false },
+    mistake: { type: "string", default: "" },
+    trial: { type: "string", multiple: true },
+    on: { type: "boolean", default: false }
   }
 })
+
+const trials =
+  values.trial === undefined ? undefined : Trials.trials.filter((trial) => values.trial?.includes(trial))
 
 const first = Number(values.seed ?? values.from)
 const count = values.seed === undefined ? Number(values.seeds) : 1
 
 const findMistakes = Effect.forEach(
-  mistakes,
+  mistakes.filter(({ name }) => name.includes(values.mistake)),
   ({ distort, fits, name }) =>
     Effect.suspend(() => {
       let tried = 0
       let found = 0
       for (let seed = first; seed < first + count; seed++) {
-        if (!fits(Plan.draw(seed))) continue
+        if (!fits(Plan.draw(seed, { trials }))) continue
         tried += 1
-        if (Option.isSome(simulate(seed, { distort }).violation)) found += 1
+        if (Option.isSome(simulate(seed, { distort, trials }).violation)) found += 1
       }
       return Console.log(`${name}: found in ${found} of ${tried} seeds`)
     }),
@@ -50,18 +59,25 @@ const findMistakes = Effect.forEach(
 const play = Effect.gen(function* () {
   const before = yield* Clock.currentTimeMillis
   let virtual = 0
+  const violated: Array<number> = []
   const counts = new Map<string, number>()
   for (let seed = first; seed < first + count; seed++) {
-    const outcome = simulate(seed)
+    const outcome = simulate(seed, { trials })
     virtual += outcome.duration
     for (const [what, times] of outcome.history.counts) counts.set(what, (counts.get(what) ?? 0) + times)
     if (values.verbose) yield* Console.log(Report.describe(outcome, true))
-    if (Option.isSome(outcome.violation)) yield* Effect.fail(Report.describe(outcome))
+    if (Option.isSome(outcome.violation)) {
+      if (!values.on) yield* Effect.fail(Report.describe(outcome))
+      violated.push(seed)
+      yield* Console.log(
+        `seed ${seed} (${outcome.plan.trials.join(", ")}): ${outcome.violation.value.slice(0, 300)}`
+      )
+    }
     if ((seed - first + 1) % 500 === 0) yield* Console.log(`${seed - first + 1} seeds`)
   }
   const seconds = ((yield* Clock.currentTimeMillis) - before) / 1000
   yield* Console.log(
-    `${count} seeds from ${first} without a violation: ${(virtual / 3_600_000).toFixed(1)} virtual hours in ${seconds.toFixed(0)} s`
+    `${count} seeds from ${first}, ${violated.length} with a violation: ${(virtual / 3_600_000).toFixed(1)} virtual hours in ${seconds.toFixed(0)} s`
   )
   yield* Console.log(
     Array.from(counts, ([what, times]) => `${what} ${times}`)

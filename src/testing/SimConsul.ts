@@ -28,8 +28,8 @@
  * | times | whole milliseconds, rounded up | nanoseconds | the clock's grain |
  * | a refused connection's text | names the datacenter | names an IP address | there is none |
  * | ports of the servers | 8300, 8301 | configured | likewise |
- * | code points newer than Unicode 12 in a path | printable | 400 | the JavaScript engine's tables |
  * | binary in an error's text | `text/plain` | sniffed | no client asks |
+ * | names of keys, a path decoded twice, limits of requests | settings | of newer Consul | not measured |
  * | compression | never | of longer answers if asked | costs time, says nothing |
  * | header names over a socket | lower case | `X-Consul-Index` | as `@effect/platform` sends them |
  *
@@ -45,8 +45,11 @@ import { type ByteString, fromString } from "./internal/ByteString.js"
 import type { Commit, Datacenter } from "./internal/Datacenter.js"
 import type { Request, Response } from "./internal/Http.js"
 import * as OrderedMap from "./internal/OrderedMap.js"
+import type { RequestLimit } from "./internal/RateLimit.js"
 import type { Outage } from "./internal/Rpc.js"
 import * as Serve from "./internal/Serve.js"
+import type { Settings } from "./internal/Settings.js"
+import * as Specify from "./internal/Specify.js"
 import type { Entry, Session, State } from "./internal/Store.js"
 import * as World from "./internal/World.js"
 
@@ -97,11 +100,42 @@ export type {
 } from "./internal/Http.js"
 export type {
   /**
+   * @since 0.5.0
+   * @category models
+   */
+  RequestLimit
+} from "./internal/RateLimit.js"
+export type {
+  /**
    * @since 0.1.0
    * @category models
    */
   Outage
 } from "./internal/Rpc.js"
+export type {
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  KeyNames,
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  Settings
+} from "./internal/Settings.js"
+export type {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  AgentOptions,
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  DatacenterOptions
+} from "./internal/Specify.js"
 export type {
   /**
    * @since 0.1.0
@@ -131,38 +165,12 @@ export type {
 } from "./internal/Store.js"
 
 /**
- * One agent of a datacenter.
- *
- * @since 0.1.0
- * @category models
- */
-export interface AgentOptions {
-  /** Its node name. */
-  readonly name: string
-  /** Host and port under which the in-process client finds it, as in `127.0.0.1:8500`. */
-  readonly address: string
-  /** Whether it is one of the servers; the first one leads. Default `true`. */
-  readonly server?: boolean
-}
-
-/**
- * A datacenter and its agents. A name alone has one agent, a server called `<name>-a`: the first such datacenter
- * at `127.0.0.1:8500`, the next one at `127.0.0.1:9500`, and so on.
- *
- * @since 0.1.0
- * @category models
- */
-export type DatacenterOptions =
-  | string
-  | { readonly name: string; readonly agents: readonly [AgentOptions, ...ReadonlyArray<AgentOptions>] }
-
-/**
  * @since 0.1.0
  * @category models
  */
 export interface Options {
   /** Default: `nyc1` alone. All of them are joined. */
-  readonly datacenters?: readonly [DatacenterOptions, ...ReadonlyArray<DatacenterOptions>]
+  readonly datacenters?: readonly [Specify.DatacenterOptions, ...ReadonlyArray<Specify.DatacenterOptions>]
 }
 
 /**
@@ -238,6 +246,10 @@ export interface SimConsul {
    * checks) in one second of the clock. 0 stops them.
    */
   readonly setClockRate: (datacenterOrAgent: string, rate: number) => Effect.Effect<void>
+  /** Changes settings of a datacenter's agents and servers, as an upgrade does. Those not given stay as they are. */
+  readonly configure: (datacenter: string, settings: Partial<Settings>) => Effect.Effect<void>
+  /** Limits an agent's requests, or ends the limit. */
+  readonly limitRequests: (agent: string, limit: RequestLimit | undefined) => Effect.Effect<void>
 }
 
 /**
@@ -259,7 +271,7 @@ export const key: (text: string) => ByteString = fromString
  * @category constructors
  */
 export const make = (options?: Options): Effect.Effect<SimConsul, never, Scope.Scope> =>
-  Effect.map(World.make(specify(options?.datacenters ?? ["nyc1"])), fromWorld)
+  Effect.map(World.make(Specify.specify(options?.datacenters ?? ["nyc1"])), fromWorld)
 
 /**
  * @since 0.1.0
@@ -299,19 +311,6 @@ export const layerHttpClient = (options?: Options): Layer.Layer<SimConsul | Http
 // -----------------------------------------------------------------------------
 // Making one
 // -----------------------------------------------------------------------------
-
-const firstPort = 8500
-const nextPort = 1000
-
-const specify = (datacenters: ReadonlyArray<DatacenterOptions>): ReadonlyArray<World.DatacenterSpec> =>
-  datacenters.map((options, i) =>
-    typeof options === "string"
-      ? {
-          name: options,
-          agents: [{ name: `${options}-a`, address: `127.0.0.1:${firstPort + i * nextPort}`, server: true }]
-        }
-      : { name: options.name, agents: options.agents.map((agent) => ({ server: true, ...agent })) }
-  )
 
 const fromWorld = (world: World.World): SimConsul => {
   const datacenter = (name: string) =>
@@ -378,7 +377,9 @@ const fromWorld = (world: World.World): SimConsul => {
     setClockRate: (name, rate) =>
       world.datacenters.has(name)
         ? inDatacenter(name, ({ timers }) => timers.setRate(rate))
-        : Effect.map(agent(name), ({ agent }) => agent.timers.setRate(rate))
+        : Effect.map(agent(name), ({ agent }) => agent.timers.setRate(rate)),
+    configure: (name, settings) => inDatacenter(name, ({ configure }) => configure(settings)),
+    limitRequests: (name, limit) => Effect.map(agent(name), ({ rateLimit }) => rateLimit.set(limit))
   }
 }
 

@@ -106,7 +106,8 @@ describeConsul(
           expect(stderr.trim().split("\n").at(-1)).toMatch(/^consul-replicate: .*30 .*-max-deletes=50%/)
           expect(yield* destination.keys("fuller/")).toHaveLength(31)
           expect(yield* stored(destination, "fuller")).toMatchObject({
-            State: "deletes-held",
+            State: "stopped",
+            LastState: "deletes-held",
             HeldDeletes: 30,
             LastReplicated: 0
           })

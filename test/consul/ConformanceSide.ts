@@ -23,7 +23,7 @@ export interface Side {
 const side = (name: string, send: Side["send"]): Effect.Effect<Side> =>
   Effect.gen(function* () {
     const response = yield* send({ method: "GET", target: "/v1/agent/self", body: new Uint8Array(0) })
-    const id = /"NodeID":"([^"]+)"/.exec(ByteString.fromBytes(response.body))?.[1] ?? ""
+    const id = /"NodeID":\s*"([^"]+)"/.exec(ByteString.fromBytes(response.body))?.[1] ?? ""
     return { name, send, sessions: [], aliases: [[id, "(node id)"]] }
   })
 

@@ -58,7 +58,7 @@ const perform = (side: Side, prefix: string, step: Step): Effect.Effect<Answer.A
     const target = yield* fill(side, prefix, step.target)
     const body = yield* fill(side, prefix, step.body)
     const response = yield* send(side, step.method, target, body)
-    const created = /^\{"ID":"([^"]+)"\}$/.exec(ByteString.fromBytes(response.body))?.[1]
+    const created = /^\{\s*"ID":\s*"([^"]+)"\s*\}\s*$/.exec(ByteString.fromBytes(response.body))?.[1]
     if (created !== undefined && target.startsWith("/v1/session/create")) side.sessions.push(created)
     return Answer.of(side, target, response)
   })

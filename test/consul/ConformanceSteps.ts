@@ -29,7 +29,9 @@ const pathKey = fc.oneof(
       "%26%3C%3E",
       "a:b;c=d,@$!*'()",
       "~%5B%5D%22%5C",
-      "%EF%BF%BD"
+      "%EF%BF%BD",
+      "%F0%9F%A5%B2",
+      "%E3%8B%BF"
     )
   },
   {
@@ -71,7 +73,9 @@ const jsonKey = fc.oneof(
       "../x",
       'say "\\"',
       "\ufffd",
-      "\u00a0\t"
+      "\u00a0\t",
+      "🥲",
+      "\u32ff"
     )
   }
 )

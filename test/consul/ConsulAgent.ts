@@ -52,13 +52,22 @@ export interface Options {
   readonly httpPort: number
   /** Consul reads them one after another and merges them. */
   readonly configs: ReadonlyArray<object>
+  /** More flags of the command. */
+  readonly flags: ReadonlyArray<string>
 }
 
 /** Processes and sockets know nothing of a test's clock. */
 export const live = Effect.withClock(Clock.make())
 
 /** An agent that is not started yet, and is killed when the scope closes. */
-export const make = Effect.fnUntraced(function* ({ binary, configs, folder, httpPort, node }: Options) {
+export const make = Effect.fnUntraced(function* ({
+  binary,
+  configs,
+  flags,
+  folder,
+  httpPort,
+  node
+}: Options) {
   const executor = yield* CommandExecutor.CommandExecutor
   const fs = yield* FileSystem.FileSystem
   const client = yield* HttpClient.HttpClient
@@ -72,7 +81,7 @@ export const make = Effect.fnUntraced(function* ({ binary, configs, folder, http
     const file = `${folder}/${index}.json`
     return Effect.as(fs.writeFileString(file, JSON.stringify(config)), file)
   })
-  const args = [`-data-dir=${data}`, ...configFiles.map((file) => `-config-file=${file}`)]
+  const args = [`-data-dir=${data}`, ...configFiles.map((file) => `-config-file=${file}`), ...flags]
 
   const launch = executor
     .start(Command.make("sh", "-c", endingWithUs, logFile, binary, "agent", ...args))

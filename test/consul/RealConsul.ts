@@ -45,6 +45,8 @@ export interface DatacenterOptions {
   readonly clients?: number | undefined
   /** For every agent, as in Consul's own files: `{ limits: { txn_max_req_len: 1_000_000 } }`. */
   readonly config?: { readonly [key: string]: unknown } | undefined
+  /** More flags of every agent's command. */
+  readonly flags?: ReadonlyArray<string> | undefined
 }
 
 /** Starts datacenters that know each other, and waits until each takes writes and reaches all others. */
@@ -94,15 +96,16 @@ const startAll = Effect.fnUntraced(function* <Name extends string>(
   const consul = yield* binary
   const folder = yield* temporaryFolder
   const sizes = names.map((datacenter) => {
-    const { clients = 0, config = {}, servers = 1 } = own?.[datacenter] ?? common
-    return { datacenter, config, servers, size: servers + clients }
+    const { clients = 0, config = {}, flags = [], servers = 1 } = own?.[datacenter] ?? common
+    return { datacenter, config, flags, servers, size: servers + clients }
   })
   const before = (index: number) => sizes.slice(0, index).reduce((sum, { size }) => sum + size, 0)
   const firstPort = yield* FreePorts.take(before(sizes.length) * portsEach)
 
-  const plan = sizes.map(({ config, datacenter, servers, size }, index) => ({
+  const plan = sizes.map(({ config, datacenter, flags, servers, size }, index) => ({
     datacenter,
     config,
+    flags,
     nodes: Arr.map(Arr.range(1, size), (number) => ({
       datacenter,
       name: `${datacenter}-${number}`,
@@ -112,14 +115,15 @@ const startAll = Effect.fnUntraced(function* <Name extends string>(
   }))
   const settings = yield* settingsIn(plan.flatMap(({ nodes }) => nodes.filter(({ server }) => server)))
 
-  const world = yield* Effect.forEach(plan, ({ config, datacenter, nodes }) =>
+  const world = yield* Effect.forEach(plan, ({ config, datacenter, flags, nodes }) =>
     Effect.forEach(nodes, (node) =>
       ConsulAgent.make({
         binary: consul,
         folder: `${folder}/${node.name}`,
         node: node.name,
         httpPort: node.port,
-        configs: [settings(node), config]
+        configs: [settings(node), config],
+        flags
       })
     ).pipe(Effect.map((agents) => makeDatacenter(datacenter, agents)))
   ).pipe(Effect.parallelFinalizers)

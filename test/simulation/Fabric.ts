@@ -9,15 +9,19 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import { ClientResponse } from "../../src/internal/ClientResponse.js"
 import type { SimConsul } from "../../src/testing/index.js"
+import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
 import * as Rights from "../support/Rights.js"
 import * as Dice from "./Dice.js"
 import type { History } from "./History.js"
 import { cause, type Incarnation } from "./Judge.js"
 import { type Fate, type Plan, weights } from "./Plan.js"
+import { applies, keyOf, type Sorted, serviceOf, sort, subject, textOf, waitOf } from "./Sorting.js"
+import type { Answer } from "./Spoiling.js"
+import * as Spoiling from "./Spoiling.js"
+import { trickle } from "./Trickle.js"
 
 /** The cable of one process. */
 export interface Link {
@@ -37,20 +41,19 @@ export interface Fabric {
   readonly link: (incarnation: Incarnation) => Effect.Effect<Link>
   /** Until the scope closes, the replicators of a datacenter may not change these keys there. */
   readonly deny: (datacenter: string, keys: ReadonlyArray<string>) => Effect.Effect<void, never, Scope.Scope>
+  /** From now on each large value for a key of a datacenter is refused with this status. */
+  readonly refuseLarge: (datacenter: string, key: string, status: number) => Effect.Effect<void>
+  /** From now on this key of the source is answered with a value that is no base64. */
+  readonly corrupt: (key: string) => Effect.Effect<void>
+  /** Ends `refuseLarge` and `corrupt`, which `calm` does not. */
+  readonly relent: Effect.Effect<void>
+  /** How many lists of the source's values were asked for without waiting for a change. */
+  readonly plainReads: () => number
   /** From now on every request is delivered at once, and answered. */
   readonly calm: Effect.Effect<void>
 }
 
 type Exchange = Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError>
-
-/** An answer as it was given, to be given again. */
-interface Answer {
-  readonly status: number
-  readonly headers: ReadonlyArray<readonly [string, string]>
-  readonly text: string
-  /** When the servers gave it, in ms. */
-  readonly at: number
-}
 
 /** The longest that a request is under way, in ms. */
 const latest = 12_000
@@ -58,127 +61,16 @@ const latest = 12_000
 /** Answers kept of each read, to be given again as stale ones. */
 const kept = 8
 
+/** The longest that a large value is under way that is delayed, in ms: longer than anybody waits for an answer. */
+const latestLarge = 25_000
+
 const encoder = new TextEncoder()
 
-const respond = (request: HttpClientRequest, { headers, status, text }: Omit<Answer, "at">) =>
+const respond = (request: HttpClientRequest, { headers, status, text }: Answer) =>
   ClientResponse.whole(request, { status, headers, body: encoder.encode(text) })
 
 const reset = (request: HttpClientRequest, message: string) =>
   new HttpClientError.RequestError({ request, reason: "Transport", cause: new Error(message) })
-
-/** What a read is a read of, whatever its index and wait. */
-const subject = (url: URL): string => {
-  const parameters = Array.from(url.searchParams.keys()).filter((name) => name !== "index" && name !== "wait")
-  return `${url.pathname}?${parameters.sort().join("&")}&dc=${url.searchParams.get("dc")}`
-}
-
-/** A key as the servers hold it: a character for each byte. */
-const bytesOf = (key: string): string => Buffer.from(key).toString("latin1")
-
-/** How long a blocking query blocks, in ms. */
-const waitOf = (url: URL): number => Number.parseInt(url.searchParams.get("wait") ?? "0", 10)
-
-const Reading = Schema.parseJson(
-  Schema.Tuple(
-    Schema.Struct({ KV: Schema.Struct({ Verb: Schema.Literal("get", "get-tree"), Key: Schema.String }) })
-  )
-)
-
-const textOf = ({ body }: HttpClientRequest): string =>
-  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
-
-/** Which keys a request reads, if any. */
-const readOf = (request: HttpClientRequest, url: URL) => {
-  const { method } = request
-  const path = decodeURIComponent(url.pathname)
-  if (method === "GET") {
-    const isKeys = path.startsWith("/v1/kv/")
-    return { key: isKeys ? path.slice("/v1/kv/".length) : undefined, exact: !url.searchParams.has("recurse") }
-  }
-  if (path !== "/v1/txn") return undefined
-  const [operation] = Option.getOrElse(Schema.decodeUnknownOption(Reading)(textOf(request)), () => [])
-  return operation === undefined ? undefined : { key: operation.KV.Key, exact: operation.KV.Verb === "get" }
-}
-
-/** What this process is, to a network that looks into requests. */
-const sort = (plan: Plan, request: HttpClientRequest, url: URL) => {
-  const read = readOf(request, url)
-  const isRead = read !== undefined
-  const dc = url.searchParams.get("dc")
-  const isOfKeys = (prefix: string) => read?.key?.startsWith(prefix) === true
-  const isNames = url.searchParams.has("keys")
-  const isSource = dc === plan.source && isOfKeys(plan.prefix)
-  return {
-    isRead,
-    readsSource: isSource && !isNames,
-    readsNames: isSource && isNames && read?.key === plan.prefix,
-    readsDestination: dc === null && !isNames && read?.exact === false && isOfKeys(plan.destinationPrefix),
-    isBlocking: isSource && url.searchParams.has("index"),
-    range: { prefix: bytesOf(read?.key ?? ""), exact: read?.exact === true },
-    isConsistent: url.searchParams.has("consistent"),
-    isElsewhere: dc !== null,
-    isKeys: url.pathname.startsWith("/v1/kv/") || read?.key !== undefined,
-    isHeartbeat: url.pathname.startsWith("/v1/agent/check/update/")
-  }
-}
-
-/** The id of the service that a request registers. */
-const serviceOf = ({ body, url }: HttpClientRequest): string | undefined =>
-  url.endsWith("/v1/agent/service/register") && body._tag === "Uint8Array"
-    ? (JSON.parse(new TextDecoder().decode(body.body)) as { readonly ID: string }).ID
-    : undefined
-
-type Sort = ReturnType<typeof sort>
-
-/** Whether this can become of a request of that sort. */
-const applies = (fate: Fate, { isBlocking, isConsistent, isKeys, isRead, readsSource }: Sort): boolean => {
-  switch (fate) {
-    case "unwoken":
-      return isBlocking
-    case "stale":
-      return isRead && isKeys && !isConsistent
-    case "truncated":
-    case "malformed":
-    case "foreign":
-      return isRead
-    case "without index":
-    case "empty body":
-      return isRead && isKeys
-    case "emptied":
-      return readsSource && !isConsistent
-    case "late":
-    case "twice":
-      return !isRead
-    default:
-      return true
-  }
-}
-
-const refusals: Partial<Record<Fate, readonly [status: number, text: string]>> = {
-  "no leader": [500, "No cluster leader"],
-  "rate limited": [429, "Your IP is issuing too many concurrent connections, please rate limit your calls"],
-  denied: [403, "Permission denied"],
-  failed: [500, "rpc error making call: EOF"],
-  foreign: [404, "<html><body>404 Not Found</body></html>"]
-}
-
-/** What reaches the client of an answer. */
-const spoil = (fate: Fate, answer: Answer): Answer => {
-  switch (fate) {
-    case "truncated":
-      return { ...answer, text: answer.text.slice(0, answer.text.length >> 1) }
-    case "malformed":
-      return { ...answer, status: 200, text: `[${answer.text}` }
-    case "without index":
-      return { ...answer, headers: answer.headers.filter(([name]) => name !== "x-consul-index") }
-    case "empty body":
-      return { ...answer, status: 200, text: "" }
-    case "emptied":
-      return { ...answer, status: 404, text: "" }
-    default:
-      return answer
-  }
-}
 
 export const make = (
   plan: Plan,
@@ -191,14 +83,23 @@ export const make = (
     const clock = yield* Effect.clock
     const now = () => clock.unsafeCurrentTimeMillis()
     const possible = plan.fates.map((fate) => [fate, weights[fate]] as const)
+    const delaysLarge = plan.fates.includes("delayed")
+    /** How many large values are under way for long. */
+    let delayed = 0
     let isCalm = false
+    let plainReads = 0
+    const refusedLarge = new Map<string, number>()
+    const corrupted = new Set<string>()
     const denials = new Set<{ readonly datacenter: string; readonly keys: ReadonlyArray<string> }>()
 
     const pause = (low: number, high: number) =>
       high === 0 ? Effect.void : Effect.suspend(() => clock.sleep(Duration.millis(dice.between(low, high))))
 
-    const drawFate = (what: Sort): Fate | undefined => {
-      if (isCalm || !dice.chance(plan.disturbed)) return undefined
+    const drawFate = (what: Sorted): Fate | undefined => {
+      if (isCalm) return undefined
+      // There are few of them, and what happens meanwhile matters.
+      if (what.isLargeWrite && delaysLarge && dice.chance(0.4)) return "delayed"
+      if (!dice.chance(plan.disturbed)) return undefined
       const fitting = possible.filter(([fate]) => applies(fate, what))
       return fitting.length === 0 ? undefined : dice.weighted(Object.fromEntries(fitting) as typeof weights)
     }
@@ -211,10 +112,33 @@ export const make = (
         let isCut = false
         let troubles = 0
 
-        const learn = ({ range }: Sort, at: number) => {
-          const id = `${range.prefix} ${range.exact}`
-          const before = incarnation.reads.get(id)?.at ?? []
-          incarnation.reads.set(id, { range, at: [at, ...before].slice(0, 3) })
+        const learn = ({ ranges }: Sorted, at: number) => {
+          for (const range of ranges) {
+            const id = `${range.prefix} ${range.exact}`
+            const before = incarnation.reads.get(id)?.at ?? []
+            incarnation.reads.set(id, { range, at: [at, ...before].slice(0, 3) })
+          }
+        }
+
+        /** What somebody between refuses, whatever the servers would say. */
+        const refusedOnTheWay = (request: HttpClientRequest, url: URL, what: Sorted) => {
+          const refused = what.isLargeWrite
+            ? refusedLarge.get(`${incarnation.datacenter} ${keyOf(url)}`)
+            : undefined
+          if (refused !== undefined) {
+            history.count("large value refused")
+            return { status: refused, text: "no such value" }
+          }
+          if (what.isElsewhere || isCalm) return undefined
+          const isDenied = (key: string) =>
+            [...denials].some(
+              ({ datacenter, keys }) => datacenter === incarnation.datacenter && keys.includes(key)
+            )
+          const { method } = request
+          const asked = { method, path: decodeURIComponent(url.pathname), body: textOf(request) }
+          const denied = Rights.refusal(asked, isDenied)
+          if (denied !== undefined) history.count("refused by rights")
+          return denied
         }
 
         /** At the agent: what it is asked, and what it answers. */
@@ -222,31 +146,21 @@ export const make = (
           request: HttpClientRequest,
           url: URL,
           number: number,
-          what: Sort
+          what: Sorted
         ): Effect.Effect<Answer, HttpClientError.HttpClientError> =>
           Effect.gen(function* () {
             const at = now()
-            const isDenied = (key: string) =>
-              !isCalm &&
-              [...denials].some(
-                ({ datacenter, keys }) => datacenter === incarnation.datacenter && keys.includes(key)
-              )
-            const denied = what.isElsewhere
-              ? undefined
-              : Rights.refusal(
-                  { method: request.method, path: decodeURIComponent(url.pathname), body: textOf(request) },
-                  isDenied
-                )
-            if (denied !== undefined) {
-              history.count("refused by rights")
-              return { ...denied, headers: [], at }
-            }
+            const refused = refusedOnTheWay(request, url, what)
+            if (refused !== undefined) return { ...refused, headers: [], at }
             const response = yield* sim.httpClient.execute(request)
             if (what.readsDestination) incarnation.barrier = number
+            const text = yield* response.text
+            const isCorrupted = what.readsSource && what.readsList && corrupted.size > 0
+            if (isCorrupted) history.count("entry corrupted")
             const answer = {
               status: response.status,
               headers: Object.entries(response.headers).filter(([name]) => name !== "content-length"),
-              text: yield* response.text,
+              text: isCorrupted ? Spoiling.corrupt(text, corrupted) : text,
               at: now()
             }
             if (what.isKeys && what.isRead && answer.status < 500) {
@@ -257,7 +171,7 @@ export const make = (
           }).pipe(Effect.locally(cause, Option.some({ by: incarnation, request: number })))
 
         /** There and back again. Whatever is not a read lands even when nobody waits for its answer any more. */
-        const deliver = (request: HttpClientRequest, url: URL, number: number, what: Sort) => {
+        const deliver = (request: HttpClientRequest, url: URL, number: number, what: Sorted) => {
           const there = Effect.zipRight(pause(0, plan.latency), serve(request, url, number, what))
           const served = what.isRead
             ? there
@@ -267,12 +181,12 @@ export const make = (
 
         const unanswered = Effect.never
 
-        const settle = (fate: Fate, request: HttpClientRequest, url: URL, number: number, what: Sort) => {
+        const settle = (fate: Fate, request: HttpClientRequest, url: URL, number: number, what: Sorted) => {
           const delivered = deliver(request, url, number, what)
-          const refusal = refusals[fate]
+          const [refusal, ...others] = Spoiling.refusals[fate] ?? []
           if (refusal !== undefined) {
-            const [status, text] = refusal
-            return Effect.as(pause(0, plan.latency), { status, headers: [], text, at: now() })
+            const refused = { headers: [], ...dice.pick([refusal, ...others]), at: now() }
+            return Effect.as(pause(0, plan.latency), refused)
           }
           switch (fate) {
             case "refused":
@@ -296,6 +210,19 @@ export const make = (
                 ),
                 dice.chance(0.8) ? Effect.fail(reset(request, "read ECONNRESET")) : unanswered
               )
+            case "delayed": {
+              // Whoever gives it up does not call it back.
+              delayed += 1
+              const later = pause(1, dice.pick([2_000, 9_000, latestLarge])).pipe(
+                Effect.zipRight(delivered),
+                Effect.ensuring(
+                  Effect.sync(() => {
+                    delayed -= 1
+                  })
+                )
+              )
+              return Effect.flatMap(Effect.forkIn(Effect.interruptible(later), world), Fiber.join)
+            }
             case "twice":
               return Effect.zipRight(Effect.exit(delivered), delivered)
             case "stale": {
@@ -304,9 +231,29 @@ export const make = (
               return Effect.succeed(dice.pick([old, ...newer]))
             }
             default:
-              return Effect.map(delivered, (answer) => spoil(fate, answer))
+              return Effect.zipWith(delivered, sim.state(incarnation.datacenter), (answer, { kv }) =>
+                Spoiling.spoil(fate, answer, {
+                  dice,
+                  range: what.ranges[0],
+                  replicated: (key) =>
+                    OrderedMap.has(kv, plan.destinationPrefix + key.slice(plan.prefix.length))
+                })
+              )
           }
         }
+
+        /** What comes through a balancer that gives up what takes too long. */
+        const balanced = <E>(what: Sorted, exchanged: Effect.Effect<Answer, E>): Effect.Effect<Answer, E> =>
+          plan.longestWait === undefined || !what.isBlocking
+            ? exchanged
+            : Effect.timeoutTo(exchanged, {
+                duration: Duration.millis(plan.longestWait),
+                onSuccess: (answer) => answer,
+                onTimeout: (): Answer => {
+                  history.count("wait cut short")
+                  return { headers: [], ...Spoiling.gatewayTimeout, at: now() }
+                }
+              })
 
         const exchange = (request: HttpClientRequest, url: URL): Exchange =>
           Effect.gen(function* () {
@@ -315,6 +262,7 @@ export const make = (
             const number = incarnation.sent
             const what = sort(plan, request, url)
             const fate = isolation === "refused" || isolation === "unanswered" ? isolation : drawFate(what)
+            if (what.readsSource && what.readsList && !what.isBlocking) plainReads += 1
             if (fate !== undefined) {
               troubles += 1
               history.count(fate)
@@ -329,9 +277,16 @@ export const make = (
             const service = fate === "late" ? undefined : serviceOf(request)
             if (service !== undefined) incarnation.services.add(service)
             if (isCut) return yield* unanswered
-            const answer = yield* fate === undefined
-              ? deliver(request, url, number, what)
-              : settle(fate, request, url, number, what)
+            const given = yield* balanced(
+              what,
+              fate === undefined
+                ? deliver(request, url, number, what)
+                : settle(fate, request, url, number, what)
+            )
+            // The stream of changes fails while a large value is under way.
+            const fails = what.isBlocking && delayed > 0 && !isCalm && dice.chance(0.5)
+            if (fails) history.count("rejected")
+            const answer = fails ? { ...given, ...Spoiling.rejected } : given
             // What was on its way back when the cable broke.
             if (isCut || isolation === "unanswered") return yield* unanswered
             if (isolation === "refused") return yield* reset(request, "read ECONNRESET")
@@ -340,7 +295,10 @@ export const make = (
             const isAnswer = answer.status < 300 || answer.status === 404 || answer.status === 409
             if (what.readsSource && isAnswer) learn(what, answer.at)
             if (what.readsNames && isAnswer) incarnation.names = [answer.at, ...incarnation.names].slice(0, 2)
-            return respond(request, answer)
+            const { bytesPerSecond } = plan
+            if (bytesPerSecond === undefined || !what.readsSource) return respond(request, answer)
+            history.count("slow answer")
+            return trickle(request, answer, bytesPerSecond, clock)
           })
 
         return {
@@ -370,6 +328,19 @@ export const make = (
           }),
           (denial) => Effect.sync(() => denials.delete(denial))
         ),
+      refuseLarge: (datacenter, key, status) =>
+        Effect.sync(() => {
+          refusedLarge.set(`${datacenter} ${key}`, status)
+        }),
+      corrupt: (key) =>
+        Effect.sync(() => {
+          corrupted.add(key)
+        }),
+      plainReads: () => plainReads,
+      relent: Effect.sync(() => {
+        refusedLarge.clear()
+        corrupted.clear()
+      }),
       calm: Effect.sync(() => {
         isCalm = true
       })

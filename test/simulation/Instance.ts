@@ -1,5 +1,6 @@
 /** One place where replicators run: started, stopped, killed, frozen and started again. */
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -36,6 +37,8 @@ export interface Instance {
   readonly isolate: (how: "refused" | "unanswered" | undefined) => Effect.Effect<void>
   readonly freeze: Effect.Effect<void>
   readonly thaw: Effect.Effect<void>
+  /** Sets the time of day of its machine ahead, or back. */
+  readonly setClock: (byMs: number) => Effect.Effect<void>
 }
 
 interface Process {
@@ -44,11 +47,14 @@ interface Process {
   readonly scope: Scope.CloseableScope
 }
 
-/** A clock whose sleepers do not wake while the process is frozen. */
-const stoppable = (clock: Clock.Clock, running: Effect.Effect<void>): Clock.Clock => ({
+/**
+ * A clock whose sleepers do not wake while the process is frozen. Its time of day is `wrongBy` ms ahead; what it counts
+ * in nanoseconds nobody sets.
+ */
+const stoppable = (clock: Clock.Clock, running: Effect.Effect<void>, wrongBy: () => number): Clock.Clock => ({
   [Clock.ClockTypeId]: Clock.ClockTypeId,
-  unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis(),
-  currentTimeMillis: clock.currentTimeMillis,
+  unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + wrongBy(),
+  currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + wrongBy()),
   unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
   currentTimeNanos: clock.currentTimeNanos,
   sleep: (duration) => Effect.zipRight(clock.sleep(duration), running)
@@ -57,7 +63,8 @@ const stoppable = (clock: Clock.Clock, running: Effect.Effect<void>): Clock.Cloc
 export const make = (
   options: Options,
   fabric: Fabric,
-  history: History
+  history: History,
+  died: (incarnation: Incarnation, why: string) => void
 ): Effect.Effect<Instance, never, Scope.Scope> =>
   Effect.gen(function* () {
     const { address, agent, datacenter, distort, name, replication } = options
@@ -66,6 +73,7 @@ export const make = (
     const say = (line: string) => history.add(clock.unsafeCurrentTimeMillis(), line)
     let generation = 0
     let process: Process | undefined
+    let wrongBy = 0
     let isolation: "refused" | "unanswered" | undefined
 
     const logs = (of: string) =>
@@ -109,10 +117,12 @@ export const make = (
         yield* Effect.flatMap(Replicator.Replicator, ({ run }) => run).pipe(
           Effect.provide(services),
           Effect.tapErrorCause((cause) =>
-            Effect.sync(() => say(`${incarnation.name} DIED ${String(cause)}`))
+            Effect.sync(() => {
+              if (!Cause.isInterruptedOnly(cause)) died(incarnation, Cause.pretty(cause))
+            })
           ),
           Effect.provide(logs(incarnation.name)),
-          Effect.withClock(stoppable(clock, link.running)),
+          Effect.withClock(stoppable(clock, link.running, () => wrongBy)),
           Effect.interruptible,
           Effect.forkIn(scope)
         )
@@ -162,6 +172,10 @@ export const make = (
           now(({ link }) => link.isolate(how))
         ),
       freeze: now(({ link }) => link.freeze),
-      thaw: now(({ link }) => link.thaw)
+      thaw: now(({ link }) => link.thaw),
+      setClock: (byMs) =>
+        Effect.sync(() => {
+          wrongBy += byMs
+        })
     }
   })

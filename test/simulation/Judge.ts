@@ -13,9 +13,10 @@ import type * as Scope from "effect/Scope"
 import { contains, type KeyRange } from "../../src/KeyRange.js"
 import type { SimConsul } from "../../src/testing/index.js"
 import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
-import * as Store from "../../src/testing/internal/Store.js"
 import type { History } from "./History.js"
 import type { Plan } from "./Plan.js"
+import * as SourcePast from "./SourcePast.js"
+import { type Keys, sameContent } from "./SourcePast.js"
 
 /** One process, from its start to its end. An instance that is started again is another one. */
 export interface Incarnation {
@@ -62,25 +63,19 @@ export interface Judge {
   readonly violated: Deferred.Deferred<never, string>
   /** To be told after a restore, which is no log entry. */
   readonly sourceRestored: Effect.Effect<void>
+  readonly destinationRestored: (datacenter: string) => Effect.Effect<void>
+  /** These keys of a replica cannot be as they should: the others must, and the status must not say `in-sync`. */
+  readonly spare: (keys: ReadonlyArray<string>) => void
+  readonly spareNothing: () => void
+  readonly sparesAny: () => boolean
+  /** A process has ended by itself, which none may. */
+  readonly died: (incarnation: Incarnation, why: string) => void
   /** Whether a destination equals the source, and its status says so. */
   readonly isConverged: (datacenter: string) => Effect.Effect<boolean>
   /** What differs, for a message. */
   readonly difference: (datacenter: string) => Effect.Effect<string>
   /** Fails when a process that ended has left something. */
   readonly checkGone: (incarnation: Incarnation) => Effect.Effect<void>
-}
-
-type Keys = OrderedMap.OrderedMap<Store.Entry>
-
-/** What a key held at the source from some moment on; nothing is absence. */
-interface Held {
-  readonly from: number
-  readonly entry: Store.Entry | undefined
-}
-
-const sameContent = (a: Store.Entry | undefined, b: Store.Entry | undefined): boolean => {
-  if (a === undefined || b === undefined) return a === b
-  return a === b || (a.flags === b.flags && Buffer.compare(Buffer.from(a.value), Buffer.from(b.value)) === 0)
 }
 
 const decoder = new TextDecoder()
@@ -102,33 +97,7 @@ export const make = (
       Deferred.unsafeDone(violated, Effect.fail(what))
     }
 
-    // --- the source's past
-
-    /** The source's store at each of its indexes of the prefix; after a restore, an index can come again. */
-    const pasts = new Map<number, Array<{ readonly kv: Keys; readonly at: number }>>()
-    const held = new Map<string, Array<Held>>()
-
-    const remember = (state: SimConsul.State, keys: Iterable<string>) => {
-      // Consul answers no index below 1.
-      const index = Math.max(Store.list(state, prefix).index, 1)
-      const same = pasts.get(index) ?? []
-      pasts.set(index, [...same, { kv: state.kv, at: now() }])
-      for (const key of keys) {
-        if (!key.startsWith(prefix)) continue
-        const past = held.get(key) ?? []
-        held.set(key, [...past, { from: now(), entry: OrderedMap.get(state.kv, key) }])
-      }
-    }
-
-    /** Whether the source held this for a key at some moment since `from`. */
-    const wasHeld = (key: string, entry: Store.Entry | undefined, from: number): boolean => {
-      const past = held.get(key) ?? []
-      const last = past.findLastIndex((one) => one.from < from)
-      return (
-        (last === -1 && entry === undefined) ||
-        past.slice(Math.max(last, 0)).some((one) => sameContent(one.entry, entry))
-      )
-    }
+    const past = SourcePast.make(prefix, now)
 
     // --- what a replica should hold
 
@@ -165,10 +134,17 @@ export const make = (
     /** Destinations where deletes past the limit are held back: there all others are too, until none is left. */
     const holding = new Set<string>()
 
+    /** Keys that nobody can expect to be right for now. */
+    const spared = new Set<string>()
+
     /** Equal, or but for deletes past the limit that are held back and said to be. */
     const isRight = (datacenter: string, from: Keys, to: Keys): boolean => {
-      const wrong = differing(from, to)
+      const all = differing(from, to)
+      const wrong = all.filter((key) => !spared.has(key))
       const status = statusOf(to)
+      if (wrong.length < all.length) {
+        return wrong.length === 0 && (overwritten.has(datacenter) || status?.State !== "in-sync")
+      }
       if (wrong.length === 0) return overwritten.has(datacenter) || status?.State === "in-sync"
       const isExtra = (key: string) => OrderedMap.get(from, sourceKey(key)) === undefined
       const keys = judgedOf.get(datacenter) ?? replicaSize(to)
@@ -202,6 +178,9 @@ export const make = (
 
     // --- the invariants
 
+    /** The sessions that any process has created. */
+    const ours = new Set<string>()
+
     const checkChange = (commit: SimConsul.Commit, change: SimConsul.KeyChange, { by, request }: Cause) => {
       const { after, before, key } = change
       const what = `${by.name} (request ${request}) ${after === undefined ? "deletes" : "writes"} ${JSON.stringify(key)}`
@@ -219,7 +198,7 @@ export const make = (
       if (isOwn(key)) return
       const since = knownSince(by, sourceKey(key), after === undefined)
       if (since === undefined) return violation(`${what} without knowing the source`)
-      if (!wasHeld(sourceKey(key), after, since)) {
+      if (!past.wasHeld(sourceKey(key), after, since)) {
         return violation(`${what}, which the source did not hold since ${since} ms`)
       }
     }
@@ -285,19 +264,19 @@ export const make = (
       if (status?.State !== "in-sync") return
       history.count("checkpoints")
       const { LastReplicated: index } = status
-      const candidates = typeof index === "number" ? (pasts.get(index) ?? []) : []
+      const candidates = typeof index === "number" ? past.at(index) : []
       const isLater = (key: string, at: number) =>
-        mayBeAhead && wasHeld(sourceKey(key), OrderedMap.get(commit.after.kv, key), at)
+        mayBeAhead && past.wasHeld(sourceKey(key), OrderedMap.get(commit.after.kv, key), at)
       const missed = ({ at, kv }: { readonly kv: Keys; readonly at: number }) =>
         differing(kv, commit.after.kv).filter(
           (key) => !drifted.has(`${commit.datacenter} ${key}`) && !isLater(key, at)
         )
-      if (!candidates.some((past) => missed(past).length === 0)) {
-        const [past] = candidates
-        const keys = past === undefined ? [] : missed(past)
+      if (!candidates.some((one) => missed(one).length === 0)) {
+        const [first] = candidates
+        const keys = first === undefined ? [] : missed(first)
         violation(
           `the checkpoint of ${by.name} (request ${request}) names index ${String(index)}, ` +
-            (past === undefined
+            (first === undefined
               ? "which the source never had"
               : `whose changes have not landed: ${JSON.stringify(keys.slice(0, 5))}`)
         )
@@ -310,7 +289,7 @@ export const make = (
     yield* sim.observe((commit) => {
       // A key that is written and deleted at once has changed nothing, but the index.
       if (commit.datacenter === source && commit.before.kv !== commit.after.kv) {
-        remember(
+        past.remember(
           commit.after,
           commit.changes.map(({ key }) => key)
         )
@@ -328,7 +307,14 @@ export const make = (
       }
       const { by, request } = found.value
       const { command, reply } = commit
-      if (command._tag === "SessionCreate") by.sessions.add(command.session.id)
+      if (command._tag === "SessionCreate") {
+        by.sessions.add(command.session.id)
+        ours.add(command.session.id)
+      }
+      for (const { id, name } of commit.ended) {
+        if (!ours.has(id))
+          violation(`${by.name} (request ${request}) ends the session ${name} of somebody else`)
+      }
       if (reply._tag === "Failures") {
         for (const { opIndex } of reply.failures) {
           if (opIndex === 0) history.count("refused by the fence")
@@ -351,7 +337,7 @@ export const make = (
     })
 
     const start = yield* sim.state(source)
-    remember(
+    past.remember(
       start,
       OrderedMap.values(start.kv).map(({ key }) => key)
     )
@@ -359,10 +345,28 @@ export const make = (
     return {
       violated,
       sourceRestored: Effect.map(sim.state(source), (state) => {
-        const keys = new Set(held.keys())
+        const keys = new Set(past.keys())
         for (const { key } of OrderedMap.withPrefix(state.kv, prefix)) keys.add(key)
-        remember(state, keys)
+        past.remember(state, keys)
       }),
+      destinationRestored: (datacenter) =>
+        Effect.map(sim.state(datacenter), ({ kv }) => {
+          passes.delete(datacenter)
+          lately.delete(datacenter)
+          judgedOf.delete(datacenter)
+          holding.delete(datacenter)
+          for (const { key } of OrderedMap.withPrefix(kv, destinationPrefix))
+            drifted.add(`${datacenter} ${key}`)
+          for (const key of past.keys()) {
+            drifted.add(`${datacenter} ${destinationPrefix}${key.slice(prefix.length)}`)
+          }
+        }),
+      spare: (keys) => {
+        for (const key of keys) spared.add(key)
+      },
+      spareNothing: () => spared.clear(),
+      sparesAny: () => spared.size > 0,
+      died: ({ name }, why) => violation(`${name} died: ${why}`),
       isConverged: (datacenter) =>
         Effect.map(Effect.all([sim.state(source), sim.state(datacenter)]), ([from, to]) =>
           isRight(datacenter, from.kv, to.kv)

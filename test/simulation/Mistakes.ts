@@ -7,7 +7,22 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import { ClientResponse } from "../../src/internal/ClientResponse.js"
+import {
+  answer,
+  idle,
+  isLargeValue,
+  isList,
+  isTransaction,
+  operationsOf,
+  type Request,
+  rememberingFirst,
+  rewriting,
+  rewritingTransactions,
+  textOf,
+  withText
+} from "./Distorting.js"
 import type { Distort } from "./Instance.js"
+import { mistakesOfTrials } from "./MistakesOfTrials.js"
 import type { Plan } from "./Plan.js"
 
 export interface Mistake {
@@ -16,63 +31,6 @@ export interface Mistake {
   /** Where the mistake can show at all. */
   readonly fits: (plan: Plan) => boolean
 }
-
-type Client = HttpClient.HttpClient
-type Request = HttpClientRequest.HttpClientRequest
-
-const decoder = new TextDecoder()
-
-const textOf = ({ body }: Request): string => (body._tag === "Uint8Array" ? decoder.decode(body.body) : "")
-
-const withText = (request: Request, text: string) =>
-  HttpClientRequest.bodyText(request, text, "application/json")
-
-const isTransaction = ({ url }: Request) => url.endsWith("/v1/txn")
-
-/** Changes each request; the client is one process's, and `make` runs once for it. */
-const rewriting =
-  (make: () => (request: Request, url: URL) => Request): Distort =>
-  (client) => {
-    const rewrite = make()
-    return HttpClient.make((request, url) => client.execute(rewrite(request, url)))
-  }
-
-const rewritingTransactions = (
-  rewrite: (operations: ReadonlyArray<string>) => ReadonlyArray<string>
-): Distort =>
-  rewriting(() => (request) => {
-    if (!isTransaction(request)) return request
-    return withText(request, `[${rewrite(operationsOf(request)).join()}]`)
-  })
-
-/** The texts of a transaction's operations. No key of a plan looks like their borders. */
-const operationsOf = (request: Request): ReadonlyArray<string> =>
-  textOf(request)
-    .slice(1, -1)
-    .split(/(?<=\}\}),(?=\{"KV":)/)
-
-/** An operation that always succeeds and answers nothing. */
-const idle = '{"KV":{"Verb":"get-tree","Key":"there is none"}}'
-
-const isLargeValue = (request: Request) =>
-  request.method === "PUT" && request.url.includes("/v1/kv/") && !request.url.endsWith("/leader")
-
-/** A read of the source or of the destination as a whole. */
-const isList = (request: Request, url: URL, of: "source" | "destination") =>
-  request.method === "GET" &&
-  url.searchParams.has("recurse") &&
-  url.searchParams.has("dc") === (of === "source")
-
-const answer = (
-  request: Request,
-  { headers, status }: Pick<HttpClientResponse, "headers" | "status">,
-  text: string
-) =>
-  ClientResponse.whole(request, {
-    status,
-    headers: Object.entries(headers).filter(([name]) => name !== "content-length"),
-    body: new TextEncoder().encode(text)
-  })
 
 /** A listing of the names of all keys of the source, or of those of a part of it, that is never stale. */
 const isNames = ({ prefix, source }: Pick<Plan, "prefix" | "source">, url: URL, of: "all" | "a part") =>
@@ -83,24 +41,6 @@ const isNames = ({ prefix, source }: Pick<Plan, "prefix" | "source">, url: URL, 
 
 /** Everything that the plans of this file have in common. */
 const common = { prefix: "global/", source: "nyc1" }
-
-/** Answers a read as it was answered the first time. */
-const rememberingFirst =
-  (matches: (request: Request, url: URL) => boolean): Distort =>
-  (client: Client) => {
-    const all = new Map<string, { readonly response: HttpClientResponse; readonly text: string }>()
-    return HttpClient.make((request, url) => {
-      if (!matches(request, url)) return client.execute(request)
-      const first = all.get(url.pathname)
-      if (first !== undefined) return Effect.succeed(answer(request, first.response, first.text))
-      return Effect.gen(function* () {
-        const response = yield* client.execute(request)
-        const text = yield* response.text
-        if (response.status === 200) all.set(url.pathname, { response, text })
-        return answer(request, response, text)
-      })
-    })
-  }
 
 const anywhere = () => true
 
@@ -115,7 +55,7 @@ const hasLarge = (plan: Plan) =>
     ...plan.actions.flatMap(({ action }) => (action._tag === "Write" ? action.writes : []))
   ].some((write) => write._tag === "Put" && write.size > 100_000)
 
-export const mistakes: ReadonlyArray<Mistake> = [
+const usual: ReadonlyArray<Mistake> = [
   {
     name: "the fence left out of transactions",
     // Once a successor has opened its writer, the guard stops what the fence would have stopped: the lock must go while
@@ -281,3 +221,5 @@ export const mistakes: ReadonlyArray<Mistake> = [
     }
   }
 ]
+
+export const mistakes: ReadonlyArray<Mistake> = [...usual, ...mistakesOfTrials]

@@ -2,7 +2,11 @@
  * What happens in one simulated history, drawn from its seed: who is there, what the network does to requests, and
  * what is done to the servers, the keys and the instances at which moment.
  */
+
+import type { SimConsul } from "../../src/testing/index.js"
+import type { Action, SourceWrite, Timed } from "./Action.js"
 import * as Dice from "./Dice.js"
+import * as Trials from "./Trials.js"
 
 /** What can become of a request, other than a prompt answer. */
 export type Fate =
@@ -25,6 +29,22 @@ export type Fate =
   | "emptied"
   /** A blocking query that nobody wakes: its connection is dead, or its server has forgotten it. */
   | "unwoken"
+  /** Below are those that only a trial brings. A list of entries that has one more, of a key that was not asked for. */
+  | "entry outside"
+  /** A list of the source's that lacks some keys which the destination has. */
+  | "names missing"
+  /** A list in which one entry is what no server would answer, or is there twice. */
+  | "bad value"
+  | "bad index"
+  | "bad flags"
+  | "lone surrogate"
+  | "duplicate"
+  /** A large value that is under way for longer than anybody waits for its answer. */
+  | "delayed"
+  /** A read of the source that is refused with 400, which no retry helps. */
+  | "rejected"
+  /** A transaction that is refused because there were too many requests. */
+  | "limited"
 
 /** How often each is drawn against the others, where a plan has it at all. */
 export const weights: Readonly<Record<Fate, number>> = {
@@ -44,70 +64,22 @@ export const weights: Readonly<Record<Fate, number>> = {
   "without index": 1,
   "empty body": 1,
   emptied: 4,
-  unwoken: 4
+  unwoken: 4,
+  "entry outside": 4,
+  "names missing": 4,
+  "bad value": 2,
+  "bad index": 2,
+  "bad flags": 2,
+  "lone surrogate": 2,
+  duplicate: 2,
+  delayed: 10,
+  rejected: 8,
+  limited: 8
 }
 
 export const fates = Object.keys(weights) as ReadonlyArray<Fate>
 
-const wholeFates = fates.filter((fate) => fate !== "unwoken")
-
-/** `size` is that of the value, in bytes. */
-export type SourceWrite =
-  | { readonly _tag: "Put"; readonly key: string; readonly size: number; readonly flags: bigint }
-  | { readonly _tag: "Remove"; readonly key: string }
-
-/** Times are in milliseconds; `instance` counts from 0. */
-export type Action =
-  /** One transaction at the source. */
-  | { readonly _tag: "Write"; readonly writes: ReadonlyArray<SourceWrite> }
-  /** Somebody else at a destination: keys beside the replica. */
-  | { readonly _tag: "WriteElsewhere"; readonly datacenter: string; readonly key: string }
-  /** Somebody else writes or deletes a key of the replica. */
-  | {
-      readonly _tag: "Drift"
-      readonly datacenter: string
-      readonly key: string
-      readonly deletes: boolean
-    }
-  /** Somebody deletes most of the source's keys. */
-  | { readonly _tag: "Wipe" }
-  /** Somebody moves a folder of the source to where no key has been yet. */
-  | { readonly _tag: "Move"; readonly to: string }
-  /** Somebody else writes the status key, or deletes the lock's. */
-  | { readonly _tag: "OverwriteStatus"; readonly datacenter: string }
-  | { readonly _tag: "DeleteLock"; readonly datacenter: string }
-  | { readonly _tag: "EndSession"; readonly datacenter: string }
-  /** The token of the replicators may not change some keys of the replica. */
-  | {
-      readonly _tag: "Deny"
-      readonly datacenter: string
-      readonly keys: ReadonlyArray<string>
-      readonly lasting: number
-    }
-  | { readonly _tag: "Election"; readonly datacenter: string; readonly lasting: number }
-  | {
-      readonly _tag: "Partition"
-      readonly between: readonly [string, string]
-      readonly outage: "refused" | "no path"
-      readonly lasting: number
-    }
-  | {
-      readonly _tag: "Isolate"
-      readonly instance: number
-      readonly how: "refused" | "unanswered"
-      readonly lasting: number
-    }
-  | { readonly _tag: "Freeze"; readonly instance: number; readonly lasting: number }
-  | { readonly _tag: "Kill"; readonly instance: number; readonly lasting: number }
-  | { readonly _tag: "Stop"; readonly instance: number; readonly lasting: number }
-  | { readonly _tag: "ClockRate"; readonly of: string; readonly rate: number }
-  | { readonly _tag: "SaveSource" }
-  | { readonly _tag: "RestoreSource"; readonly rebuilt: boolean }
-
-export interface Timed {
-  readonly at: number
-  readonly action: Action
-}
+const wholeFates = fates.slice(0, fates.indexOf("unwoken"))
 
 export interface Plan {
   readonly seed: number
@@ -127,6 +99,17 @@ export interface Plan {
   readonly disturbed: number
   /** Upper limit of a request's way, each direction, in ms. */
   readonly latency: number
+  /** The odd things that this history holds. */
+  readonly trials: ReadonlyArray<Trials.Trial>
+  /** How the agents and servers of the destinations are set up at first. */
+  readonly settings: Partial<SimConsul.Settings>
+  /** After how many ms a balancer ends a blocking query with 504. */
+  readonly longestWait: number | undefined
+  /** How many bytes of a source's answer arrive in a second, and how many seconds all of it takes at most. */
+  readonly bytesPerSecond: number | undefined
+  readonly slowness: number
+  /** Keys of the replicas that the servers do not take as they are set up at first. */
+  readonly spared: ReadonlyArray<string>
   /** Between two comparisons in full, in ms. */
   readonly reconcile: number
   /** When all faults end, in ms. */
@@ -273,8 +256,17 @@ const withDenials = (all: Plan): Plan => {
   return { ...plan, actions: [...plan.actions, ...denials].sort((a, b) => a.at - b.at) }
 }
 
-/** Half of the seeds have a source that is watched in parts; either can be asked for. */
-export const draw = (seed: number, isDivided?: boolean): Plan => {
+export interface Wishes {
+  /** Whether the source is watched in parts. */
+  readonly isDivided?: boolean | undefined
+  readonly trials?: ReadonlyArray<Trials.Trial> | undefined
+}
+
+/** The seed decides what is not asked for: half of the seeds have a source that is watched in parts. */
+export const draw = (seed: number, { isDivided, trials }: Wishes = {}): Plan =>
+  Trials.add(drawUsual(seed, isDivided), trials ?? Trials.draw(seed))
+
+const drawUsual = (seed: number, isDivided: boolean | undefined): Plan => {
   const plan = withDenials(drawWhole(seed))
   const dice = Dice.make(seed, "parts")
   const drawn = dice.chance(0.5)
@@ -353,27 +345,15 @@ const drawWhole = (seed: number): Plan => {
     divided: undefined,
     fates: dice.some(wholeFates, 0.4),
     disturbed: dice.pick([0, 0.02, 0.1, 0.25]),
+    trials: [],
+    settings: {},
+    longestWait: undefined,
+    bytesPerSecond: undefined,
+    slowness: 0,
+    spared: [],
     latency: dice.pick([0, 2, 50]),
     reconcile: dice.pick([2_000, 5_000]),
     calmAt,
     actions: actions.sort((a, b) => a.at - b.at)
-  }
-}
-
-/** One line, for a history. */
-export const describe = (action: Action): string => {
-  switch (action._tag) {
-    case "Write":
-      return `source writes ${action.writes
-        .map((w) =>
-          w._tag === "Put"
-            ? `${JSON.stringify(w.key)} (${w.size} bytes, flags ${w.flags})`
-            : `-${JSON.stringify(w.key)}`
-        )
-        .join(", ")}`
-    default: {
-      const { _tag, ...rest } = action
-      return `${_tag} ${JSON.stringify(rest)}`
-    }
   }
 }

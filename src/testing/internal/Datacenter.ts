@@ -11,6 +11,7 @@ import * as Command from "./Command.js"
 import * as OrderedMap from "./OrderedMap.js"
 import * as Refusal from "./Refusal.js"
 import * as Sessions from "./Sessions.js"
+import * as Settings from "./Settings.js"
 import * as Store from "./Store.js"
 import * as Timers from "./Timers.js"
 import * as Uuid from "./Uuid.js"
@@ -68,6 +69,8 @@ export interface Datacenter {
   readonly query: <A>(query: Query<A>, wait: Wait) => Effect.Effect<Read<A>>
   /** Starts a session's TTL anew. */
   readonly renew: (session: Store.Session) => void
+  readonly settings: () => Settings.Settings
+  readonly configure: (settings: Partial<Settings.Settings>) => void
   readonly setLeader: (leader: boolean) => void
   readonly restore: (state: Store.State, index: number) => void
   /** Calls back after each restore. */
@@ -94,7 +97,10 @@ interface Waiter {
   readonly abandon: () => void
 }
 
-export const make = (name: string): Effect.Effect<Datacenter, never, Scope.Scope> =>
+export const make = (
+  name: string,
+  given: Partial<Settings.Settings>
+): Effect.Effect<Datacenter, never, Scope.Scope> =>
   Effect.gen(function* () {
     const random = yield* Effect.random
     const timers = yield* Timers.make
@@ -104,6 +110,7 @@ export const make = (name: string): Effect.Effect<Datacenter, never, Scope.Scope
     const expiries = new Map<ByteString, Timers.Cancel>()
     const graves = new Map<number, number>()
     let state: Store.State = { ...Store.empty, index: 4 }
+    let settings: Settings.Settings = { ...Settings.defaults, ...given }
     // While there is no leader: done when there is one again.
     let leaderless: Option.Option<Deferred.Deferred<void>> = Option.none()
 
@@ -231,6 +238,10 @@ export const make = (name: string): Effect.Effect<Datacenter, never, Scope.Scope
         return Effect.flatMap(jittered(asked), (milliseconds) => block(query, wait.index, milliseconds))
       },
       renew: (session) => startExpiry(session.id),
+      settings: () => settings,
+      configure: (changed) => {
+        settings = { ...settings, ...changed }
+      },
       setLeader: (present) => {
         if (present === Option.isNone(leaderless)) return
         if (present) {

@@ -42,6 +42,8 @@ export interface Call {
   readonly path: ByteString
   readonly query: RequestTarget.Query
   readonly body: Uint8Array
+  /** Whether JSON is answered with line breaks and indentation. */
+  readonly isIndented: boolean
 }
 
 export type Headers = Response["headers"]
@@ -58,11 +60,11 @@ export const text = (status: number, message: ByteString, headers: Headers = [])
   return { status, headers: [...headers, ...type], body: toBytes(message) }
 }
 
-/** JSON, indented if `?pretty` is asked for. */
+/** JSON, indented if the call or the agent's settings ask for it. */
 export const json = (call: Call, value: GoJson.Json, headers: Headers = [], status = 200): Response => ({
   status,
   headers: [["Content-Type", "application/json"], vary, ...headers],
-  body: toBytes(RequestTarget.has(call.query, "pretty") ? GoJson.encodePretty(value) : GoJson.encode(value))
+  body: toBytes(call.isIndented ? GoJson.encodePretty(value) : GoJson.encode(value))
 })
 
 /** Reads the request's body as one Go value. */

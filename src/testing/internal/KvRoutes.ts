@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type { ByteString } from "./ByteString.js"
+import { type ByteString, quote } from "./ByteString.js"
 import type * as Command from "./Command.js"
 import type * as Datacenter from "./Datacenter.js"
 import type * as GoJson from "./GoJson.js"
@@ -13,12 +13,10 @@ import * as Refusal from "./Refusal.js"
 import * as RequestTarget from "./RequestTarget.js"
 import type { Context, Endpoint, Route } from "./Route.js"
 import * as Sessions from "./Sessions.js"
+import * as Settings from "./Settings.js"
 import * as Store from "./Store.js"
 import * as Txn from "./Txn.js"
 import * as Watch from "./Watch.js"
-
-/** The most bytes of a value, and of a transaction's body. */
-const longestBody = 524_288
 
 /** The most operations of a transaction. */
 const mostOperations = 64
@@ -36,12 +34,16 @@ const entryJson = (entry: Store.Entry): GoJson.Json => ({
 
 const tooLarge = (message: ByteString) => new Refusal.Refusal({ status: 413, message })
 
-const checkLength = (body: Uint8Array, setting: string): Either.Either<void, Refusal.Refusal> => {
+const checkLength = (
+  body: Uint8Array,
+  longest: number,
+  setting: string
+): Either.Either<void, Refusal.Refusal> => {
   const help = `https://www.consul.io/docs/agent/options.html#${setting}`
-  return body.length <= longestBody
+  return body.length <= longest
     ? Either.void
     : Either.left(
-        tooLarge(`Request body(${body.length} bytes) too large, max size: ${longestBody} bytes. See ${help}.`)
+        tooLarge(`Request body(${body.length} bytes) too large, max size: ${longest} bytes. See ${help}.`)
       )
 }
 
@@ -51,8 +53,9 @@ const checkLength = (body: Uint8Array, setting: string): Either.Either<void, Ref
 
 const missingKey = Refusal.bad("Missing key name")
 
-const kv: Endpoint = (call, context, key) =>
+const kv: Endpoint = (call, context, path) =>
   Effect.gen(function* () {
+    const key = yield* Settings.keyOf(context.settings(), path)
     const options = yield* Http.readOptions(call.query)
     if (RequestTarget.has(call.query, "ns")) {
       return yield* Refusal.bad(
@@ -145,7 +148,7 @@ const write = (call: Http.Call, context: Context, key: ByteString) =>
     yield* conflict(call, "cas", "acquire", "release")
     const flags = yield* number(call, "flags")
     const index = yield* number(call, "cas")
-    yield* checkLength(call.body, "kv_max_value_size")
+    yield* checkLength(call.body, context.settings().kvMaxValueSize, "kv_max_value_size")
     const given = { key, value: call.body, flags: flags ?? 0n }
     const parameter = (name: string) => RequestTarget.get(call.query, name)
     if (RequestTarget.has(call.query, "acquire")) {
@@ -220,13 +223,20 @@ const operations = GoStruct.array(
 
 const txn: Endpoint = (call, context) =>
   Effect.gen(function* () {
-    yield* checkLength(call.body, "txn_max_req_len")
+    const { kvMaxValueSize, txnMaxReqLen } = context.settings()
+    yield* checkLength(call.body, txnMaxReqLen, "txn_max_req_len")
     const given = yield* Either.mapLeft(Http.decode(call, operations), (problem) =>
       Refusal.bad(`Failed to parse body: ${problem}`)
     )
     const count = given?.length ?? 0
     if (count > mostOperations) {
       return yield* tooLarge(`Transaction contains too many operations (${count} > ${mostOperations})`)
+    }
+    const heavy = given?.find(({ KV }) => KV !== undefined && KV.Value.length > kvMaxValueSize)?.KV
+    if (heavy !== undefined) {
+      return yield* tooLarge(
+        `Value for key ${quote(heavy.Key)} is too large (${heavy.Value.length} > ${kvMaxValueSize} bytes)`
+      )
     }
     if (given?.some(({ KV, Node, Service, Check }) => KV === undefined && (Node ?? Service ?? Check))) {
       return yield* Refusal.failed("SimConsul: only KV operations in a transaction")

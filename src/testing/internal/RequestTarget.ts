@@ -30,6 +30,9 @@ export const parse = (target: string): Option.Option<RequestTarget> => {
   }))
 }
 
+/** A path once decoded; `none` where an escape in it is wrong. */
+export const decodePath = (path: ByteString): Option.Option<ByteString> => unescape(path, false)
+
 const unescape = (text: ByteString, plusIsSpace: boolean): Option.Option<ByteString> => {
   if (/%(?![0-9a-fA-F]{2})/.test(text)) return Option.none()
   const spaced = plusIsSpace ? text.replaceAll("+", " ") : text

@@ -7,12 +7,15 @@ import type { ByteString } from "./ByteString.js"
 import type * as Http from "./Http.js"
 import type { Refusal } from "./Refusal.js"
 import type { Rpc } from "./Rpc.js"
+import type { Settings } from "./Settings.js"
 
 /** The agent that serves a request, and what it knows of the rest of the world. */
 export interface Context {
   readonly agent: Agent
   readonly rpc: Rpc
   readonly datacenter: string
+  /** Those of its datacenter, which may change. */
+  readonly settings: () => Settings
   /** A new session's id. */
   readonly makeId: Effect.Effect<ByteString>
   /** The agents of its datacenter, servers first. */

@@ -46,6 +46,7 @@ const dispatch = (request: Http.Request, context: Context): Effect.Effect<Http.R
   if (route === undefined) return Effect.succeed(path === "/" ? index : Http.empty(404))
   if (query.broken) return Effect.succeed(Http.empty(500, [Http.vary]))
   const { method, body } = request
+  const isIndented = RequestTarget.has(query, "pretty") || context.settings().indentedJson
   const allowed = ["OPTIONS", ...route.methods]
   const allow = ["Allow", allowed.join(",")] as const
   if (method === "OPTIONS") return Effect.succeed(Http.empty(200, [allow, Http.vary]))
@@ -53,8 +54,9 @@ const dispatch = (request: Http.Request, context: Context): Effect.Effect<Http.R
     return Effect.succeed(Http.text(405, `method ${method} not allowed`, [allow, Http.vary]))
   }
   const rest = path.slice(route.path.length)
-  return Effect.catchAll(route.endpoint({ method, path, query, body }, context, rest), (refusal) =>
-    Effect.succeed(Http.refused(refusal))
+  return Effect.catchAll(
+    route.endpoint({ method, path, query, body, isIndented }, context, rest),
+    (refusal) => Effect.succeed(Http.refused(refusal))
   )
 }
 

@@ -2,6 +2,7 @@
  * `/v1/session/…`.
  */
 import * as Array from "effect/Array"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as GoDuration from "../../internal/GoDuration.js"
@@ -86,9 +87,11 @@ const create: Endpoint = (call, { agent, makeId, rpc }) =>
     const delay = yield* Either.mapLeft(lockDelay(given.LockDelay), refuse)
     const id = yield* makeId
     const { Behavior, Name, Node, ServiceChecks, TTL } = given
-    yield* rpc.call(call.query, () =>
-      Either.mapLeft(Sessions.validate({ node: Node, behavior: Behavior, ttl: TTL }), Refusal.failed)
-    )
+    yield* rpc.call(call.query, (datacenter) => {
+      const ttlMin = BigInt(Duration.toMillis(datacenter.settings().sessionTtlMin)) * 1_000_000n
+      const session = { node: Node, behavior: Behavior, ttl: TTL }
+      return Either.mapLeft(Sessions.validate(session, ttlMin), Refusal.failed)
+    })
     yield* rpc.write(call.query, {
       _tag: "SessionCreate",
       session: {

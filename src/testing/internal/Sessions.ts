@@ -12,8 +12,7 @@ import * as Uuid from "./Uuid.js"
 /** What a new session is asked to be. */
 export type NewSession = Omit<Store.Session, "createIndex" | "modifyIndex">
 
-/** A TTL's bounds, in nanoseconds: 10 s and a day. */
-const shortestTtl = 10_000_000_000n
+/** The longest TTL, in nanoseconds: a day. */
 const longestTtl = 86_400_000_000_000n
 
 /** Consul lets a session live twice its TTL, so that a slow client doesn't lose it. */
@@ -22,12 +21,11 @@ const ttlFactor = 2n
 /** A lock delay is no longer than this, in nanoseconds: a minute. */
 const longestLockDelay = 60_000_000_000n
 
-/** What the leader checks before it writes a session to the log. */
-export const validate = (session: {
-  readonly node: ByteString
-  readonly behavior: ByteString
-  readonly ttl: ByteString
-}): Either.Either<Store.Session["behavior"], ByteString> => {
+/** What the leader checks before it writes a session to the log. `ttlMin` is the least TTL, in nanoseconds. */
+export const validate = (
+  session: { readonly node: ByteString; readonly behavior: ByteString; readonly ttl: ByteString },
+  ttlMin: bigint
+): Either.Either<Store.Session["behavior"], ByteString> => {
   const { behavior, ttl } = session
   if (session.node === "") return Either.left("Must provide Node")
   if (behavior !== "" && behavior !== "release" && behavior !== "delete") {
@@ -37,11 +35,22 @@ export const validate = (session: {
     const parsed = GoDuration.parse(ttl)
     if (Either.isLeft(parsed)) return Either.left(`Session TTL '${ttl}' invalid: ${parsed.left}`)
     const nanoseconds = parsed.right
-    if (nanoseconds !== 0n && (nanoseconds < shortestTtl || nanoseconds > longestTtl)) {
-      return Either.left(`Invalid Session TTL '${nanoseconds}', must be between [10s=24h0m0s]`)
+    if (nanoseconds !== 0n && (nanoseconds < ttlMin || nanoseconds > longestTtl)) {
+      return Either.left(
+        `Invalid Session TTL '${nanoseconds}', must be between [${goSeconds(ttlMin)}=24h0m0s]`
+      )
     }
   }
   return Either.right(behavior === "" ? "release" : behavior)
+}
+
+/** As Go writes a duration of whole seconds: `1m0s`. */
+const goSeconds = (nanoseconds: bigint): string => {
+  const seconds = nanoseconds / 1_000_000_000n
+  const minutes = seconds / 60n
+  if (minutes === 0n) return `${seconds}s`
+  const rest = `${minutes % 60n}m${seconds % 60n}s`
+  return minutes < 60n ? rest : `${minutes / 60n}h${rest}`
 }
 
 /** After how many milliseconds without renewal the leader ends a session. */

@@ -8,10 +8,12 @@ import * as Agent from "./Agent.js"
 import { fromString } from "./ByteString.js"
 import * as Datacenter from "./Datacenter.js"
 import type * as Http from "./Http.js"
+import * as RateLimit from "./RateLimit.js"
 import type { Refusal } from "./Refusal.js"
 import type { Context } from "./Route.js"
 import * as Routes from "./Routes.js"
 import * as Rpc from "./Rpc.js"
+import type { Settings } from "./Settings.js"
 import * as Uuid from "./Uuid.js"
 
 export interface AgentSpec {
@@ -23,6 +25,7 @@ export interface AgentSpec {
 
 export interface DatacenterSpec {
   readonly name: string
+  readonly settings: Partial<Settings>
   readonly agents: ReadonlyArray<AgentSpec>
 }
 
@@ -31,6 +34,7 @@ export interface Listening {
   readonly agent: Agent.Agent
   readonly address: string
   readonly datacenter: Datacenter.Datacenter
+  readonly rateLimit: RateLimit.RateLimit
   readonly handle: (request: Http.Request) => Effect.Effect<Http.Response>
 }
 
@@ -82,6 +86,7 @@ export const make = (specs: ReadonlyArray<DatacenterSpec>): Effect.Effect<World,
           agent,
           datacenter: datacenter.name,
           rpc: Rpc.make({ agent: spec.name, leads, home: datacenter, links: wan }),
+          settings: datacenter.settings,
           makeId: Uuid.make(random),
           members: peers,
           datacenters: () => [
@@ -93,12 +98,17 @@ export const make = (specs: ReadonlyArray<DatacenterSpec>): Effect.Effect<World,
               .filter((other) => other.datacenter.name === wanted && other.agent.server)
               .map(({ agent }) => agent)
         }
-        const handle = (request: Http.Request) => Effect.suspend(() => Routes.handle(request, context))
-        agents.push({ agent, address: spec.address, datacenter, handle })
+        const rateLimit = RateLimit.make(agent.timers)
+        const handle = (request: Http.Request) =>
+          Effect.suspend(() => {
+            const refused = rateLimit.refusal(request.target)
+            return refused === undefined ? Routes.handle(request, context) : Effect.succeed(refused)
+          })
+        agents.push({ agent, address: spec.address, datacenter, rateLimit, handle })
       })
 
     for (const spec of specs) {
-      const datacenter = yield* Datacenter.make(spec.name)
+      const datacenter = yield* Datacenter.make(spec.name, spec.settings)
       datacenters.set(spec.name, datacenter)
       for (const [i, agent] of spec.agents.entries()) yield* join(agent, datacenter, i === 0 && agent.server)
     }

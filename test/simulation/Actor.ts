@@ -1,0 +1,309 @@
+/**
+ * Does what a plan says: the writers at the source, and all that is done to servers, network and instances.
+ */
+import * as Arr from "effect/Array"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Encoding from "effect/Encoding"
+import * as Replication from "../../src/Replication.js"
+import type { SimConsul } from "../../src/testing/index.js"
+import type { Action, SourceWrite } from "./Action.js"
+import type * as Fabric from "./Fabric.js"
+import type * as Instance from "./Instance.js"
+import type * as Judge from "./Judge.js"
+import * as Plan from "./Plan.js"
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** The most bytes of a value that Consul takes unless it is told otherwise. */
+const usualValueSize = 524_288
+
+/** What Consul takes in a transaction. */
+const operationsEach = 64
+
+/** What the writers at the source do: each value is one that was never written before. */
+export const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
+  let writes = 0
+  const value = (size: number) => {
+    writes += 1
+    return `${writes} `.padEnd(size, "x")
+  }
+  const single = (write: SourceWrite) =>
+    write._tag === "Remove"
+      ? sim.remove(plan.source, write.key)
+      : sim.put(plan.source, write.key, value(write.size), write.flags)
+  return (all: ReadonlyArray<SourceWrite>) => {
+    const [only] = all
+    if (only !== undefined && all.length === 1) return single(only)
+    if (all.some((write) => write._tag === "Put" && write.size > 1_000)) {
+      return Effect.forEach(all, single, { discard: true })
+    }
+    const operations = all.map((write) =>
+      write._tag === "Remove"
+        ? `{"KV":{"Verb":"delete","Key":${JSON.stringify(write.key)}}}`
+        : `{"KV":{"Verb":"set","Key":${JSON.stringify(write.key)},"Flags":${write.flags},"Value":"${Encoding.encodeBase64(value(write.size))}"}}`
+    )
+    return Effect.forEach(
+      Arr.chunksOf(operations, operationsEach),
+      (some) =>
+        sim.request(`${plan.source}-server`, {
+          method: "PUT",
+          target: "/v1/txn",
+          body: encoder.encode(`[${some.join()}]`)
+        }),
+      { discard: true }
+    )
+  }
+}
+
+/** No more than fit a transaction, so that they move at once. */
+const movedKeys = 30
+
+/** How long an instance may take to end: four farewells of 1.5 s each, one after another, and the network's delays. */
+export const boundOfStop = Duration.seconds(8)
+
+/** A key that `SimConsul` shows by its bytes. */
+const textOf = (key: SimConsul.ByteString): string => Buffer.from(key, "latin1").toString()
+
+const { lock, service, status } = Replication.defaults
+
+/** A lock of somebody else, and who holds it. */
+const foreignLock = "service/other/leader"
+
+export interface Actor {
+  readonly act: (action: Action) => Effect.Effect<void>
+  /** Ends what lasts, and lets every instance run. */
+  readonly endAll: Effect.Effect<void>
+  /** Ends what no end of faults ends: refusals that seemed to be for good. */
+  readonly relent: Effect.Effect<void>
+  readonly stop: (instance: Instance.Instance) => Effect.Effect<void>
+}
+
+/** Does what a plan says; what lasts goes on beside it. */
+export const makeActor = (
+  plan: Plan.Plan,
+  sim: SimConsul.SimConsul,
+  judge: Judge.Judge,
+  fabric: Fabric.Fabric,
+  instances: ReadonlyArray<Instance.Instance>,
+  write: (writes: ReadonlyArray<SourceWrite>) => Effect.Effect<void>
+): Actor => {
+  const savedOf = new Map<string, SimConsul.Snapshot>()
+  let saved: SimConsul.Snapshot | undefined
+  let elections = 0
+  let leaderless = 0
+  const on = (index: number, use: (instance: Instance.Instance) => Effect.Effect<unknown>) => {
+    const instance = instances[index]
+    return instance === undefined ? Effect.void : Effect.asVoid(use(instance))
+  }
+  const during = (
+    lasting: number,
+    begin: Effect.Effect<unknown>,
+    end: Effect.Effect<unknown>
+  ): Effect.Effect<void> =>
+    begin.pipe(Effect.zipRight(Effect.sleep(Duration.millis(lasting))), Effect.zipRight(end), Effect.asVoid)
+
+  const holderOf = (datacenter: string) =>
+    Effect.map(
+      sim.entries(datacenter, lock),
+      (entries) => entries.find(({ key }) => key === lock)?.session ?? ""
+    )
+
+  /** A process that ended as it should, and could, must have left nothing once the agent has told the servers. */
+  const stop = (instance: Instance.Instance) =>
+    Effect.gen(function* () {
+      const before = elections
+      const ended = yield* instance.stop.pipe(
+        Effect.timeoutFail({
+          duration: boundOfStop,
+          onTimeout: () => "an instance that was told to stop goes on"
+        }),
+        Effect.catchAll((violation) => Effect.as(Deferred.fail(judge.violated, violation), undefined))
+      )
+      yield* Effect.sleep("10 millis")
+      if (ended !== undefined && leaderless === 0 && elections === before) yield* judge.checkGone(ended)
+    })
+
+  const elect = (datacenter: string, lasting: number) =>
+    during(
+      lasting,
+      Effect.suspend(() => {
+        elections += 1
+        leaderless += 1
+        return sim.setLeader(datacenter, false)
+      }),
+      Effect.suspend(() => {
+        leaderless -= 1
+        return sim.setLeader(datacenter, true)
+      })
+    )
+
+  /** Asks a server of a datacenter, as somebody else does. */
+  const ask = (datacenter: string, target: string, body: string) =>
+    Effect.map(
+      sim.request(`${datacenter}-server`, { method: "PUT", target, body: encoder.encode(body) }),
+      (response) => decoder.decode(response.body)
+    )
+
+  const forge = (datacenter: string, holdsLock: boolean) =>
+    Effect.gen(function* () {
+      // The name alone makes no session one of this service's.
+      const name = holdsLock ? "somebody else" : service
+      const created = yield* ask(datacenter, "/v1/session/create", JSON.stringify({ Name: name, Checks: [] }))
+      const [session = ""] = /[0-9a-f-]{36}/.exec(created) ?? []
+      if (holdsLock) yield* ask(datacenter, `/v1/kv/${foreignLock}?acquire=${session}`, "theirs")
+      const forged = {
+        LastReplicated: 1,
+        Source: plan.source,
+        Prefix: plan.prefix,
+        DestinationPrefix: plan.destinationPrefix,
+        State: "comparing",
+        Instance: "somebody else",
+        Session: session,
+        Time: "2026-01-01T00:00:00.000Z"
+      }
+      yield* sim.put(datacenter, status, JSON.stringify(forged))
+    })
+
+  const act = (action: Action): Effect.Effect<void> => {
+    switch (action._tag) {
+      case "Write":
+        return write(action.writes)
+      case "WriteElsewhere":
+        return sim.put(action.datacenter, action.key, "not a replica's")
+      case "Drift":
+        return action.deletes
+          ? sim.remove(action.datacenter, action.key)
+          : sim.put(action.datacenter, action.key, "drifted")
+      case "Wipe":
+        return Effect.flatMap(sim.entries(plan.source, plan.prefix), (entries) =>
+          Effect.forEach(entries.slice(1), ({ key }) => sim.remove(plan.source, textOf(key)), {
+            discard: true
+          })
+        )
+      case "Move":
+        return Effect.flatMap(sim.entries(plan.source, plan.prefix), (entries) =>
+          write(
+            entries
+              .slice(0, movedKeys)
+              .map(({ key }) => textOf(key))
+              .filter((key) => !key.startsWith(action.to))
+              .flatMap(
+                (key): ReadonlyArray<SourceWrite> => [
+                  { _tag: "Put", key: action.to + key.slice(plan.prefix.length), size: 4, flags: 0n },
+                  { _tag: "Remove", key }
+                ]
+              )
+          )
+        )
+      case "OverwriteStatus":
+        return sim.put(action.datacenter, status, '{"LastReplicated":1}')
+      case "DeleteLock":
+        return sim.remove(action.datacenter, lock)
+      case "EndSession":
+        return Effect.flatMap(holderOf(action.datacenter), (id) =>
+          id === "" ? Effect.void : sim.destroySession(action.datacenter, id)
+        )
+      case "Deny":
+        return Effect.scoped(
+          Effect.zipRight(
+            fabric.deny(action.datacenter, action.keys),
+            Effect.sleep(Duration.millis(action.lasting))
+          )
+        )
+      case "Election":
+        return elect(action.datacenter, action.lasting)
+      case "Partition": {
+        const [one, other] = action.between
+        return during(action.lasting, sim.partition(one, other, action.outage), sim.heal(one, other))
+      }
+      case "Isolate":
+        return on(action.instance, ({ isolate }) =>
+          during(action.lasting, isolate(action.how), isolate(undefined))
+        )
+      case "Freeze":
+        return on(action.instance, ({ freeze, thaw }) => during(action.lasting, freeze, thaw))
+      case "Kill":
+        return on(action.instance, ({ kill, start }) => during(action.lasting, kill, start))
+      case "Stop":
+        return on(action.instance, (instance) => during(action.lasting, stop(instance), instance.start))
+      case "ClockRate":
+        return sim.setClockRate(action.of, action.rate)
+      case "DeleteTree":
+        return Effect.asVoid(
+          ask(
+            action.datacenter,
+            "/v1/txn",
+            `[{"KV":{"Verb":"delete-tree","Key":${JSON.stringify(action.prefix)}}}]`
+          )
+        )
+      case "ForgeStatus":
+        return forge(action.datacenter, action.holdsLock)
+      case "Configure":
+        return sim.configure(action.datacenter, action.settings)
+      case "LimitRequests": {
+        const agent = Plan.agentOf(plan, action.instance)
+        return during(
+          action.lasting,
+          sim.limitRequests(agent, action.limit),
+          sim.limitRequests(agent, undefined)
+        )
+      }
+      case "SetClock":
+        return on(action.instance, ({ setClock }) => setClock(action.by))
+      case "RefuseLarge":
+        judge.spare([action.key])
+        return fabric.refuseLarge(action.datacenter, action.key, action.status)
+      case "Corrupt":
+        judge.spare([plan.destinationPrefix + action.key.slice(plan.prefix.length)])
+        return fabric.corrupt(action.key)
+      case "SaveDestination":
+        return Effect.map(sim.snapshot(action.datacenter), (snapshot) => {
+          savedOf.set(action.datacenter, snapshot)
+        })
+      case "RestoreDestination": {
+        const snapshot = savedOf.get(action.datacenter)
+        return snapshot === undefined
+          ? Effect.void
+          : Effect.zipRight(sim.restore(snapshot), judge.destinationRestored(action.datacenter))
+      }
+      case "SaveSource":
+        return Effect.map(sim.snapshot(plan.source), (snapshot) => {
+          saved = snapshot
+        })
+      case "RestoreSource":
+        return Effect.suspend(() =>
+          saved === undefined
+            ? Effect.void
+            : Effect.zipRight(sim.restore(saved, { rebuilt: action.rebuilt }), judge.sourceRestored)
+        )
+    }
+  }
+
+  const endAll = Effect.gen(function* () {
+    for (const datacenter of sim.datacenters) {
+      yield* sim.setLeader(datacenter, true)
+      yield* sim.setClockRate(datacenter, 1)
+      yield* sim.heal(plan.source, datacenter)
+    }
+    for (const [i, instance] of instances.entries()) {
+      yield* sim.setClockRate(Plan.agentOf(plan, i), 1)
+      yield* sim.limitRequests(Plan.agentOf(plan, i), undefined)
+      yield* instance.isolate(undefined)
+      yield* instance.thaw
+      yield* instance.start
+    }
+  })
+
+  const relent = Effect.gen(function* () {
+    yield* fabric.relent
+    for (const datacenter of plan.destinations) {
+      yield* sim.configure(datacenter, { kvMaxValueSize: usualValueSize })
+    }
+    judge.spareNothing()
+  })
+
+  return { act, endAll, relent, stop }
+}

@@ -1,0 +1,161 @@
+/**
+ * What a request is, to a network that looks into requests.
+ */
+import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type { KeyRange } from "../../src/KeyRange.js"
+import type { Fate, Plan } from "./Plan.js"
+
+export interface Sorted {
+  readonly isRead: boolean
+  readonly readsSource: boolean
+  readonly readsNames: boolean
+  readonly readsDestination: boolean
+  /** Whether it is a list of entries, of either side. */
+  readonly readsList: boolean
+  readonly isBlocking: boolean
+  /** What it reads, by the bytes of keys. */
+  readonly ranges: ReadonlyArray<KeyRange>
+  readonly isConsistent: boolean
+  readonly isElsewhere: boolean
+  readonly isKeys: boolean
+  readonly isHeartbeat: boolean
+  readonly isTransaction: boolean
+  /** Whether it writes a value that no transaction takes. */
+  readonly isLargeWrite: boolean
+}
+
+/** A value above this many bytes is written alone. */
+const largeFrom = 100_000
+
+/** What a read is a read of, whatever its index and wait. */
+export const subject = (url: URL): string => {
+  const parameters = Array.from(url.searchParams.keys()).filter((name) => name !== "index" && name !== "wait")
+  return `${url.pathname}?${parameters.sort().join("&")}&dc=${url.searchParams.get("dc")}`
+}
+
+/** A key as the servers hold it: a character for each byte. */
+const bytesOf = (key: string): string => Buffer.from(key).toString("latin1")
+
+/** How long a blocking query blocks, in ms. */
+export const waitOf = (url: URL): number => Number.parseInt(url.searchParams.get("wait") ?? "0", 10)
+
+const Reading = Schema.parseJson(
+  Schema.NonEmptyArray(
+    Schema.Struct({ KV: Schema.Struct({ Verb: Schema.Literal("get", "get-tree"), Key: Schema.String }) })
+  )
+)
+
+export const textOf = ({ body }: HttpClientRequest): string =>
+  body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+
+export const keysPath = "/v1/kv/"
+
+/** The key in a path, if it is one of a key. */
+export const keyOf = (url: URL): string | undefined => {
+  const path = decodeURIComponent(url.pathname)
+  return path.startsWith(keysPath) ? path.slice(keysPath.length) : undefined
+}
+
+interface Read {
+  readonly key: string
+  readonly exact: boolean
+}
+
+/** Which keys a request reads; none for one that reads something else, and nothing for one that is no read. */
+const readsOf = (request: HttpClientRequest, url: URL): ReadonlyArray<Read> | undefined => {
+  if (request.method === "GET") {
+    const key = keyOf(url)
+    return key === undefined ? [] : [{ key, exact: !url.searchParams.has("recurse") }]
+  }
+  if (url.pathname !== "/v1/txn") return undefined
+  return Option.match(Schema.decodeUnknownOption(Reading)(textOf(request)), {
+    onNone: () => undefined,
+    onSome: (operations) => operations.map(({ KV: { Key, Verb } }) => ({ key: Key, exact: Verb === "get" }))
+  })
+}
+
+export const sort = (plan: Plan, request: HttpClientRequest, url: URL): Sorted => {
+  const reads = readsOf(request, url)
+  const isTransaction = url.pathname === "/v1/txn"
+  const [read] = reads ?? []
+  // A transaction of several reads asks which keys there are. It is treated as a write, which never is stale.
+  const isRead = reads !== undefined && (!isTransaction || reads.length === 1)
+  const dc = url.searchParams.get("dc")
+  const isNames = url.searchParams.has("keys")
+  // A prefix that no path carries is read with a shorter one.
+  const isIn = (prefix: string) => (one: Read) =>
+    one.key.startsWith(prefix) || (!one.exact && prefix.startsWith(one.key))
+  const isSource = dc === plan.source && reads?.some(isIn(plan.prefix)) === true
+  return {
+    isRead,
+    readsSource: isSource && !isNames,
+    readsNames: isSource && isNames && read !== undefined && plan.prefix.startsWith(read.key),
+    readsDestination:
+      dc === null &&
+      !isNames &&
+      reads?.some((one) => !one.exact && isIn(plan.destinationPrefix)(one)) === true,
+    readsList: isRead && url.searchParams.has("recurse"),
+    isBlocking: isSource && url.searchParams.has("index"),
+    ranges: (reads ?? []).map(({ exact, key }) => ({ prefix: bytesOf(key), exact })),
+    isConsistent: url.searchParams.has("consistent"),
+    isElsewhere: dc !== null,
+    isKeys: url.pathname.startsWith(keysPath) || read !== undefined,
+    isHeartbeat: url.pathname.startsWith("/v1/agent/check/update/"),
+    isTransaction,
+    isLargeWrite:
+      request.method === "PUT" &&
+      url.pathname.startsWith(keysPath) &&
+      request.body._tag === "Uint8Array" &&
+      request.body.contentLength > largeFrom
+  }
+}
+
+/** The id of the service that a request registers. */
+export const serviceOf = ({ body, url }: HttpClientRequest): string | undefined =>
+  url.endsWith("/v1/agent/service/register") && body._tag === "Uint8Array"
+    ? (JSON.parse(new TextDecoder().decode(body.body)) as { readonly ID: string }).ID
+    : undefined
+
+/** Whether this can become of a request of that sort. */
+export const applies = (
+  fate: Fate,
+  { isBlocking, isConsistent, isKeys, isLargeWrite, isRead, isTransaction, readsList, readsSource }: Sorted
+): boolean => {
+  switch (fate) {
+    case "unwoken":
+      return isBlocking
+    case "stale":
+      return isRead && isKeys && !isConsistent
+    case "truncated":
+    case "malformed":
+    case "foreign":
+      return isRead
+    case "without index":
+    case "empty body":
+      return isRead && isKeys
+    case "emptied":
+      return readsSource && !isConsistent
+    case "late":
+    case "twice":
+      return !isRead
+    case "entry outside":
+    case "duplicate":
+    case "bad value":
+    case "bad index":
+    case "bad flags":
+    case "lone surrogate":
+      return readsList
+    case "names missing":
+      return readsList && readsSource
+    case "delayed":
+      return isLargeWrite
+    case "rejected":
+      return readsSource
+    case "limited":
+      return isTransaction
+    default:
+      return true
+  }
+}

@@ -1,0 +1,62 @@
+/** What the source held, when: what a replicator may write follows from it. */
+import type { SimConsul } from "../../src/testing/index.js"
+import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
+import * as Store from "../../src/testing/internal/Store.js"
+
+export type Keys = OrderedMap.OrderedMap<Store.Entry>
+
+/** The store at one index of the prefix, and since when, in ms. */
+export interface Moment {
+  readonly kv: Keys
+  readonly at: number
+}
+
+export interface SourcePast {
+  /** Notes the state of now, in which these keys may be others than before. */
+  readonly remember: (state: SimConsul.State, keys: Iterable<string>) => void
+  /** The stores that had this index of the prefix: after a restore, an index can come again. */
+  readonly at: (index: number) => ReadonlyArray<Moment>
+  /** All keys that were ever there. */
+  readonly keys: () => ReadonlyArray<string>
+  /** Whether the source held this for a key at some moment since `from`. */
+  readonly wasHeld: (key: string, entry: Store.Entry | undefined, from: number) => boolean
+}
+
+/** What a key held from some moment on; nothing is absence. */
+interface Held {
+  readonly from: number
+  readonly entry: Store.Entry | undefined
+}
+
+export const sameContent = (a: Store.Entry | undefined, b: Store.Entry | undefined): boolean => {
+  if (a === undefined || b === undefined) return a === b
+  return a === b || (a.flags === b.flags && Buffer.compare(Buffer.from(a.value), Buffer.from(b.value)) === 0)
+}
+
+export const make = (prefix: string, now: () => number): SourcePast => {
+  const moments = new Map<number, Array<Moment>>()
+  const held = new Map<string, Array<Held>>()
+  return {
+    remember: (state, keys) => {
+      // Consul answers no index below 1.
+      const index = Math.max(Store.list(state, prefix).index, 1)
+      const same = moments.get(index) ?? []
+      moments.set(index, [...same, { kv: state.kv, at: now() }])
+      for (const key of keys) {
+        if (!key.startsWith(prefix)) continue
+        const past = held.get(key) ?? []
+        held.set(key, [...past, { from: now(), entry: OrderedMap.get(state.kv, key) }])
+      }
+    },
+    at: (index) => moments.get(index) ?? [],
+    keys: () => [...held.keys()],
+    wasHeld: (key, entry, from) => {
+      const past = held.get(key) ?? []
+      const last = past.findLastIndex((one) => one.from < from)
+      return (
+        (last === -1 && entry === undefined) ||
+        past.slice(Math.max(last, 0)).some((one) => sameContent(one.entry, entry))
+      )
+    }
+  }
+}

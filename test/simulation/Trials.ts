@@ -1,0 +1,359 @@
+/**
+ * The odd things that a history may hold beside the usual ones, each of its own: every trial can be asked for alone. A
+ * trial rolls its own dice, so that what else happens to a seed stays as it was.
+ */
+import type { SimConsul } from "../../src/testing/index.js"
+import type { Action, SourceWrite, Timed } from "./Action.js"
+import * as Dice from "./Dice.js"
+import type { Fate, Plan } from "./Plan.js"
+
+export const trials = [
+  /** A folder is deleted from above: Consul leaves one tombstone, which no longer prefix counts. */
+  "recursive delete",
+  /** The destination is restored from a snapshot, with status, lock and sessions. */
+  "restored destination",
+  /** Lists with a key that was not asked for. */
+  "entry outside",
+  /** Lists that lack keys. */
+  "names missing",
+  /** Entries that no server would answer. */
+  "unbelievable entry",
+  /** A key of the source whose value stays unbelievable. */
+  "corrupted key",
+  /** Agents started with `-dev`. */
+  "indented json",
+  /** Keys that no path carries, and agents that come to refuse more of them or fewer. */
+  "unnameable keys",
+  /** Agents that decode a path twice. */
+  "decoded twice",
+  "clock set",
+  /** Large values that land long after anybody waits for them. */
+  "delayed large value",
+  /** Large values that are refused for good. */
+  "refused large value",
+  /** A status that names the session of somebody else. */
+  "forged status",
+  "rate limit",
+  /** A balancer that ends blocking queries. */
+  "waits cut short",
+  /** A link on which answers of the source take long. */
+  "slow link",
+  /** Servers that take smaller values and transactions, and longer TTLs only. */
+  "small limits"
+] as const
+
+export type Trial = (typeof trials)[number]
+
+/** Seeds take turns, so that a few dozen hold every trial; one in five has none, and some have a second one. */
+export const draw = (seed: number): ReadonlyArray<Trial> => {
+  const dice = Dice.make(seed, "trials")
+  const turn = Math.floor((seed * 4) / 5)
+  const own = seed % 5 === 0 ? [] : dice.some([trials[turn % trials.length] ?? trials[0]], 1)
+  const second = dice.chance(0.15) ? [dice.pick(trials)] : []
+  return [...new Set([...own, ...second])]
+}
+
+export const add = (plan: Plan, wanted: ReadonlyArray<Trial>): Plan =>
+  wanted.reduce((plan, trial) => {
+    const added = additions[trial](plan, Dice.make(plan.seed, trial))
+    return { ...added, trials: [...plan.trials, trial] }
+  }, plan)
+
+/** About what a small entry has in bytes, in an answer. */
+const entryBytes = 130
+
+/** What a large value has in bytes, as in the plan. */
+const large = 420_000
+
+const withActions = (plan: Plan, actions: ReadonlyArray<Timed>): Plan => ({
+  ...plan,
+  actions: [...plan.actions, ...actions].sort((a, b) => a.at - b.at)
+})
+
+/** At least a tenth of all requests is disturbed. */
+const withFates = (plan: Plan, fates: ReadonlyArray<Fate>): Plan => ({
+  ...plan,
+  disturbed: Math.max(plan.disturbed, 0.1),
+  fates: [...new Set([...plan.fates, ...fates])]
+})
+
+const times = (
+  dice: Dice.Dice,
+  low: number,
+  high: number,
+  plan: Plan,
+  make: () => Action
+): ReadonlyArray<Timed> =>
+  Array.from({ length: dice.between(low, high) }, () => ({
+    at: dice.between(0, plan.calmAt),
+    action: make()
+  }))
+
+const write = (...writes: ReadonlyArray<SourceWrite>): Action => ({ _tag: "Write", writes })
+
+const put = (key: string, size: number, flags = 0n): SourceWrite => ({ _tag: "Put", key, size, flags })
+
+/** Large values for two keys that a path can name, again and again. */
+const withLarge = (plan: Plan, dice: Dice.Dice, keys: readonly [string, ...ReadonlyArray<string>]): Plan =>
+  withActions(
+    // Whoever deletes the lock while a large value is under way may see it land: the hole that the writer states.
+    { ...plan, actions: plan.actions.filter(({ action }) => action._tag !== "DeleteLock") },
+    times(dice, 4, 8, plan, () => write(put(plan.prefix + dice.pick(keys), large + dice.between(0, 9))))
+  )
+
+const withoutLarge = (plan: Plan): Plan => {
+  const small = (all: ReadonlyArray<SourceWrite>) =>
+    all.map((one) => (one._tag === "Put" ? { ...one, size: Math.min(one.size, 12) } : one))
+  return {
+    ...plan,
+    initial: small(plan.initial),
+    actions: plan.actions.map(({ action, at }) =>
+      action._tag === "Write" ? { at, action: write(...small(action.writes)) } : { action, at }
+    )
+  }
+}
+
+/** Names that are hard for some agents: newer than Go's Unicode, not of ASCII, with spaces at an end or between. */
+const hardNames = [
+  "🥲",
+  "🫠/a",
+  "🫠/b",
+  "acme - host0001",
+  "acme - host0002",
+  "Data /a",
+  "Data /b",
+  " leading",
+  "a:b",
+  "é/ü"
+] as const
+
+/** The flags that Consul's own locks have, and others that no double holds. */
+const exactFlags = [3304740253564472344n, 16210313421097356768n, 2n ** 64n - 1n, 2n ** 53n + 1n] as const
+
+const keyNames: readonly [SimConsul.KeyNames, ...ReadonlyArray<SimConsul.KeyNames>] = [
+  "printable",
+  "restricted",
+  "restricted",
+  { matching: /^[a-zA-Z0-9,_./\-?&=]+$/, status: 400 },
+  { matching: /^(?! )(?!.*(?: $| \/|\/ ))/, status: 400 }
+]
+
+const smallLimits: readonly [Partial<SimConsul.Settings>, ...ReadonlyArray<Partial<SimConsul.Settings>>] = [
+  { txnMaxReqLen: 4_000 },
+  { kvMaxValueSize: 2_000 },
+  { kvMaxValueSize: 2_000, txnMaxReqLen: 20_000 },
+  { sessionTtlMin: "1 minute" },
+  { sessionTtlMin: "1 minute", txnMaxReqLen: 4_000 }
+]
+
+const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
+  "recursive delete": (plan, dice) => {
+    const { destinationPrefix, destinations, prefix, source } = plan
+    const above = (of: string): readonly [string, ...ReadonlyArray<string>] => [
+      of,
+      of.slice(0, -1),
+      of.slice(0, of.indexOf("/")),
+      of.slice(0, 3),
+      `${of}many/`,
+      `${of}many`,
+      `${of}k`
+    ]
+    // The index of the replica stands at a delete, and the tombstone of what empties it from above does not count.
+    const last = [
+      { at: plan.calmAt - 2_000, action: write(put(`${prefix}k8`, 4)) },
+      { at: plan.calmAt - 1_500, action: write({ _tag: "Remove", key: `${prefix}k8` }) },
+      {
+        at: plan.calmAt,
+        action: {
+          _tag: "DeleteTree",
+          datacenter: dice.pick(destinations),
+          prefix: dice.pick(above(destinationPrefix))
+        }
+      }
+    ] as const
+    if (dice.chance(0.5)) return withActions(plan, last)
+    return withActions(plan, [
+      ...times(dice, 1, 3, plan, () => ({
+        _tag: "DeleteTree",
+        datacenter: dice.pick(destinations),
+        prefix: dice.pick(above(destinationPrefix))
+      })),
+      ...times(dice, 0, 1, plan, () => ({
+        _tag: "DeleteTree",
+        datacenter: source,
+        prefix: dice.pick(above(prefix))
+      }))
+    ])
+  },
+  "restored destination": (plan, dice) => {
+    const datacenter = dice.pick(plan.destinations)
+    return withActions(
+      // A restored session that does not hold the restored lock still lets large values land, until it has ended.
+      withoutLarge(plan),
+      Array.from({ length: dice.between(1, 2) }).flatMap(() => {
+        const saved = dice.between(0, plan.calmAt)
+        return [
+          { at: saved, action: { _tag: "SaveDestination", datacenter } },
+          {
+            at: dice.between(saved, plan.calmAt),
+            action: { _tag: "RestoreDestination", datacenter }
+          }
+        ] as const
+      })
+    )
+  },
+  "entry outside": (plan) => withFates(plan, ["entry outside"]),
+  "names missing": (plan) => withFates(plan, ["names missing"]),
+  "unbelievable entry": (plan) =>
+    withFates(plan, ["bad value", "bad index", "bad flags", "lone surrogate", "duplicate"]),
+  "corrupted key": (plan, dice) =>
+    withActions(plan, [
+      ...times(dice, 1, 2, plan, () => ({
+        _tag: "Corrupt",
+        key: plan.prefix + dice.pick(["k2", "k3", "k4"])
+      })),
+      ...times(dice, 2, 5, plan, () => write(put(plan.prefix + dice.pick(["k2", "k3", "k4", "k5"]), 6)))
+    ]),
+  "indented json": (plan, dice) =>
+    withActions(
+      { ...plan, settings: { ...plan.settings, indentedJson: true } },
+      times(dice, 1, 4, plan, () =>
+        write(put(plan.prefix + dice.pick(["k5", "k6", "k7"]), 6, dice.pick(exactFlags)))
+      )
+    ),
+  "unnameable keys": (plan, dice) =>
+    withActions(plan, [
+      ...times(dice, 2, 8, plan, () =>
+        write(
+          dice.chance(0.25)
+            ? { _tag: "Remove", key: plan.prefix + dice.pick(hardNames) }
+            : put(plan.prefix + dice.pick(hardNames), 5)
+        )
+      ),
+      ...times(dice, 0, 2, plan, () => ({
+        _tag: "Drift",
+        datacenter: dice.pick(plan.destinations),
+        key: plan.destinationPrefix + dice.pick(hardNames),
+        deletes: dice.chance(0.3)
+      })),
+      ...times(dice, 0, 3, plan, () => ({
+        _tag: "Configure",
+        datacenter: dice.pick(plan.destinations),
+        settings: { keyNames: dice.pick(keyNames) }
+      }))
+    ]),
+  "decoded twice": (plan, dice) =>
+    withActions({ ...plan, settings: { ...plan.settings, decodesPathsTwice: true } }, [
+      ...times(dice, 1, 4, plan, () =>
+        write(put(plan.prefix + dice.pick(["%2F", "a%2Fb", "a/b", "100%", "%25"]), 5))
+      ),
+      ...times(dice, 0, 1, plan, () => ({
+        _tag: "Configure",
+        datacenter: dice.pick(plan.destinations),
+        settings: { decodesPathsTwice: false }
+      }))
+    ]),
+  "clock set": (plan, dice) =>
+    withActions(
+      plan,
+      times(dice, 1, 3, plan, () => ({
+        _tag: "SetClock",
+        instance: dice.between(0, plan.instances.length - 1),
+        by: dice.pick([-86_400_000, -3_600_000, -30_000, 30_000, 3_600_000, 86_400_000])
+      }))
+    ),
+  "delayed large value": (plan, dice) => {
+    const keys = ["k0", "k1"] as const
+    const both = withLarge(plan, dice, keys)
+    // A comparison that puts them right is interrupted where the stream of changes fails.
+    const races = times(dice, 4, 8, plan, () => ({
+      _tag: "Drift",
+      datacenter: dice.pick(plan.destinations),
+      key: plan.destinationPrefix + dice.pick(keys),
+      deletes: dice.chance(0.5)
+    })).flatMap((drift) => {
+      const after = (ms: number, key: string, size: number) =>
+        ({ at: Math.min(plan.calmAt, drift.at + ms), action: write(put(plan.prefix + key, size)) }) as const
+      return [
+        drift,
+        after(plan.reconcile + 500, "k9", 3),
+        after(plan.reconcile + 1_500, dice.pick(keys), large)
+      ]
+    })
+    return {
+      ...withActions(both, races),
+      // Most other faults would begin everything anew.
+      disturbed: Math.min(plan.disturbed, 0.02),
+      fates: [...plan.fates, "delayed", "rejected"]
+    }
+  },
+  "refused large value": (plan, dice) =>
+    withActions(withLarge(plan, dice, ["k0", "k1"]), [
+      {
+        at: dice.between(0, plan.calmAt),
+        action: {
+          _tag: "RefuseLarge",
+          datacenter: dice.pick(plan.destinations),
+          key: `${plan.destinationPrefix}k0`,
+          status: dice.pick([400, 405, 500])
+        }
+      }
+    ]),
+  "forged status": (plan, dice) =>
+    withActions(
+      plan,
+      times(dice, 1, 3, plan, () => ({
+        _tag: "ForgeStatus",
+        datacenter: dice.pick(plan.destinations),
+        holdsLock: dice.chance(0.5)
+      }))
+    ),
+  "rate limit": (plan, dice) =>
+    withFates(
+      withActions(
+        plan,
+        times(dice, 1, 2, plan, () => ({
+          _tag: "LimitRequests",
+          instance: dice.between(0, plan.instances.length - 1),
+          limit: {
+            perSecond: dice.pick([1, 3, 10]),
+            status: dice.pick([429, 503] as const),
+            ...(dice.chance(0.5) && { retryAfter: dice.pick(["1 second", "3 seconds"] as const) })
+          },
+          lasting: dice.between(2_000, 15_000)
+        }))
+      ),
+      ["limited"]
+    ),
+  "waits cut short": (plan, dice) => ({ ...plan, longestWait: dice.pick([1_000, 3_000, 8_000]) }),
+  "slow link": (plan, dice) => {
+    const small = withoutLarge(plan)
+    const keys = new Set(
+      [
+        ...small.initial,
+        ...small.actions.flatMap(({ action }) => (action._tag === "Write" ? action.writes : []))
+      ].map(({ key }) => key)
+    )
+    const slowness = dice.pick([10, 30, 300])
+    return {
+      ...small,
+      slowness,
+      bytesPerSecond: Math.ceil((keys.size * entryBytes) / slowness)
+    }
+  },
+  "small limits": (plan, dice) => {
+    const limits = dice.pick(smallLimits)
+    return {
+      ...withActions(
+        withLarge(plan, dice, ["k0"]),
+        // Consul quotes the key of a value that it refuses: its name must not be taken for a text of Consul's.
+        times(dice, 1, 4, plan, () => write(put(`${plan.prefix}operations/runbook`, 3_000)))
+      ),
+      settings: { ...plan.settings, ...limits },
+      spared:
+        limits.kvMaxValueSize === undefined
+          ? plan.spared
+          : ["k0", "k1", "operations/runbook"].map((key) => plan.destinationPrefix + key)
+    }
+  }
+}
