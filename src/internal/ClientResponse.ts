@@ -39,12 +39,13 @@ export interface Source {
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
-/** More is taken in slices of so many characters, with turns of the event loop between. */
-const sliceLength = 2 ** 18
+/** A longer text is taken in slices of `sliceLength` characters, with turns of the event loop between: 8 MB take some 40 ms. */
+const longText = 2 ** 23
+const sliceLength = 2 ** 20
 
 /** Takes a text that is there at once, and says whether more is wanted. A small one takes no turn of the event loop. */
 export const takeInTurns = (take: Take, text: string, bytes: number): Effect.Effect<boolean> => {
-  if (text.length <= sliceLength) return Effect.sync(() => take(text, bytes))
+  if (text.length <= longText) return Effect.sync(() => take(text, bytes))
   const step = (at: number): Effect.Effect<boolean> =>
     Effect.suspend(() => {
       const slice = text.slice(at, at + sliceLength)

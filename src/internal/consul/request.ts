@@ -18,6 +18,7 @@ import * as Schema from "effect/Schema"
 import * as ConsulError from "../../ConsulError.js"
 import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
 import * as ClientResponse from "../ClientResponse.js"
+import * as Monotonic from "../effect/Monotonic.js"
 import * as TimeLimits from "../TimeLimits.js"
 import { isPortable, PathNames } from "./PathNames.js"
 import * as refusals from "./refusals.js"
@@ -32,8 +33,11 @@ const headersTimeout = Duration.seconds(10)
  */
 const aliveTimeout = Duration.seconds(5)
 
-/** However alive the servers are, a read that nobody has begun to answer for so long, beside the questions, is lost. */
-const longestWait = Duration.minutes(2)
+/**
+ * However alive the servers are, a read that nobody has begun to answer for so much longer is lost: 60 MB over 8 Mbit/s
+ * take a minute, and a request that a balancer has swallowed is sent again before anybody has to be told.
+ */
+const longestPatience = Duration.seconds(50)
 
 /** Between two pieces of a body: an answer may take as long as it likes while it arrives. */
 const silenceTimeout = Duration.seconds(10)
@@ -234,16 +238,20 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
             ? `the answer stopped after ${bytes} bytes: nothing within ${Duration.format(limit)}`
             : `nothing within ${Duration.format(limit)}`
         )
-      const isPatient = request.method === "GET" && request.name !== undefined
+      // A query that blocks has its wait already, and is followed by a plain read where it is given up.
+      const isPatient =
+        request.method === "GET" && request.name !== undefined && request.read?.index === undefined
       const first = isPatient ? Duration.subtract(longest, aliveTimeout) : longest
-      let waited = first
+      let lateSince: number | undefined
       const late = (limit: Duration.Duration): Effect.Effect<Duration.Duration, ConsulError.Unreachable> => {
-        const isOver = Duration.greaterThan(waited, Duration.sum(longest, longestWait))
-        if (!isPatient || isAnswered || isOver) return silent(limit)
-        waited = Duration.sum(waited, aliveTimeout)
-        return Effect.flatMap(isAlive, (alive) => {
-          if (isAnswered) return Effect.succeed(silenceTimeout)
-          return alive ? Effect.succeed(aliveTimeout) : silent(longest)
+        if (!isPatient || isAnswered) return silent(limit)
+        return Effect.flatMap(Monotonic.now, (now) => {
+          lateSince ??= now
+          if (now - lateSince > Duration.toMillis(longestPatience)) return silent(limit)
+          return Effect.flatMap(isAlive, (alive) => {
+            if (isAnswered) return Effect.succeed(silenceTimeout)
+            return alive ? Effect.succeed(aliveTimeout) : silent(longest)
+          })
         })
       }
       return timeLimits.within(first, exchange, late).pipe(
