@@ -257,7 +257,10 @@ export const make = (
     }
 
     /** Watched in parts, some of them may be further than the checkpoint tells; a key that was refused is tried alone. */
-    const mayBeAhead = plan.divided !== undefined || plan.actions.some(({ action }) => action._tag === "Deny")
+    const mayBeAhead =
+      plan.divided !== undefined ||
+      plan.spared.length > 0 ||
+      plan.actions.some(({ action }) => ["Deny", "RefuseLarge", "Corrupt"].includes(action._tag))
 
     const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {
       const status = statusOf(commit.after.kv)

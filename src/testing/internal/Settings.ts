@@ -84,7 +84,12 @@ const invalid = (names: KeyNames): Refusal.Refusal => {
       })
 }
 
+/** What Go quotes of it. */
+const brokenEscape = /%(?![0-9a-fA-F]{2}).{0,2}/s
+
 const decodedAgain = (path: ByteString): Either.Either<ByteString, Refusal.Refusal> =>
   Either.fromOption(RequestTarget.decodePath(path), () =>
-    Refusal.failed(`failure in unescaping path param ${quote(path)}: invalid URL escape`)
+    Refusal.failed(
+      `failure in unescaping path param ${quote(path)}: invalid URL escape ${quote(brokenEscape.exec(path)?.[0] ?? "")}`
+    )
   )
