@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import { ControlledScheduler } from "effect/Scheduler"
+import { Turn } from "../../src/internal/effect/EventLoop.js"
 
 interface Sleeper {
   readonly due: number
@@ -92,9 +93,16 @@ export const run = <A, E>(effect: Effect.Effect<A, E>, seed: string): Exit.Exit<
   const scheduler = new ControlledScheduler()
   const sleepers = new Sleepers()
   const { advance, clock } = makeClock(sleepers)
-  const fiber = Effect.runFork(effect.pipe(Effect.withClock(clock), Effect.withRandom(Random.make(seed))), {
-    scheduler
-  })
+  const fiber = Effect.runFork(
+    effect.pipe(
+      Effect.provideService(Turn, Effect.yieldNow()),
+      Effect.withClock(clock),
+      Effect.withRandom(Random.make(seed))
+    ),
+    {
+      scheduler
+    }
+  )
   for (;;) {
     while (scheduler.tasks.buckets.length > 0) scheduler.step()
     const exit = fiber.unsafePoll()

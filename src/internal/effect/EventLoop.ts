@@ -1,14 +1,17 @@
 /**
- * Turns of the event loop for what else the process has to do, above all for heartbeats, while one fiber has much to
- * compute. `Effect.yieldNow` only lets other fibers run: timers and sockets wait on.
+ * Turns of the event loop: what waits for the network or the clock gets its time between two slices of long work.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
-/**
- * Lets the event loop turn once. For loops that run for more than some 20 ms, and never for small inputs: a simulation
- * must not depend on the event loop.
- */
-export const breathe: Effect.Effect<void> = Effect.async<void>((resume) => {
-  const turn = setImmediate(() => resume(Effect.void))
-  return Effect.sync(() => clearImmediate(turn))
-})
+/** How the event loop is let take a turn. A simulation, which must not wait for a real one, has its own way. */
+export class Turn extends Context.Reference<Turn>()("consul-replicate/internal/effect/Turn", {
+  defaultValue: (): Effect.Effect<void> =>
+    Effect.async((resume) => {
+      const turn = setImmediate(() => resume(Effect.void))
+      return Effect.sync(() => clearImmediate(turn))
+    })
+}) {}
+
+/** Lets the event loop take a turn. For long work only: a turn costs more than a small piece of work. */
+export const breathe: Effect.Effect<void> = Effect.flatten(Turn)
