@@ -33,6 +33,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          setupFiles: "test/support/turn.ts",
           include: ["test/**/*.test.ts"],
           exclude: [...servers, ...simulation, ...long, ...chaos],
           poolOptions: together,
@@ -43,6 +44,7 @@ export default defineConfig({
       {
         test: {
           name: "simulation",
+          setupFiles: "test/support/turn.ts",
           include: simulation,
           exclude: long,
           testTimeout: limits.long,

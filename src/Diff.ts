@@ -6,7 +6,7 @@
 import * as Option from "effect/Option"
 import { type Contents, fingerprint } from "./Contents.js"
 import { contains, type KeyRange, rename as renameRange, under } from "./KeyRange.js"
-import type { KeyValue } from "./KeyValue.js"
+import type { KeyValue, Malformed } from "./KeyValue.js"
 import { isOwned, type Mapping, rename } from "./Mapping.js"
 
 /**
@@ -34,7 +34,7 @@ export interface Changes {
 
 /**
  * What stands between the destination and a snapshot of a range of the source: content that differs, with its
- * fingerprint, and keys of the destination that the source has not.
+ * fingerprint, keys of the destination that the source has not, and keys that the source has and that cannot be copied.
  *
  * @since 0.2.0
  * @category models
@@ -42,10 +42,12 @@ export interface Changes {
 export interface Difference {
   readonly writes: ReadonlyArray<Write & { readonly print: string }>
   readonly missing: ReadonlyArray<string>
+  /** By their names at the destination. */
+  readonly unreadable: ReadonlyArray<Malformed>
 }
 
 /**
- * `unreadable` are keys of the source that are there and cannot be copied: they are neither written nor missing.
+ * Keys whose entries are `malformed` are neither written nor missing.
  * Nothing is missing in a range that is not in the source prefix, and nothing is written for it.
  *
  * Compares content, never indexes: an index belongs to one datacenter's history, which can be restored or rebuilt.
@@ -60,7 +62,7 @@ export const diff = (
   mapping: Mapping,
   range: KeyRange,
   entries: ReadonlyArray<KeyValue>,
-  unreadable: ReadonlyArray<string> = []
+  malformed: ReadonlyArray<Malformed> = []
 ): Difference => {
   const writes: Array<Write & { readonly print: string }> = []
   const there: Array<string> = []
@@ -71,12 +73,15 @@ export const diff = (
     const print = fingerprint(value, flags)
     if (contents.get(renamed.value) !== print) writes.push({ key: renamed.value, value, flags, print })
   }
-  for (const key of unreadable) {
+  const unreadable: Array<Malformed> = []
+  for (const { key, reason } of malformed) {
     const renamed = rename(mapping, key)
-    if (Option.isSome(renamed)) there.push(renamed.value)
+    if (Option.isNone(renamed)) continue
+    there.push(renamed.value)
+    unreadable.push({ key: renamed.value, reason })
   }
   const missing = Option.map(renameRange(mapping, range), (here) => contents.absent(here, there))
-  return { writes, missing: Option.getOrElse(missing, () => []) }
+  return { writes, missing: Option.getOrElse(missing, () => []), unreadable }
 }
 
 /**

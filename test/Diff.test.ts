@@ -72,9 +72,11 @@ describe("Diff", () => {
       ["a", { value: "", flags: 0n }],
       ["b", { value: "", flags: 0n }]
     ])
-    expect(Diff.diff(contentsOf(here), identity, everything, [], ["b"])).toEqual({
+    const odd = { key: "b", reason: "the value is not base64" }
+    expect(Diff.diff(contentsOf(here), identity, everything, [], [odd])).toEqual({
       writes: [],
-      missing: ["a"]
+      missing: ["a"],
+      unreadable: [odd]
     })
   })
 
@@ -95,7 +97,7 @@ describe("Diff", () => {
   })
 
   it.prop("nothing differs between equals, and every difference is one", [store, store], ([a, b]) => {
-    expect(compare(a, new Map([...a].reverse()))).toEqual({ writes: [], missing: [] })
+    expect(compare(a, new Map([...a].reverse()))).toEqual({ writes: [], missing: [], unreadable: [] })
     const { missing, writes } = compare(a, b)
     for (const { flags, key, value } of writes) expect(a.get(key)).not.toEqual({ value, flags })
     for (const key of missing) expect(a.has(key) && !b.has(key)).toBe(true)
@@ -179,6 +181,6 @@ describe("Diff", () => {
     const there = { ...entry("k", "dg==", 3n, "a-session"), lockIndex: 9, modifyIndex: 99 }
     const contents = Contents.empty()
     Diff.learn(contents, identity, everything, [here])
-    expect(Diff.diff(contents, identity, everything, [there])).toEqual({ writes: [], missing: [] })
+    expect(Diff.diff(contents, identity, everything, [there])).toEqual({ writes: [], missing: [], unreadable: [] })
   })
 })

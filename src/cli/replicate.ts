@@ -34,7 +34,7 @@ export class NotEqual extends Data.TaggedError("NotEqual")<{
     const left = [
       held > 0 &&
         `the deletion of ${count(held, "key")} is held back by -max-deletes=${DeleteLimit.format(limit)}`,
-      refused > 0 && `the destination refuses ${count(refused, "key")}`
+      refused > 0 && `${count(refused, "key")} did not land`
     ]
     return [...left.filter((text) => text !== false), "all else is replicated"].join("; ")
   }

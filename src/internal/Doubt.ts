@@ -78,13 +78,7 @@ export const make = Effect.fnUntraced(function* (
 
   const asIs = ({ contents }: Known, snapshot: Snapshot): Compared => ({
     snapshot,
-    difference: Diff.diff(
-      contents,
-      mapping,
-      snapshot.range,
-      snapshot.entries,
-      snapshot.malformed.map(({ key }) => key)
-    )
+    difference: Diff.diff(contents, mapping, snapshot.range, snapshot.entries, snapshot.malformed)
   })
 
   const confirm: Doubt["confirm"] = Effect.fnUntraced(function* (known, range) {

@@ -11,7 +11,7 @@ import { ProgressReporter } from "../Progress.js"
 import { type Replication, route } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
 import * as Monotonic from "./effect/Monotonic.js"
-import type { Refusal } from "./Writer.js"
+import type { Obstacle } from "./Refusal.js"
 
 export interface Notices {
   /** Oddities of the source, each key said once, and no more of one kind than a person would read. */
@@ -66,7 +66,7 @@ const enough = (limit: DeleteLimit.DeleteLimit, held: number): number =>
   limit._tag === "Count" ? Math.max(held, limit.count + 1) : held
 
 /** For the log and for the service's check. */
-export const refused = (refusals: ReadonlyArray<Refusal>): string =>
+export const refused = (refusals: ReadonlyArray<Obstacle>): string =>
   `${count(refusals.length, "key")} did not land, all else does: ${listed(refusals.map(({ message }) => message))}; ` +
   "tried again when that changes at the source, and every minute"
 
@@ -97,7 +97,6 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
     const progress = yield* ProgressReporter
     const locked = new Set<string>()
     const unnamed = new Set<string>()
-    const malformed = new Set<string>()
     const hidden = new Set<string>()
     let reported: number | undefined
     const sayNew = (
@@ -114,7 +113,7 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
     const from = route(replication)
 
     return {
-      snapshot: ({ entries, malformed: odd, unnameable }) =>
+      snapshot: ({ entries, unnameable }) =>
         Effect.all([
           sayNew(
             locked,
@@ -125,13 +124,6 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
             unnamed,
             unnameable,
             (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
-          ),
-          Effect.forEach(new Set(odd.map(({ reason }) => reason)), (reason) =>
-            sayNew(
-              malformed,
-              odd.filter((one) => one.reason === reason).map(({ key }) => key),
-              (which) => `${which} malformed, since ${reason}: left out, and left as it is here`
-            )
           )
         ]),
       hidden: (keys) =>

@@ -37,4 +37,20 @@ export class KeyRefused extends Data.TaggedError("KeyRefused")<{
   }
 }
 
+/**
+ * The source has this key, but its entry there cannot be copied. `reason` says what is wrong with it.
+ */
+export class KeyUnreadable extends Data.TaggedError("KeyUnreadable")<{
+  readonly key: string
+  readonly reason: string
+}> {
+  override get message() {
+    return `what the source has for ${JSON.stringify(this.key)} cannot be copied: ${this.reason}`
+  }
+}
+
+/** What the destination answers about a key that it does not take. */
 export type Refusal = KeyLocked | KeyTooLarge | KeyRefused
+
+/** Why a key did not land. */
+export type Obstacle = Refusal | KeyUnreadable

@@ -1,15 +1,21 @@
 /**
- * Keys that the destination refuses to change. What it refused, it is given again only when that has changed at the
- * source, or from time to time.
+ * Keys that do not land: the destination refuses to change them, or the source has them and cannot be read there. What the
+ * destination refused, it is given again only when that has changed at the source, or from time to time.
  */
 import * as Arr from "effect/Array"
 import { alwaysAllowed } from "../DeleteLimit.js"
 import type { Difference } from "../Diff.js"
 import { contains, type KeyRange } from "../KeyRange.js"
-import type { Refusal } from "./Refusal.js"
+import { KeyUnreadable, type Obstacle } from "./Refusal.js"
 
-/** By key of the destination: the fingerprint of what the source holds, none where it is gone, and why that did not land. */
-export type Refused = ReadonlyMap<string, { readonly print: string | undefined; readonly refusal: Refusal }>
+/**
+ * By key of the destination: the fingerprint of what the source holds, none if it is gone or unreadable, and why that did
+ * not land.
+ */
+export type Refused = ReadonlyMap<string, { readonly print: string | undefined; readonly refusal: Obstacle }>
+
+const isUnreadable = ({ refusal }: { readonly refusal: Obstacle }): boolean =>
+  refusal._tag === "KeyUnreadable"
 
 export const none: Refused = new Map()
 
@@ -20,24 +26,25 @@ export const none: Refused = new Map()
 export const sift = (
   refused: Refused,
   range: KeyRange,
-  { missing, writes }: Difference
+  found: Difference
 ): { readonly refused: Refused; readonly difference: Difference } => {
-  if (refused.size === 0) return { refused, difference: { missing, writes } }
+  const { missing, unreadable, writes } = found
+  if (refused.size + unreadable.length === 0) return { refused, difference: found }
   const still = new Set<string>()
   const isNew = (key: string, print: string | undefined): boolean => {
     const before = refused.get(key)
-    if (before === undefined || before.print !== print) return true
+    if (before === undefined || isUnreadable(before) || before.print !== print) return true
     still.add(key)
     return false
   }
   const difference: Difference = {
     missing: missing.filter((key) => isNew(key, undefined)),
-    writes: writes.filter(({ key, print }) => isNew(key, print))
+    writes: writes.filter(({ key, print }) => isNew(key, print)),
+    unreadable
   }
-  return {
-    refused: new Map([...refused].filter(([key]) => still.has(key) || !contains(range, key))),
-    difference
-  }
+  const left = new Map([...refused].filter(([key]) => still.has(key) || !contains(range, key)))
+  for (const one of unreadable) left.set(one.key, { print: undefined, refusal: new KeyUnreadable(one) })
+  return { refused: left, difference }
 }
 
 /** Forgets some keys, so that they are tried again. */
@@ -51,11 +58,11 @@ export const without = (refused: Refused, keys: Iterable<string>): Refused => {
 /** Whether what the destination refuses is the deletion of a key. */
 export const isDelete = (refused: Refused, key: string): boolean => {
   const one = refused.get(key)
-  return one !== undefined && one.print === undefined
+  return one !== undefined && one.print === undefined && !isUnreadable(one)
 }
 
 /** In the order of the keys. */
-export const refusals = (refused: Refused): ReadonlyArray<Refusal> =>
+export const refusals = (refused: Refused): ReadonlyArray<Obstacle> =>
   Array.from(refused.values(), ({ refusal }) => refusal).sort((a, b) => (a.key < b.key ? -1 : 1))
 
 /** Values are up to 512 kB each: no more of them than are read and sent in seconds. */

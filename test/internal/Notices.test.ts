@@ -44,22 +44,6 @@ describe("Notices", () => {
     })
   )
 
-  it.effect("name a key whose entry cannot be believed once for each key, with the reason", () =>
-    Effect.gen(function* () {
-      const odd = {
-        ...snapshot([]),
-        malformed: [
-          { key: "global/a", reason: "the value is not base64" },
-          { key: "global/b", reason: "the flags are no uint64" }
-        ]
-      }
-      expect(yield* said(odd, odd)).toEqual([
-        'WARN 1 key at the source ("global/a") malformed, since the value is not base64: left out, and left as it is here',
-        'WARN 1 key at the source ("global/b") malformed, since the flags are no uint64: left out, and left as it is here'
-      ])
-    })
-  )
-
   it.effect("have an end where each lock has a name of its own, and other oddities are named still", () =>
     Effect.gen(function* () {
       const locks = Array.from({ length: 5_000 }, (_, i) => snapshot([`global/lock-${i}`]))
