@@ -168,20 +168,6 @@ export const pack = (changes: Changes, headBytes: number, limits: Limits = defau
   return { large, writes: writes.all, deletes: deletes.all.slice(0, -1), last: deletes.all.at(-1) ?? [] }
 }
 
-/**
- * Which limit Consul (1.8.7) means when it refuses a transaction as too large (413). Its text about a value quotes the
- * key, which may say anything: only what stands before a key counts.
- *
- * @since 0.5.0
- * @category packing
- */
-export const limitOf = (reason: string): keyof Limits =>
-  /^Transaction contains too many operations \(\d+ > \d+\)/.test(reason)
-    ? "operations"
-    : reason.startsWith('Value for key "')
-      ? "value"
-      : "bytes"
-
 /** How Consul's text about a value ends. */
 const mostBytes = /" is too large \(\d+ > (\d+) bytes\)$/
 

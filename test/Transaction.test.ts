@@ -28,8 +28,6 @@ const changes: fc.Arbitrary<Changes> = fc.record({
   deletes: fc.array(text, { maxLength: 20 })
 })
 
-const limitNamed = (reason: string) => (Transaction.limitOf(reason) === "operations" ? "operations" : "bytes")
-
 /** From next to nothing beside the head to everything at once. The longest delete here takes less than 600 bytes. */
 const limits: fc.Arbitrary<Transaction.Limits> = fc.record({
   operations: fc.integer({ min: 3, max: 64 }),
@@ -140,11 +138,8 @@ describe("Transaction", () => {
           (batch) => !fits(batch, takes)
         )
         if (refused === undefined) return
-        const reason =
-          refused.length + head.length > takes.operations
-            ? `Transaction contains too many operations (${refused.length + 2} > ${takes.operations})`
-            : `Request body(${bodyBytes([...head, ...refused])} bytes) too large, max size: ${takes.bytes} bytes`
-        const halved = Transaction.halve(limits, refused, headBytes, limitNamed(reason))
+        const limit = refused.length + head.length > takes.operations ? "operations" : "bytes"
+        const halved = Transaction.halve(limits, refused, headBytes, limit)
         if (Option.isNone(halved)) {
           // Nothing smaller is left: one delete, which has no other way.
           expect(refused.map((operation) => operation._tag)).toEqual(["Delete"])
@@ -174,15 +169,6 @@ describe("Transaction", () => {
     expect(halve([Operation.Set({ key: "k", value: "", flags: 0n })], "operations")).toEqual(Option.none())
     expect(halve([Operation.Delete({ key: "k" })], "bytes")).toEqual(Option.none())
     expect(halve([], "bytes")).toEqual(Option.none())
-  })
-
-  it.each([
-    ["Transaction contains too many operations (65 > 64)", "operations"],
-    ["Request body(524289 bytes) too large, max size: 524288 bytes. See https://www.consul.io/…", "bytes"],
-    ['Value for key "global/operations/runbook" is too large (30000 > 20000 bytes)', "value"],
-    ['Value for key "Transaction contains too many operations (3 > 2)" is too large (3 > 2 bytes)', "value"]
-  ] as const)("the limit that Consul means is what stands before any key: %s", (reason, limit) => {
-    expect(Transaction.limitOf(reason)).toBe(limit)
   })
 
   it.prop("the size of a value is that of its bytes", [fc.uint8Array({ maxLength: 100 })], ([bytes]) => {

@@ -127,8 +127,8 @@ export const make = Effect.fnUntraced(function* (
     const found = yield* Effect.forEach(
       refusals,
       ({ key }) =>
-        kv.get(key, { consistency: "consistent" }).pipe(
-          Effect.map(({ value }) => Option.toArray(value)),
+        kv.entry(key, { consistency: "consistent" }).pipe(
+          Effect.map(({ value }) => value.entries),
           // As a list leaves out what the token may not read.
           Effect.catchTag("Denied", () => Effect.succeed([]))
         ),

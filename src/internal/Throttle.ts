@@ -97,9 +97,8 @@ export const make = Effect.fnUntraced(function* (
 export const reading = (
   { kv }: Consul,
   { send }: Throttle
-): Pick<Consul["kv"], "entry" | "get" | "isNameable" | "keys" | "list" | "moved"> => ({
+): Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved"> => ({
   entry: (...request) => send(kv.entry(...request)),
-  get: (...request) => send(kv.get(...request)),
   keys: (...request) => send(kv.keys(...request)),
   isNameable: kv.isNameable,
   list: (...request) => send(kv.list(...request)),

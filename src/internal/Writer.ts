@@ -35,7 +35,6 @@ import {
   halve,
   headOperations,
   type Limits,
-  limitOf,
   type Packed,
   pack,
   valueBytes,
@@ -328,7 +327,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   ): Effect.Effect<A, WriterError> =>
     Effect.catchTags(transaction(batch), {
       TooLarge: (error) => {
-        const limit = limitOf(error.reason)
+        const { limit } = error
         return limit === "value"
           ? Effect.flatMap(withoutTooLarge(batch, error), (rest) => within(rest, headBytes, transaction))
           : lowerLimits(batch, headBytes, limit, error)
