@@ -18,7 +18,7 @@ const together = { forks: { isolate: false } }
 
 const withConsul = {
   globalSetup: "test/consul/globalSetup.ts",
-  setupFiles: "test/consul/setup.ts",
+  setupFiles: ["test/consul/setup.ts", "test/support/turn.ts"],
   hookTimeout: limits.hook
 }
 

@@ -181,6 +181,10 @@ describe("Diff", () => {
     const there = { ...entry("k", "dg==", 3n, "a-session"), lockIndex: 9, modifyIndex: 99 }
     const contents = Contents.empty()
     Diff.learn(contents, identity, everything, [here])
-    expect(Diff.diff(contents, identity, everything, [there])).toEqual({ writes: [], missing: [], unreadable: [] })
+    expect(Diff.diff(contents, identity, everything, [there])).toEqual({
+      writes: [],
+      missing: [],
+      unreadable: []
+    })
   })
 })
