@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import { printable } from "./printable.js"
 
 const colors: Readonly<Record<string, string>> = {
   FATAL: "\x1b[31m",
@@ -19,13 +20,6 @@ const colors: Readonly<Record<string, string>> = {
 const text = (u: unknown): string =>
   typeof u === "string" ? u : u instanceof Error ? u.message : JSON.stringify(u)
 
-/** Names of keys may hold anything. */
-const oneLine = (line: string): string =>
-  line.replace(
-    /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
-
 const format = (terminal: boolean): Logger.Logger<unknown, string> =>
   Logger.make(({ annotations, cause, date, logLevel, message }) => {
     const time = terminal ? date.toISOString().slice(11, 23) : date.toISOString()
@@ -36,7 +30,7 @@ const format = (terminal: boolean): Logger.Logger<unknown, string> =>
     // What else stands on the line is a view of progress.
     const start = terminal ? "\r\x1b[K" : ""
     const label = terminal ? `${colors[logLevel.label] ?? ""}${level}\x1b[0m` : level
-    return `${start}${time} ${label} ${oneLine([...words, ...extra, ...trace].join(" "))}`
+    return `${start}${time} ${label} ${printable([...words, ...extra, ...trace].join(" "))}`
   })
 
 /**

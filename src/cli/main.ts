@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Log from "./Log.js"
 import * as ProgressLine from "./ProgressLine.js"
+import { printable } from "./printable.js"
 import { run } from "./run.js"
 import * as Signals from "./Signals.js"
 
@@ -32,7 +33,7 @@ const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) =
   const [first] = [...Cause.failures(cause), ...Cause.defects(cause)]
   const message = first instanceof Error ? first.message : String(first)
   return Effect.zipRight(
-    Console.error(`consul-replicate: ${message}`),
+    Console.error(`consul-replicate: ${printable(message)}`),
     Effect.logDebug("stopped by this failure", cause)
   )
 }

@@ -1,9 +1,14 @@
+import { readFileSync } from "node:fs"
+import { dirname } from "node:path"
+import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import manifest from "../../package.json" with { type: "json" }
 import { version } from "../../src/Version.js"
+import { serve } from "./HttpServer.js"
 import * as Program from "./Program.js"
 
 const run = (...args: ReadonlyArray<string>) => Effect.provide(Program.run(args), NodeContext.layer)
@@ -18,6 +23,8 @@ describe("the command line", () => {
         for (const option of ["-addr", "-dst-prefix", "-lock", "-prefix", "-service", "-src", "-status"]) {
           expect(stdout).toMatch(new RegExp(`^ +${option} `, "m"))
         }
+        for (const title of ["Examples:", "Environment:", "Signals:", "Exit codes:"])
+          expect(stdout).toContain(title)
         for (const fallback of ["127.0.0.1:8500", "global/", "service/consul-replicate/leader"]) {
           expect(stdout).toContain(fallback)
         }
@@ -25,10 +32,32 @@ describe("the command line", () => {
     )
   }
 
-  it.effect("-version prints the version of the package", () =>
+  for (const args of [["-version"], ["--version"], ["-v"], ["version"]]) {
+    it.effect(
+      `${args.join(" ")} prints the version of the package, the commit if it is known, and Node's`,
+      () =>
+        Effect.gen(function* () {
+          expect(version).toBe(manifest.version)
+          const { code, stderr, stdout } = yield* run(...args)
+          expect([code, stderr]).toEqual([0, ""])
+          expect(stdout).toMatch(/^consul-replicate \S+(, commit [0-9a-f]{7,40}(-dirty)?)?, Node\.js \S+\n$/)
+          expect(stdout).toContain(`consul-replicate ${version}, `)
+          expect(stdout).toContain(`Node.js ${process.versions.node}`)
+        })
+    )
+  }
+
+  it.effect("help prints the help of the program, and of the command that it is asked for", () =>
     Effect.gen(function* () {
-      expect(version).toBe(manifest.version)
-      expect(yield* run("-version")).toEqual({ code: 0, stdout: `consul-replicate ${version}\n`, stderr: "" })
+      for (const [args, usage] of [
+        [["help"], "consul-replicate -src=DATACENTER"],
+        [["help", "dev"], "consul-replicate dev"],
+        [["help", "demo"], "consul-replicate demo"]
+      ] as const) {
+        const { code, stdout } = yield* run(...args)
+        expect(code).toBe(0)
+        expect(stdout).toContain(`Usage: ${usage}`)
+      }
     })
   )
 
@@ -76,6 +105,45 @@ describe("the command line", () => {
         })
     )
   }
+
+  for (const [name, value] of [
+    ["CONSUL_HTTP_SSL", "true"],
+    ["CONSUL_CACERT", "/etc/consul/ca.pem"],
+    ["CONSUL_NAMESPACE", "team"],
+    ["CONSUL_HTTP_TOKEN", "5ecret\nx"],
+    ["CONSUL_HTTP_TOKEN_FILE", "/nowhere/token"],
+    ["CONSUL_HTTP_ADDR", "unix:///run/consul.sock"]
+  ] as const) {
+    it.scoped(`${name}=${JSON.stringify(value)} is refused by a line that begins with it`, () =>
+      Effect.gen(function* () {
+        const program = yield* Program.start(["-src=nyc1"], { [name]: value })
+        expect(yield* program.exit).toEqual(Option.some(2))
+        const log = yield* program.log
+        expect(log).toHaveLength(1)
+        expect(log[0]).toMatch(new RegExp(`^consul-replicate: ${name}[ :]`))
+        expect(log[0]).not.toContain("5ecret")
+      }).pipe(Effect.provide(NodeContext.layer))
+    )
+  }
+
+  it.scoped("the token of CONSUL_TOKEN, as in 0.4.0, and of CONSUL_HTTP_TOKEN_FILE goes to the agent", () =>
+    Effect.gen(function* () {
+      const path = yield* (yield* FileSystem.FileSystem).makeTempFileScoped()
+      yield* (yield* FileSystem.FileSystem).writeFileString(path, "from-file\n")
+      for (const [name, value, token] of [
+        ["CONSUL_TOKEN", "as-before", "as-before"],
+        ["CONSUL_HTTP_TOKEN_FILE", path, "from-file"]
+      ] as const) {
+        const seen = yield* Deferred.make<string>()
+        const agent = yield* serve((request, response) => {
+          Deferred.unsafeDone(seen, Effect.succeed(String(request.headers.authorization)))
+          response.writeHead(500).end()
+        })
+        yield* Program.start(["-src=nyc1", `-addr=${agent}`], { [name]: value })
+        expect(yield* Deferred.await(seen)).toBe(`Bearer ${token}`)
+      }
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
 
   it.effect("a password in the address is refused without being repeated", () =>
     Effect.gen(function* () {
@@ -126,4 +194,37 @@ describe("the command line", () => {
       expect((yield* program.log).at(-1)).toBe("consul-replicate: stopped by SIGTERM before it was done")
     }).pipe(Effect.provide(NodeContext.layer))
   )
+
+  it.scoped("SIGHUP does not stop it while it waits for an agent, nor -once", () =>
+    Effect.gen(function* () {
+      for (const args of [[], ["-once"]]) {
+        const program = yield* Program.start(["-src=nyc1", "-addr=127.0.0.1:1", ...args])
+        yield* program.says(/waiting for the agent/)
+        yield* program.signal("SIGHUP")
+        yield* program.says(/SIGHUP: there is nothing to reload/)
+        yield* program.signal("SIGTERM")
+        yield* program.exit
+        expect((yield* program.log).at(-1)).toContain("SIGTERM")
+      }
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scoped("SIGHUP ends dev, which nobody stops when its terminal has closed", () =>
+    Effect.gen(function* () {
+      const program = yield* Program.start(["dev", "-dc=dc1=0"])
+      yield* program.prints(/^dc1 http/)
+      yield* program.signal("SIGHUP")
+      expect(yield* program.exit).toEqual(Option.some(0))
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it("the licences of what the program bundles are beside it, each package with its text", () => {
+    const text = readFileSync(`${dirname(Program.path)}/THIRD-PARTY-LICENSES`, "utf8")
+    const parts = text.split(`\n\n${"-".repeat(80)}\n\n`).slice(1)
+    const titles = parts.map((part) => part.split("\n")[0])
+    for (const name of ["@effect/cli", "@effect/platform-node", "effect", "undici"]) {
+      expect(titles).toContainEqual(expect.stringMatching(new RegExp(`^${name} [\\d.]+ \\(MIT\\)$`)))
+    }
+    for (const part of parts) expect(part).toMatch(/copyright/i)
+  })
 })
