@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Ansi from "./Ansi.js"
 import * as Log from "./Log.js"
 import * as ProgressLine from "./ProgressLine.js"
 import { printable } from "./printable.js"
@@ -57,8 +58,11 @@ const main = run(process.argv.slice(2)).pipe(
     Layer.mergeAll(
       NodeContext.layer,
       Signals.layer,
-      Log.layer({ terminal: process.stderr.isTTY }),
-      process.stderr.isTTY ? ProgressLine.layer : Layer.empty
+      Layer.unwrapEffect(
+        Effect.map(Ansi.of(process.stderr), (ansi) =>
+          Layer.merge(Log.layer(ansi), ansi.redraws ? ProgressLine.layer : Layer.empty)
+        )
+      )
     )
   )
 )
