@@ -48,6 +48,16 @@ export const options = {
     // Node listens on every address of the machine where it is given none.
     parse: (address) =>
       address.trim() === "" ? Either.left("needs an address, such as 127.0.0.1") : Either.right(address)
+  }),
+  hosts: repeated({
+    name: "host",
+    group,
+    value: "NAME",
+    description:
+      "a name under which others ask it, beside its addresses and localhost; may be repeated. Requests for other hosts " +
+      "are refused: a page of another site could send them",
+    default: [],
+    parse: (name) => (/^[\w.-]+$/.test(name) ? Either.right(name) : Either.left("not the name of a host"))
   })
 } as const
 
@@ -59,7 +69,7 @@ export const dev = Command.make(
   "dev",
   parsers(options),
   Effect.fn("consul-replicate dev")(function* (settings) {
-    const { bind, datacenters } = yield* Effect.all(settings)
+    const { bind, datacenters, hosts } = yield* Effect.all(settings)
     const names = datacenters.map(({ name }) => name)
     const [again] = Option.toArray(twice(names))
     if (again !== undefined) {
@@ -69,7 +79,7 @@ export const dev = Command.make(
     const sim = yield* SimConsul.make({ datacenters: names })
     const ports = yield* Effect.forEach(datacenters, ({ name, port }) => {
       const agent = sim.agents.find(({ datacenter }) => datacenter === name)
-      return EmbeddedServers.serve({ sim, agent: agent?.name ?? name, host: bind, port })
+      return EmbeddedServers.serve({ sim, agent: agent?.name ?? name, host: bind, port, names: hosts })
     })
     const host = bind.includes(":") ? `[${bind}]` : bind
     yield* Effect.forEach(names, (name, i) => Console.log(`${name} http://${host}:${ports[i]}`))
