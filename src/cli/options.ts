@@ -1,8 +1,10 @@
 /**
  * The options of the command that replicates.
  */
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
 import * as DeleteLimit from "../DeleteLimit.js"
 import * as Replication from "../Replication.js"
 import * as address from "./address.js"
@@ -45,6 +47,9 @@ const required =
   (problem: string) =>
   (text: string): Either.Either<string, string> =>
     text === "" ? Either.left(problem) : Either.right(text)
+
+/** `-timeout` with `-once`, unless it is given. */
+export const onceTimeout = Duration.seconds(60)
 
 /** In the order of the help. `-version` and `-help` are `@effect/cli`'s own. */
 export const options = {
@@ -130,7 +135,19 @@ export const options = {
     group: running,
     description:
       "replicate once and exit: 0, or 1 if deletes were held back, keys were refused or a signal came first; what is " +
-      "away is waited for, and so is the lock"
+      "away is waited for, and so is the lock (see -timeout)"
+  }),
+  timeout: valued({
+    name: "timeout",
+    group: running,
+    value: "DURATION",
+    description:
+      "how long to wait for one thing, such as an agent that does not answer or, with -once, the lock; then exit with 1 " +
+      "and say what it was. 0 for ever",
+    default: "",
+    shownDefault: "0, or 60s with -once",
+    parse: (text) =>
+      text === "" ? Either.right(Option.none()) : Either.map(duration.parse(text), Option.some)
   }),
   reconcile: valued({
     name: "reconcile",

@@ -3,6 +3,7 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -11,14 +12,17 @@ import * as Option from "effect/Option"
 import * as ConsulHttp from "../ConsulHttp.js"
 import * as DeleteLimit from "../DeleteLimit.js"
 import { count } from "../internal/Notices.js"
+import * as Waits from "../internal/Waits.js"
 import * as Replication from "../Replication.js"
 import { layerWithServices, Replicator } from "../Replicator.js"
 import { version } from "../Version.js"
 import * as Connections from "./Connections.js"
 import * as Environment from "./Environment.js"
+import * as FirstContact from "./FirstContact.js"
 import * as Memory from "./Memory.js"
 import { parsers, type Values } from "./OptionSpec.js"
-import { options } from "./options.js"
+import { onceTimeout, options } from "./options.js"
+import * as Patience from "./Patience.js"
 import * as prefix from "./prefix.js"
 import * as Signals from "./Signals.js"
 
@@ -53,7 +57,7 @@ const withLogLevel = <A, E, R>(
 
 type Settings = Values<typeof options>
 
-const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ...given }: Settings) {
+const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, timeout, ...given }: Settings) {
   yield* prefix.validate(given.prefix)
   const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
   yield* Environment.validate(addr)
@@ -66,8 +70,10 @@ const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ..
   const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
     // Refused above, where it cannot be used.
     Layer.provide(Layer.orDie(ConsulHttp.layer({ address: addr, token }))),
-    Layer.provide(Connections.layer(replication.watchShards))
+    Layer.provideMerge(Connections.layer(replication.watchShards))
   )
+  const contact = { address: addr, source: replication.source, token }
+  const impossible = once ? Effect.zipRight(FirstContact.make(contact), Effect.never) : Effect.never
   const replicating = Effect.gen(function* () {
     const { run, runOnce } = yield* Replicator
     if (!once) return yield* run
@@ -85,7 +91,19 @@ const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ..
     Effect.zipRight(Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on")),
     Effect.forever
   )
-  return yield* Effect.raceFirst(Effect.provide(replicating, replicator), Effect.raceFirst(stopped, hangUps))
+  const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
+  const { exhausted, listener } = yield* Patience.make({
+    timeout: limit,
+    // An instance that stands by behind a leader is where it should be, unless it was to copy once.
+    kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
+    first: `no answer from the agent at ${addr}`
+  })
+  return yield* Effect.raceFirst(replicating, impossible).pipe(
+    Effect.provide(replicator),
+    Effect.provideService(Waits.Waits, listener),
+    Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
+    Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
+  )
 }, withLogLevel)
 
 export const replicate = Command.make(

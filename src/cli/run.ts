@@ -19,9 +19,11 @@ import { demo } from "./demo/demo.js"
 import { dev } from "./dev.js"
 import { didYouMean } from "./didYouMean.js"
 import type { PortUnavailable } from "./EmbeddedServers.js"
+import type { Hopeless } from "./FirstContact.js"
 import * as help from "./help.js"
 import { demoHelp, devHelp, replicateHelp } from "./helpTexts.js"
 import type { Documented } from "./OptionSpec.js"
+import type { TimedOut } from "./Patience.js"
 import { type NotEqual, replicate, type Unfinished } from "./replicate.js"
 import * as Signals from "./Signals.js"
 import { describe } from "./version.js"
@@ -122,7 +124,15 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   }
 })
 
-type Failure = WrongUse | PortUnavailable | InvalidReplication | NotEqual | Unfinished | ConfigError
+type Failure =
+  | WrongUse
+  | PortUnavailable
+  | InvalidReplication
+  | Hopeless
+  | TimedOut
+  | NotEqual
+  | Unfinished
+  | ConfigError
 
 /** `help` alone, or `help COMMAND`. */
 const helpOf = (topic: string | undefined) => {

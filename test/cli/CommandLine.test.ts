@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs"
+import type { ServerResponse } from "node:http"
 import { dirname } from "node:path"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -192,6 +193,104 @@ describe("the command line", () => {
       yield* program.signal("SIGTERM")
       expect(yield* program.exit).toEqual(Option.some(1))
       expect((yield* program.log).at(-1)).toBe("consul-replicate: stopped by SIGTERM before it was done")
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.effect("with -once and -timeout it gives up with 1, and says what it waited for", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* run("-src=nyc1", "-addr=127.0.0.1:1", "-once", "-timeout=1s")
+      expect(code).toBe(1)
+      expect(stderr.trim().split("\n").at(-1)).toMatch(
+        /^consul-replicate: gave up after 1s \(-timeout\): waiting for the agent: .*ECONNREFUSED/
+      )
+    })
+  )
+
+  it.effect("without -once it waits no longer than -timeout either, if that is given", () =>
+    Effect.gen(function* () {
+      const { code, stderr } = yield* run("-src=nyc1", "-addr=127.0.0.1:1", "-timeout=1s")
+      expect(code).toBe(1)
+      expect(stderr.trim().split("\n").at(-1)).toMatch(
+        /^consul-replicate: gave up after 1s \(-timeout\): waiting/
+      )
+    })
+  )
+
+  for (const [what, answer, said] of [
+    [
+      "a web server that is no Consul",
+      (response: ServerResponse) => response.writeHead(404, { "content-type": "text/html" }).end("<html>"),
+      /^consul-replicate: what answers at \S+ is no Consul agent: it answered 404 with text\/html to GET \S+$/
+    ],
+    [
+      "a page for every path",
+      (response: ServerResponse) =>
+        response.writeHead(200, { "content-type": "text/html; a=b" }).end("<html>"),
+      /^consul-replicate: what answers at \S+ is no Consul agent: it answered 200 with text\/html to GET \S+$/
+    ],
+    [
+      "a TLS port that says so",
+      (response: ServerResponse) =>
+        response.writeHead(400).end("Client sent an HTTP request to an HTTPS server.\n"),
+      /^consul-replicate: what answers at \S+ speaks TLS; give -addr=https:\/\/127\.0\.0\.1:\d+$/
+    ],
+    [
+      "a TLS port that answers an alert",
+      (response: ServerResponse) => response.socket?.end(Buffer.from("15030100020246", "hex")),
+      /^consul-replicate: what answers at \S+ speaks no HTTP; if it speaks TLS, give -addr=https:\/\/127/
+    ],
+    [
+      "an agent that knows other datacenters",
+      (response: ServerResponse) => response.writeHead(200).end('["sfo1","ams2"]'),
+      /^consul-replicate: -src "nyc1": the agent at \S+ knows no such datacenter; it knows sfo1, ams2$/
+    ],
+    [
+      "an agent that wants a token",
+      (response: ServerResponse, path: string) =>
+        path.startsWith("/v1/catalog")
+          ? response.writeHead(200).end('["nyc1"]')
+          : response.writeHead(403).end("Permission denied"),
+      /^consul-replicate: the agent at \S+ denies access, and there is no token; give one by CONSUL_HTTP_TOKEN/
+    ]
+  ] as const) {
+    it.scoped(`with -once, ${what} ends it at once with 1, though it may wait for ever`, () =>
+      Effect.gen(function* () {
+        const address = yield* serve((request, response) => answer(response, request.url ?? ""))
+        const { code, stderr } = yield* Program.run(["-src=NYC1", `-addr=${address}`, "-once", "-timeout=0"])
+        expect(code).toBe(1)
+        expect(stderr.trim().split("\n").at(-1)).toMatch(said)
+      }).pipe(Effect.provide(NodeContext.layer))
+    )
+  }
+
+  it.scoped("with -once, https:// to a server without TLS ends it at once with 1", () =>
+    Effect.gen(function* () {
+      const address = yield* serve((_, response) => response.end("[]"))
+      const { code, stderr } = yield* Program.run([
+        "-src=nyc1",
+        `-addr=${address.replace("http:", "https:")}`,
+        "-once",
+        "-timeout=0"
+      ])
+      expect(code).toBe(1)
+      expect(stderr).toContain(
+        `consul-replicate: what answers at ${address.replace("http:", "https:")} speaks no TLS`
+      )
+      expect(stderr.trim().endsWith(`give -addr=${address}`)).toBe(true)
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scoped("with -once, an agent that is not ready yet is asked again", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const address = yield* serve((request, response) => {
+        if (request.url !== "/v1/catalog/datacenters") response.writeHead(500).end("No known Consul servers")
+        else if (asked++ < 2) response.writeHead(500).end("No known Consul servers")
+        else response.end('["sfo1"]')
+      })
+      const { code, stderr } = yield* Program.run(["-src=nyc1", `-addr=${address}`, "-once", "-timeout=0"])
+      expect([code, asked]).toEqual([1, 3])
+      expect(stderr).toContain("knows no such datacenter")
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
