@@ -28,15 +28,12 @@ const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>
       ? 2
       : 1
 
-/** One line for a person; the trace is for whoever asks for it. */
+/** One line for a person. */
 const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) => {
   if (Cause.isInterruptedOnly(cause)) return Effect.void
   const [first] = [...Cause.failures(cause), ...Cause.defects(cause)]
   const message = first instanceof Error ? first.message : String(first)
-  return Effect.zipRight(
-    Console.error(`consul-replicate: ${printable(message)}`),
-    Effect.logDebug("stopped by this failure", cause)
-  )
+  return Console.error(`consul-replicate: ${printable(message)}`)
 }
 
 /**

@@ -53,7 +53,11 @@ export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal
 const withLogLevel = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   { logLevel }: { readonly logLevel: LogLevel.LogLevel }
-): Effect.Effect<A, E, R> => Logger.withMinimumLogLevel(effect, logLevel)
+): Effect.Effect<A, E, R> =>
+  effect.pipe(
+    Effect.tapErrorCause((cause) => Effect.logTrace("stopped by this failure", cause)),
+    Logger.withMinimumLogLevel(logLevel)
+  )
 
 type Settings = Values<typeof options>
 

@@ -92,6 +92,8 @@ describe("the command line", () => {
     [[...valid, "-reconcile=60"], "-reconcile"],
     [[...valid, "-reconcile=-1s"], "-reconcile"],
     [[...valid, "-reconcile=1ms"], "-reconcile"],
+    [[...valid, "-reconcile=\u202e5\u200b"], '-reconcile "\\u202e5\\u200b"'],
+    [[...valid, "-timeout=soon"], "-timeout"],
     [[...valid, "-once=perhaps"], "-once"],
     [[...valid, "-no-delete=perhaps"], "-no-delete"]
   ] as const) {
@@ -203,6 +205,18 @@ describe("the command line", () => {
       expect(stderr.trim().split("\n").at(-1)).toMatch(
         /^consul-replicate: gave up after 1s \(-timeout\): waiting for the agent: .*ECONNREFUSED/
       )
+    })
+  )
+
+  it.effect("a stack trace is printed at -log-level=trace alone", () =>
+    Effect.gen(function* () {
+      const at = (level: string) =>
+        Effect.map(
+          run("-src=nyc1", "-addr=127.0.0.1:1", "-timeout=1ms", `-log-level=${level}`),
+          ({ stderr }) => stderr
+        )
+      expect(yield* at("Trace")).toMatch(/TRACE stopped by this failure .*\\u000a +at /)
+      expect(yield* at("debug")).not.toContain("    at ")
     })
   )
 
