@@ -62,9 +62,16 @@ export class NoPathToDatacenter extends Data.TaggedError("NoPathToDatacenter")<
  * @since 0.1.0
  * @category errors
  */
-export class Denied extends Data.TaggedError("Denied")<Context & { readonly reason: string }> {
+export class Denied extends Data.TaggedError("Denied")<
+  Context & {
+    readonly reason: string
+    /** Whether the request had no token: Consul then judges by the rights of its anonymous token. */
+    readonly isAnonymous?: boolean | undefined
+  }
+> {
   override get message() {
-    return `Consul denied access: ${this.reason}; check the rights of the token (${this.request})`
+    const advice = this.isAnonymous === true ? "no token was given" : "check the rights of the token"
+    return `Consul denied access: ${this.reason}; ${advice} (${this.request})`
   }
 }
 

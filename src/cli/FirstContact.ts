@@ -12,6 +12,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Address } from "../Address.js"
+import { ofTransport } from "../internal/consul/words.js"
 import { subject } from "./WrongUse.js"
 
 /** The same request would fail for ever. */
@@ -39,45 +40,23 @@ const answerTimeout = Duration.seconds(10)
 const withTls = (address: string) => address.replace(/^http:/, "https:")
 const withoutTls = (address: string) => address.replace(/^https:/, "http:")
 
-/** The innermost cause: undici wraps what Node says. Its own errors have a name, and not always a code. */
-const causeOf = (
-  error: unknown
-): { readonly code: string; readonly name: string; readonly message: string } => {
-  if (!(error instanceof Error)) return { code: "", name: "", message: "" }
-  if (error.cause instanceof Error) return causeOf(error.cause)
-  return { code: "code" in error ? String(error.code) : "", name: error.name, message: error.message }
-}
-
-const untrusted: ReadonlySet<string> = new Set([
-  "CERT_HAS_EXPIRED",
-  "CERT_NOT_YET_VALID",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
-])
-
 /** What is wrong where no answer came, if that is for good. */
-const brokenOff = (error: unknown, { address }: Contact): Hopeless | Undecided => {
-  const { code, message, name } = causeOf(error)
-  if (untrusted.has(code)) {
-    return new Hopeless({
-      problem: `the certificate of ${address} is not trusted (${message}); name a file with its authority by NODE_EXTRA_CA_CERTS`
-    })
+const brokenOff = (cause: unknown, { address }: Contact): Hopeless | Undecided => {
+  const { kind, words } = ofTransport(cause)
+  switch (kind) {
+    case "Untrusted":
+      return new Hopeless({ problem: `${address} cannot be used: ${words}` })
+    case "NoTls":
+      return new Hopeless({
+        problem: `what answers at ${address} speaks no TLS; give -addr=${withoutTls(address)}`
+      })
+    case "NoHttp":
+      return new Hopeless({
+        problem: `what answers at ${address} speaks no HTTP; if it speaks TLS, give -addr=${withTls(address)}`
+      })
+    case "Other":
+      return new Undecided()
   }
-  if (/^ERR_SSL_(WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|HTTP_REQUEST)$/.test(code)) {
-    return new Hopeless({
-      problem: `what answers at ${address} speaks no TLS; give -addr=${withoutTls(address)}`
-    })
-  }
-  if (name === "HTTPParserError") {
-    return new Hopeless({
-      problem: `what answers at ${address} speaks no HTTP; if it speaks TLS, give -addr=${withTls(address)}`
-    })
-  }
-  return new Undecided()
 }
 
 interface Answer {
