@@ -78,7 +78,7 @@ export class Denied extends Data.TaggedError("Denied")<
 /**
  * Whether Consul's words say that the token may not do this, be it for one operation of many.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category predicates
  */
 export const isDenial: (reason: string) => boolean = refusals.isDenial
@@ -132,7 +132,7 @@ export class AnswerTooLarge extends Data.TaggedError("AnswerTooLarge")<
 /**
  * An operation of a transaction, counted from 0, that failed; none of its keys where the operations are not known.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface OperationFailure {

@@ -56,7 +56,7 @@ export class LockLost extends Data.TaggedError("LockLost")<{
  * servers, and if these have no leader then, it confirms no heartbeat for 7 to 14 s. A change of the output alone reaches
  * the servers within `check_update_interval` (5 minutes unless configured) and a half of it.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Health {
@@ -65,7 +65,7 @@ export interface Health {
 }
 
 /**
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export const passing: Health = { status: "passing", output: `consul-replicate ${version}` }
@@ -124,7 +124,7 @@ export class Holder extends Schema.Class<Holder>("consul-replicate/LeaderLock/Ho
   since: Schema.DateTimeUtc,
   // Absent before 0.5.0.
   until: Schema.optional(Schema.DateTimeUtc),
-  // Absent before 0.2.0.
+  // Absent before 0.5.0.
   purpose: Schema.optional(Schema.String)
 }) {}
 

@@ -32,7 +32,7 @@ import * as Watcher from "./Watcher.js"
  * Keys of the destination that are not as at the source: `held`, whose deletion the limit holds back, and `refused`, which
  * it does not let be changed.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface LeftOver {
