@@ -1,7 +1,7 @@
 /**
  * The address of an agent: as people write it (`host:port`, `host`, or a URL), and as requests are sent to it.
  *
- * @since 0.2.0
+ * @since 0.5.0
  */
 import * as Brand from "effect/Brand"
 import * as Data from "effect/Data"
@@ -10,7 +10,7 @@ import * as Either from "effect/Either"
 /**
  * The base URL of an agent, without a slash at its end: `http://127.0.0.1:8500`. {@link parse} makes it.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export type Address = string & Brand.Brand<"consul-replicate/Address">
@@ -18,7 +18,7 @@ export type Address = string & Brand.Brand<"consul-replicate/Address">
 /**
  * Nothing can be sent to such an address, however often it is tried. `problem` says what to write instead.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category errors
  */
 export class InvalidAddress extends Data.TaggedError("InvalidAddress")<{
@@ -44,7 +44,7 @@ const address = Brand.nominal<Address>()
  * `http://` and Consul's port 8500 unless given; a URL without a port has that of its scheme. The text itself is not
  * repeated where it may hold a password or a token.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category constructors
  * @example
  * ```ts

@@ -66,7 +66,7 @@ export type State = typeof State.Type
  * | `RefusedWrites`     | number of keys that the destination refuses                                                   |
  * | `Instance`          | id of the instance's service in the catalog                                                   |
  * | `Session`           | the session that holds `Lock` while the instance leads                                        |
- * | `Lock`              | key of the instance's lock; absent before 0.2.0, when it was the successor's                  |
+ * | `Lock`              | key of the instance's lock; absent before 0.5.0, when it was the successor's                  |
  * | `Time`              | when this was written, which is when something changed and not when all was last well         |
  *
  * Nothing is written while nothing changes, so the status alone does not tell whether it is current: it is as long as
@@ -85,7 +85,7 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
   State: Schema.Union(State, Schema.NonEmptyString),
   LastState: Schema.optional(Schema.NonEmptyString),
   HeldDeletes: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
-  // Absent before 0.2.0, like the lock.
+  // Absent before 0.5.0, like the lock.
   MaxDeletes: Schema.optional(Schema.String),
   RefusedWrites: Schema.optionalWith(Schema.NonNegativeInt, { default: () => 0 }),
   Instance: Schema.String,
@@ -108,7 +108,7 @@ const StatusJson = Schema.parseJson(Status)
 /**
  * Whether a status tells of a replication: that of the same source and prefixes.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category predicates
  */
 export const isAbout = (

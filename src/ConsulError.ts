@@ -62,16 +62,23 @@ export class NoPathToDatacenter extends Data.TaggedError("NoPathToDatacenter")<
  * @since 0.1.0
  * @category errors
  */
-export class Denied extends Data.TaggedError("Denied")<Context & { readonly reason: string }> {
+export class Denied extends Data.TaggedError("Denied")<
+  Context & {
+    readonly reason: string
+    /** Whether the request had no token: Consul then judges by the rights of its anonymous token. */
+    readonly isAnonymous?: boolean | undefined
+  }
+> {
   override get message() {
-    return `Consul denied access: ${this.reason}; check the rights of the token (${this.request})`
+    const advice = this.isAnonymous === true ? "no token was given" : "check the rights of the token"
+    return `Consul denied access: ${this.reason}; ${advice} (${this.request})`
   }
 }
 
 /**
  * Whether Consul's words say that the token may not do this, be it for one operation of many.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category predicates
  */
 export const isDenial: (reason: string) => boolean = refusals.isDenial
@@ -125,7 +132,7 @@ export class AnswerTooLarge extends Data.TaggedError("AnswerTooLarge")<
 /**
  * An operation of a transaction, counted from 0, that failed; none of its keys where the operations are not known.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface OperationFailure {

@@ -35,7 +35,7 @@ export interface Endpoint {
 /**
  * An endpoint whose `address` is as people write it, in `CONSUL_HTTP_ADDR` for example: `127.0.0.1:8500`, or a URL.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface ConsulHttpOptions extends Omit<Endpoint, "address"> {
@@ -69,7 +69,7 @@ export interface ReadOptions {
 /**
  * With `separator`, keys are folded up to and with the first one after the prefix: `/` lists one folder.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface FoldOptions extends ReadOptions {
@@ -79,7 +79,7 @@ export interface FoldOptions extends ReadOptions {
 /**
  * `before` is what an earlier listing answered. Where it is the same still, it is answered itself, and not decoded again.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface KeysOptions extends FoldOptions {
@@ -90,7 +90,7 @@ export interface KeysOptions extends FoldOptions {
  * Keys that are not there, and such as are there and that the token may not read: Consul (1.8.7) leaves these out of all
  * its answers, as if there were none.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Presence {
@@ -127,7 +127,7 @@ export type PutCondition =
 /**
  * Without `results` the answer is only looked at, not decoded, and nothing is answered.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface TransactionOptions {

@@ -3,7 +3,7 @@
  * its value and flags. It is in order, so that what stands under a part of the prefix is found without looking at all
  * keys.
  *
- * @since 0.2.0
+ * @since 0.5.0
  */
 import * as Fingerprint from "./internal/Fingerprint.js"
 import { sorted } from "./internal/sorted.js"
@@ -37,7 +37,7 @@ const lowerBound = (sorted: ReadonlyArray<string>, key: string): number => {
  * Imperative, because all of it runs for each key of what is read. It takes two strings for a key, its name and a
  * fingerprint of at most 32 characters.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export class Contents {
@@ -156,13 +156,13 @@ export class Contents {
 /**
  * What is remembered of a value (base64) and flags (a uint64).
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category fingerprints
  */
 export const fingerprint: (value: string, flags: bigint) => string = Fingerprint.of
 
 /**
- * @since 0.2.0
+ * @since 0.5.0
  * @category constructors
  */
 export const empty = (): Contents => new Contents()

@@ -2,7 +2,7 @@
  * How many keys one pass may delete. A source that lost its keys must not take the copy with it: past the limit, all
  * deletes of the pass are held back until a person has looked.
  *
- * @since 0.2.0
+ * @since 0.5.0
  */
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
@@ -10,7 +10,7 @@ import * as Either from "effect/Either"
 /**
  * `percent` is of the keys that the destination holds under its prefix, from 0 to 100; `count` a number of keys.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export type DeleteLimit = Data.TaggedEnum<{
@@ -19,7 +19,7 @@ export type DeleteLimit = Data.TaggedEnum<{
 }>
 
 /**
- * @since 0.2.0
+ * @since 0.5.0
  * @category constructors
  */
 export const DeleteLimit = Data.taggedEnum<DeleteLimit>()
@@ -27,7 +27,7 @@ export const DeleteLimit = Data.taggedEnum<DeleteLimit>()
 /**
  * Half of the keys.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category constructors
  */
 export const defaultLimit: DeleteLimit = DeleteLimit.Share({ percent: 50 })
@@ -35,7 +35,7 @@ export const defaultLimit: DeleteLimit = DeleteLimit.Share({ percent: 50 })
 /**
  * Holds back nothing: no pass deletes more keys than there are.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category constructors
  */
 export const unlimited: DeleteLimit = DeleteLimit.Share({ percent: 100 })
@@ -43,7 +43,7 @@ export const unlimited: DeleteLimit = DeleteLimit.Share({ percent: 100 })
 /**
  * So many deletes pass under any limit, or the last keys of a small prefix could never go.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export const alwaysAllowed = 10
@@ -52,7 +52,7 @@ export const alwaysAllowed = 10
  * Whether a pass may delete so many keys: all of them or none, since which of them are meant cannot be told. `keysHeld`
  * is the number of keys that the destination holds.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category judging
  */
 export const allows = (limit: DeleteLimit, deletes: number, keysHeld: number): boolean => {
@@ -66,7 +66,7 @@ export const allows = (limit: DeleteLimit, deletes: number, keysHeld: number): b
 /**
  * As it is written on a command line: `50%` or `200`.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category text
  */
 export const format: (limit: DeleteLimit) => string = DeleteLimit.$match({
@@ -77,7 +77,7 @@ export const format: (limit: DeleteLimit) => string = DeleteLimit.$match({
 /**
  * Reads what {@link format} writes. Left: what is wrong with it.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category text
  * @example
  * import { DeleteLimit } from "consul-replicate"

@@ -36,7 +36,7 @@ export interface Changes {
  * What stands between the destination and a snapshot of a range of the source: content that differs, with its
  * fingerprint, keys of the destination that the source has not, and keys that the source has and that cannot be copied.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Difference {
@@ -87,7 +87,7 @@ export const diff = (
 /**
  * Keys that the destination holds and the source has not, given the names of all keys under the source prefix.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category comparing
  */
 export const gone = (
@@ -113,7 +113,7 @@ export const isEmpty = (changes: Changes): boolean => changes.writes.length + ch
  * How many keys others changed at the destination: keys with another content, keys that are gone, and keys that
  * nobody knew of.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Drift {
@@ -123,7 +123,7 @@ export interface Drift {
 }
 
 /**
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export const add = (drift: Drift, more: Partial<Drift>): Drift => ({
@@ -135,7 +135,7 @@ export const add = (drift: Drift, more: Partial<Drift>): Drift => ({
 /**
  * The keys of one range that others changed, and what they did.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Found {
@@ -148,7 +148,7 @@ export interface Found {
  * Brings `contents` up to date with what a range of the destination was found to hold, our own keys left out, and says
  * what was other than believed. An entry that is not in the range is not believed.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category comparing
  */
 export const learn = (
@@ -179,7 +179,7 @@ export const learn = (
  * Where others did what the source wants, such as deleting a key whose deletion is held back, that is no drift:
  * `isWanted` tells of a key of the destination whether the source has it.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category comparing
  */
 export const drift = ({ changed, extra, missing }: Found, isWanted: (key: string) => boolean): Found => ({

@@ -1,7 +1,7 @@
 /**
  * A part of the key space: all keys that start with a prefix, or one key alone.
  *
- * @since 0.2.0
+ * @since 0.5.0
  */
 import * as Option from "effect/Option"
 import type { Mapping } from "./Mapping.js"
@@ -9,7 +9,7 @@ import type { Mapping } from "./Mapping.js"
 /**
  * With `exact`, `prefix` is a whole key and no other key belongs to the range.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface KeyRange {
@@ -20,7 +20,7 @@ export interface KeyRange {
 /**
  * All keys that start with `prefix`.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category constructors
  */
 export const under = (prefix: string): KeyRange => ({ prefix, exact: false })
@@ -28,20 +28,20 @@ export const under = (prefix: string): KeyRange => ({ prefix, exact: false })
 /**
  * One key.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category constructors
  */
 export const only = (key: string): KeyRange => ({ prefix: key, exact: true })
 
 /**
- * @since 0.2.0
+ * @since 0.5.0
  * @category predicates
  */
 export const contains = ({ exact, prefix }: KeyRange, key: string): boolean =>
   exact ? key === prefix : key.startsWith(prefix)
 
 /**
- * @since 0.2.0
+ * @since 0.5.0
  * @category predicates
  */
 export const equals = (a: KeyRange, b: KeyRange): boolean => a.prefix === b.prefix && a.exact === b.exact
@@ -55,7 +55,7 @@ const moved = (range: KeyRange, from: string, to: string): Option.Option<KeyRang
 /**
  * What a range of the source is at the destination; none for a range that is not in the source prefix.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category mapping
  */
 export const rename = (
@@ -66,7 +66,7 @@ export const rename = (
 /**
  * What a range of the destination is at the source; none for a range that is not in the destination prefix.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category mapping
  */
 export const original = (
@@ -77,7 +77,7 @@ export const original = (
 /**
  * The same for equal ranges alone.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category text
  */
 export const id = ({ exact, prefix }: KeyRange): string => `${exact ? "=" : "<"}${prefix}`

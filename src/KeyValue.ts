@@ -82,7 +82,7 @@ const origins = new WeakMap<ReadonlyArray<string>, string>()
  * 20 ms, most where they are so short that V8 keeps each of them once (up to 10 characters). `before` are names that were
  * decoded earlier: of the same document they are the answer, in 3 ms.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category decoding
  */
 export const decodeNames = (
@@ -125,7 +125,7 @@ export const decodeResults = (json: string): Either.Either<ReadonlyArray<KeyValu
 /**
  * Decodes the entries in the answer to a transaction that reads all of a prefix, or some keys of a `range`.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category decoding
  */
 export const decodeTree = (json: string, range: KeyRange = under("")): Either.Either<KeyValues, string> =>
@@ -135,7 +135,7 @@ export const decodeTree = (json: string, range: KeyRange = under("")): Either.Ei
  * Whether it begins and ends as the answer to a committed transaction does, for whoever needs no more: reading all of it
  * would take longer than making the transaction.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category decoding
  */
 export const checkResults = (json: string): Either.Either<ReadonlyArray<KeyValue>, string> =>

@@ -23,6 +23,7 @@ import { farewell, whenDone } from "./internal/lock/Farewell.js"
 import * as LockSession from "./internal/lock/LockSession.js"
 import * as Registration from "./internal/lock/Registration.js"
 import * as Shown from "./internal/Shown.js"
+import { Waits } from "./internal/Waits.js"
 import * as WatchedKey from "./internal/WatchedKey.js"
 import type { KeyValue } from "./KeyValue.js"
 import { Operation } from "./Operation.js"
@@ -55,7 +56,7 @@ export class LockLost extends Data.TaggedError("LockLost")<{
  * servers, and if these have no leader then, it confirms no heartbeat for 7 to 14 s. A change of the output alone reaches
  * the servers within `check_update_interval` (5 minutes unless configured) and a half of it.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Health {
@@ -64,7 +65,7 @@ export interface Health {
 }
 
 /**
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export const passing: Health = { status: "passing", output: `consul-replicate ${version}` }
@@ -123,7 +124,7 @@ export class Holder extends Schema.Class<Holder>("consul-replicate/LeaderLock/Ho
   since: Schema.DateTimeUtc,
   // Absent before 0.5.0.
   until: Schema.optional(Schema.DateTimeUtc),
-  // Absent before 0.2.0.
+  // Absent before 0.5.0.
   purpose: Schema.optional(Schema.String)
 }) {}
 
@@ -186,7 +187,11 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     return yield* lost(`Consul has confirmed no heartbeat for ${Duration.format(ttl)}`)
   })
 
-  /** Logs who holds the lock, and shows it by the check. */
+  const waits = yield* Waits
+  /** The wait for the lock, of all attempts to lead. */
+  const turn = {}
+
+  /** Logs who holds the lock, shows it by the check, and tells {@link Waits}. */
   const announce = Effect.fnUntraced(function* (entry: Option.Option<KeyValue>, shown: Shown.Shown) {
     const held = Option.filter(entry, ({ session }) => session !== undefined)
     const holder = Option.flatMap(held, holderOf)
@@ -200,10 +205,14 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
     })
     const output = `standing by: ${who}`
     yield* shown.want({ ...passing, output })
+    yield* waits.waiting(turn, "Turn", output)
     const theirs = Option.getOrUndefined(holder)?.purpose
     yield* purpose === undefined || theirs === undefined || purpose === theirs
       ? Effect.logInfo(output)
-      : Effect.logWarning(`${output} for ${theirs}, not for ${purpose}: a lock serves one replication`)
+      : Effect.logWarning(
+          `${output} for ${theirs}, not for ${purpose}: a lock serves one replication; give this one a -lock and a -status ` +
+            "of its own"
+        )
   })
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
@@ -230,7 +239,10 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       )
     for (;;) {
       const value = yield* holder
-      if (yield* take(value)) return value
+      if (yield* take(value)) {
+        yield* waits.over(turn)
+        return value
+      }
       const entry = yield* key.now
       const owner = Option.getOrElse(
         Option.map(entry, (e) => e.session ?? ""),

@@ -1,7 +1,7 @@
 /**
  * How far a comparison of both sides in full has come, and who is told.
  *
- * @since 0.2.0
+ * @since 0.5.0
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 /**
  * `compared` keys of the source, of about `of`, `writes` of which had to be written so far, in `elapsed`.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Progress {
@@ -24,7 +24,7 @@ export interface Progress {
  * `report` is called not more often than `every`, and not at all where a comparison takes no longer; `done` at its end
  * if it was.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Reporter {
@@ -36,7 +36,7 @@ export interface Reporter {
 /**
  * For a person: keys, rate and time left.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category text
  */
 export const format = ({ compared, elapsed, of, writes }: Progress): string => {
@@ -52,7 +52,7 @@ export const format = ({ compared, elapsed, of, writes }: Progress): string => {
 /**
  * Logs every five seconds.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category reporters
  */
 export const log: Reporter = {
@@ -64,7 +64,7 @@ export const log: Reporter = {
 /**
  * Who is told; {@link log} unless another one is given.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category tags
  */
 export class ProgressReporter extends Context.Reference<ProgressReporter>()(

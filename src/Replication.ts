@@ -211,7 +211,7 @@ export const validateIn = (
 /**
  * From where to where, for people: `nyc1 "global/" to "global/"`.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category accessors
  */
 export const route = ({
@@ -224,7 +224,7 @@ export const route = ({
 /**
  * What a replication watches.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category watching
  */
 export const watched = ({ prefix, shardKeys, source, watchShards }: Replication): Watcher.WatchOptions => ({

@@ -20,6 +20,7 @@ import * as Condition from "./internal/Condition.js"
 import * as LeaderReport from "./internal/LeaderReport.js"
 import * as Predecessor from "./internal/Predecessor.js"
 import * as Replica from "./internal/Replica.js"
+import { Waits } from "./internal/Waits.js"
 import type * as Writer from "./internal/Writer.js"
 import * as Liveness from "./internal/watch/Liveness.js"
 import * as LeaderLock from "./LeaderLock.js"
@@ -31,7 +32,7 @@ import * as Watcher from "./Watcher.js"
  * Keys of the destination that are not as at the source: `held`, whose deletion the limit holds back, and `refused`, which
  * it does not let be changed.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface LeftOver {
@@ -73,6 +74,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const passes = yield* Replica.make(replication)
   const starting = yield* Condition.make(`the agent at ${consul.endpoint.address} answers`)
   const applying = yield* Condition.make("replication goes on")
+  const waits = yield* Waits
   const pace = yield* Schedule.driver(Schedules.compareAgain)
 
   const comparing: LeaderLock.Health = {
@@ -92,7 +94,9 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
 
   /** What has landed of a comparison says nothing about its end. */
   const landed = ({ index }: Replica.Replica) =>
-    Option.isNone(index) ? Effect.void : Effect.zipRight(applying.fine, pace.reset)
+    Option.isNone(index)
+      ? Effect.void
+      : Effect.all([waits.over(applying), applying.fine, pace.reset], { discard: true })
 
   /** Opens a writer when it is first needed, and reads the destination when the source is first heard. */
   const begin = (leading: Leading) =>
@@ -203,6 +207,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     error: Exclude<Writer.WriterError, LeaderLock.LockLost>
   ) {
     const output = `replication is held up: ${error.message}`
+    yield* waits.waiting(applying, "Trouble", output)
     yield* applying.trouble(Condition.kindOf(error), output)
     // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })

@@ -45,7 +45,7 @@ export const compareAgain = reconnect
  * Between a doubtful read of the source and the one that settles it: a source that keeps giving wrong answers at once
  * is asked every 5 s, and a few times more at the beginning of each minute.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category schedules
  */
 export const lookAgain = standAgain
@@ -54,7 +54,7 @@ export const lookAgain = standAgain
  * How long nothing need be heard of a source before the check of the service warns. Where nothing changes, the watch says
  * so about once a minute.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const silenceLimit = Duration.minutes(2)
@@ -71,7 +71,7 @@ export const silencePoll = Duration.seconds(1)
  * Between two tries of keys that the destination refuses. Changes wait while they are tried, which is a moment unless their
  * values are large: each costs two reads and a write.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const refusedInterval = Duration.minutes(1)
@@ -107,7 +107,7 @@ export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration =>
  * The time to live of the lock's session itself, which Consul (1.8.7) lets live up to twice as long. The check ends it
  * sooner, unless the agent cannot tell the servers of that: with a token that was deleted it never does.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const sessionTtl = Duration.seconds(30)
@@ -115,7 +115,7 @@ export const sessionTtl = Duration.seconds(30)
 /**
  * Three renewals fit the time to live of a session.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const renewalInterval = (ttl: Duration.Duration): Duration.Duration =>
@@ -160,7 +160,7 @@ export const watchWait = Duration.minutes(1)
  * than twice the age of that, and one that is restarted again and again finds room. At rest the ends of these queries are
  * much of what there is to do (3 ms of CPU each), which is why they block for longer than that of the whole.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const partWait = (age: Duration.Duration): Duration.Duration =>
@@ -170,7 +170,7 @@ export const partWait = (age: Duration.Duration): Duration.Duration =>
  * Between two looks at the names of all keys of a prefix that is watched in parts: a new key that belongs to none of
  * them is seen within a second.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const lookInterval = Duration.millis(500)
@@ -179,7 +179,7 @@ export const lookInterval = Duration.millis(500)
  * The same for a prefix whose names take so long to list: about a tenth of the time goes into looking, which takes 26 ms for
  * 100,000 keys. One that answers slowly for a while costs no more than ten seconds.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const lookPause = (took: Duration.Duration): Duration.Duration =>
@@ -192,7 +192,7 @@ export const lookPause = (took: Duration.Duration): Duration.Duration =>
  * How long a busy source may go without being asked whether its parts have said everything; a quiet one is asked at
  * once.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const vouchInterval = Duration.seconds(5)
@@ -200,7 +200,7 @@ export const vouchInterval = Duration.seconds(5)
 /**
  * How long a part that has changed may take to say so, before its query is given up and its keys are read again.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const shardPatience = Duration.seconds(2)
@@ -243,7 +243,7 @@ export const cutOffAfter = Duration.seconds(5)
  * For how long an unmoved `X-Consul-Index` says that nothing changed under a prefix. Consul forgets a delete after 15
  * minutes, and with it the index that it gave to the prefix.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const indexTrust = Duration.minutes(10)
@@ -252,7 +252,7 @@ export const indexTrust = Duration.minutes(10)
  * How long an answer may be on its way and wait to be dealt with, while newer ones are. The body of a large one may take
  * two minutes to arrive.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category intervals
  */
 export const answerLife = Duration.minutes(3)

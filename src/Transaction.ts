@@ -78,7 +78,7 @@ export const fenceOperation = (fence: Fence): Operation =>
 /**
  * The fence and one operation on the status key stand at the head of every transaction.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category packing
  */
 export const headOperations = 2

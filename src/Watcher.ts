@@ -58,7 +58,7 @@ export interface Snapshot extends KeyValues {
  * of then. `reshaped` when it has been divided in another way since the last time: keys that are gone may have been in
  * a part that is watched no more.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export interface Complete {
@@ -69,7 +69,7 @@ export interface Complete {
 }
 
 /**
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export type News = Snapshot | Complete
@@ -95,7 +95,7 @@ export interface WatchOptions {
  * With 64 connections to the agent in all: beside these queries go one for the whole, one for the lock, and all that is
  * answered at once. A part of 1,000 keys of 100 bytes is read in about 3 ms.
  *
- * @since 0.2.0
+ * @since 0.5.0
  * @category models
  */
 export const defaults = { shards: 56, keysEach: 1_500 } as const

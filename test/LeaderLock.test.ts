@@ -605,7 +605,7 @@ describe.concurrent("LeaderLock", () => {
         yield* leadsUndisturbed(first)
         expect(second.logs).toEqual([
           expect.stringMatching(
-            /^WARN standing by: .* is held by pid .* for nyc1 "global\/" to "global\/", not for nyc1 "other\/" to "copy\/": a lock serves one replication$/
+            /^WARN standing by: .* is held by pid .* for nyc1 "global\/" to "global\/", not for nyc1 "other\/" to "copy\/": a lock serves one replication; give this one a -lock and a -status of its own$/
           )
         ])
       }).pipe(Effect.provide(World.layer))

@@ -9,6 +9,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { SimConsul } from "../testing/SimConsul.js"
+import { admit } from "./Admission.js"
 
 /** Nothing can listen there: somebody else does, or may not. */
 export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
@@ -33,15 +34,18 @@ export const serve = (options: {
   readonly agent: string
   readonly host: string
   readonly port: number
+  /** Names under which others on the network ask this server. It refuses requests for unknown hosts. */
+  readonly names?: ReadonlyArray<string>
 }): Effect.Effect<number, PortUnavailable, Scope.Scope> =>
   Effect.gen(function* () {
-    const { agent, host, port, sim } = options
+    const { agent, host, names = [], port, sim } = options
     const node = Http.createServer()
     const server = yield* NodeHttpServer.make(() => node, { host, port }).pipe(
       Effect.mapError((error) => new PortUnavailable({ host, port, code: codeOf(error) }))
     )
     // Blocking queries would keep the server open for minutes.
     yield* Effect.addFinalizer(() => Effect.sync(() => node.closeAllConnections()))
-    yield* Effect.provideService(HttpServer.serveEffect(sim.httpApp(agent)), HttpServer.HttpServer, server)
+    const app = admit(sim.httpApp(agent), [host, ...names])
+    yield* Effect.provideService(HttpServer.serveEffect(app), HttpServer.HttpServer, server)
     return server.address._tag === "TcpAddress" ? server.address.port : port
   })

@@ -1,11 +1,13 @@
 /**
- * One line an event, to stderr: short and coloured on a terminal, plain and with the full time elsewhere.
+ * One line an event, to stderr: short on a terminal, and coloured unless NO_COLOR asks for none, plain and with the full time elsewhere.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import type { Ansi } from "./Ansi.js"
+import { printable } from "./printable.js"
 
 const colors: Readonly<Record<string, string>> = {
   FATAL: "\x1b[31m",
@@ -19,24 +21,18 @@ const colors: Readonly<Record<string, string>> = {
 const text = (u: unknown): string =>
   typeof u === "string" ? u : u instanceof Error ? u.message : JSON.stringify(u)
 
-/** Names of keys may hold anything. */
-const oneLine = (line: string): string =>
-  line.replace(
-    /[\x00-\x1f\x7f-\x9f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
-
-const format = (terminal: boolean): Logger.Logger<unknown, string> =>
+/** Exported for tests; `layer` is what the program uses. */
+export const format = ({ colours, isTerminal, redraws }: Ansi): Logger.Logger<unknown, string> =>
   Logger.make(({ annotations, cause, date, logLevel, message }) => {
-    const time = terminal ? date.toISOString().slice(11, 23) : date.toISOString()
+    const time = isTerminal ? date.toISOString().slice(11, 23) : date.toISOString()
     const level = logLevel.label.padEnd(5)
     const words = (Array.isArray(message) ? message : [message]).map(text)
     const extra = HashMap.toEntries(annotations).map(([name, value]) => `${name}=${text(value)}`)
     const trace = Cause.isEmpty(cause) ? [] : [Cause.pretty(cause, { renderErrorCause: true })]
     // What else stands on the line is a view of progress.
-    const start = terminal ? "\r\x1b[K" : ""
-    const label = terminal ? `${colors[logLevel.label] ?? ""}${level}\x1b[0m` : level
-    return `${start}${time} ${label} ${oneLine([...words, ...extra, ...trace].join(" "))}`
+    const start = redraws ? "\r\x1b[K" : ""
+    const label = colours ? `${colors[logLevel.label] ?? ""}${level}\x1b[0m` : level
+    return `${start}${time} ${label} ${printable([...words, ...extra, ...trace].join(" "))}`
   })
 
 /**
@@ -46,8 +42,8 @@ const format = (terminal: boolean): Logger.Logger<unknown, string> =>
 const dispensable = Effect.sync(() => void process.stderr.on("error", () => {}))
 
 /** Replaces Effect's own logger. */
-export const layer = (options: { readonly terminal: boolean }): Layer.Layer<never> =>
+export const layer = (ansi: Ansi): Layer.Layer<never> =>
   Layer.merge(
     Layer.effectDiscard(dispensable),
-    Logger.replace(Logger.defaultLogger, Logger.withConsoleError(format(options.terminal)))
+    Logger.replace(Logger.defaultLogger, Logger.withConsoleError(format(ansi)))
   )

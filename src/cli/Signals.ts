@@ -1,19 +1,37 @@
 /**
- * Signals: the first that stops the program leaves it time to give the lock back, a second one ends it at once.
+ * Signals: the first that stops the program leaves it time to give the lock back, a second one ends it at once. A hang-up
+ * (SIGHUP) asks a daemon to read its configuration again, and comes also from a terminal that closes.
  */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+
+/** For the help. */
+export const documented = [
+  ["SIGTERM SIGINT SIGQUIT", "stop, and give the lock back; a second one stops at once"],
+  ["SIGHUP", "nothing: there is nothing to reload, and a terminal that closes stops no replication"]
+] as const
 
 /** The first signal that asks the program to stop, when it has come. Where nobody listens none comes. */
 export class StopSignal extends Context.Reference<StopSignal>()("consul-replicate/cli/StopSignal", {
   defaultValue: (): Effect.Effect<NodeJS.Signals> => Effect.never
 }) {}
 
-/** Interrupts an effect at that signal. */
+/** The next hang-up, when it has come; several that nobody has waited for are one. Where nobody listens none comes. */
+export class HangUp extends Context.Reference<HangUp>()("consul-replicate/cli/HangUp", {
+  defaultValue: (): Effect.Effect<void> => Effect.never
+}) {}
+
+/** Interrupts an effect at a signal that stops, or at a hang-up: what runs in a terminal only ends with it. */
 export const interrupting = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.raceFirst(self, Effect.zipRight(Effect.flatten(StopSignal), Effect.interrupt))
+  Effect.raceFirst(
+    self,
+    Effect.raceFirst(Effect.flatten(StopSignal), Effect.flatten(HangUp)).pipe(
+      Effect.zipRight(Effect.interrupt)
+    )
+  )
 
 const stopping = ["SIGTERM", "SIGINT", "SIGQUIT"] as const
 
@@ -35,8 +53,7 @@ const on = (signals: ReadonlyArray<NodeJS.Signals>, listener: Listener) =>
   )
 
 /** Listens. */
-export const layer: Layer.Layer<StopSignal> = Layer.scoped(
-  StopSignal,
+export const layer: Layer.Layer<StopSignal | HangUp> = Layer.scopedContext(
   Effect.gen(function* () {
     const first = yield* Deferred.make<NodeJS.Signals>()
     const stop = (signal: NodeJS.Signals) => {
@@ -44,9 +61,9 @@ export const layer: Layer.Layer<StopSignal> = Layer.scoped(
       Deferred.unsafeDone(first, Effect.succeed(signal))
     }
     yield* on(stopping, stop)
-    // Of these a terminal that goes away sends several.
-    yield* on(["SIGHUP"], stop)
+    const hangUps = yield* Queue.sliding<void>(1)
+    yield* on(["SIGHUP"], () => hangUps.unsafeOffer(undefined))
     yield* on(meaningless, () => {})
-    return Deferred.await(first)
+    return Context.make(StopSignal, Deferred.await(first)).pipe(Context.add(HangUp, Queue.take(hangUps)))
   })
 )

@@ -3,11 +3,18 @@
  */
 import * as Either from "effect/Either"
 import * as Address from "../Address.js"
-import { InvalidReplication } from "../Replication.js"
 
-/** Refuses what the library does, in a line that names the option. */
-export const parse = (text: string): Either.Either<Address.Address, InvalidReplication> =>
-  Either.mapLeft(Address.parse(text), ({ problem, reason }) => {
-    const advice = reason === "Credentials" ? ", see CONSUL_HTTP_TOKEN" : ""
-    return new InvalidReplication({ option: "addr", problem: `${problem}${advice}` })
-  })
+/** A user with a password, or a query that may hold a token. */
+export const mayRepeat = (text: string): boolean => !/[@?#]/.test(text)
+
+const problems: Readonly<Record<Address.InvalidAddress["reason"], string>> = {
+  Empty: "the agent needs an address, such as 127.0.0.1:8500",
+  Scheme: "only http:// and https:// are supported; write host:port, http://host:port or https://host:port",
+  Syntax: "not an address; write host:port, with IPv6 as in [::1]:8500",
+  Credentials: "an address holds no user and no password; give Consul's token by CONSUL_HTTP_TOKEN",
+  Path: "an address has no path and no query; write host:port"
+}
+
+/** Left: what is wrong with the text, without the text. */
+export const parse = (text: string): Either.Either<Address.Address, string> =>
+  Either.mapLeft(Address.parse(text), ({ reason }) => problems[reason])

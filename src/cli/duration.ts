@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as GoDuration from "../internal/GoDuration.js"
 
-/** Left: what is wrong with the text. */
+/** Left: what is wrong with the text, and how a duration is written. */
 export const parse = (text: string): Either.Either<Duration.Duration, string> =>
   GoDuration.parse(text.replace(/[µμ]s/g, "us")).pipe(
     Either.filterOrLeft(
@@ -13,7 +13,7 @@ export const parse = (text: string): Either.Either<Duration.Duration, string> =>
       () => ""
     ),
     Either.mapBoth({
-      onLeft: () => `a duration such as 250ms or 1m30s, not ${JSON.stringify(text)}`,
+      onLeft: () => "not a duration; write it as 250ms, 60s or 1m30s",
       onRight: Duration.nanos
     })
   )

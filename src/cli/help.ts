@@ -1,30 +1,41 @@
 /**
- * The help text: 80 columns, every option with its default.
+ * The text of the help: made from what each option, command, variable and signal says of itself.
  */
-/**
- * An option as the help shows it. `value` is the name of its value; a flag has none. `parsedAs` is its name in
- * `@effect/cli`, where that is another.
- */
-export interface Documented {
-  readonly value?: string
-  readonly parsedAs?: string
-  readonly description: string
-  readonly default?: string
-}
+import * as Arr from "effect/Array"
+import type { Documented } from "./OptionSpec.js"
 
 export const programName = "consul-replicate"
+
+/** Terms, each with what it means. */
+type Entries = ReadonlyArray<readonly [term: string, meaning: string]>
+
+/** A heading, and what stands under it: terms, or lines that are not to be wrapped, such as commands of a shell. */
+export interface Section {
+  readonly title: string
+  readonly entries?: Entries
+  readonly verbatim?: ReadonlyArray<string>
+}
 
 export interface Help {
   readonly usage: string
   readonly summary: string
-  /** With what each does. */
-  readonly commands: Readonly<Record<string, string>>
-  readonly options: Readonly<Record<string, Documented>>
+  /** Shown by their groups, in this order. */
+  readonly options: ReadonlyArray<Documented>
+  readonly sections: ReadonlyArray<Section>
   readonly footer: ReadonlyArray<string>
 }
 
-const columns = 80
-const optionColumn = 24
+/** In columns. Elsewhere than on a terminal it is this wide. */
+export const defaultWidth = 80
+
+const narrowest = 60
+const widest = 120
+
+/** The width of the help on a terminal of so many columns, 0 where there is none. */
+export const widthFor = (columns: number): number =>
+  columns === 0 ? defaultWidth : Math.min(Math.max(columns, narrowest), widest)
+
+const meaningColumn = 26
 
 /** Greedy, at spaces. (`@effect/printer` takes exponential time for a page of reflowed paragraphs.) */
 const wrap = (text: string, width: number): ReadonlyArray<string> => {
@@ -41,29 +52,42 @@ const wrap = (text: string, width: number): ReadonlyArray<string> => {
   return [...lines, line]
 }
 
-const entry = (title: string, text: string): ReadonlyArray<string> =>
-  wrap(text, columns - optionColumn).map(
-    (line, i) => (i === 0 ? `  ${title}` : "").padEnd(optionColumn) + line
-  )
+const entry = ([term, meaning]: Entries[number], width: number): ReadonlyArray<string> => {
+  const [first = "", ...rest] = wrap(meaning, width - meaningColumn)
+  const title = `  ${term}`
+  // A term without room for a space behind it has a line of its own.
+  const beginning =
+    title.length < meaningColumn
+      ? [title.padEnd(meaningColumn) + first]
+      : [title, " ".repeat(meaningColumn) + first]
+  return [...beginning, ...rest.map((line) => " ".repeat(meaningColumn) + line)]
+}
 
-const option = ([name, { default: fallback, description, value }]: [string, Documented]) =>
-  entry(
-    value === undefined ? `-${name}` : `-${name} ${value}`,
-    fallback === undefined ? description : `${description} (default ${fallback})`
-  )
+const optionEntry = ({ description, name, shownDefault, value }: Documented): Entries[number] => [
+  value === undefined ? `-${name}` : `-${name} ${value}`,
+  shownDefault === undefined ? description : `${description} (default ${shownDefault})`
+]
 
-const section = (title: string, lines: ReadonlyArray<string>) =>
-  lines.length === 0 ? [] : ["", title, "", ...lines]
+const grouped = (options: ReadonlyArray<Documented>): ReadonlyArray<Section> =>
+  Arr.dedupe(options.map(({ group }) => group)).map((title) => ({
+    title,
+    entries: options.filter(({ group }) => group === title).map(optionEntry)
+  }))
 
-export const render = ({ commands, footer, options, summary, usage }: Help): string =>
+const section = ({ entries = [], title, verbatim = [] }: Section, width: number) => [
+  "",
+  title,
+  "",
+  ...entries.flatMap((each) => entry(each, width)),
+  ...verbatim.map((line) => `  ${line}`)
+]
+
+/** No line is longer than `width`, in columns, but for a word that is. */
+export const render = ({ footer, options, sections, summary, usage }: Help, width = defaultWidth): string =>
   [
     `Usage: ${usage}`,
     "",
-    ...wrap(summary, columns),
-    ...section("Options:", Object.entries(options).flatMap(option)),
-    ...section(
-      "Commands:",
-      Object.entries(commands).flatMap(([name, text]) => entry(name, text))
-    ),
-    ...footer.flatMap((paragraph) => ["", ...wrap(paragraph, columns)])
+    ...wrap(summary, width),
+    ...[...grouped(options), ...sections].flatMap((each) => section(each, width)),
+    ...footer.flatMap((paragraph) => ["", ...wrap(paragraph, width)])
   ].join("\n")

@@ -10,8 +10,10 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Ansi from "./Ansi.js"
 import * as Log from "./Log.js"
 import * as ProgressLine from "./ProgressLine.js"
+import { printable } from "./printable.js"
 import { run } from "./run.js"
 import * as Signals from "./Signals.js"
 
@@ -26,15 +28,12 @@ const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>
       ? 2
       : 1
 
-/** One line for a person; the trace is for whoever asks for it. */
+/** One line for a person. */
 const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) => {
   if (Cause.isInterruptedOnly(cause)) return Effect.void
   const [first] = [...Cause.failures(cause), ...Cause.defects(cause)]
   const message = first instanceof Error ? first.message : String(first)
-  return Effect.zipRight(
-    Console.error(`consul-replicate: ${message}`),
-    Effect.logDebug("stopped by this failure", cause)
-  )
+  return Console.error(`consul-replicate: ${printable(message)}`)
 }
 
 /**
@@ -56,8 +55,11 @@ const main = run(process.argv.slice(2)).pipe(
     Layer.mergeAll(
       NodeContext.layer,
       Signals.layer,
-      Log.layer({ terminal: process.stderr.isTTY }),
-      process.stderr.isTTY ? ProgressLine.layer : Layer.empty
+      Layer.unwrapEffect(
+        Effect.map(Ansi.of(process.stderr), (ansi) =>
+          Layer.merge(Log.layer(ansi), ansi.redraws ? ProgressLine.layer : Layer.empty)
+        )
+      )
     )
   )
 )

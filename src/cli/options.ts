@@ -1,137 +1,180 @@
 /**
- * The options: what `@effect/cli` parses, and what the help says of them, side by side.
+ * The options of the command that replicates.
  */
-import * as HelpDoc from "@effect/cli/HelpDoc"
-import * as Options from "@effect/cli/Options"
-import * as ValidationError from "@effect/cli/ValidationError"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
-import * as Record from "effect/Record"
+import * as Option from "effect/Option"
 import * as DeleteLimit from "../DeleteLimit.js"
 import * as Replication from "../Replication.js"
+import * as address from "./address.js"
 import * as duration from "./duration.js"
-import type { Documented } from "./help.js"
+import { flag, valued } from "./OptionSpec.js"
 
-/** Options of every command that replicates. */
-export const documented = {
-  addr: {
-    value: "ADDRESS",
-    description: "HTTP address of the local Consul agent; its datacenter is replicated into",
-    default: "127.0.0.1:8500"
-  },
-  src: {
+const what = "What is replicated:"
+const safety = "What may be deleted:"
+const instances = "The instances:"
+const running = "How it runs:"
+
+const levels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
+  ["trace", LogLevel.Trace],
+  ["debug", LogLevel.Debug],
+  ["info", LogLevel.Info],
+  ["warning", LogLevel.Warning],
+  ["warn", LogLevel.Warning],
+  ["error", LogLevel.Error],
+  ["err", LogLevel.Error]
+])
+
+const parseLevel = (text: string): Either.Either<LogLevel.LogLevel, string> =>
+  Either.fromNullable(
+    levels.get(text.toLowerCase()),
+    () => "not a level; write trace, debug, info, warning or error"
+  )
+
+/** The text itself: the library reads it again. */
+const parseLimit = (text: string): Either.Either<string, string> =>
+  Either.mapBoth(DeleteLimit.parse(text), {
+    onLeft: () => "not a limit; write a share from 0% to 100%, such as 50%, or a number of keys such as 200",
+    onRight: () => text
+  })
+
+const parseNumber = (text: string): Either.Either<number, string> =>
+  /^\d{1,6}$/.test(text) ? Either.right(Number(text)) : Either.left("not a number; write one such as 16")
+
+/** Any text but none. */
+const required =
+  (problem: string) =>
+  (text: string): Either.Either<string, string> =>
+    text === "" ? Either.left(problem) : Either.right(text)
+
+/** `-timeout` with `-once`, unless it is given. */
+export const onceTimeout = Duration.seconds(60)
+
+/** In the order of the help. `-version` and `-help` are `@effect/cli`'s own. */
+export const options = {
+  src: valued({
+    name: "src",
+    group: what,
     value: "DATACENTER",
-    description: "datacenter to replicate from; required"
-  },
-  prefix: {
+    description: "datacenter to replicate from; required",
+    default: "",
+    shownDefault: null,
+    parse: required("name the datacenter to replicate from")
+  }),
+  prefix: valued({
+    name: "prefix",
+    group: what,
     value: "PREFIX",
     description: "keys to replicate: those that begin with this; empty for all",
-    default: Replication.defaults.prefix
-  },
-  "dst-prefix": {
+    default: Replication.defaults.prefix,
+    parse: Either.right
+  }),
+  destinationPrefix: valued({
+    name: "dst-prefix",
+    group: what,
     value: "PREFIX",
     description: "what takes the place of the prefix at the destination; empty counts as not given",
-    default: "the same as -prefix"
-  },
-  lock: {
-    value: "KEY",
-    description: "key of the lock that the leading instance holds",
-    default: Replication.defaults.lock
-  },
-  status: {
-    value: "KEY",
-    description: "key of the status, written with each change",
-    default: Replication.defaults.status
-  },
-  service: {
-    value: "NAME",
-    description: "name of the service under which the instances are registered",
-    default: Replication.defaults.service
-  },
-  "max-deletes": {
+    default: "",
+    shownDefault: "the same as -prefix",
+    // As in the Go tool's first release; a variable of the shell that is not set would name the whole store.
+    parse: (text) => Either.right(text === "" ? undefined : text)
+  }),
+  addr: valued({
+    name: "addr",
+    group: what,
+    value: "ADDRESS",
+    description:
+      "the local Consul agent, host:port or an http(s):// URL; its datacenter is replicated into. Else CONSUL_HTTP_ADDR",
+    default: "127.0.0.1:8500",
+    variable: "CONSUL_HTTP_ADDR",
+    parse: address.parse,
+    mayRepeat: address.mayRepeat
+  }),
+  maxDeletes: valued({
+    name: "max-deletes",
+    group: safety,
     value: "LIMIT",
     description:
       "how many keys one pass may delete: a share of the destination's, or a number; past it deletes are held back, " +
       `and ${DeleteLimit.alwaysAllowed} or fewer never are`,
-    default: DeleteLimit.format(Replication.defaults.maxDeletes)
-  },
-  "no-delete": {
+    default: DeleteLimit.format(Replication.defaults.maxDeletes),
+    parse: parseLimit
+  }),
+  noDelete: flag({
+    name: "no-delete",
+    group: safety,
     description: "never delete a key at the destination"
-  },
-  reconcile: {
+  }),
+  lock: valued({
+    name: "lock",
+    group: instances,
+    value: "KEY",
+    description: "key of the lock that the leading instance holds; another replication needs another",
+    default: Replication.defaults.lock,
+    parse: required("the lock needs a key")
+  }),
+  status: valued({
+    name: "status",
+    group: instances,
+    value: "KEY",
+    description: "key of the status, written with each change; another replication needs another",
+    default: Replication.defaults.status,
+    parse: required("the status needs a key")
+  }),
+  service: valued({
+    name: "service",
+    group: instances,
+    value: "NAME",
+    description: "name of the service under which the instances are registered",
+    default: Replication.defaults.service,
+    parse: required("the service needs a name")
+  }),
+  once: flag({
+    name: "once",
+    group: running,
+    description:
+      "replicate once and exit: 0, or 1 if deletes were held back, keys were refused or a signal came first; what is " +
+      "away is waited for, and so is the lock (see -timeout)"
+  }),
+  timeout: valued({
+    name: "timeout",
+    group: running,
+    value: "DURATION",
+    description:
+      "how long to wait for one thing, such as an agent that does not answer or, with -once, the lock; then exit with 1 " +
+      "and say what it was. 0 for ever",
+    default: "",
+    shownDefault: "0, or 60s with -once",
+    parse: (text) =>
+      text === "" ? Either.right(Option.none()) : Either.map(duration.parse(text), Option.some)
+  }),
+  reconcile: valued({
+    name: "reconcile",
+    group: running,
     value: "DURATION",
     description: "how often to look at the destination for what others changed; 0 for never",
-    default: "60s"
-  },
-  "watch-shards": {
+    default: "60s",
+    parse: duration.parse
+  }),
+  watchShards: valued({
+    name: "watch-shards",
+    group: running,
     value: "NUMBER",
     description:
       `blocking queries for the parts of a prefix of more than ${Replication.defaults.shardKeys} keys; 1 to watch it ` +
       "as one",
-    default: String(Replication.defaults.watchShards)
-  },
-  once: {
-    description:
-      "replicate once and exit: 0, or 1 if deletes were held back or a signal came first; what is away is waited for, " +
-      "and so is the lock"
-  },
-  "log-level": {
-    value: "LEVEL",
+    default: String(Replication.defaults.watchShards),
+    parse: parseNumber
+  }),
+  logLevel: valued({
+    name: "log-level",
     // `@effect/cli` has a `--log-level` of its own, with other levels, and only where it is the first option.
     parsedAs: "level",
-    description: "lowest level that is logged: debug, info, warning or error",
-    default: "info"
-  }
-} as const satisfies Readonly<Record<string, Documented>>
-
-const levels: Readonly<Record<string, LogLevel.LogLevel>> = {
-  debug: LogLevel.Debug,
-  info: LogLevel.Info,
-  warning: LogLevel.Warning,
-  error: LogLevel.Error
-}
-
-const levelOf = (name: string): Either.Either<LogLevel.LogLevel, ValidationError.ValidationError> =>
-  Either.fromNullable(Record.has(levels, name) ? levels[name] : undefined, () =>
-    ValidationError.invalidValue(
-      HelpDoc.p(`option -log-level is ${Object.keys(levels).join(", ")}, not ${JSON.stringify(name)}`)
-    )
-  )
-
-const intervalOf = (text: string): Either.Either<Duration.Duration, ValidationError.ValidationError> =>
-  Either.mapLeft(duration.parse(text), (expected) =>
-    ValidationError.invalidValue(HelpDoc.p(`option -reconcile is ${expected}`))
-  )
-
-const numberOf = (text: string): Either.Either<number, ValidationError.ValidationError> =>
-  /^\d{1,6}$/.test(text)
-    ? Either.right(Number(text))
-    : Either.left(
-        ValidationError.invalidValue(
-          HelpDoc.p(`option -watch-shards is a number such as 16, not ${JSON.stringify(text)}`)
-        )
-      )
-
-/** `-version` and `-help` are `@effect/cli`'s own. */
-export const options = {
-  addr: Options.text("addr").pipe(Options.optional),
-  src: Options.text("src").pipe(Options.withDefault("")),
-  prefix: Options.text("prefix").pipe(Options.withDefault(documented.prefix.default)),
-  destinationPrefix: Options.text("dst-prefix").pipe(Options.optional),
-  lock: Options.text("lock").pipe(Options.withDefault(documented.lock.default)),
-  status: Options.text("status").pipe(Options.withDefault(documented.status.default)),
-  service: Options.text("service").pipe(Options.withDefault(documented.service.default)),
-  maxDeletes: Options.text("max-deletes").pipe(Options.withDefault(documented["max-deletes"].default)),
-  noDelete: Options.boolean("no-delete"),
-  reconcile: Options.text("reconcile").pipe(
-    Options.withDefault(documented.reconcile.default),
-    Options.mapEffect(intervalOf)
-  ),
-  watchShards: Options.text("watch-shards").pipe(
-    Options.withDefault(documented["watch-shards"].default),
-    Options.mapEffect(numberOf)
-  ),
-  once: Options.boolean("once"),
-  logLevel: Options.text("level").pipe(Options.withDefault("info"), Options.mapEffect(levelOf))
-}
+    group: running,
+    value: "LEVEL",
+    description: "lowest level that is logged: trace, debug, info, warning or error",
+    default: "info",
+    parse: parseLevel
+  })
+} as const

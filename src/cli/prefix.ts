@@ -2,24 +2,27 @@
  * Prefixes that are probably meant otherwise. No key begins with them, and no keys would be in sync.
  */
 import * as Effect from "effect/Effect"
-import { InvalidReplication } from "../Replication.js"
+import { subject, WrongUse } from "./WrongUse.js"
 
 /** `prefix@datacenter` and `prefix@datacenter:destination`, as in later releases of the Go tool. */
 const later = /^(.*)@([a-z0-9_-]+)(?::(.+))?$/is
 
+/** As later releases of the Go tool do it: hardly any key begins with a slash. */
+const withoutSlash = (prefix: string): string => prefix.replace(/^\/+/, "")
+
 /** Refuses a prefix with a datacenter. One that keys do begin with can be given with the slash that ends it. */
-export const validate = (prefix: string): Effect.Effect<void, InvalidReplication> => {
-  const [, name, datacenter, destination] = later.exec(prefix) ?? []
+export const validate = (prefix: string): Effect.Effect<void, WrongUse> => {
+  const [, name = "", datacenter, destination] = later.exec(prefix) ?? []
   if (datacenter === undefined) return Effect.void
   const instead = [
     `-src=${datacenter}`,
-    `-prefix=${JSON.stringify(name)}`,
-    ...(destination === undefined ? [] : [`-dst-prefix=${JSON.stringify(destination)}`])
+    `-prefix=${JSON.stringify(withoutSlash(name))}`,
+    ...(destination === undefined ? [] : [`-dst-prefix=${JSON.stringify(withoutSlash(destination))}`])
   ]
-  return new InvalidReplication({
-    option: "prefix",
+  return new WrongUse({
+    subject: subject("-prefix", prefix),
     problem:
-      `${JSON.stringify(prefix)} looks like a prefix and a datacenter; write ${instead.join(" ")}, ` +
+      `looks like a prefix and a datacenter; write ${instead.join(" ")}, ` +
       "or end it with a slash where keys begin so"
   })
 }
@@ -29,6 +32,6 @@ export const warn = (option: string, prefix: string): Effect.Effect<void> =>
   prefix.startsWith("/")
     ? Effect.logWarning(
         `-${option}: ${JSON.stringify(prefix)} begins with a slash, as hardly any key does; ` +
-          `${JSON.stringify(prefix.replace(/^\/+/, ""))} is another prefix`
+          `${JSON.stringify(withoutSlash(prefix))} is another prefix`
       )
     : Effect.void

@@ -3,23 +3,26 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
-import * as String from "effect/String"
 import * as ConsulHttp from "../ConsulHttp.js"
 import * as DeleteLimit from "../DeleteLimit.js"
 import { count } from "../internal/Notices.js"
+import * as Waits from "../internal/Waits.js"
 import * as Replication from "../Replication.js"
 import { layerWithServices, Replicator } from "../Replicator.js"
 import { version } from "../Version.js"
-import * as address from "./address.js"
 import * as Connections from "./Connections.js"
 import * as Environment from "./Environment.js"
+import * as FirstContact from "./FirstContact.js"
 import * as Memory from "./Memory.js"
-import { documented, options } from "./options.js"
+import { parsers, type Values } from "./OptionSpec.js"
+import { onceTimeout, options } from "./options.js"
+import * as Patience from "./Patience.js"
 import * as prefix from "./prefix.js"
 import * as Signals from "./Signals.js"
 
@@ -50,50 +53,67 @@ export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal
 const withLogLevel = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   { logLevel }: { readonly logLevel: LogLevel.LogLevel }
-): Effect.Effect<A, E, R> => Logger.withMinimumLogLevel(effect, logLevel)
+): Effect.Effect<A, E, R> =>
+  effect.pipe(
+    Effect.tapErrorCause((cause) => Effect.logTrace("stopped by this failure", cause)),
+    Logger.withMinimumLogLevel(logLevel)
+  )
+
+type Settings = Values<typeof options>
+
+const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, timeout, ...given }: Settings) {
+  yield* prefix.validate(given.prefix)
+  const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
+  yield* Environment.validate(addr)
+  const token = Option.getOrUndefined(yield* Environment.token)
+  yield* Effect.logInfo(`consul-replicate ${version}, agent ${addr}`)
+  yield* prefix.warn("prefix", replication.prefix)
+  if (replication.destinationPrefix !== replication.prefix) {
+    yield* prefix.warn("dst-prefix", replication.destinationPrefix)
+  }
+  const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
+    // Refused above, where it cannot be used.
+    Layer.provide(Layer.orDie(ConsulHttp.layer({ address: addr, token }))),
+    Layer.provideMerge(Connections.layer(replication.watchShards))
+  )
+  const contact = { address: addr, source: replication.source, token }
+  const impossible = once ? Effect.zipRight(FirstContact.make(contact), Effect.never) : Effect.never
+  const replicating = Effect.gen(function* () {
+    const { run, runOnce } = yield* Replicator
+    if (!once) return yield* run
+    const left = yield* runOnce
+    const { held, refused } = { held: left.held.size, refused: left.refused.size }
+    if (held + refused > 0) return yield* new NotEqual({ held, refused, limit: replication.maxDeletes })
+  })
+  const stopped = Effect.gen(function* () {
+    const signal = yield* yield* Signals.StopSignal
+    if (once) return yield* new Unfinished({ signal })
+    yield* Effect.logInfo(`stopping: ${signal}`)
+    return yield* Effect.interrupt
+  })
+  const hangUps = Effect.flatten(Signals.HangUp).pipe(
+    Effect.zipRight(Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on")),
+    Effect.forever
+  )
+  const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
+  const { exhausted, listener } = yield* Patience.make({
+    timeout: limit,
+    // An instance that stands by behind a leader is where it should be, unless it was to copy once.
+    kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
+    first: `no answer from the agent at ${addr}`
+  })
+  return yield* Effect.raceFirst(replicating, impossible).pipe(
+    Effect.provide(replicator),
+    Effect.provideService(Waits.Waits, listener),
+    Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
+    Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
+  )
+}, withLogLevel)
 
 export const replicate = Command.make(
   "consul-replicate",
-  options,
-  Effect.fn("consul-replicate")(function* ({ addr, destinationPrefix, noDelete, once, ...given }) {
-    yield* prefix.validate(given.prefix)
-    const replication = yield* Replication.make({
-      ...given,
-      source: given.src,
-      deletes: !noDelete,
-      // As in the Go tool's first release; a variable of the shell that is not set would name the whole store.
-      destinationPrefix: Option.getOrUndefined(Option.filter(destinationPrefix, String.isNonEmpty))
-    })
-    const environment = yield* Environment.address
-    const asked = Option.getOrElse(
-      Option.orElse(addr, () => environment),
-      () => documented.addr.default
-    )
-    const base = yield* address.parse(asked)
-    const token = Option.getOrUndefined(yield* Environment.token)
-    yield* Effect.logInfo(`consul-replicate ${version}, agent ${base}`)
-    yield* prefix.warn("prefix", replication.prefix)
-    if (replication.destinationPrefix !== replication.prefix) {
-      yield* prefix.warn("dst-prefix", replication.destinationPrefix)
-    }
-    const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
-      // Refused above, where it cannot be used.
-      Layer.provide(Layer.orDie(ConsulHttp.layer({ address: base, token }))),
-      Layer.provide(Connections.layer(replication.watchShards))
-    )
-    const replicating = Effect.gen(function* () {
-      const { run, runOnce } = yield* Replicator
-      if (!once) return yield* run
-      const left = yield* runOnce
-      const { held, refused } = { held: left.held.size, refused: left.refused.size }
-      if (held + refused > 0) return yield* new NotEqual({ held, refused, limit: replication.maxDeletes })
-    })
-    const stopped = Effect.gen(function* () {
-      const signal = yield* yield* Signals.StopSignal
-      if (once) return yield* new Unfinished({ signal })
-      yield* Effect.logInfo(`stopping: ${signal}`)
-      return yield* Effect.interrupt
-    })
-    return yield* Effect.raceFirst(Effect.provide(replicating, replicator), stopped)
-  }, withLogLevel)
+  parsers(options),
+  Effect.fn("consul-replicate")(function* (settings) {
+    return yield* replicating(yield* Effect.all(settings))
+  })
 )

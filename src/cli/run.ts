@@ -1,70 +1,104 @@
 /**
  * From a command line to an effect: parsed by `@effect/cli`, with this program's own help and messages.
  */
-
 import type { CliApp } from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
 import type * as Command from "@effect/cli/Command"
 import * as Descriptor from "@effect/cli/CommandDescriptor"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import type * as ValidationError from "@effect/cli/ValidationError"
+import * as Terminal from "@effect/platform/Terminal"
 import * as Arr from "effect/Array"
 import type { ConfigError } from "effect/ConfigError"
 import * as Console from "effect/Console"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type { InvalidReplication } from "../Replication.js"
-import { version } from "../Version.js"
 import { normalize } from "./arguments.js"
 import { demo } from "./demo/demo.js"
 import { dev } from "./dev.js"
+import { didYouMean } from "./didYouMean.js"
 import type { PortUnavailable } from "./EmbeddedServers.js"
+import type { Hopeless } from "./FirstContact.js"
 import * as help from "./help.js"
 import { demoHelp, devHelp, replicateHelp } from "./helpTexts.js"
+import type { Documented } from "./OptionSpec.js"
+import type { TimedOut } from "./Patience.js"
 import { type NotEqual, replicate, type Unfinished } from "./replicate.js"
 import * as Signals from "./Signals.js"
-
-/** A command line that cannot be meant. */
-export class WrongUse extends Data.TaggedError("WrongUse")<{ readonly problem: string }> {
-  override get message() {
-    return `${this.problem}; -help lists the options`
-  }
-}
+import { describe } from "./version.js"
+import { subject, WrongUse } from "./WrongUse.js"
 
 const config = CliConfig.make({ isCaseSensitive: true, autoCorrectLimit: 1 })
 
-/** What `@effect/cli` says, in one line, with the option as users of Go tools know it. */
+const commands = ["demo", "dev", "help", "version"]
+
+const unexpectedArgument = (argument: string): WrongUse =>
+  new WrongUse({
+    problem:
+      `unexpected argument ${JSON.stringify(argument)}; ` +
+      Option.match(didYouMean(argument, commands), {
+        onNone: () => `the commands are ${commands.slice(0, -1).join(", ")} and ${commands.at(-1)}`,
+        onSome: (command) => `did you mean ${help.programName} ${command}?`
+      })
+  })
+
+const unknownOption = (typed: string, options: ReadonlyArray<Documented>): WrongUse =>
+  new WrongUse({
+    problem:
+      `unknown option -${typed}; ` +
+      Option.match(
+        didYouMean(
+          typed,
+          options.map(({ name }) => name)
+        ),
+        { onNone: () => "-help lists the options", onSome: (name) => `did you mean -${name}?` }
+      )
+  })
+
+/** What is wrong with arguments that `@effect/cli` has left over. */
+const leftoverProblem = (
+  leftover: Arr.NonEmptyReadonlyArray<string>,
+  options: ReadonlyArray<Documented>
+): WrongUse => {
+  const [argument, ...rest] = leftover
+  if (!argument.startsWith("-")) return unexpectedArgument(argument)
+  const typed = argument.replace(/^--?/, "").replace(/=.*/s, "")
+  const known = options.find(({ name, parsedAs }) => typed === (parsedAs ?? name))
+  if (known === undefined) return unknownOption(typed, options)
+  const { name, value } = known
+  const [, given] = /=(.*)/s.exec(argument) ?? []
+  // A flag that is given twice is left over as `true`.
+  if (value === undefined && given !== undefined && given !== "true") {
+    return new WrongUse({
+      subject: subject(`-${name}`, given),
+      problem: `neither true nor false; write -${name} or -${name}=false`
+    })
+  }
+  return value !== undefined && rest.length === 0 && given === undefined
+    ? new WrongUse({ subject: `-${name}`, problem: `needs a value; write -${name}=${value}` })
+    : new WrongUse({ subject: `-${name}`, problem: "given twice; write it once" })
+}
+
+/** What else `@effect/cli` finds, in one line. */
 const problem = (error: ValidationError.ValidationError): string =>
   HelpDoc.toAnsiText(error.error)
     .replace(/\x1b\[[0-9;]*m/g, "")
     .replace(/\s+/g, " ")
     .trim()
-    .replace(/(^|[\s'"])--(?=\w)/g, "$1-")
-
-const leftoverProblem = (
-  leftover: Arr.NonEmptyReadonlyArray<string>,
-  options: Readonly<Record<string, help.Documented>>
-): string => {
-  const [argument, ...rest] = leftover
-  if (!argument.startsWith("-")) return `unexpected argument ${JSON.stringify(argument)}`
-  const typed = argument.replace(/^--?/, "").replace(/=.*/s, "")
-  const known = Object.entries(options).find(([name, { parsedAs }]) => typed === (parsedAs ?? name))
-  if (known === undefined) return `unknown option -${typed}`
-  const [option, { value }] = known
-  const [, given] = /=(.*)/s.exec(argument) ?? []
-  // A flag that is given twice is left over as `true`.
-  if (value === undefined && given !== undefined && given !== "true") {
-    return `option -${option} is true or false, not ${JSON.stringify(given)}`
-  }
-  return value !== undefined && rest.length === 0 && given === undefined
-    ? `option -${option} needs a value`
-    : `option -${option} is given twice`
-}
 
 const parse = <A>(command: Descriptor.Command<A>, args: ReadonlyArray<string>) =>
   Descriptor.parse(command, args, config).pipe(
     Effect.mapError((error) => new WrongUse({ problem: problem(error) }))
   )
+
+const showHelp = (text: help.Help) =>
+  Effect.gen(function* () {
+    const terminal = yield* Terminal.Terminal
+    yield* Console.log(help.render(text, help.widthFor(yield* terminal.columns)))
+  })
+
+const showVersion = Effect.suspend(() => Console.log(`${help.programName} ${describe()}`))
 
 const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   command: Command.Command<Name, R, E, A>,
@@ -75,14 +109,14 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   if (directive._tag === "UserDefined") {
     const { leftover, value } = directive
     return Arr.isNonEmptyReadonlyArray(leftover)
-      ? yield* new WrongUse({ problem: leftoverProblem(leftover, text.options) })
+      ? yield* leftoverProblem(leftover, text.options)
       : yield* command.handler(value)
   }
   switch (directive.option._tag) {
     case "ShowHelp":
-      return yield* Console.log(help.render(text))
+      return yield* showHelp(text)
     case "ShowVersion":
-      return yield* Console.log(`${help.programName} ${version}`)
+      return yield* showVersion
     case "SetLogLevel":
     case "ShowCompletions":
     case "ShowWizard":
@@ -90,7 +124,31 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   }
 })
 
-type Failure = WrongUse | PortUnavailable | InvalidReplication | NotEqual | Unfinished | ConfigError
+type Failure =
+  | WrongUse
+  | PortUnavailable
+  | InvalidReplication
+  | Hopeless
+  | TimedOut
+  | NotEqual
+  | Unfinished
+  | ConfigError
+
+/** `help` alone, or `help COMMAND`. */
+const helpOf = (topic: string | undefined) => {
+  switch (topic) {
+    case "demo":
+      return showHelp(demoHelp)
+    case "dev":
+      return showHelp(devHelp)
+    case undefined:
+    case "help":
+    case "version":
+      return showHelp(replicateHelp)
+    default:
+      return unexpectedArgument(topic)
+  }
+}
 
 /** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
 export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, CliApp.Environment> => {
@@ -100,6 +158,10 @@ export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, C
       return Signals.interrupting(execute(demo, demoHelp, [name, ...normalize(rest, demoHelp.options)]))
     case "dev":
       return Signals.interrupting(execute(dev, devHelp, [name, ...normalize(rest, devHelp.options)]))
+    case "help":
+      return helpOf(rest[0])
+    case "version":
+      return showVersion
     default:
       return execute(replicate, replicateHelp, [help.programName, ...normalize(args, replicateHelp.options)])
   }

@@ -12,6 +12,7 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import * as Schedules from "../Schedules.js"
 import * as Monotonic from "./effect/Monotonic.js"
+import { Waits } from "./Waits.js"
 
 export interface Condition {
   /** `kind` tells two troubles apart: the first message of a kind is logged, the latest one in reminders. */
@@ -171,11 +172,19 @@ export const kindOf = ({ _tag, key = "", lock = "", reason = "", request = "" }:
   }
 }
 
-/** Logs the trouble of a failure by its kind, and its end at the next success. */
+/** Logs the trouble of a failure by its kind, and its end at the next success; tells {@link Waits} of both. */
 export const watch =
   (condition: Condition, what: string) =>
   <A, E extends Failure, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    effect.pipe(
-      Effect.tapError((error) => condition.trouble(kindOf(error), `${what}: ${error.message}`)),
-      Effect.zipLeft(condition.fine)
+    Effect.flatMap(Waits, (waits) =>
+      effect.pipe(
+        Effect.tapError((error) => {
+          const message = `${what}: ${error.message}`
+          return Effect.zipRight(
+            waits.waiting(condition, "Trouble", message),
+            condition.trouble(kindOf(error), message)
+          )
+        }),
+        Effect.zipLeft(Effect.zipRight(waits.over(condition), condition.fine))
+      )
     )

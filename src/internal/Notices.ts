@@ -5,12 +5,14 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as DeleteLimit from "../DeleteLimit.js"
 import type { Drift, Found } from "../Diff.js"
 import { ProgressReporter } from "../Progress.js"
 import { type Replication, route } from "../Replication.js"
 import type { Snapshot } from "../Watcher.js"
 import * as Monotonic from "./effect/Monotonic.js"
+import * as PassLog from "./PassLog.js"
 import type { Obstacle } from "./Refusal.js"
 
 export interface Notices {
@@ -92,8 +94,9 @@ const named = (keys: ReadonlyArray<string>): string =>
 /** A source whose locks have new names each time would have no end of them. */
 const mostOddities = 1_000
 
-export const make = (replication: Replication): Effect.Effect<Notices> =>
+export const make = (replication: Replication): Effect.Effect<Notices, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const passLog = yield* PassLog.make
     const progress = yield* ProgressReporter
     const locked = new Set<string>()
     const unnamed = new Set<string>()
@@ -148,13 +151,19 @@ export const make = (replication: Replication): Effect.Effect<Notices> =>
           onNone: () => "",
           onSome: (found) => `; found ${counts(found)}`
         })
+        const replicated = `replicated ${what} in ${took} (index ${index})${before}`
         return Effect.zipRight(
           done,
-          Effect.logInfo(
-            inSync
-              ? `in sync: ${from}, ${count(keys, "key")} after ${what} in ${took} (index ${index})${before}`
-              : `replicated ${what} in ${took} (index ${index})${before}`
-          )
+          inSync
+            ? Effect.logInfo(
+                `in sync: ${from}, ${count(keys, "key")} after ${what} in ${took} (index ${index})${before}`
+              )
+            : Option.isSome(found)
+              ? Effect.logInfo(replicated)
+              : passLog.log(
+                  { writes, deletes, passes: 1, lag: Duration.toMillis(duration), index },
+                  replicated
+                )
         )
       },
       drift: ({ changed, extra, missing }, repaired) => {

@@ -1,4 +1,5 @@
 import * as ChildProcess from "node:child_process"
+import * as Http from "node:http"
 import * as Net from "node:net"
 import * as Command from "@effect/platform/Command"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -60,7 +61,86 @@ const endsAtOnce = (program: Program.Program, address: string, signal: "SIGINT" 
     expect(yield* program.log).toEqual([])
   })
 
+/** Sends a request by hand, a chunk of the body at a time until there is an answer, or the connection ends; tells how many bytes were taken. */
+const send = (address: string, request: Http.RequestOptions, bodyBytes = 0) =>
+  Effect.async<{ readonly status: number; readonly text: string; readonly sent: number }>((resume) => {
+    const chunk = Buffer.alloc(65_536, "x")
+    let sent = 0
+    const client = Http.request(`http://${address}`, request, (response) => {
+      let text = ""
+      response.setEncoding("utf8")
+      response.on("data", (data: string) => {
+        text += data
+      })
+      response.on("close", () => {
+        client.destroy()
+        resume(Effect.succeed({ status: response.statusCode ?? 0, text, sent }))
+      })
+    })
+    // A connection that ends while the body is on its way may take the answer along.
+    client.on("error", () => resume(Effect.succeed({ status: 0, text: "", sent })))
+    const write = () => {
+      if (sent >= bodyBytes) client.end()
+      else {
+        const isTaken = client.write(chunk)
+        sent += chunk.length
+        if (isTaken) setImmediate(write)
+        else client.once("drain", write)
+      }
+    }
+    write()
+  })
+
 layer(NodeContext.layer)("dev", (it) => {
+  it.scoped(
+    "refuses a request for another host than itself, as a page sends whose name was made to lead here",
+    () =>
+      Effect.gen(function* () {
+        const program = yield* Program.start(["dev", "-dc=dc1=0", "-host=consul.test"])
+        const address = yield* addressOf(program, "dc1")
+        const status = (host: string) =>
+          Effect.map(
+            send(address, { path: "/v1/kv/a?keys", setHost: false, headers: { host } }),
+            ({ status, text }) => [status, text] as const
+          )
+        for (const host of ["evil.example", `evil.example:${portOf(address)}`]) {
+          const [code, text] = yield* status(host)
+          expect(code).toBe(403)
+          expect(text).toContain(`"${host}" is not a host of this server`)
+        }
+        for (const host of [address, "localhost:8500", "consul.test", "[::1]"]) {
+          expect((yield* status(host))[0]).toBe(404)
+        }
+      })
+  )
+
+  it.scoped(
+    "cuts a body off that is larger than Consul takes, whether or not its size is told beforehand",
+    () =>
+      Effect.gen(function* () {
+        const program = yield* Program.start(["dev", "-dc=dc1=0"])
+        const address = yield* addressOf(program, "dc1")
+        const large = 200 * 2 ** 20
+        for (const headers of [{ "content-length": large }, { "transfer-encoding": "chunked" }]) {
+          const { sent, status, text } = yield* send(
+            address,
+            { method: "PUT", path: "/v1/kv/a", headers },
+            large
+          )
+          expect(status).toBe(413)
+          expect(text).toContain("too large, max size: 524288 bytes")
+          // What the sockets of both sides hold is on its way.
+          expect(sent).toBeLessThan(50 * 2 ** 20)
+        }
+        const whole = 524_288
+        for (const headers of [{ "content-length": whole }, { "transfer-encoding": "chunked" }]) {
+          const { status, text } = yield* send(address, { method: "PUT", path: "/v1/kv/a", headers }, whole)
+          expect([status, text]).toEqual([200, "true"])
+        }
+        expect((yield* Store.at(address).request("GET", "/v1/kv/a?raw")).text).toHaveLength(whole)
+      })
+  )
+
   it.scoped("prints addresses that answer, those of datacenters that reach each other", () =>
     Effect.gen(function* () {
       const program = yield* Program.start(["dev", "-dc", "nyc1=0", "-dc=sfo1=0"])

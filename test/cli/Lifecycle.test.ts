@@ -54,7 +54,7 @@ describeConsul(
       const replicate = (name: string, ...args: ReadonlyArray<string>) =>
         Effect.flatMap(world, ({ address }) => Program.start([...options(name, address), ...args]))
 
-      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const) {
+      for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
         it.scoped(`${signal} stops it with 0 and a line, and nothing of it is left in Consul`, () =>
           Effect.gen(function* () {
             const name = signal.toLowerCase()
@@ -87,6 +87,30 @@ describeConsul(
           yield* source.put({ key: "usr/a", value: "1" })
           yield* Store.converge(source, destination, "usr/")
         })
+      )
+
+      it.scoped(
+        "SIGHUP stops nothing: a line says that there is nothing to reload, and it replicates on",
+        () =>
+          Effect.gen(function* () {
+            const { destination, source } = yield* world
+            const program = yield* replicate("hup")
+            yield* program.says(/in sync/)
+            for (const value of ["1", "2"]) {
+              yield* program.signal("SIGHUP")
+              yield* Store.eventually(
+                Effect.map(program.log, (log) =>
+                  log.filter((line) =>
+                    /INFO +SIGHUP: there is nothing to reload; replication goes on$/.test(line)
+                  )
+                ),
+                (said) => said.length === Number(value)
+              )
+              yield* source.put({ key: "hup/a", value })
+              yield* Store.converge(source, destination, "hup/")
+            }
+            expect((yield* program.log).filter((line) => line.includes("leading"))).toHaveLength(1)
+          })
       )
 
       it.scoped("a stopped leader hands over to a standby, which has said whom it waits for", () =>
@@ -309,16 +333,6 @@ describeConsul("the life of the program", () => {
         yield* program.signal("SIGTERM")
         // Killed by the signal itself.
         expect(yield* program.exit).toEqual(Option.none())
-      })
-    )
-
-    it.scoped("SIGHUP may come several times, as from a terminal that goes away", () =>
-      Effect.gen(function* () {
-        const program = yield* beforeFrozen("hangup")
-        yield* program.signal("SIGHUP")
-        yield* program.says(/stopping: SIGHUP/)
-        yield* program.signal("SIGHUP")
-        expect(yield* program.exit).toEqual(Option.some(0))
       })
     )
 

@@ -5,26 +5,28 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
-import * as Option from "effect/Option"
 import { normalize } from "../../src/cli/arguments.js"
 import { dev } from "../../src/cli/dev.js"
-import { devHelp } from "../../src/cli/helpTexts.js"
-import { documented } from "../../src/cli/options.js"
+import { devHelp, replicateHelp } from "../../src/cli/helpTexts.js"
 import { replicate } from "../../src/cli/replicate.js"
 import { text } from "../support/Keys.js"
+
+const documented = replicateHelp.options
 
 const config = CliConfig.make({ isCaseSensitive: true })
 
 /** The options as the program sees them, and what is left over. */
 const parse = (args: ReadonlyArray<string>) =>
-  Descriptor.parse(replicate.descriptor, ["consul-replicate", ...normalize(args, documented)], config).pipe(
-    Effect.map((directive) =>
-      directive._tag === "UserDefined"
-        ? { options: directive.value, leftover: directive.leftover }
-        : { builtIn: directive.option._tag }
-    ),
-    Effect.provide(NodeContext.layer)
-  )
+  Effect.gen(function* () {
+    const directive = yield* Descriptor.parse(
+      replicate.descriptor,
+      ["consul-replicate", ...normalize(args, documented)],
+      config
+    )
+    return directive._tag === "UserDefined"
+      ? { options: yield* Effect.all(directive.value), leftover: directive.leftover }
+      : { builtIn: directive.option._tag }
+  }).pipe(Effect.provide(NodeContext.layer))
 
 const spellings = {
   "-a=x": (name: string, value: string) => [`-${name}=${value}`],
@@ -33,7 +35,9 @@ const spellings = {
   "--a x": (name: string, value: string) => [`--${name}`, value]
 }
 
-const names = ["addr", "src", "prefix", "dst-prefix", "lock", "status", "service", "max-deletes"] as const
+/** Options that take any text but an empty one, and options that take an empty one too. */
+const nonEmpty = ["src", "lock", "status", "service"] as const
+const names = ["prefix", "dst-prefix", ...nonEmpty] as const
 
 const value = fc.oneof(
   text,
@@ -64,19 +68,21 @@ const value = fc.oneof(
 )
 
 const given = fc.array(
-  fc.record({
-    name: fc.constantFrom(...names),
-    value,
-    spelling: fc.constantFrom(...Object.values(spellings))
-  }),
+  fc
+    .record({
+      name: fc.constantFrom(...names),
+      value,
+      spelling: fc.constantFrom(...Object.values(spellings))
+    })
+    .filter(({ name, value }) => value !== "" || !nonEmpty.some((option) => option === name)),
   { maxLength: names.length }
 )
 
 const defaults = {
-  addr: Option.none(),
-  src: "",
+  addr: "http://127.0.0.1:8500",
+  src: "nyc1",
   prefix: "global/",
-  destinationPrefix: Option.none(),
+  destinationPrefix: undefined,
   lock: "service/consul-replicate/leader",
   status: "service/consul-replicate/status",
   service: "consul-replicate",
@@ -91,14 +97,13 @@ describe("arguments", () => {
     [given.map((all) => [...new Map(all.map((one) => [one.name, one])).values()])],
     ([given]) =>
       Effect.gen(function* () {
-        const args = given.flatMap(({ name, spelling, value }) => spelling(name, value))
+        const all = given.some(({ name }) => name === "src")
+          ? given
+          : [...given, { name: "src", value: "nyc1", spelling: spellings["-a=x"] }]
+        const args = all.flatMap(({ name, spelling, value }) => spelling(name, value))
         const expected = Object.fromEntries(
           given.map(({ name, value }) =>
-            name === "addr"
-              ? [name, Option.some(value)]
-              : name === "dst-prefix"
-                ? ["destinationPrefix", Option.some(value)]
-                : [name === "max-deletes" ? "maxDeletes" : name, value]
+            name === "dst-prefix" ? ["destinationPrefix", value === "" ? undefined : value] : [name, value]
           )
         )
         expect(yield* parse(args)).toMatchObject({ options: { ...defaults, ...expected }, leftover: [] })
@@ -122,7 +127,7 @@ describe("arguments", () => {
       ]) {
         expect(yield* parse(args)).toMatchObject({ options: { src: "x", once: given }, leftover: [] })
       }
-      expect(yield* parse([arg.replace("once", "no-delete")])).toMatchObject({
+      expect(yield* parse(["-src=x", arg.replace("once", "no-delete")])).toMatchObject({
         options: { noDelete: given, once: false },
         leftover: []
       })
@@ -141,13 +146,14 @@ describe("arguments", () => {
   )
 
   it.effect.each([
-    [[], 60_000],
-    [["-reconcile=1m30s"], 90_000],
-    [["-reconcile", "0"], 0]
+    [["-src=x"], 60_000],
+    [["-src=x", "-reconcile=1m30s"], 90_000],
+    [["-src=x", "-reconcile", "0"], 0]
   ] as const)("an interval is read as Go's: %j", ([args, millis]) =>
     Effect.gen(function* () {
-      const { options } = yield* parse(args)
-      expect(options && Duration.toMillis(options.reconcile)).toBe(millis)
+      expect(yield* parse(args)).toMatchObject({
+        options: { reconcile: Duration.nanos(BigInt(millis) * 1_000_000n) }
+      })
     })
   )
 
@@ -157,18 +163,17 @@ describe("arguments", () => {
       const directive = yield* Descriptor.parse(dev.descriptor, ["dev", ...args], config).pipe(
         Effect.provide(NodeContext.layer)
       )
-      expect(directive).toMatchObject({
-        _tag: "UserDefined",
-        leftover: [],
-        value: {
+      expect(directive).toMatchObject({ _tag: "UserDefined", leftover: [] })
+      if (directive._tag === "UserDefined") {
+        expect(yield* Effect.all(directive.value)).toMatchObject({
           datacenters: [
             { name: "a", port: 1 },
             { name: "b", port: 2 },
             { name: "c", port: 3 }
           ],
           bind: "::1"
-        }
-      })
+        })
+      }
     })
   )
 
@@ -180,7 +185,7 @@ describe("arguments", () => {
     })
   )
 
-  it.effect.each(["-version", "--version"])("%s asks for the version", (version) =>
+  it.effect.each(["-version", "--version", "-v"])("%s asks for the version", (version) =>
     Effect.gen(function* () {
       expect(yield* parse(["-src=nyc1", version])).toEqual({ builtIn: "ShowVersion" })
     })

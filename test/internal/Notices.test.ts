@@ -32,7 +32,7 @@ const said = (...snapshots: ReadonlyArray<Snapshot>) =>
     const notices = yield* Notices.make(replication)
     yield* Effect.forEach(snapshots, notices.snapshot).pipe(logs.capture)
     return logs.lines
-  })
+  }).pipe(Effect.scoped)
 
 describe("Notices", () => {
   it.effect("name a key that is locked once, however often it is locked", () =>

@@ -4,15 +4,13 @@
 import * as Console from "effect/Console"
 import type * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { printable } from "../printable.js"
 import type { Arrival } from "./Traffic.js"
 
 const millis = (latency: number | undefined): string =>
   latency === undefined ? "" : `${latency < 10 ? latency.toFixed(1) : Math.round(latency)} ms`
 
 const route = ({ from, to }: Arrival): string => `${from} → ${to}`
-
-/** Names of keys may hold anything, and a terminal obeys some of it. */
-const printable = (key: string): string => JSON.stringify(key).slice(1, -1)
 
 export const line = (arrival: Arrival): string =>
   `${route(arrival)}  ${arrival.deleted ? "deleted " : ""}${printable(arrival.key)}  ${millis(arrival.latency)}`.trimEnd()

@@ -11,6 +11,7 @@ import * as ConsulHttp from "../../ConsulHttp.js"
 import * as Replication from "../../Replication.js"
 import { layerWithServices, Replicator } from "../../Replicator.js"
 import { SimConsul } from "../../testing/index.js"
+import * as Ansi from "../Ansi.js"
 import * as Connections from "../Connections.js"
 import * as EmbeddedServers from "../EmbeddedServers.js"
 import * as Screen from "./Screen.js"
@@ -88,7 +89,8 @@ export const demo = Command.make(
     const addresses = yield* serve(sim)
     yield* Console.log(instructions(addresses))
     yield* Effect.forEach(firstChanges, ([key, value]) => sim.put(source, key, value))
-    yield* Effect.forkScoped(Screen.show(Traffic.arrivals(sim, { source, prefix }), process.stdout.isTTY))
+    const { redraws } = yield* Ansi.of(process.stdout)
+    yield* Effect.forkScoped(Screen.show(Traffic.arrivals(sim, { source, prefix }), redraws))
     yield* Effect.forkScoped(
       Effect.iterate(1, {
         while: () => true,

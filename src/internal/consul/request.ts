@@ -22,6 +22,7 @@ import * as Monotonic from "../effect/Monotonic.js"
 import * as TimeLimits from "../TimeLimits.js"
 import { isPortable, PathNames } from "./PathNames.js"
 import * as refusals from "./refusals.js"
+import * as words from "./words.js"
 
 /** Consul answers most requests in milliseconds, one that waits for a Raft commit in an overloaded cluster in seconds. */
 const headersTimeout = Duration.seconds(10)
@@ -193,7 +194,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
         new ConsulError.Unreachable({
           request: described(),
           address: endpoint.address,
-          reason: withoutToken(reason, endpoint)
+          reason: words.oneLine(withoutToken(reason, endpoint))
         })
       const most = request.read?.maxBytes ?? mostBytes
       let bytes = 0
@@ -213,7 +214,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
           return true
         })
         return Effect.matchEffect(arriving, {
-          onFailure: (error) => unreachable(`the answer broke off: ${transportReason(error.cause)}`),
+          onFailure: (error) => unreachable(`the answer broke off: ${words.ofTransport(error.cause).words}`),
           onSuccess: () =>
             bytes > most
               ? new ConsulError.AnswerTooLarge({ request: described(), maxBytes: most })
@@ -228,7 +229,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
       }
       const exchange = (renew: TimeLimits.Renew) =>
         http.execute(shape(request)).pipe(
-          Effect.mapError((error) => unreachable(transportReason(error.cause))),
+          Effect.mapError((error) => unreachable(words.ofTransport(error.cause).words)),
           Effect.flatMap((response) => receive(response, renew))
         )
       const longest = answerTimeout(request.read)
@@ -275,14 +276,6 @@ const isSuccess = (status: number): boolean => status >= 200 && status < 300
 const nameRefusal = ({ name, path }: Request, refusal: refusals.Refusal): refusals.NameRefusal | undefined =>
   name === undefined || isPortable(name) ? undefined : refusals.nameRefusal(refusal, path)
 
-/** Node's message where there is one (`connect ECONNREFUSED 127.0.0.1:8500`); undici wraps it in a cause. */
-const transportReason = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return "the connection failed"
-  if (cause.cause instanceof Error) return transportReason(cause.cause)
-  const [first] = cause instanceof AggregateError ? cause.errors : []
-  return first instanceof Error ? first.message : cause.message || cause.name
-}
-
 /** `fetch` quotes a header that it does not send, less the space around it. */
 const withoutToken = (reason: string, { token }: Endpoint): string => {
   const secret = token === undefined ? "" : Redacted.value(token).trim()
@@ -297,13 +290,10 @@ const decodeFailures = Schema.decodeUnknownOption(
   )
 )
 
-/** One line of at most 200 characters: proxies answer with pages. */
-const excerpt = (text: string): string => text.replace(/\s+/g, " ").trim().slice(0, 200)
-
 const refused = (received: Received, endpoint: Endpoint): Effect.Effect<never, ConsulError.ConsulError> => {
   const { status, text } = received
   const request = received.describe()
-  const reason = excerpt(text)
+  const reason = words.ofAnswer(text)
   if (status === 409) {
     const failures = decodeFailures(text)
     return Option.isNone(failures)
@@ -316,7 +306,9 @@ const refused = (received: Received, endpoint: Endpoint): Effect.Effect<never, C
   if (status === 413) {
     return new ConsulError.TooLarge({ request, reason, limit: refusals.tooMuch(received) })
   }
-  if (status === 403 || refusals.isDenial(text)) return new ConsulError.Denied({ request, reason })
+  if (status === 403 || refusals.isDenial(text)) {
+    return new ConsulError.Denied({ request, reason, isAnonymous: endpoint.token === undefined })
+  }
   if (refusals.isRateLimit(received)) {
     // A date of the server is compared with the time of day.
     return Effect.flatMap(

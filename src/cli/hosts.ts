@@ -1,0 +1,26 @@
+/**
+ * Whom a request was meant for, by its `Host` header. A page of another site can have its own name lead to 127.0.0.1 (DNS
+ * rebinding), and then read and write what listens there; its requests name that site as their host.
+ */
+import * as Option from "effect/Option"
+
+/** The host of a header without its port, as URLs write it: in lower case, IPv6 in brackets. */
+const nameOf = (header: string): Option.Option<string> =>
+  URL.canParse(`http://${header}`) ? Option.some(new URL(`http://${header}`).hostname) : Option.none()
+
+/** An address as sockets tell it, with IPv4 inside of IPv6 made plain. */
+const written = (address: string): string => {
+  const plain = address.replace(/^::ffff:(?=\d+\.)/i, "")
+  return plain.includes(":") ? `[${plain}]` : plain
+}
+
+/** Browsers lead `localhost` and names below it to this machine, whatever DNS says. */
+const loopback = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/
+
+/** Whether a host is this machine itself, or one of `own`: names and addresses, IPv6 without brackets. */
+export const isOwn = (header: string, own: Iterable<string>): boolean =>
+  Option.exists(
+    nameOf(header),
+    (name) =>
+      loopback.test(name) || Array.from(own).some((each) => Option.contains(nameOf(written(each)), name))
+  )

@@ -1,0 +1,28 @@
+/**
+ * What replication waits for, as data: for whoever does not want to wait for ever.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+
+/**
+ * `Trouble`: an attempt failed, and another one follows. `Turn`: another instance holds the lock, as it should while it
+ * leads; nothing is attempted until that instance gives the lock back.
+ */
+export type Kind = "Trouble" | "Turn"
+
+export interface Listener {
+  /**
+   * Called after each attempt that failed, and when the lock is not free. `wait` tells waits apart, by identity; `what` is
+   * one line for a person.
+   */
+  readonly waiting: (wait: object, kind: Kind, what: string) => Effect.Effect<void>
+  /** Called after each attempt that succeeded, and when the lock is taken. */
+  readonly over: (wait: object) => Effect.Effect<void>
+}
+
+const nobody: Listener = { waiting: () => Effect.void, over: () => Effect.void }
+
+/** Who listens; nobody unless given. */
+export class Waits extends Context.Reference<Waits>()("consul-replicate/internal/Waits", {
+  defaultValue: () => nobody
+}) {}
