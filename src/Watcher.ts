@@ -145,6 +145,14 @@ const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
 const weigh = (news: News): number =>
   news._tag === "Snapshot" ? Math.max(news.entries.length, Weights.bytesOf(news) / bytesPerKey) : 0
 
+/** One source, whatever is watched there. */
+interface Place {
+  /** How long its blocking queries may wait. */
+  readonly limit: WaitLimit.WaitLimit
+  /** Makes a reader of it. */
+  readonly sources: Effect.Effect<Source.Source, never, Scope.Scope>
+}
+
 /**
  * @since 0.1.0
  * @category layers
@@ -155,24 +163,25 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     const consul = yield* ConsulHttp
     const scope = yield* Effect.scope
     const all = new Map<string, Ways.Kept>()
-    const limits = new Map<string, WaitLimit.WaitLimit>()
+    const places = new Map<string, Place>()
 
-    /** Of each source, whatever is watched there. */
-    const limitOf = ({ source }: Ways.Watch) => {
+    /** Whoever asks the same source shares what it has learned and logs one outage for all. */
+    const placeOf = Effect.fnUntraced(function* ({ source }: Pick<WatchOptions, "source">) {
       const { endpoint } = consul.at(source)
       const id = JSON.stringify([endpoint.address, endpoint.datacenter])
-      const known = limits.get(id)
+      const known = places.get(id)
       if (known !== undefined) return known
-      const place = endpoint.datacenter ?? endpoint.address
-      const made = WaitLimit.make((limit) =>
+      const name = endpoint.datacenter ?? endpoint.address
+      const limit = WaitLimit.make((limit) =>
         Effect.logWarning(
-          `queries of the source ${place} are ended after about ${Duration.format(limit)}, by its servers or by something ` +
+          `queries of the source ${name} are ended after about ${Duration.format(limit)}, by its servers or by something ` +
             `in between; they wait for less from now on`
         )
       )
-      limits.set(id, made)
+      const made: Place = { limit, sources: yield* Scope.extend(Source.make(consul, source), scope) }
+      places.set(id, made)
       return made
-    }
+    })
 
     /** Of each source and prefix, with what a former watch left behind. */
     const keptOf = Effect.fnUntraced(function* (options: Ways.Watch) {
@@ -183,7 +192,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       const made: Ways.Kept = {
         whole: yield* Scope.extend(Parked.make(2), scope),
         parts: yield* Scope.extend(Parked.make(shards), scope),
-        limit: limitOf(options),
+        limit: (yield* placeOf(options)).limit,
         weights: new Weights.Weights()
       }
       all.set(id, made)
@@ -208,7 +217,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     })
 
     const watch = Effect.fnUntraced(function* (options: Ways.Watch, kept: Ways.Kept, reports: Ways.Reports) {
-      const sources = yield* Source.make(consul, options.source)
+      const { sources } = yield* placeOf(options)
       const source = yield* sources
       yield* Effect.forkScoped(Pulse.keep(yield* sources, options.prefix, reports.liveness))
       for (;;) {
@@ -246,10 +255,10 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       )
 
     const once = <A>(
-      { source }: WatchOptions,
+      options: WatchOptions,
       ask: (source: Source.Source) => Effect.Effect<A, ConsulError>
     ): Effect.Effect<A, ConsulError> =>
-      Effect.flatten(Source.make(consul, source)).pipe(
+      Effect.flatMap(placeOf(options), ({ sources }) => sources).pipe(
         Effect.flatMap((source) => Source.retrying(source)(ask(source))),
         Effect.scoped
       )
