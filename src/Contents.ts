@@ -5,6 +5,7 @@
  *
  * @since 0.5.0
  */
+import { atOnce, type Steps, stepSize } from "./internal/effect/EventLoop.js"
 import * as Fingerprint from "./internal/Fingerprint.js"
 import { sorted } from "./internal/sorted.js"
 import { contains, type KeyRange } from "./KeyRange.js"
@@ -116,10 +117,21 @@ export class Contents {
 
   /** The keys of a range that are not `there`, in order; soonest where those are in order too. */
   absent(range: KeyRange, there: ReadonlyArray<string>): ReadonlyArray<string> {
+    return atOnce(this.absentInSteps(range, there))
+  }
+
+  /**
+   * The same, for whoever lets others work between two steps. It must not be changed meanwhile.
+   *
+   * @internal
+   */
+  *absentInSteps(range: KeyRange, there: ReadonlyArray<string>): Steps<ReadonlyArray<string>> {
     const names = sorted(there)
     const absent: Array<string> = []
     let at = 0
+    let count = 0
     for (const key of this.under(range)) {
+      if (++count % stepSize === 0) yield
       let name = names[at]
       while (name !== undefined && name < key) name = names[++at]
       if (name === key) at += 1

@@ -5,6 +5,7 @@
  */
 import * as Option from "effect/Option"
 import { type Contents, fingerprint } from "./Contents.js"
+import { atOnce, type Steps, stepSize } from "./internal/effect/EventLoop.js"
 import { contains, type KeyRange, rename as renameRange, under } from "./KeyRange.js"
 import type { KeyValue, Malformed } from "./KeyValue.js"
 import { isOwned, type Mapping, rename } from "./Mapping.js"
@@ -94,13 +95,26 @@ export const gone = (
   contents: Contents,
   mapping: Mapping,
   names: ReadonlyArray<string>
-): ReadonlyArray<string> => {
+): ReadonlyArray<string> => atOnce(goneInSteps(contents, mapping, names))
+
+/**
+ * The same, for whoever lets others work between two steps: 500,000 names take 250 ms. The contents must not be changed
+ * meanwhile.
+ *
+ * @internal
+ */
+export function* goneInSteps(
+  contents: Contents,
+  mapping: Mapping,
+  names: ReadonlyArray<string>
+): Steps<ReadonlyArray<string>> {
   const there: Array<string> = []
-  for (const name of names) {
-    const renamed = rename(mapping, name)
+  for (let i = 0; i < names.length; i++) {
+    if (i > 0 && i % stepSize === 0) yield
+    const renamed = rename(mapping, names[i] ?? "")
     if (Option.isSome(renamed)) there.push(renamed.value)
   }
-  return contents.absent(under(""), there)
+  return yield* contents.absentInSteps(under(""), there)
 }
 
 /**

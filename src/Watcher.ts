@@ -208,7 +208,9 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       reports: Ways.Reports
     ) {
       const whole = Whole.watch(source, options, kept, reports)
-      if (options.shards === 1 && kept.weights.total(0) <= Weights.wholeBytes) return yield* whole
+      const { weights } = kept
+      const isLight = !weights.areUnknown && weights.total(0) <= Weights.wholeBytes
+      if (options.shards === 1 && isLight) return yield* whole
       const first = yield* Parts.begin(source, options, kept)
       return yield* Option.match(first, {
         onNone: () => whole,

@@ -14,6 +14,7 @@ import { type Replication, watched } from "../Replication.js"
 import { type Complete, type News, Watcher } from "../Watcher.js"
 import { Confirmed } from "./Confirmed.js"
 import type * as Doubt from "./Doubt.js"
+import { inTurns } from "./effect/EventLoop.js"
 import type { Notices } from "./Notices.js"
 import { Pass } from "./Pass.js"
 import * as Refused from "./Refused.js"
@@ -220,7 +221,10 @@ export const make = Effect.fnUntraced(function* (
 
   /** But for those that the destination refuses to delete. */
   const goneBy = ({ contents, refused }: Known, names: ReadonlyArray<string>) =>
-    Diff.gone(contents, mapping, names).filter((key) => !Refused.isDelete(refused, key))
+    Effect.map(
+      inTurns(() => Diff.goneInSteps(contents, mapping, names)),
+      (gone) => gone.filter((key) => !Refused.isDelete(refused, key))
+    )
 
   /**
    * Decides on keys of parts of the source that are missing there. A few may go; but where a part has lost all it had,
@@ -236,7 +240,7 @@ export const make = Effect.fnUntraced(function* (
     const isJudged = isFew || missing.every((key) => known.condemned.has(key))
     const judged = isJudged
       ? staying
-      : judge(staying, pass, goneBy(known, yield* watcher.names(watched(replication))))
+      : judge(staying, pass, yield* goneBy(known, yield* watcher.names(watched(replication))))
     const doomed = isFew ? missing : missing.filter((key) => judged.condemned.has(key))
     const hidden = yield* hiddenOf(doomed)
     const left = remove(judged, pass, without(doomed, hidden))
@@ -246,10 +250,10 @@ export const make = Effect.fnUntraced(function* (
 
   /** Decides on all keys that the source has not, or had not when everything had been said, by its `names` of then. */
   const settle = Effect.fnUntraced(function* (known: Known, pass: Pass, names: ReadonlyArray<string>) {
-    const missing = goneBy(known, names)
+    const missing = yield* goneBy(known, names)
     // Parts told of deletes while they were compared: those keys are among the names of then.
     const now = yield* watcher.names({ ...watched(replication), before: names })
-    const gone = new Set(now === names ? missing : goneBy(known, now))
+    const gone = new Set(now === names ? missing : yield* goneBy(known, now))
     // What is there again may hold something else, and may be in none of the parts so far; or it is gone once more.
     const again = [...new Set([...missing, ...known.absent])].filter(
       (key) => !gone.has(key) && known.contents.has(key)

@@ -9,6 +9,7 @@ import type { Answer, KeysOptions, ReadOptions } from "../ConsulHttp.js"
 import { equals, type KeyRange, only } from "../KeyRange.js"
 import type { KeyValues } from "../KeyValue.js"
 import * as Layout from "./Layout.js"
+import * as Sample from "./Sample.js"
 import { sorted } from "./sorted.js"
 
 /** What is asked for the keys of a range. */
@@ -21,7 +22,7 @@ export interface Reads {
   readonly isNameable: Layout.IsNameable
 }
 
-/** Into how many pieces a range is divided that is too heavy. */
+/** Into how many pieces a range is divided at least that is too heavy. */
 const pieces = 16
 
 const current = { consistency: "consistent" } as const
@@ -57,7 +58,9 @@ const divided = <E, R>(
   Effect.gen(function* () {
     const { index, value } = yield* source.names(range.prefix, current)
     const names = sorted(value)
-    const size = { keysEach: Math.max(1, Math.floor(names.length / pieces)) }
+    const most = Math.max(1, Math.floor(names.length / pieces))
+    const bytes = yield* Sample.entryBytes(source.read, names)
+    const size = { keysEach: Sample.keysWithin(maxBytes / 2, bytes, most) }
     const ranges = Layout.ranges(range.prefix, names, size, source.isNameable)
     // What cannot be divided would be cut off again.
     const isDivided = !ranges.some((piece) => equals(piece, range))

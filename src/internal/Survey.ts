@@ -12,27 +12,37 @@ import type { ConsulError } from "../ConsulError.js"
 import type { Consul } from "../ConsulHttp.js"
 import type { Contents } from "../Contents.js"
 import * as Diff from "../Diff.js"
-import { contains, id, type KeyRange, under } from "../KeyRange.js"
+import { contains, id, type KeyRange } from "../KeyRange.js"
 import { isReplicated, type Mapping } from "../Mapping.js"
 import * as Schedules from "../Schedules.js"
+import { inTurns, type Steps, stepSize } from "./effect/EventLoop.js"
 import * as Monotonic from "./effect/Monotonic.js"
 import * as Layout from "./Layout.js"
 import * as PiecewiseRead from "./PiecewiseRead.js"
 import * as RangeVersion from "./RangeVersion.js"
+import * as Sample from "./Sample.js"
 import { sorted } from "./sorted.js"
 
 /**
  * The version of the prefix, none before the first look, and those of its parts, when they were last looked at, and when
- * that was (ms, monotonic). `separator` is what folds the names of its keys best.
+ * that was (ms, monotonic). `separator` is what folds the names of its keys best. `keysEach` is about how many keys a part
+ * has, fewer where they are heavy; none while that is not known.
  */
 export interface Looked {
   readonly version: RangeVersion.RangeVersion | undefined
   readonly at: number
   readonly parts: ReadonlyMap<string, RangeVersion.RangeVersion>
   readonly separator: string
+  readonly keysEach: number | undefined
 }
 
-export const never: Looked = { version: undefined, at: 0, parts: new Map(), separator: "/" }
+export const never: Looked = {
+  version: undefined,
+  at: 0,
+  parts: new Map(),
+  separator: "/",
+  keysEach: undefined
+}
 
 /** A range of the destination that holds something other than was believed. */
 export interface Drifted {
@@ -49,21 +59,32 @@ const readBytes = 4 * 1024 * 1024
 const current = { consistency: "consistent" } as const
 
 /** All keys that were known or are listed, in order, and those that were only either, in order. */
-const compareNames = (
+function* compareNames(
+  mapping: Mapping,
   listed: ReadonlyArray<string>,
   contents: Contents
-): { readonly names: ReadonlyArray<string>; readonly different: ReadonlyArray<string> } => {
-  if (contents.size === 0) {
-    const names = sorted(listed)
-    return { names, different: names }
+): Steps<{ readonly names: ReadonlyArray<string>; readonly different: ReadonlyArray<string> }> {
+  const names: Array<string> = []
+  const different: Array<string> = []
+  const known = contents.keys()
+  let next = known.next()
+  let count = 0
+  for (const name of sorted(listed)) {
+    if (++count % stepSize === 0) yield
+    if (!isReplicated(mapping, name)) continue
+    for (; next.done !== true && next.value < name; next = known.next()) {
+      names.push(next.value)
+      different.push(next.value)
+    }
+    names.push(name)
+    if (next.done !== true && next.value === name) next = known.next()
+    else different.push(name)
   }
-  const unknown = listed.filter((name) => !contents.has(name))
-  const isComplete = listed.length - unknown.length === contents.size
-  const gone = isComplete ? [] : contents.absent(under(""), listed)
-  return {
-    names: unknown.length === 0 ? [...contents.keys()] : [...contents.keys(), ...unknown].sort(),
-    different: [...unknown, ...gone].sort()
+  for (; next.done !== true; next = known.next()) {
+    names.push(next.value)
+    different.push(next.value)
   }
+  return { names, different }
 }
 
 /** Whether one of these names, which are in order, is in the range. */
@@ -81,14 +102,14 @@ const hasAny = (names: ReadonlyArray<string>, range: KeyRange): boolean => {
 
 /**
  * Brings `contents` up to date with the destination, and says where it was not. A part that is read at once holds about
- * `keysEach` keys.
+ * `mostKeys` keys, or fewer where they are heavy.
  */
 export const survey = Effect.fn("Survey")(function* (
   kv: Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved">,
   mapping: Mapping,
   contents: Contents,
   looked: Looked,
-  keysEach: number
+  mostKeys: number
 ): Effect.fn.Return<{ readonly looked: Looked; readonly drifted: ReadonlyArray<Drifted> }, ConsulError> {
   const { destinationPrefix } = mapping
   const at = yield* Monotonic.now
@@ -100,15 +121,18 @@ export const survey = Effect.fn("Survey")(function* (
   }
   const listing = yield* kv.keys(destinationPrefix, current)
   const version = RangeVersion.of({ ...listing, value: listing.value.length > 0 })
-  const listed = listing.value.filter((name) => isReplicated(mapping, name))
-  const { different, names } = compareNames(listed, contents)
-  const ranges = Layout.ranges(destinationPrefix, names, { keysEach }, kv.isNameable)
+  const { different, names } = yield* inTurns(() => compareNames(mapping, listing.value, contents))
   const parts = new Map<string, RangeVersion.RangeVersion>()
   const reads: PiecewiseRead.Reads = {
     read: ({ exact, prefix }, options) => (exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
     names: kv.keys,
     isNameable: kv.isNameable
   }
+  const entryBytes = looked.keysEach === undefined ? yield* Sample.entryBytes(reads.read, names) : undefined
+  const sampledEach =
+    entryBytes === undefined ? undefined : Sample.keysWithin(readBytes / 2, entryBytes, mostKeys)
+  const keysEach = looked.keysEach ?? sampledEach
+  const ranges = Layout.ranges(destinationPrefix, names, { keysEach: keysEach ?? mostKeys }, kv.isNameable)
   const read = Effect.fnUntraced(function* (range: KeyRange) {
     const { exact, prefix } = range
     const known = isTrusted && !hasAny(different, range) ? looked.parts.get(id(range)) : undefined
@@ -142,5 +166,5 @@ export const survey = Effect.fn("Survey")(function* (
   })
   const drifted = yield* Effect.forEach(ranges, read, { concurrency })
   const separator = Layout.separator(destinationPrefix, names)
-  return { looked: { version, at, parts, separator }, drifted: drifted.flat() }
+  return { looked: { version, at, parts, separator, keysEach }, drifted: drifted.flat() }
 })

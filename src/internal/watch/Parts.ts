@@ -12,6 +12,7 @@ import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as Layout from "../Layout.js"
+import * as Sample from "../Sample.js"
 import { sorted } from "../sorted.js"
 import { Listing } from "./Listing.js"
 import * as PartReader from "./PartReader.js"
@@ -36,6 +37,11 @@ export const begin = (
     const { index, value } = yield* retrying(source)(source.names(options.prefix, current))
     const names = sorted(value)
     const from = { index, at: yield* Monotonic.now }
+    if (weights.areUnknown) {
+      const bytes = yield* Sample.entryBytes(source.read, names)
+      if (bytes !== undefined) weights.guess(bytes)
+    }
+    weights.noteCount(names.length)
     const layout = layoutFor(options, names, true, weights, source.isNameable)
     return Option.map(layout, (layout) => ({ from, names, layout }))
   })

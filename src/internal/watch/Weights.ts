@@ -7,7 +7,7 @@ import type { KeyValues } from "../../KeyValue.js"
 /** JSON around the name and the value of an entry, in bytes: indexes, flags and the names of the fields. */
 const entryBytes = 115
 
-/** What a key whose value is not known counts for, in bytes. */
+/** What a key whose value is not known counts for at least, in bytes. */
 const usualBytes = 200
 
 /** About how many bytes an answer with these entries has. */
@@ -50,6 +50,32 @@ interface Heavy {
 export class Weights {
   private readonly measured = new Map<string, Measured>()
   private heavy: ReadonlyArray<Heavy> = []
+  /** What a key counts for, in bytes, where nothing was measured. */
+  private usual = usualBytes
+  /** Ranges whose answer was cut off before anybody had counted their keys, and after how many bytes. */
+  private uncounted: ReadonlyArray<{ readonly range: KeyRange; readonly most: number }> = []
+
+  /** Whether nothing is known but what is assumed of all keys, or that they were too heavy for one answer. */
+  get areUnknown(): boolean {
+    return this.measured.size + this.heavy.length === 0 || this.uncounted.length > 0
+  }
+
+  /** The answer about a range was cut off after `most` bytes. How many keys it has is not known yet. */
+  noteCutOff(range: KeyRange, most: number): void {
+    this.measured.delete(id(range))
+    this.uncounted = [{ range, most }]
+  }
+
+  /** A range whose answer was cut off has so many keys. */
+  noteCount(keys: number): void {
+    for (const { most, range } of this.uncounted) this.noteTooHeavy(range, keys, most)
+    this.uncounted = []
+  }
+
+  /** Some keys were read: where nothing is measured, a key has about so many bytes. */
+  guess(bytesPerKey: number): void {
+    this.usual = Math.max(usualBytes, bytesPerKey)
+  }
 
   /** A range was read, with so many keys. */
   note(range: KeyRange, keys: number, bytes: number): void {
@@ -97,7 +123,7 @@ export class Weights {
     }
     const [first] = this.heavy
     if (first !== undefined && known === 0) return Math.max(1, keys) * averageOf(first)
-    return bytes + Math.max(0, keys - known) * (first === undefined ? usualBytes : averageOf(first))
+    return bytes + Math.max(0, keys - known) * (first === undefined ? this.usual : averageOf(first))
   }
 
   /**
@@ -107,7 +133,8 @@ export class Weights {
   cumulative(names: ReadonlyArray<string>, keys: number, most: number): Float64Array | undefined {
     const parts = [...this.measured.values()].sort((a, b) => (a.range.prefix < b.range.prefix ? -1 : 1))
     const limit = most / keys
-    if (this.heavy.length === 0 && !parts.some(({ bytes, keys }) => bytes > limit * keys)) return undefined
+    const isHeavy = this.heavy.length > 0 || parts.some(({ bytes, keys }) => bytes > limit * keys)
+    if (!isHeavy && this.usual <= limit) return undefined
     const sums = new Float64Array(names.length + 1)
     let at = 0
     for (let i = 0; i < names.length; i++) {
@@ -127,7 +154,7 @@ export class Weights {
       if (!contains(one.range, name)) continue
       if (narrowest === undefined || one.range.prefix.length >= narrowest.range.prefix.length) narrowest = one
     }
-    return narrowest === undefined ? usualBytes : averageOf(narrowest)
+    return narrowest === undefined ? this.usual : averageOf(narrowest)
   }
 }
 

@@ -50,7 +50,7 @@ export const watch = (
     }
   }).pipe(
     Effect.catchTag("AnswerTooLarge", () =>
-      Effect.sync(() => weights.noteTooHeavy(under(options.prefix), 1, Weights.wholeBytes))
+      Effect.sync(() => weights.noteCutOff(under(options.prefix), Weights.wholeBytes))
     ),
     Effect.scoped
   )
