@@ -524,15 +524,17 @@ describe("ConsulHttp", () => {
       })
     )
 
-    it.effect("with a percent escape are in no path, since Consul 1.12.0 decodes it twice", () =>
-      Effect.gen(function* () {
-        const sim = yield* SimConsul.SimConsul
-        const network = Network.make(sim.httpClient)
-        const { kv } = yield* client(network)
-        yield* kv.put({ key: "app%2Fcfg/a", value: "" })
-        expect((yield* kv.list("app%2Fcfg/")).value.entries.map(({ key }) => key)).toEqual(["app%2Fcfg/a"])
-        expect(network.sent.some(({ target }) => target.includes("%25"))).toBe(false)
-      }).pipe(Effect.provide(SimConsul.layer()))
+    it.effect.each(["app%2Fcfg/a", "app/100%", "app/%25"])(
+      "with a percent sign, as in %j, are in no path, since Consul 1.12.0 decodes it twice or fails",
+      (key) =>
+        Effect.gen(function* () {
+          const sim = yield* SimConsul.SimConsul
+          const network = Network.make(sim.httpClient)
+          const { kv } = yield* client(network)
+          yield* kv.put({ key, value: "" })
+          expect((yield* kv.list(key)).value.entries.map((entry) => entry.key)).toEqual([key])
+          expect(network.sent.some(({ target }) => target.includes("%25"))).toBe(false)
+        }).pipe(Effect.provide(SimConsul.layer()))
     )
   })
 

@@ -196,26 +196,6 @@ export const make = Effect.fnUntraced(function* (
     return { ...known, ...(isAllowed ? Verdict.condemn(gone) : Verdict.hold(gone)) }
   }
 
-  /**
-   * Which of the keys that were missing in answers of the source it has all the same: what the token may not read is in
-   * none of them. Those stay.
-   */
-  const hiddenOf = Effect.fnUntraced(function* (missing: Iterable<string>) {
-    const keys = new Map<string, string>()
-    const staying = new Set<string>()
-    for (const key of missing) {
-      const there = KeyRange.original(mapping, KeyRange.only(key))
-      // The source cannot be asked for a key that is not in the destination prefix.
-      if (Option.isNone(there)) staying.add(key)
-      else keys.set(there.value.prefix, key)
-    }
-    if (keys.size === 0) return staying
-    const { hidden } = yield* watcher.presence({ ...watched(replication), keys: [...keys.keys()] })
-    yield* notices.hidden([...hidden])
-    for (const key of hidden) staying.add(keys.get(key) ?? key)
-    return staying
-  })
-
   const without = (keys: Iterable<string>, others: ReadonlySet<string>): ReadonlyArray<string> =>
     Array.from(keys).filter((key) => !others.has(key))
 
@@ -225,6 +205,65 @@ export const make = Effect.fnUntraced(function* (
       inTurns(() => Diff.goneInSteps(contents, mapping, names)),
       (gone) => gone.filter((key) => !Refused.isDelete(refused, key))
     )
+
+  /** What a read for certain of a few keys (as they are here) says of them goes into the pass. */
+  const readAgain = Effect.fnUntraced(function* (known: Known, pass: Pass, keys: ReadonlyArray<string>) {
+    const gone: Array<string> = []
+    let read = known
+    const ranges = keys.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : keys.map(KeyRange.only)
+    for (const range of ranges) {
+      const there = KeyRange.original(mapping, range)
+      if (Option.isNone(there)) continue
+      const found = yield* doubt.confirm(read, there.value)
+      const taken = write(read, pass, range, found.difference)
+      read = taken.known
+      gone.push(...taken.difference.missing)
+    }
+    return { known: read, gone }
+  })
+
+  /**
+   * Reads keys that answers of the source lacked, and that it has, as it says of their names. If the answer lacks a key once
+   * more, the source contradicts itself, and the key counts as unreadable.
+   */
+  const readPresent = Effect.fnUntraced(function* (known: Known, pass: Pass, present: ReadonlyArray<string>) {
+    if (present.length === 0) return known
+    const asked = new Set(present)
+    const read = yield* readAgain(known, pass, present)
+    const lacking = read.gone.filter((key) => asked.has(key))
+    const reason = "a read of it finds nothing, but the source says that it exists"
+    return {
+      ...read.known,
+      absent: new Set(without(read.known.absent, asked)),
+      refused: Refused.withUnreadable(
+        read.known.refused,
+        lacking.map((key) => ({ key, reason }))
+      )
+    }
+  })
+
+  /**
+   * Takes keys that answers of the source lacked out of the contents, and into the pass, if the source says of their names
+   * that there are none. What the token may not read is in no answer: such a key stays as it is.
+   */
+  const removeAbsent = Effect.fnUntraced(function* (known: Known, pass: Pass, missing: Iterable<string>) {
+    const keys = new Map<string, string>()
+    for (const key of missing) {
+      const there = KeyRange.original(mapping, KeyRange.only(key))
+      // The source cannot be asked for a key that is not in the destination prefix: such a key stays.
+      if (Option.isSome(there)) keys.set(there.value.prefix, key)
+    }
+    if (keys.size === 0) return known
+    const { absent, hidden } = yield* watcher.presence({ ...watched(replication), keys: [...keys.keys()] })
+    yield* notices.hidden([...hidden])
+    const here = (isSo: (key: string) => boolean) =>
+      Array.from(keys).flatMap(([there, key]) => (isSo(there) ? [key] : []))
+    const present = here((key) => !absent.has(key) && !hidden.has(key))
+    const staying = new Set(without(known.absent, new Set(here((key) => hidden.has(key)))))
+    const read = yield* readPresent({ ...known, absent: staying }, pass, present)
+    const gone = here((key) => absent.has(key))
+    return remove(read, pass, gone)
+  })
 
   /**
    * Decides on keys of parts of the source that are missing there. A few may go; but where a part has lost all it had,
@@ -238,14 +277,12 @@ export const make = Effect.fnUntraced(function* (
     if (known.held.size > 0) return { ...staying, held: new Set([...known.held, ...missing]) }
     const isFew = !isEmptied && Verdict.isFew(known, missing)
     const isJudged = isFew || missing.every((key) => known.condemned.has(key))
-    const judged = isJudged
-      ? staying
-      : judge(staying, pass, yield* goneBy(known, yield* watcher.names(watched(replication))))
+    const gone = isJudged ? missing : yield* goneBy(known, yield* watcher.names(watched(replication)))
+    const judged = isJudged ? staying : judge(staying, pass, gone)
     const doomed = isFew ? missing : missing.filter((key) => judged.condemned.has(key))
-    const hidden = yield* hiddenOf(doomed)
-    const left = remove(judged, pass, without(doomed, hidden))
-    const absent = without(left.absent, hidden).filter((key) => left.contents.has(key))
-    return { ...left, absent: new Set(absent) }
+    const read = yield* readPresent(judged, pass, without(missing, new Set(gone)))
+    const left = yield* removeAbsent(read, pass, doomed)
+    return { ...left, absent: new Set([...left.absent].filter((key) => left.contents.has(key))) }
   })
 
   /** Decides on all keys that the source has not, or had not when everything had been said, by its `names` of then. */
@@ -258,22 +295,12 @@ export const make = Effect.fnUntraced(function* (
     const again = [...new Set([...missing, ...known.absent])].filter(
       (key) => !gone.has(key) && known.contents.has(key)
     )
-    let written = known
-    const ranges =
-      again.length > mostReadAlone ? [KeyRange.under(destinationPrefix)] : again.map(KeyRange.only)
-    for (const range of ranges) {
-      const there = KeyRange.original(mapping, range)
-      if (Option.isNone(there)) continue
-      const found = yield* doubt.confirm(written, there.value)
-      const taken = write(written, pass, range, found.difference)
-      written = taken.known
-      for (const key of taken.difference.missing) gone.add(key)
-    }
-    const counted = counting(written, { extra: gone.size })
+    const read = yield* readAgain(known, pass, again)
+    for (const key of read.gone) gone.add(key)
+    const counted = counting(read.known, { extra: gone.size })
     if (!deletes || gone.size === 0) return { ...counted, ...Verdict.none }
     const judged = judge(counted, pass, [...gone])
-    const hidden = yield* hiddenOf(judged.condemned)
-    return { ...remove(judged, pass, without(judged.condemned, hidden)), absent: judged.held }
+    return { ...(yield* removeAbsent(judged, pass, judged.condemned)), absent: judged.held }
   })
 
   /** What a snapshot of everything has not goes now, or is held back. */
@@ -281,7 +308,7 @@ export const make = Effect.fnUntraced(function* (
     const judged: Known = { ...known, ...Verdict.none }
     if (!deletes) return judged
     return mayGo(known, known.deleted - pass.deleted + missing.length, pass.held)
-      ? remove(judged, pass, without(missing, yield* hiddenOf(missing)))
+      ? yield* removeAbsent(judged, pass, missing)
       : { ...judged, held: new Set(missing) }
   })
 

@@ -6,6 +6,7 @@ import * as Arr from "effect/Array"
 import { alwaysAllowed } from "../DeleteLimit.js"
 import type { Difference } from "../Diff.js"
 import { contains, type KeyRange } from "../KeyRange.js"
+import type { Malformed } from "../KeyValue.js"
 import { KeyUnreadable, type Obstacle } from "./Refusal.js"
 
 /**
@@ -43,8 +44,15 @@ export const sift = (
     unreadable
   }
   const left = new Map([...refused].filter(([key]) => still.has(key) || !contains(range, key)))
-  for (const one of unreadable) left.set(one.key, { print: undefined, refusal: new KeyUnreadable(one) })
-  return { refused: left, difference }
+  return { refused: withUnreadable(left, unreadable), difference }
+}
+
+/** Adds keys that the source has and that cannot be read there. */
+export const withUnreadable = (refused: Refused, unreadable: ReadonlyArray<Malformed>): Refused => {
+  if (unreadable.length === 0) return refused
+  const all = new Map(refused)
+  for (const one of unreadable) all.set(one.key, { print: undefined, refusal: new KeyUnreadable(one) })
+  return all
 }
 
 /** Forgets some keys, so that they are tried again. */

@@ -256,20 +256,15 @@ export const make = (
       }
     }
 
-    /** Watched in parts, some of them may be further than the checkpoint tells; a key that was refused is tried alone. */
-    const mayBeAhead =
-      plan.divided !== undefined ||
-      plan.spared.length > 0 ||
-      plan.actions.some(({ action }) => ["Deny", "RefuseLarge", "Corrupt"].includes(action._tag))
-
     const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {
       const status = statusOf(commit.after.kv)
       if (status?.State !== "in-sync") return
       history.count("checkpoints")
       const { LastReplicated: index } = status
       const candidates = typeof index === "number" ? past.at(index) : []
+      // Parts of the source may be further than the checkpoint tells, and so is a key that was read alone.
       const isLater = (key: string, at: number) =>
-        mayBeAhead && past.wasHeld(sourceKey(key), OrderedMap.get(commit.after.kv, key), at)
+        past.wasHeld(sourceKey(key), OrderedMap.get(commit.after.kv, key), at)
       const missed = ({ at, kv }: { readonly kv: Keys; readonly at: number }) =>
         differing(kv, commit.after.kv).filter(
           (key) => !drifted.has(`${commit.datacenter} ${key}`) && !isLater(key, at)
