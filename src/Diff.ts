@@ -158,9 +158,14 @@ export interface Found {
   readonly extra: ReadonlyArray<string>
 }
 
+/** A fingerprint of no content: it is no base64, and shorter than a digest. */
+const unlikeAny = "?"
+
 /**
  * Brings `contents` up to date with what a range of the destination was found to hold, our own keys left out, and says
  * what was other than believed. An entry that is not in the range is not believed.
+ * `malformed` keys are there with content that cannot be believed: they are known with content that nothing equals, so that
+ * they are written again or deleted.
  *
  * @since 0.5.0
  * @category comparing
@@ -169,21 +174,23 @@ export const learn = (
   contents: Contents,
   mapping: Mapping,
   range: KeyRange,
-  entries: ReadonlyArray<KeyValue>
+  entries: ReadonlyArray<KeyValue>,
+  malformed: ReadonlyArray<Malformed> = []
 ): Found => {
   const changed: Array<string> = []
   const extra: Array<string> = []
   const there: Array<string> = []
-  for (const { flags, key, value } of entries) {
-    if (!contains(range, key) || isOwned(mapping, key)) continue
+  const take = (key: string, print: string): void => {
     there.push(key)
-    const print = fingerprint(value, flags)
     const known = contents.get(key)
-    if (known === print) continue
+    if (known === print) return
     if (known === undefined) extra.push(key)
     else changed.push(key)
     contents.set(key, print)
   }
+  const isOurs = (key: string): boolean => contains(range, key) && !isOwned(mapping, key)
+  for (const { flags, key, value } of entries) if (isOurs(key)) take(key, fingerprint(value, flags))
+  for (const { key } of malformed) if (isOurs(key)) take(key, unlikeAny)
   const missing = contents.absent(range, there)
   for (const key of missing) contents.delete(key)
   return { changed, missing, extra }

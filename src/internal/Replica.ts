@@ -128,16 +128,16 @@ export const make = Effect.fnUntraced(function* (
       refusals,
       ({ key }) =>
         kv.entry(key, { consistency: "consistent" }).pipe(
-          Effect.map(({ value }) => value.entries),
+          Effect.map(({ value: { entries, malformed } }) => ({ entries, malformed })),
           // As a list leaves out what the token may not read.
-          Effect.catchTag("Denied", () => Effect.succeed([]))
+          Effect.catchTag("Denied", () => Effect.succeed({ entries: [], malformed: [] }))
         ),
       { concurrency: readsAtOnce }
     )
     for (const [refusal, held] of Arr.zip(refusals, found)) {
       const { key } = refusal
       all.set(key, { print: contents.get(key), refusal })
-      Diff.learn(contents, mapping, KeyRange.only(key), held)
+      Diff.learn(contents, mapping, KeyRange.only(key), held.entries, held.malformed)
     }
     return all
   })

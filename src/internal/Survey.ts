@@ -149,8 +149,9 @@ export const survey = Effect.fn("Survey")(function* (
     const index = yield* PiecewiseRead.readInPieces(reads, range, readBytes, (piece, { value }) =>
       Effect.sync(() => {
         hasKeys ||= RangeVersion.hasKeys(value)
-        found.push(Diff.learn(contents, mapping, piece, value.entries))
+        found.push(Diff.learn(contents, mapping, piece, value.entries, value.malformed))
         for (const { key } of value.entries) there.push(key)
+        for (const { key } of value.malformed) there.push(key)
       })
     )
     parts.set(id(range), { index, hasKeys })

@@ -7,7 +7,7 @@ import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
 import * as World from "../support/World.js"
 
-const { converged, holding, it, keys, named, plainReads, put } = Replicating
+const { converged, holding, inSync, it, keys, named, plainReads, put } = Replicating
 const { remove, removeTree, replicate, said, sent, stored, synced, until } = Replicating
 const { destination, source } = World
 
@@ -119,6 +119,29 @@ describe("drift", () => {
       expect((yield* World.entry(destination, "global/theirs"))?.modifyIndex).toBe(index + 2)
       expect(yield* until(converged)).toBeLessThanOrEqual(3_000)
       expect(said(instance, "the status key service/consul-replicate/status was changed")).toHaveLength(1)
+    }))
+
+  it("is seen in a key whose content cannot be believed: it is written again, or deleted", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3))
+      yield* put(destination, ...named(5))
+      const instance = yield* World.instance()
+      // What others wrote to two of them is answered as a value that is no base64.
+      const mangled: Network.Fault = (sent, pass) =>
+        Effect.gen(function* () {
+          const answer = yield* pass
+          const text = yield* answer.text
+          const odd = text.replace(
+            /("Key":"global\/[14]","Flags":0,"Value":)"([^"]*)"/g,
+            (all: string, head: string, value: string) => (atob(value) === "of sfo1" ? `${head}"?"` : all)
+          )
+          return yield* Network.answer(answer.status, odd, answer.headers)(sent, pass)
+        })
+      yield* instance.network.disturb(Network.on(/^GET \/v1\/kv\/global\/\?recurse(?!.*dc=)/, mangled))
+      yield* replicate(instance)
+      yield* until(inSync)
+      expect(yield* converged).toBe(true)
+      expect(said(instance, "in sync")[0]).toMatch(/; found 3 changed, 0 missing, 2 extra$/)
     }))
 
   it("is looked for in full after 10 minutes without a look: Consul forgets deletes, and their indexes", () =>
