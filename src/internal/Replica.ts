@@ -65,6 +65,9 @@ export interface Passes {
 /** Keys that are read at once, each by itself. */
 const readsAtOnce = 8
 
+/** A repair lands as one pass unless its values have more characters of base64: then in several, one after another. */
+const portionSize = 16 * 1024 * 1024
+
 export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher | Scope.Scope> {
@@ -211,20 +214,47 @@ export const make = Effect.fnUntraced(function* (
     return after
   })
 
+  /** Makes ranges equal to the source. Answers also with the keys that the source has there, as they are named here. */
+  const repair = Effect.fnUntraced(function* (
+    replica: Replica,
+    ranges: ReadonlyArray<KeyRange.KeyRange>
+  ): Effect.fn.Return<
+    { readonly repaired: Replica; readonly wanted: ReadonlySet<string> },
+    Writer.WriterError
+  > {
+    const wanted = new Set<string>()
+    let repaired = replica
+    let portion: Array<Doubt.Compared> = []
+    let characters = 0
+    const landPortion = Effect.gen(function* () {
+      repaired = yield* land(repaired, yield* courses.followConfirmed(repaired, portion))
+      portion = []
+      characters = 0
+    })
+    const take = (compared: Doubt.Compared) =>
+      Effect.suspend(() => {
+        portion.push(compared)
+        for (const { value } of compared.difference.writes) characters += value.length
+        return characters > portionSize ? landPortion : Effect.void
+      })
+    for (const range of ranges) {
+      const compared = yield* doubt.confirm(repaired, range, take)
+      for (const { key } of compared.snapshot.entries) {
+        for (const name of Option.toArray(rename(mapping, key))) wanted.add(name)
+      }
+      yield* take(compared)
+    }
+    if (portion.length > 0 || repaired === replica) yield* landPortion
+    return { repaired, wanted }
+  })
+
   const reconcile: Passes["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
     if (Course.isComparing(replica)) return replica
     yield* replica.writer.verifyStatus
     const { drifted, looked } = yield* Survey.survey(kv, mapping, replica.contents, replica.looked, shardKeys)
     if (drifted.length === 0) return { ...replica, looked }
     const there = drifted.flatMap(({ range }) => Option.toArray(KeyRange.original(mapping, range)))
-    const confirmed = yield* Effect.forEach(there, (range) => doubt.confirm(replica, range))
-    const wanted = new Set(
-      confirmed.flatMap(({ snapshot }) =>
-        snapshot.entries.flatMap(({ key }) => Option.toArray(rename(mapping, key)))
-      )
-    )
-    const course = yield* courses.followConfirmed(replica, confirmed)
-    const repaired = yield* land({ ...replica, looked }, course)
+    const { repaired, wanted } = yield* repair({ ...replica, looked }, there)
     const notRefused = (key: string): boolean => !repaired.refused.has(key)
     const drift = Diff.drift(
       {
