@@ -54,7 +54,10 @@ export interface Passes {
     replica: Replica,
     news: Arr.NonEmptyReadonlyArray<News>
   ) => Effect.Effect<Replica, Writer.WriterError>
-  /** Looks for what others changed at the destination, and makes that equal to the source as it is now. */
+  /**
+   * Looks for what others changed at the destination, and makes that equal to the source as it is now. Of many keys it looks
+   * at some: until `looked` has no rest, it is to be called again, when other passes had their turn.
+   */
   readonly reconcile: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
   /** Tries some of the keys that the destination refused, as they are at the source now. */
   readonly tryRefused: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
@@ -64,6 +67,12 @@ export interface Passes {
 
 /** Keys that are read at once, each by itself. */
 const readsAtOnce = 8
+
+/**
+ * Bytes of answers of the destination until what the source has changed meanwhile gets its turn: 150,000 short keys take
+ * half a second, a million would keep each change waiting for 5 s.
+ */
+const lookedAtOnce = 32 * 1024 * 1024
 
 /** A repair lands as one pass unless its values have more characters of base64: then in several, one after another. */
 const portionSize = 16 * 1024 * 1024
@@ -251,7 +260,14 @@ export const make = Effect.fnUntraced(function* (
   const reconcile: Passes["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
     if (Course.isComparing(replica)) return replica
     yield* replica.writer.verifyStatus
-    const { drifted, looked } = yield* Survey.survey(kv, mapping, replica.contents, replica.looked, shardKeys)
+    const { drifted, looked } = yield* Survey.survey(
+      kv,
+      mapping,
+      replica.contents,
+      replica.looked,
+      shardKeys,
+      lookedAtOnce
+    )
     if (drifted.length === 0) return { ...replica, looked }
     const there = drifted.flatMap(({ range }) => Option.toArray(KeyRange.original(mapping, range)))
     const { repaired, wanted } = yield* repair({ ...replica, looked }, there)
