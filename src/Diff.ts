@@ -86,7 +86,8 @@ export const diff = (
 }
 
 /**
- * Keys that the destination holds and the source has not, given the names of all keys under the source prefix.
+ * Keys that the destination holds and the source has not, given the names of all keys in a `range` of the source: all under
+ * the source prefix, unless it is given.
  *
  * @since 0.5.0
  * @category comparing
@@ -94,8 +95,9 @@ export const diff = (
 export const gone = (
   contents: Contents,
   mapping: Mapping,
-  names: ReadonlyArray<string>
-): ReadonlyArray<string> => atOnce(goneInSteps(contents, mapping, names))
+  names: ReadonlyArray<string>,
+  range: KeyRange = under(mapping.prefix)
+): ReadonlyArray<string> => atOnce(goneInSteps(contents, mapping, names, range))
 
 /**
  * The same, for whoever lets others work between two steps: 500,000 names take 250 ms. The contents must not be changed
@@ -106,7 +108,8 @@ export const gone = (
 export function* goneInSteps(
   contents: Contents,
   mapping: Mapping,
-  names: ReadonlyArray<string>
+  names: ReadonlyArray<string>,
+  range: KeyRange = under(mapping.prefix)
 ): Steps<ReadonlyArray<string>> {
   const there: Array<string> = []
   for (let i = 0; i < names.length; i++) {
@@ -114,7 +117,8 @@ export function* goneInSteps(
     const renamed = rename(mapping, names[i] ?? "")
     if (Option.isSome(renamed)) there.push(renamed.value)
   }
-  return yield* contents.absentInSteps(under(""), there)
+  const here = renameRange(mapping, range)
+  return Option.isNone(here) ? [] : yield* contents.absentInSteps(here.value, there)
 }
 
 /**

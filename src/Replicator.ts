@@ -17,6 +17,7 @@ import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
+import { breathe } from "./internal/effect/EventLoop.js"
 import * as LeaderReport from "./internal/LeaderReport.js"
 import * as Predecessor from "./internal/Predecessor.js"
 import * as Replica from "./internal/Replica.js"
@@ -144,23 +145,33 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     const { catchUp, writer } = yield* begin(leading)
     // One pass at a time.
     const replica = yield* SynchronizedRef.make(Option.none<Replica.Replica>())
-    /** Answers whether less is refused after it. */
-    const meanwhile = (pass: Replica.Passes["reconcile" | "tryRefused"]) =>
+    /** Answers whether there is a reason to do the same again at once. The others have their turn before. */
+    const meanwhile = (
+      pass: Replica.Passes["reconcile" | "tryRefused"],
+      isUnfinished: (after: Option.Option<Replica.Replica>, before: Option.Option<Replica.Replica>) => boolean
+    ) =>
       SynchronizedRef.modifyEffect(replica, (known) =>
         Effect.map(
           Effect.transposeMapOption(known, pass),
-          (after) => [refusedBy(after) < refusedBy(known), after] as const
+          (after) => [isUnfinished(after, known), after] as const
         )
+      ).pipe(
+        Effect.tap((isUnfinished) => (isUnfinished ? breathe : Effect.void)),
+        Effect.repeat({ while: (isUnfinished) => isUnfinished })
       )
     const following = Stream.runForEach(newsFor(leading), (news) =>
       SynchronizedRef.updateEffect(replica, (known) => Effect.asSome(catchUp(known, news)))
     )
     const reconciling = Duration.isZero(reconcile)
       ? Effect.void
-      : Effect.schedule(meanwhile(passes.reconcile), Schedule.spaced(reconcile))
+      : Effect.schedule(
+          meanwhile(passes.reconcile, (after) =>
+            Option.exists(after, ({ looked }) => looked.rest !== undefined)
+          ),
+          Schedule.spaced(reconcile)
+        )
     // Rights that were given back are so for all: while something lands, the next are tried at once.
-    const trying = meanwhile(passes.tryRefused).pipe(
-      Effect.repeat({ while: (isLess) => isLess }),
+    const trying = meanwhile(passes.tryRefused, (after, before) => refusedBy(after) < refusedBy(before)).pipe(
       Effect.schedule(Schedule.spaced(Schedules.refusedInterval))
     )
     yield* Effect.all([following, reconciling, trying, watchSilence(leading, writer)], {

@@ -19,7 +19,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
-import { ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
+import { type Answer, ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
 import * as PiecewiseRead from "./internal/PiecewiseRead.js"
 import * as WaitLimit from "./internal/WaitLimit.js"
 import * as Liveness from "./internal/watch/Liveness.js"
@@ -119,6 +119,16 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
     readonly confirm: (
       options: WatchOptions & { readonly range: KeyRange }
     ) => Effect.Effect<Snapshot, ConsulError>
+    /**
+     * The same in pieces of 8 MB at most, each given to `use` in turn, so that heavy values are not all in memory at once.
+     * Returns the index of the range before any of its pieces was read. What fails for now is asked for again by itself.
+     *
+     * @since 0.5.0
+     */
+    readonly confirmInPieces: <E>(
+      options: WatchOptions & { readonly range: KeyRange },
+      use: (piece: KeyRange, found: Answer<KeyValues>) => Effect.Effect<void, E>
+    ) => Effect.Effect<number, ConsulError | E>
     /**
      * The names of all keys under the prefix as they are now, never stale; `before` itself, names that were said of it
      * earlier, where they are the same still. Waits as `news` does.
@@ -265,17 +275,27 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
         Effect.scoped
       )
 
+    const confirmInPieces: Watcher["Type"]["confirmInPieces"] = (options, use) =>
+      Effect.flatten(Source.make(consul, options.source)).pipe(
+        Effect.flatMap((source) => {
+          const retrying = Source.retrying(source)
+          const reads: PiecewiseRead.Reads = {
+            read: (...given) => retrying(source.read(...given)),
+            names: (...given) => retrying(source.names(...given)),
+            isNameable: source.isNameable
+          }
+          return PiecewiseRead.readInPieces(reads, options.range, Weights.wholeBytes, use)
+        }),
+        Effect.scoped,
+        Effect.withSpan("Watcher.confirmInPieces")
+      )
+
     const confirm = Effect.fn("Watcher.confirm")(function* (
       options: WatchOptions & { readonly range: KeyRange }
     ) {
       const { range } = options
-      const [index, parts] = yield* once(options, (source) => {
-        const parts: Array<KeyValues> = []
-        const read = PiecewiseRead.readInPieces(source, range, Weights.wholeBytes, (_, { value }) =>
-          Effect.sync(() => parts.push(value))
-        )
-        return Effect.map(read, (index) => [index, parts] as const)
-      })
+      const parts: Array<KeyValues> = []
+      const index = yield* confirmInPieces(options, (_, { value }) => Effect.sync(() => parts.push(value)))
       const value: KeyValues = {
         entries: parts.flatMap(({ entries }) => entries),
         unnameable: parts.flatMap(({ unnameable }) => unnameable),
@@ -307,7 +327,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       return yield* once(options, ({ presence }) => presence(options.keys))
     })
 
-    return { confirm, names, news, presence }
+    return { confirm, confirmInPieces, names, news, presence }
   })
 )
 

@@ -10,6 +10,7 @@ import type { ConsulError } from "../ConsulError.js"
 import type { Contents } from "../Contents.js"
 import * as Diff from "../Diff.js"
 import * as KeyRange from "../KeyRange.js"
+import type { KeyValue, KeyValues, Malformed } from "../KeyValue.js"
 import type { Mapping } from "../Mapping.js"
 import { type Replication, watched } from "../Replication.js"
 import * as Schedules from "../Schedules.js"
@@ -30,15 +31,30 @@ export interface Known extends Verdict.Verdict {
   readonly refused: Refused.Refused
 }
 
+type Write = Diff.Difference["writes"][number]
+
+/** A snapshot whose values are not kept: they may be more than fits memory. */
+export interface Seen extends Omit<Snapshot, "entries"> {
+  readonly entries: ReadonlyArray<Omit<KeyValue, "value">>
+}
+
 /** A snapshot that is believed, and what it changes. */
 export interface Compared {
-  readonly snapshot: Snapshot
+  readonly snapshot: Seen
   readonly difference: Diff.Difference
 }
 
 export interface Doubt {
-  /** Reads a range of the source to be sure, and remembers what that says. */
-  readonly confirm: (known: Known, range: KeyRange.KeyRange) => Effect.Effect<Compared, ConsulError>
+  /**
+   * Reads a range of the source to be sure, and remembers what that says. What a range changes that is read in pieces goes to
+   * `take` piece by piece, if that is given, and what is missing follows with the range: the writes of heavy values are not
+   * all in memory at once then.
+   */
+  readonly confirm: <E = never>(
+    known: Known,
+    range: KeyRange.KeyRange,
+    take?: (piece: Compared) => Effect.Effect<void, E>
+  ) => Effect.Effect<Compared, ConsulError | E>
   /** For one pass, in which it pauses at most once, however many snapshots have to be asked for again. */
   readonly comparing: Effect.Effect<Compare>
   /** Ends its trouble without a log line: this instance does not lead any more. */
@@ -81,14 +97,47 @@ export const make = Effect.fnUntraced(function* (
     difference: Diff.diff(contents, mapping, snapshot.range, snapshot.entries, snapshot.malformed)
   })
 
-  const confirm: Doubt["confirm"] = Effect.fnUntraced(function* (known, range) {
-    const snapshot = yield* watcher.confirm({ ...watched(replication), range })
-    const compared = asIs(known, snapshot)
-    const { difference } = compared
-    const { index } = snapshot
-    for (const { key, print } of difference.writes) known.confirmed.note(key, { index, print })
-    for (const key of difference.missing) known.confirmed.note(key, { index, print: undefined })
-    return compared
+  /** Of the values only those that differ are kept. What lies between the pieces is missing. */
+  const confirm = Effect.fnUntraced(function* <E = never>(
+    { confirmed, contents }: Known,
+    range: KeyRange.KeyRange,
+    take?: (piece: Compared) => Effect.Effect<void, E>
+  ): Effect.fn.Return<Compared, ConsulError | E> {
+    const entries: Array<Seen["entries"][number]> = []
+    const unnameable: Array<string> = []
+    const malformed: Array<Malformed> = []
+    const writes: Array<Write> = []
+    const seen = (range: KeyRange.KeyRange, index: number, found: Omit<KeyValues, "entries">): Seen => ({
+      _tag: "Snapshot",
+      entries: [],
+      ...found,
+      range,
+      index,
+      rewound: false,
+      isCertain: true,
+      of: entries.length
+    })
+    const index = yield* watcher.confirmInPieces({ ...watched(replication), range }, (piece, answer) =>
+      Effect.suspend(() => {
+        const { value } = answer
+        const { writes: found } = Diff.diff(contents, mapping, piece, value.entries)
+        for (const { key, print } of found) confirmed.note(key, { index: answer.index, print })
+        for (const { value: _, ...entry } of value.entries) entries.push(entry)
+        for (const key of value.unnameable) unnameable.push(key)
+        for (const one of value.malformed) malformed.push(one)
+        if (take !== undefined && !KeyRange.equals(piece, range)) {
+          const snapshot = seen(piece, answer.index, { unnameable: [], malformed: [] })
+          return take({ snapshot, difference: { writes: found, missing: [] } })
+        }
+        for (const write of found) writes.push(write)
+        return Effect.void
+      })
+    )
+    const names = [...entries, ...malformed].map(({ key }) => key)
+    const missing = Diff.gone(contents, mapping, names, range)
+    for (const key of missing) confirmed.note(key, { index, print: undefined })
+    const snapshot = { ...seen(range, index, { unnameable, malformed }), entries }
+    return { snapshot, difference: { writes, missing } }
   })
 
   const compare = Effect.fnUntraced(function* (

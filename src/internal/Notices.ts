@@ -10,14 +10,14 @@ import * as DeleteLimit from "../DeleteLimit.js"
 import type { Drift, Found } from "../Diff.js"
 import { ProgressReporter } from "../Progress.js"
 import { type Replication, route } from "../Replication.js"
-import type { Snapshot } from "../Watcher.js"
+import type { Seen } from "./Doubt.js"
 import * as Monotonic from "./effect/Monotonic.js"
 import * as PassLog from "./PassLog.js"
 import type { Obstacle } from "./Refusal.js"
 
 export interface Notices {
   /** Oddities of the source, each key said once, and no more of one kind than a person would read. */
-  readonly snapshot: (snapshot: Snapshot) => Effect.Effect<void>
+  readonly snapshot: (snapshot: Seen) => Effect.Effect<void>
   /** Keys that the source has and leaves out of its answers, each said once. */
   readonly hidden: (keys: ReadonlyArray<string>) => Effect.Effect<void>
   /** How far a comparison has come; not said of one that is soon done. */

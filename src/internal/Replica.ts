@@ -54,7 +54,10 @@ export interface Passes {
     replica: Replica,
     news: Arr.NonEmptyReadonlyArray<News>
   ) => Effect.Effect<Replica, Writer.WriterError>
-  /** Looks for what others changed at the destination, and makes that equal to the source as it is now. */
+  /**
+   * Looks for what others changed at the destination, and makes that equal to the source as it is now. Of many keys it looks
+   * at some: until `looked` has no rest, it is to be called again, when other passes had their turn.
+   */
   readonly reconcile: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
   /** Tries some of the keys that the destination refused, as they are at the source now. */
   readonly tryRefused: (replica: Replica) => Effect.Effect<Replica, Writer.WriterError>
@@ -64,6 +67,15 @@ export interface Passes {
 
 /** Keys that are read at once, each by itself. */
 const readsAtOnce = 8
+
+/**
+ * Bytes of answers of the destination until what the source has changed meanwhile gets its turn: 150,000 short keys take
+ * half a second, a million would keep each change waiting for 5 s.
+ */
+const lookedAtOnce = 32 * 1024 * 1024
+
+/** A repair lands as one pass unless its values have more characters of base64: then in several, one after another. */
+const portionSize = 16 * 1024 * 1024
 
 export const make = Effect.fnUntraced(function* (
   replication: Replication
@@ -211,20 +223,54 @@ export const make = Effect.fnUntraced(function* (
     return after
   })
 
+  /** Makes ranges equal to the source. Answers also with the keys that the source has there, as they are named here. */
+  const repair = Effect.fnUntraced(function* (
+    replica: Replica,
+    ranges: ReadonlyArray<KeyRange.KeyRange>
+  ): Effect.fn.Return<
+    { readonly repaired: Replica; readonly wanted: ReadonlySet<string> },
+    Writer.WriterError
+  > {
+    const wanted = new Set<string>()
+    let repaired = replica
+    let portion: Array<Doubt.Compared> = []
+    let characters = 0
+    const landPortion = Effect.gen(function* () {
+      repaired = yield* land(repaired, yield* courses.followConfirmed(repaired, portion))
+      portion = []
+      characters = 0
+    })
+    const take = (compared: Doubt.Compared) =>
+      Effect.suspend(() => {
+        portion.push(compared)
+        for (const { value } of compared.difference.writes) characters += value.length
+        return characters > portionSize ? landPortion : Effect.void
+      })
+    for (const range of ranges) {
+      const compared = yield* doubt.confirm(repaired, range, take)
+      for (const { key } of compared.snapshot.entries) {
+        for (const name of Option.toArray(rename(mapping, key))) wanted.add(name)
+      }
+      yield* take(compared)
+    }
+    if (portion.length > 0 || repaired === replica) yield* landPortion
+    return { repaired, wanted }
+  })
+
   const reconcile: Passes["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
     if (Course.isComparing(replica)) return replica
     yield* replica.writer.verifyStatus
-    const { drifted, looked } = yield* Survey.survey(kv, mapping, replica.contents, replica.looked, shardKeys)
+    const { drifted, looked } = yield* Survey.survey(
+      kv,
+      mapping,
+      replica.contents,
+      replica.looked,
+      shardKeys,
+      lookedAtOnce
+    )
     if (drifted.length === 0) return { ...replica, looked }
     const there = drifted.flatMap(({ range }) => Option.toArray(KeyRange.original(mapping, range)))
-    const confirmed = yield* Effect.forEach(there, (range) => doubt.confirm(replica, range))
-    const wanted = new Set(
-      confirmed.flatMap(({ snapshot }) =>
-        snapshot.entries.flatMap(({ key }) => Option.toArray(rename(mapping, key)))
-      )
-    )
-    const course = yield* courses.followConfirmed(replica, confirmed)
-    const repaired = yield* land({ ...replica, looked }, course)
+    const { repaired, wanted } = yield* repair({ ...replica, looked }, there)
     const notRefused = (key: string): boolean => !repaired.refused.has(key)
     const drift = Diff.drift(
       {

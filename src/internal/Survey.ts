@@ -22,18 +22,31 @@ import * as PiecewiseRead from "./PiecewiseRead.js"
 import * as RangeVersion from "./RangeVersion.js"
 import * as Sample from "./Sample.js"
 import { sorted } from "./sorted.js"
+import * as Weights from "./watch/Weights.js"
 
-/**
- * The version of the prefix, none before the first look, and those of its parts, when they were last looked at, and when
- * that was (ms, monotonic). `separator` is what folds the names of its keys best. `keysEach` is about how many keys a part
- * has, fewer where they are heavy; none while that is not known.
- */
+/** What a look that was interrupted has still to do. */
+interface Rest {
+  readonly ranges: ReadonlyArray<KeyRange>
+  /** Names in order that were known or listed, but not both. */
+  readonly different: ReadonlyArray<string>
+  /** Versions of ranges in the look before, if they count. */
+  readonly known: ReadonlyMap<string, RangeVersion.RangeVersion>
+}
+
+/** What the last look at the destination has shown. */
 export interface Looked {
+  /** Of the prefix; none before the first look. */
   readonly version: RangeVersion.RangeVersion | undefined
+  /** When it began (ms, monotonic). */
   readonly at: number
+  /** Versions of the ranges that the prefix was read in, by their ids. */
   readonly parts: ReadonlyMap<string, RangeVersion.RangeVersion>
+  /** What folds the names of the keys best. */
   readonly separator: string
+  /** About how many keys a range has, fewer where they are heavy; none while that is not known. */
   readonly keysEach: number | undefined
+  /** None if the look is complete. */
+  readonly rest: Rest | undefined
 }
 
 export const never: Looked = {
@@ -41,7 +54,8 @@ export const never: Looked = {
   at: 0,
   parts: new Map(),
   separator: "/",
-  keysEach: undefined
+  keysEach: undefined,
+  rest: undefined
 }
 
 /** A range of the destination that holds something other than was believed. */
@@ -100,45 +114,67 @@ const hasAny = (names: ReadonlyArray<string>, range: KeyRange): boolean => {
   return name !== undefined && contains(range, name)
 }
 
+const nothingKnown: Rest["known"] = new Map()
+
 /**
  * Brings `contents` up to date with the destination, and says where it was not. A part that is read at once holds about
- * `mostKeys` keys, or fewer where they are heavy.
+ * `mostKeys` keys, or fewer where they are heavy. After about `mostBytes` of answers the look is interrupted: who goes on
+ * with what it has shown (`looked`) has the rest.
  */
 export const survey = Effect.fn("Survey")(function* (
   kv: Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved">,
   mapping: Mapping,
   contents: Contents,
   looked: Looked,
-  mostKeys: number
+  mostKeys: number,
+  mostBytes: number = Number.POSITIVE_INFINITY
 ): Effect.fn.Return<{ readonly looked: Looked; readonly drifted: ReadonlyArray<Drifted> }, ConsulError> {
   const { destinationPrefix } = mapping
   const at = yield* Monotonic.now
   const isTrusted = looked.version !== undefined && at - looked.at < Duration.toMillis(Schedules.indexTrust)
-  if (isTrusted) {
+  if (isTrusted && looked.rest === undefined) {
     // Folded, an answer is small, and its index that of the whole prefix all the same.
     const now = RangeVersion.of(yield* kv.moved(destinationPrefix, { separator: looked.separator }))
     if (RangeVersion.equals(looked.version, now)) return { looked: { ...looked, at }, drifted: [] }
   }
-  const listing = yield* kv.keys(destinationPrefix, current)
-  const version = RangeVersion.of({ ...listing, value: listing.value.length > 0 })
-  const { different, names } = yield* inTurns(() => compareNames(mapping, listing.value, contents))
-  const parts = new Map<string, RangeVersion.RangeVersion>()
   const reads: PiecewiseRead.Reads = {
     read: ({ exact, prefix }, options) => (exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
     names: kv.keys,
     isNameable: kv.isNameable
   }
-  const entryBytes = looked.keysEach === undefined ? yield* Sample.entryBytes(reads.read, names) : undefined
-  const sampledEach =
-    entryBytes === undefined ? undefined : Sample.keysWithin(readBytes / 2, entryBytes, mostKeys)
-  const keysEach = looked.keysEach ?? sampledEach
-  const ranges = Layout.ranges(destinationPrefix, names, { keysEach: keysEach ?? mostKeys }, kv.isNameable)
+  const begin = Effect.gen(function* () {
+    const listing = yield* kv.keys(destinationPrefix, current)
+    const version = RangeVersion.of({ ...listing, value: listing.value.length > 0 })
+    const { different, names } = yield* inTurns(() => compareNames(mapping, listing.value, contents))
+    const entryBytes = looked.keysEach === undefined ? yield* Sample.entryBytes(reads.read, names) : undefined
+    const sampledEach =
+      entryBytes === undefined ? undefined : Sample.keysWithin(readBytes / 2, entryBytes, mostKeys)
+    const keysEach = looked.keysEach ?? sampledEach
+    const size = { keysEach: keysEach ?? mostKeys }
+    const ranges = Layout.ranges(destinationPrefix, names, size, kv.isNameable)
+    // One range has the version of the prefix.
+    const known = isTrusted && ranges.length > 1 ? looked.parts : nothingKnown
+    const separator = Layout.separator(destinationPrefix, names)
+    return { looked: { version, at, separator, keysEach }, rest: { ranges, different, known } }
+  })
+  const begun =
+    isTrusted && looked.rest !== undefined
+      ? { looked, rest: looked.rest, done: looked.parts }
+      : { ...(yield* begin), done: nothingKnown }
+  const { different, known, ranges } = begun.rest
+  const parts = new Map(begun.done)
+  const left: Array<KeyRange> = []
+  let bytes = 0
   const read = Effect.fnUntraced(function* (range: KeyRange) {
     const { exact, prefix } = range
-    const known = isTrusted && !hasAny(different, range) ? looked.parts.get(id(range)) : undefined
-    if (known !== undefined && !exact && ranges.length > 1) {
+    if (bytes > mostBytes) {
+      left.push(range)
+      return []
+    }
+    const before = hasAny(different, range) ? undefined : known.get(id(range))
+    if (before !== undefined && !exact) {
       const now = RangeVersion.of(yield* kv.moved(prefix, { ...current, separator: looked.separator }))
-      if (RangeVersion.equals(known, now)) {
+      if (RangeVersion.equals(before, now)) {
         parts.set(id(range), now)
         return []
       }
@@ -148,6 +184,7 @@ export const survey = Effect.fn("Survey")(function* (
     let hasKeys = false
     const index = yield* PiecewiseRead.readInPieces(reads, range, readBytes, (piece, { value }) =>
       Effect.sync(() => {
+        bytes += Weights.bytesOf(value)
         hasKeys ||= RangeVersion.hasKeys(value)
         found.push(Diff.learn(contents, mapping, piece, value.entries, value.malformed))
         for (const { key } of value.entries) there.push(key)
@@ -166,6 +203,6 @@ export const survey = Effect.fn("Survey")(function* (
       : [{ range, found: { changed, missing, extra } }]
   })
   const drifted = yield* Effect.forEach(ranges, read, { concurrency })
-  const separator = Layout.separator(destinationPrefix, names)
-  return { looked: { version, at, parts, separator, keysEach }, drifted: drifted.flat() }
+  const rest = left.length === 0 ? undefined : { ranges: left, different, known }
+  return { looked: { ...begun.looked, parts, rest }, drifted: drifted.flat() }
 })

@@ -57,4 +57,27 @@ describe("a range that is too large for one answer", () => {
     expect(read.map(({ key }) => key).sort()).toEqual(entries.map(({ key }) => key).sort())
     expect(Math.max(0, ...sizes)).toBeLessThanOrEqual(100)
   })
+
+  it.effect("is cut off once, since a few of its keys say into how many answers it is divided", () =>
+    Effect.gen(function* () {
+      const entries = Array.from({ length: 1_000 }, (_, i) =>
+        entry(`global/${String(i).padStart(4, "0")}`, 1_000)
+      )
+      const { source } = sourceOf(entries)
+      let cutOff = 0
+      let keys = 0
+      const reads: PiecewiseRead.Reads = {
+        ...source,
+        read: (range, options) =>
+          Effect.tapError(source.read(range, options), () => Effect.sync(() => (cutOff += 1)))
+      }
+      yield* PiecewiseRead.readInPieces(reads, under("global/"), 30_000, (_, { value }) =>
+        Effect.sync(() => {
+          keys += value.entries.length
+        })
+      )
+      expect(keys).toBe(1_000)
+      expect(cutOff).toBe(1)
+    })
+  )
 })

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as fc from "effect/FastCheck"
 import type { Answer, Consul } from "../../src/ConsulHttp.js"
 import * as Contents from "../../src/Contents.js"
 import * as Survey from "../../src/internal/Survey.js"
@@ -36,6 +37,21 @@ const holding = (...names: ReadonlyArray<string>) => {
     }
   }
   return { kv, reads: () => reads }
+}
+
+/** A destination that holds keys and answers as Consul does. */
+const storing = (
+  names: ReadonlyArray<string>
+): Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved"> => {
+  const found = (isIn: (name: string) => boolean) =>
+    answer({ entries: [...names].sort().filter(isIn).map(entry), unnameable: [], malformed: [] })
+  return {
+    entry: (key) => found((name) => name === key),
+    isNameable: () => true,
+    keys: (prefix) => answer([...names].sort().filter((name) => name.startsWith(prefix))),
+    moved: (prefix) => answer(names.some((name) => name.startsWith(prefix))),
+    list: (prefix) => found((name) => name.startsWith(prefix))
+  }
 }
 
 /** Time that passes, and a time of day that somebody sets. */
@@ -90,5 +106,37 @@ describe("Survey", () => {
       yield* Survey.survey(kv, mapping, contents, Survey.never, 1)
       expect([...contents.keys()]).toEqual(["global/a"])
     })
+  )
+
+  it.effect.prop(
+    "that is interrupted finds the same with the rest as one that is not, however little is read at once",
+    [
+      fc.uniqueArray(fc.tuple(fc.nat(400), fc.boolean(), fc.boolean()), {
+        maxLength: 60,
+        selector: ([name]) => name
+      }),
+      fc.integer({ min: 0, max: 3_000 })
+    ],
+    ([given, mostBytes]) =>
+      Effect.gen(function* () {
+        const name = (i: number) => `global/${String(i).padStart(3, "0")}`
+        const there = given.filter(([, isThere]) => isThere).map(([i]) => name(i))
+        const known = given.filter(([, , isKnown]) => isKnown).map(([i]) => name(i))
+        const find = Effect.fnUntraced(function* (most: number | undefined) {
+          const contents = Contents.empty()
+          for (const key of known) contents.set(key, Contents.fingerprint(btoa(key), 0n))
+          const found: Array<string> = []
+          let looked = Survey.never
+          do {
+            const after = yield* Survey.survey(storing(there), mapping, contents, looked, 4, most)
+            looked = after.looked
+            for (const { found: it } of after.drifted) found.push(...it.changed, ...it.missing, ...it.extra)
+          } while (looked.rest !== undefined)
+          return { found: found.sort(), keys: [...contents.keys()] }
+        })
+        const atOnce = yield* find(undefined)
+        expect(yield* find(mostBytes)).toEqual(atOnce)
+        expect(atOnce.keys).toEqual([...there].sort())
+      })
   )
 })
