@@ -106,6 +106,7 @@ export const make = Effect.fnUntraced(function* (
     const entries: Array<Seen["entries"][number]> = []
     const unnameable: Array<string> = []
     const malformed: Array<Malformed> = []
+    const unreadable: Array<Malformed> = []
     const writes: Array<Write> = []
     const seen = (range: KeyRange.KeyRange, index: number, found: Omit<KeyValues, "entries">): Seen => ({
       _tag: "Snapshot",
@@ -120,16 +121,23 @@ export const make = Effect.fnUntraced(function* (
     const index = yield* watcher.confirmInPieces({ ...watched(replication), range }, (piece, answer) =>
       Effect.suspend(() => {
         const { value } = answer
-        const { writes: found } = Diff.diff(contents, mapping, piece, value.entries)
+        const { unreadable: odd, writes: found } = Diff.diff(
+          contents,
+          mapping,
+          piece,
+          value.entries,
+          value.malformed
+        )
         for (const { key, print } of found) confirmed.note(key, { index: answer.index, print })
         for (const { value: _, ...entry } of value.entries) entries.push(entry)
         for (const key of value.unnameable) unnameable.push(key)
         for (const one of value.malformed) malformed.push(one)
         if (take !== undefined && !KeyRange.equals(piece, range)) {
           const snapshot = seen(piece, answer.index, { unnameable: [], malformed: [] })
-          return take({ snapshot, difference: { writes: found, missing: [] } })
+          return take({ snapshot, difference: { writes: found, missing: [], unreadable: odd } })
         }
         for (const write of found) writes.push(write)
+        for (const one of odd) unreadable.push(one)
         return Effect.void
       })
     )
@@ -137,7 +145,7 @@ export const make = Effect.fnUntraced(function* (
     const missing = Diff.gone(contents, mapping, names, range)
     for (const key of missing) confirmed.note(key, { index, print: undefined })
     const snapshot = { ...seen(range, index, { unnameable, malformed }), entries }
-    return { snapshot, difference: { writes, missing } }
+    return { snapshot, difference: { writes, missing, unreadable } }
   })
 
   const compare = Effect.fnUntraced(function* (

@@ -51,7 +51,7 @@ const withoutSlowLink: ReadonlySet<Trial> = new Set([
   "small limits"
 ])
 
-const fit = (one: Trial, other: Trial): boolean =>
+const areTogether = (one: Trial, other: Trial): boolean =>
   !(one === "slow link" && withoutSlowLink.has(other)) && !(other === "slow link" && withoutSlowLink.has(one))
 
 /** Seeds take turns, so that a few dozen hold every trial; one in five has none, and some have a second one. */
@@ -60,7 +60,7 @@ export const draw = (seed: number): ReadonlyArray<Trial> => {
   const turn = Math.floor((seed * 4) / 5)
   const own = seed % 5 === 0 ? [] : dice.some([trials[turn % trials.length] ?? trials[0]], 1)
   const second = dice.chance(0.15) ? [dice.pick(trials)] : []
-  return [...new Set([...own, ...second.filter((other) => own.every((one) => fit(one, other)))])]
+  return [...new Set([...own, ...second.filter((other) => own.every((one) => areTogether(one, other)))])]
 }
 
 export const add = (plan: Plan, wanted: ReadonlyArray<Trial>): Plan =>
