@@ -29,8 +29,10 @@ interface Rest {
   readonly ranges: ReadonlyArray<KeyRange>
   /** Names in order that were known or listed, but not both. */
   readonly different: ReadonlyArray<string>
-  /** Versions of ranges in the look before, if they count. */
+  /** Versions of ranges in the look before. */
   readonly known: ReadonlyMap<string, RangeVersion.RangeVersion>
+  /** When that look began (ms, monotonic). */
+  readonly knownAt: number
 }
 
 /** What the last look at the destination has shown. */
@@ -131,8 +133,8 @@ export const survey = Effect.fn("Survey")(function* (
 ): Effect.fn.Return<{ readonly looked: Looked; readonly drifted: ReadonlyArray<Drifted> }, ConsulError> {
   const { destinationPrefix } = mapping
   const at = yield* Monotonic.now
-  const isTrusted = looked.version !== undefined && at - looked.at < Duration.toMillis(Schedules.indexTrust)
-  if (isTrusted && looked.rest === undefined) {
+  const isRecent = (then: number) => at - then < Duration.toMillis(Schedules.indexTrust)
+  if (looked.version !== undefined && looked.rest === undefined && isRecent(looked.at)) {
     // Folded, an answer is small, and its index that of the whole prefix all the same.
     const now = RangeVersion.of(yield* kv.moved(destinationPrefix, { separator: looked.separator }))
     if (RangeVersion.equals(looked.version, now)) return { looked: { ...looked, at }, drifted: [] }
@@ -153,25 +155,30 @@ export const survey = Effect.fn("Survey")(function* (
     const size = { keysEach: keysEach ?? mostKeys }
     const ranges = Layout.ranges(destinationPrefix, names, size, kv.isNameable)
     // One range has the version of the prefix.
-    const known = isTrusted && ranges.length > 1 ? looked.parts : nothingKnown
+    const known = ranges.length > 1 ? looked.parts : nothingKnown
     const separator = Layout.separator(destinationPrefix, names)
-    return { looked: { version, at, separator, keysEach }, rest: { ranges, different, known } }
+    return {
+      looked: { version, at, separator, keysEach },
+      rest: { ranges, different, known, knownAt: looked.at }
+    }
   })
   const begun =
-    isTrusted && looked.rest !== undefined
+    looked.rest !== undefined
       ? { looked, rest: looked.rest, done: looked.parts }
       : { ...(yield* begin), done: nothingKnown }
-  const { different, known, ranges } = begun.rest
+  const { different, known, knownAt, ranges } = begun.rest
   const parts = new Map(begun.done)
   const left: Array<KeyRange> = []
-  let bytes = 0
+  // To list and compare many names has taken a turn.
+  const isTurnOver = looked.rest === undefined && contents.size > stepSize && Number.isFinite(mostBytes)
+  let bytes = isTurnOver ? mostBytes : 0
   const read = Effect.fnUntraced(function* (range: KeyRange) {
     const { exact, prefix } = range
-    if (bytes > mostBytes) {
+    if (bytes > 0 && bytes >= mostBytes) {
       left.push(range)
       return []
     }
-    const before = hasAny(different, range) ? undefined : known.get(id(range))
+    const before = isRecent(knownAt) && !hasAny(different, range) ? known.get(id(range)) : undefined
     if (before !== undefined && !exact) {
       const now = RangeVersion.of(yield* kv.moved(prefix, { ...current, separator: looked.separator }))
       if (RangeVersion.equals(before, now)) {
@@ -203,6 +210,6 @@ export const survey = Effect.fn("Survey")(function* (
       : [{ range, found: { changed, missing, extra } }]
   })
   const drifted = yield* Effect.forEach(ranges, read, { concurrency })
-  const rest = left.length === 0 ? undefined : { ranges: left, different, known }
+  const rest = left.length === 0 ? undefined : { ...begun.rest, ranges: left }
   return { looked: { ...begun.looked, parts, rest }, drifted: drifted.flat() }
 })
