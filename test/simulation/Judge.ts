@@ -330,7 +330,9 @@ export const make = (
           passes.delete(datacenter)
           lately.delete(datacenter)
           judgedOf.delete(datacenter)
-          holding.delete(datacenter)
+          // Whoever leads next knows it by the status of then.
+          if ((statusOf(kv)?.HeldDeletes ?? 0) > 0) holding.add(datacenter)
+          else holding.delete(datacenter)
           for (const { key } of OrderedMap.withPrefix(kv, destinationPrefix))
             drifted.add(`${datacenter} ${key}`)
           for (const key of past.keys()) {
