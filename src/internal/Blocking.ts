@@ -52,6 +52,8 @@ export interface Link<A> extends Answer<A> {
 export interface Wait {
   readonly index: number
   readonly wait: Duration.Duration
+  /** Called with the time at which the query was sent (ms of `Monotonic.now`), if that is not when it was asked. */
+  readonly sent?: ((at: number) => void) | undefined
 }
 
 /** Whether it asks for what is there now. */
@@ -121,8 +123,11 @@ export const make = ({
         const wait = asked > 0 ? yield* limit.next(longest) : longest
         const before = yield* Monotonic.now
         const attempt: Effect.Effect<Reply<A>, ConsulError, R> = Effect.gen(function* () {
-          const since = yield* Monotonic.now
-          const answer = yield* Effect.either(query({ index: asked, wait }))
+          let since = yield* Monotonic.now
+          const sent = (at: number) => {
+            since = at
+          }
+          const answer = yield* Effect.either(query({ index: asked, wait, sent }))
           if (Either.isRight(answer)) return answer.right
           let error = answer.left
           const waited = yield* elapsed(since)

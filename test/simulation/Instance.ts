@@ -13,7 +13,7 @@ import type * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
 import type { Fabric, Link } from "./Fabric.js"
 import type { History } from "./History.js"
-import type { Incarnation } from "./Judge.js"
+import type { Incarnation } from "./Incarnation.js"
 
 /** Stands between a replicator and the network: a mistake that the simulation has to find. */
 export type Distort = (client: HttpClient.HttpClient) => HttpClient.HttpClient

@@ -10,44 +10,13 @@ import * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { contains, type KeyRange } from "../../src/KeyRange.js"
 import type { SimConsul } from "../../src/testing/index.js"
 import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
 import type { History } from "./History.js"
+import { type Incarnation, knownSince } from "./Incarnation.js"
 import type { Plan } from "./Plan.js"
 import * as SourcePast from "./SourcePast.js"
 import { type Keys, sameContent } from "./SourcePast.js"
-
-/** One process, from its start to its end. An instance that is started again is another one. */
-export interface Incarnation {
-  readonly name: string
-  readonly agent: string
-  readonly datacenter: string
-  /** The sessions and services that it created. */
-  readonly sessions: Set<string>
-  readonly services: Set<string>
-  /** How many requests it has sent. */
-  sent: number
-  /** How many it had sent when it last read the destination: none of those may change anything any more. */
-  barrier: number
-  /** When it last read each range of the source, the latest first, and the names of all keys. */
-  readonly reads: Map<string, { readonly range: KeyRange; readonly at: ReadonlyArray<number> }>
-  names: ReadonlyArray<number>
-}
-
-/**
- * As of when a process knows a key of the source: a snapshot may have waited for its turn while two more were read,
- * each by another query. What it deletes it may also have missed among the names of all keys.
- */
-const knownSince = ({ names, reads }: Incarnation, key: string, isDelete: boolean): number | undefined => {
-  const all = Array.from(reads.values())
-    .filter(({ range }) => contains(range, key))
-    .flatMap(({ at }) => at)
-    .sort((a, b) => b - a)
-    .slice(0, 3)
-  const moments = isDelete ? [...all, ...names] : all
-  return moments.length === 0 ? undefined : Math.min(...moments)
-}
 
 /** The request that an entry of the log came with. */
 export interface Cause {
@@ -134,6 +103,12 @@ export const make = (
     /** Destinations where deletes past the limit are held back: there all others are too, until none is left. */
     const holding = new Set<string>()
 
+    /**
+     * Sessions and services that a restore brought back. What a process had ended before stays: a session for its time to
+     * live, a service until its agent compares all that it has, about once a minute.
+     */
+    const restored = new Set<string>()
+
     /** Keys that nobody can expect to be right for now. */
     const spared = new Set<string>()
 
@@ -142,10 +117,10 @@ export const make = (
       const all = differing(from, to)
       const wrong = all.filter((key) => !spared.has(key))
       const status = statusOf(to)
-      if (wrong.length < all.length) {
-        return wrong.length === 0 && (overwritten.has(datacenter) || status?.State !== "in-sync")
+      const isSpared = wrong.length < all.length
+      if (wrong.length === 0) {
+        return overwritten.has(datacenter) || (status?.State === "in-sync") !== isSpared
       }
-      if (wrong.length === 0) return overwritten.has(datacenter) || status?.State === "in-sync"
       const isExtra = (key: string) => OrderedMap.get(from, sourceKey(key)) === undefined
       const keys = judgedOf.get(datacenter) ?? replicaSize(to)
       // Told by parts one after another, some of the same loss may have gone before it was judged.
@@ -155,8 +130,9 @@ export const make = (
       // Deletes that were refused are not tried while others are held.
       const { HeldDeletes: held = 0, RefusedWrites: refused = 0, State: state } = status ?? {}
       const isSaid = state === (refused === 0 ? "deletes-held" : "writes-refused")
-      if (!overwritten.has(datacenter) && !(isSaid && held > 0 && held + refused === wrong.length))
-        return false
+      // A spared key can count as refused though it is as it should be.
+      const isCounted = isSpared ? held + refused >= all.length : held + refused === wrong.length
+      if (!overwritten.has(datacenter) && !(isSaid && held > 0 && isCounted)) return false
       history.count("deletes held")
       return true
     }
@@ -348,11 +324,15 @@ export const make = (
         past.remember(state, keys)
       }),
       destinationRestored: (datacenter) =>
-        Effect.map(sim.state(datacenter), ({ kv }) => {
+        Effect.map(sim.state(datacenter), ({ kv, services, sessions }) => {
+          for (const { id } of OrderedMap.values(sessions)) restored.add(id)
+          for (const { id } of OrderedMap.values(services)) restored.add(id)
           passes.delete(datacenter)
           lately.delete(datacenter)
           judgedOf.delete(datacenter)
-          holding.delete(datacenter)
+          // Whoever leads next knows it by the status of then.
+          if ((statusOf(kv)?.HeldDeletes ?? 0) > 0) holding.add(datacenter)
+          else holding.delete(datacenter)
           for (const { key } of OrderedMap.withPrefix(kv, destinationPrefix))
             drifted.add(`${datacenter} ${key}`)
           for (const key of past.keys()) {
@@ -378,7 +358,10 @@ export const make = (
         ),
       checkGone: (incarnation) =>
         Effect.map(sim.state(incarnation.datacenter), (state) => {
-          const { name, services, sessions } = incarnation
+          const { name } = incarnation
+          const left = (ids: ReadonlySet<string>) => new Set([...ids].filter((id) => !restored.has(id)))
+          const services = left(incarnation.services)
+          const sessions = left(incarnation.sessions)
           for (const { id } of OrderedMap.values(state.sessions)) {
             if (sessions.has(id)) violation(`${name} stopped and left a session`)
           }

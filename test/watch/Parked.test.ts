@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
+import { type ConsulError, Rejected } from "../../src/ConsulError.js"
 import type { Answer } from "../../src/ConsulHttp.js"
 import * as Blocking from "../../src/internal/Blocking.js"
 import * as Parked from "../../src/internal/watch/Parked.js"
@@ -105,5 +106,29 @@ describe("a parked query", () => {
         yield* TestClock.adjust("35 seconds")
         expect(yield* Fiber.join(second)).toMatchObject({ isFresh: false, next: { index: 7 } })
       })
+  )
+
+  it.scoped("that had to wait for the end of another is not taken for silent when its wait is cut off", () =>
+    Effect.gen(function* () {
+      const parked = yield* Parked.make(1)
+      const start = yield* Clock.currentTimeMillis
+      yield* Effect.fork(
+        parked.ask({ ...keys, of: "other/" }, from(7), Effect.delay(Effect.succeed(answer(8)), "1 minute"))
+      )
+      const cutOff = Effect.delay(
+        Effect.fail(new Rejected({ request: "", status: 504, reason: "" })),
+        "20 seconds"
+      )
+      const failures: Array<ConsulError> = []
+      const chain = yield* Blocking.make({ failed: (error) => Effect.sync(() => failures.push(error)) })
+      const asked = yield* Effect.fork(
+        chain.ask({ index: 7, at: start }, Duration.minutes(1), (wait) =>
+          Blocking.isNow(wait) ? Effect.succeed(answer(7)) : parked.ask(keys, wait, cutOff)
+        )
+      )
+      yield* TestClock.adjust("80 seconds")
+      expect(yield* Fiber.join(asked)).toMatchObject({ isFresh: false, next: { index: 7 } })
+      expect(failures).toEqual([])
+    })
   )
 })

@@ -16,6 +16,7 @@ import type { ConsulError } from "../../ConsulError.js"
 import type { Answer } from "../../ConsulHttp.js"
 import * as Schedules from "../../Schedules.js"
 import type * as Blocking from "../Blocking.js"
+import * as Monotonic from "../effect/Monotonic.js"
 
 type Query<A> = Effect.Effect<Answer<A>, ConsulError>
 
@@ -34,6 +35,8 @@ export interface Parked {
 
 interface Waiting extends Question {
   readonly index: number
+  /** When it was sent (ms of `Monotonic.now`). */
+  readonly at: number
   readonly fiber: Fiber.Fiber<unknown, ConsulError>
   /** How many wait for it. */
   waiters: number
@@ -58,10 +61,16 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
           })
       )
 
-    const park = <A>({ kind, of }: Question, { index, wait }: Blocking.Wait, query: Query<A>): Asked<A> =>
+    const park = <A>(
+      { kind, of }: Question,
+      { index, sent, wait }: Blocking.Wait,
+      query: Query<A>
+    ): Asked<A> =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           yield* restore(permits.take(1))
+          const at = yield* Monotonic.now
+          sent?.(at)
           const fiber = yield* Effect.timed(query).pipe(
             Effect.map(([took, answer]) => ({
               ...answer,
@@ -78,7 +87,7 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
             Effect.interruptible,
             Effect.forkIn(scope)
           )
-          const one: Waiting = { kind, of, index, fiber, waiters: 0 }
+          const one: Waiting = { kind, of, index, at, fiber, waiters: 0 }
           all.add(one)
           return yield* restore(join<A>(one))
         })
@@ -98,7 +107,10 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
           const { index } = wait
           const related = [...all].filter(({ of }) => of === question.of)
           const known = related.find((one) => one.kind === question.kind && one.index === index)
-          if (known !== undefined) return join<A>(known)
+          if (known !== undefined) {
+            wait.sent?.(known.at)
+            return join<A>(known)
+          }
           const overdue = related.filter((one) => one.index < index)
           return Effect.zipRight(
             Effect.forEach(overdue, giveUp, { discard: true }),

@@ -1,0 +1,37 @@
+/** A process of the simulation, as the judge and the network know it. */
+import { contains, type KeyRange } from "../../src/KeyRange.js"
+
+/** One process, from its start to its end. An instance that is started again is another one. */
+export interface Incarnation {
+  readonly name: string
+  readonly agent: string
+  readonly datacenter: string
+  /** The sessions and services that it created. */
+  readonly sessions: Set<string>
+  readonly services: Set<string>
+  /** How many requests it has sent. */
+  sent: number
+  /** How many it had sent when it last read the destination: none of those may change anything any more. */
+  barrier: number
+  /** When it last read each range of the source, the latest first, and the names of all keys. */
+  readonly reads: Map<string, { readonly range: KeyRange; readonly at: ReadonlyArray<number> }>
+  names: ReadonlyArray<number>
+}
+
+/**
+ * As of when a process knows a key of the source: a snapshot may have waited for its turn while two more were read,
+ * each by another query. What it deletes it may also have missed among the names of all keys.
+ */
+export const knownSince = (
+  { names, reads }: Incarnation,
+  key: string,
+  isDelete: boolean
+): number | undefined => {
+  const all = Array.from(reads.values())
+    .filter(({ range }) => contains(range, key))
+    .flatMap(({ at }) => at)
+    .sort((a, b) => b - a)
+    .slice(0, 3)
+  const moments = isDelete ? [...all, ...names] : all
+  return moments.length === 0 ? undefined : Math.min(...moments)
+}
