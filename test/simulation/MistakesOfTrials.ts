@@ -59,6 +59,9 @@ const isSourceList = (request: Request, url: URL): boolean =>
 const isOwnNames = (request: Request, url: URL): boolean =>
   request.method === "GET" && url.searchParams.has("keys") && !url.searchParams.has("dc")
 
+const isStatus = (request: Request, url: URL): boolean =>
+  request.method === "GET" && url.pathname.endsWith("/status")
+
 const isBlocking = (_: Request, url: URL): boolean => url.searchParams.has("index")
 
 const entries = /\{\s*"LockIndex"(?:[^"{}]|"(?:[^"\\]|\\.)*")*\}/g
@@ -97,7 +100,7 @@ const endingAnySession: Distort = (client) =>
   HttpClient.make((request, url) =>
     Effect.gen(function* () {
       const response = yield* client.execute(request)
-      if (request.method !== "GET" || !url.pathname.endsWith("/status")) return response
+      if (!isStatus(request, url)) return response
       const text = yield* response.text
       const [, value = ""] = /"Value":\s*"([^"]*)"/.exec(text) ?? []
       const [, session] = /"Session":"([^"]*)","Time"/.exec(Buffer.from(value, "base64").toString()) ?? []
@@ -109,6 +112,30 @@ const endingAnySession: Distort = (client) =>
       return answer(request, response, text)
     })
   )
+
+/**
+ * A listing of the destination or a status with an index that is lower than before is answered as before: what a restore
+ * brought back is not seen.
+ */
+const takingLowerForUnchanged: Distort = (client) => {
+  const highest = new Map<
+    string,
+    { readonly index: number; readonly response: HttpClientResponse; readonly text: string }
+  >()
+  return HttpClient.make((request, url) =>
+    isOwnNames(request, url) || isStatus(request, url)
+      ? Effect.gen(function* () {
+          const response = yield* client.execute(request)
+          const index = Number(response.headers["x-consul-index"] ?? 0)
+          const text = yield* response.text
+          const known = highest.get(url.pathname)
+          if (known !== undefined && index < known.index) return answer(request, known.response, known.text)
+          highest.set(url.pathname, { index, response, text })
+          return answer(request, response, text)
+        })
+      : client.execute(request)
+  )
+}
 
 /**
  * Goes on with the session of a large value whose PUT was interrupted or has failed: its end, and what comes with it, is
@@ -181,15 +208,7 @@ export const mistakesOfTrials: ReadonlyArray<Mistake> = [
   {
     name: "an index that is lower than before taken for no change",
     fits: has("restored destination"),
-    distort: answering(isOwnNames, () => {
-      const highest = new Map<string, { readonly index: number; readonly given: Changed }>()
-      return (given, index, _, url) => {
-        const known = highest.get(url.pathname)
-        if (known !== undefined && index < known.index) return known.given
-        highest.set(url.pathname, { index, given })
-        return given
-      }
-    })
+    distort: takingLowerForUnchanged
   },
   {
     name: "a key that was not asked for taken for one below the prefix",
@@ -291,18 +310,6 @@ export const mistakesOfTrials: ReadonlyArray<Mistake> = [
     name: "a large value that is refused taken for written",
     fits: has("refused large value"),
     distort: changing(isLargeValue, (given) => (isRefused(given) ? { status: 200, text: "true" } : given))
-  },
-  {
-    name: "a large value that is refused taken for one that may have landed",
-    fits: has("refused large value"),
-    distort: (client) =>
-      HttpClient.make((request) =>
-        Effect.filterOrFail(
-          client.execute(request),
-          (response) => !(isLargeValue(request) && isRefused({ status: response.status, text: "" })),
-          () => new HttpClientError.RequestError({ request, reason: "Transport", cause: new Error("lost") })
-        )
-      )
   },
   {
     name: "a value that is too large taken for too many operations",
