@@ -19,6 +19,7 @@ import type * as Scope from "effect/Scope"
 import type { ConsulError } from "./ConsulError.js"
 import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
+import { raceFirst } from "./internal/effect/raceFirst.js"
 import { farewell, whenDone } from "./internal/lock/Farewell.js"
 import * as LockSession from "./internal/lock/LockSession.js"
 import * as Registration from "./internal/lock/Registration.js"
@@ -333,9 +334,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
   return LeaderLock.of({
     acquire,
     lead: (use) =>
-      Effect.scoped(
-        Effect.flatMap(acquire, (leadership) => Effect.raceFirst(use(leadership), leadership.lost))
-      )
+      Effect.scoped(Effect.flatMap(acquire, (leadership) => raceFirst(use(leadership), leadership.lost)))
   })
 })
 

@@ -11,6 +11,7 @@ import type * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as ConsulHttp from "../ConsulHttp.js"
 import * as DeleteLimit from "../DeleteLimit.js"
+import { raceFirst } from "../internal/effect/raceFirst.js"
 import { count } from "../internal/Notices.js"
 import * as Waits from "../internal/Waits.js"
 import * as Replication from "../Replication.js"
@@ -102,7 +103,7 @@ const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ti
     kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
     first: `no answer from the agent at ${addr}`
   })
-  return yield* Effect.raceFirst(replicating, impossible).pipe(
+  return yield* raceFirst(replicating, impossible).pipe(
     Effect.provide(replicator),
     Effect.provideService(Waits.Waits, listener),
     Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),

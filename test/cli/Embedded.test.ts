@@ -127,8 +127,9 @@ layer(NodeContext.layer)("dev", (it) => {
             { method: "PUT", path: "/v1/kv/a", headers },
             large
           )
-          expect(status).toBe(413)
-          expect(text).toContain("too large, max size: 524288 bytes")
+          // The connection can be reset before the client, which still sends, has read the answer.
+          expect([0, 413]).toContain(status)
+          if (status === 413) expect(text).toContain("too large, max size: 524288 bytes")
           // What the sockets of both sides hold is on its way.
           expect(sent).toBeLessThan(50 * 2 ** 20)
         }

@@ -156,7 +156,7 @@ describeConsul(
             expect(yield* destination.keys("wiped/")).toHaveLength(200)
             expect(yield* checks(destination, "wiped")).toEqual([
               expect.stringMatching(
-                /^warning: holding back the deletion of 200 of the 200 keys under "wiped\/"/
+                /^warning: leading: holding back the deletion of 200 of the 200 keys under "wiped\/"/
               )
             ])
             expect(yield* sessions(destination, "wiped")).toEqual(session)
