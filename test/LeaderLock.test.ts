@@ -251,6 +251,29 @@ describe.concurrent("LeaderLock", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
+    it.scoped(
+      "a service may have a name that no path of Consul carries, such as one with an emoji newer than it",
+      () =>
+        Effect.gen(function* () {
+          const instance = yield* World.instance()
+          const named = layer({ lock: World.lock, service: "team 🫠" })
+          const leading = Effect.flatMap(LeaderLock, (lock) => lock.lead(() => Effect.never))
+          const fiber = yield* Effect.forkScoped(
+            leading.pipe(
+              Effect.provide(named),
+              Effect.provideService(ConsulHttp, yield* instance.run(ConsulHttp))
+            )
+          )
+          yield* TestClock.adjust("1 minute")
+          expect(yield* Fiber.poll(fiber)).toEqual(Option.none())
+          expect(Object.entries(yield* World.services(World.destination))).toEqual([
+            [expect.stringMatching(/^team _-[0-9a-f]{8}$/), "passing"]
+          ])
+          yield* Fiber.interrupt(fiber)
+          expect(yield* World.services(World.destination)).toEqual({})
+        }).pipe(Effect.provide(World.layer))
+    )
+
     it.scoped("heartbeats go every third of the time to live, and keep the check passing", () =>
       Effect.gen(function* () {
         const leader = yield* newcomer

@@ -10,6 +10,7 @@ import type { KeyValue } from "../KeyValue.js"
 import type { Leadership } from "../LeaderLock.js"
 import * as Replication from "../Replication.js"
 import * as Condition from "./Condition.js"
+import { idPrefix } from "./lock/Registration.js"
 import * as WatchedKey from "./WatchedKey.js"
 
 /**
@@ -93,7 +94,7 @@ const instanceNumber = /^[0-9a-f]{8}$/
  * Whoever may write the status can name any session there, and only sessions like this one are ended for it.
  */
 const isOfService = ({ checks, name }: SessionInfo, service: string): boolean => {
-  const check = `service:${service}-`
+  const check = `service:${idPrefix(service)}`
   return (
     name === service &&
     checks.some((id) => id.startsWith(check) && instanceNumber.test(id.slice(check.length)))

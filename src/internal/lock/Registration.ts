@@ -25,6 +25,12 @@ const deregisterAfter = Duration.minutes(1)
 /** Services are removed so many at once. There is one, but for those that could not be removed before. */
 const farewellsAtOnce = 8
 
+/**
+ * What the ids of all instances of a service begin with. Ids stand in paths, which carry emoji only as far as Consul's Go
+ * knows them (1.8.7: Unicode 12): whatever is not ASCII is replaced there. The service keeps its name.
+ */
+export const idPrefix = (service: string): string => `${service.replace(/[^\x20-\x7e]/gu, "_")}-`
+
 /** Registers an instance of `service`, whose check lives for `ttl`, until the scope closes. */
 export const make = Effect.fnUntraced(function* (
   service: string,
@@ -49,7 +55,7 @@ export const make = Effect.fnUntraced(function* (
   // and to its farewells were lost, the session that holds the lock ends only because nobody keeps the check of that id
   // passing.
   return Effect.gen(function* () {
-    const id = `${service}-${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
+    const id = `${idPrefix(service)}${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
     const former = yield* Ref.getAndUpdate(registered, HashSet.add(id))
     yield* Effect.forkScoped(deregister(former))
     // A fiber of its own: where this one is interrupted, the request may still land, and must before it is undone.
