@@ -96,6 +96,8 @@ export interface KeysOptions extends FoldOptions {
 export interface Presence {
   readonly absent: ReadonlySet<string>
   readonly hidden: ReadonlySet<string>
+  /** `CreateIndex` of each key that is there and can be read. */
+  readonly created: ReadonlyMap<string, number>
 }
 
 /**

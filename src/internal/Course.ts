@@ -244,7 +244,7 @@ export const make = Effect.fnUntraced(function* (
 
   /**
    * Takes keys that answers of the source lacked out of the contents, and into the pass, if the source says of their names
-   * that there are none. What the token may not read is in no answer: such a key stays as it is.
+   * that there were none then. What the token may not read is in no answer: such a key stays as it is.
    */
   const removeAbsent = Effect.fnUntraced(function* (known: Known, pass: Pass, missing: Iterable<string>) {
     const keys = new Map<string, string>()
@@ -254,14 +254,20 @@ export const make = Effect.fnUntraced(function* (
       if (Option.isSome(there)) keys.set(there.value.prefix, key)
     }
     if (keys.size === 0) return known
-    const { absent, hidden } = yield* watcher.presence({ ...watched(replication), keys: [...keys.keys()] })
+    const { absent, created, hidden } = yield* watcher.presence({
+      ...watched(replication),
+      keys: [...keys.keys()]
+    })
     yield* notices.hidden([...hidden])
     const here = (isSo: (key: string) => boolean) =>
       Array.from(keys).flatMap(([there, key]) => (isSo(there) ? [key] : []))
-    const present = here((key) => !absent.has(key) && !hidden.has(key))
+    // A key that was created since was not there when the source was read. Its next answer brings it: to land it now would
+    // mix two states of the source.
+    const isLater = (key: string) => (created.get(key) ?? 0) > pass.index
+    const present = here((key) => !absent.has(key) && !hidden.has(key) && !isLater(key))
     const staying = new Set(without(known.absent, new Set(here((key) => hidden.has(key)))))
     const read = yield* readPresent({ ...known, absent: staying }, pass, present)
-    const gone = here((key) => absent.has(key))
+    const gone = here((key) => absent.has(key) || isLater(key))
     return remove(read, pass, gone)
   })
 

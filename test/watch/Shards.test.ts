@@ -31,7 +31,7 @@ const makeSource = () => {
     read: () => counted({ entries: [], unnameable: [], malformed: [] }),
     newer: () => Effect.delay(counted(Option.none()), "5 millis"),
     moved: () => Effect.delay(counted(true), "5 millis"),
-    presence: () => Effect.succeed({ absent: new Set(), hidden: new Set() }),
+    presence: () => Effect.succeed({ absent: new Set(), hidden: new Set(), created: new Map() }),
     names: () => counted([]),
     isNameable: () => true,
     failed: () => Effect.void,

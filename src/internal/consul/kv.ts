@@ -29,7 +29,7 @@ const decodeSuccess = decode(Schema.Boolean)
 
 const nothing: KeyValues = { entries: [], unnameable: [], malformed: [] }
 
-const allThere: Presence = { absent: new Set(), hidden: new Set() }
+const allThere: Presence = { absent: new Set(), hidden: new Set(), created: new Map() }
 
 /** What Consul takes in one transaction. */
 const mostOperations = 64
@@ -197,7 +197,11 @@ export const make = (send: Send): Consul["kv"] => {
       const asked = new Set(keys)
       const other = [...read, ...unnameable].find((key) => !asked.has(key))
       if (other !== undefined) return yield* unexpected(received, notAskedFor(other))
-      return { absent: new Set<string>(), hidden: new Set(keys.filter((key) => !read.has(key))) }
+      return {
+        absent: new Set<string>(),
+        hidden: new Set(keys.filter((key) => !read.has(key))),
+        created: new Map(entries.map(({ createIndex, key }) => [key, createIndex]))
+      }
     }).pipe(
       Effect.catchIf(isAbsence, (error) => {
         const absent = new Set(Arr.filterMap(error.failures, ({ operation }) => Arr.get(keys, operation)))
@@ -216,7 +220,8 @@ export const make = (send: Send): Consul["kv"] => {
     const all = yield* Effect.forEach(parts, presenceOf, { concurrency: presencesAtOnce })
     return {
       absent: new Set(all.flatMap(({ absent }) => [...absent])),
-      hidden: new Set(all.flatMap(({ hidden }) => [...hidden]))
+      hidden: new Set(all.flatMap(({ hidden }) => [...hidden])),
+      created: new Map(all.flatMap(({ created }) => [...created]))
     }
   })
 
