@@ -155,7 +155,7 @@ const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
 const weigh = (news: News): number =>
   news._tag === "Snapshot" ? Math.max(news.entries.length, Weights.bytesOf(news) / bytesPerKey) : 0
 
-/** One source, whatever is watched there. */
+/** What all watches of one source share. */
 interface Place {
   /** How long its blocking queries may wait. */
   readonly limit: WaitLimit.WaitLimit
@@ -175,7 +175,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     const all = new Map<string, Ways.Kept>()
     const places = new Map<string, Place>()
 
-    /** Whoever asks the same source shares what it has learned and logs one outage for all. */
+    /** All requests to one source share its learned limit of waits, and one log of its outages. */
     const placeOf = Effect.fnUntraced(function* ({ source }: Pick<WatchOptions, "source">) {
       const { endpoint } = consul.at(source)
       const id = JSON.stringify([endpoint.address, endpoint.datacenter])
