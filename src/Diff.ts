@@ -8,7 +8,7 @@ import { type Contents, fingerprint } from "./Contents.js"
 import { atOnce, type Steps, stepSize } from "./internal/effect/EventLoop.js"
 import { contains, type KeyRange, rename as renameRange, under } from "./KeyRange.js"
 import type { KeyValue, Malformed } from "./KeyValue.js"
-import { isOwned, type Mapping, rename } from "./Mapping.js"
+import { isOwned, type Mapping, nameAtDestination } from "./Mapping.js"
 
 /**
  * A key of the destination and what it is to hold: base64 and a uint64.
@@ -68,18 +68,18 @@ export const diff = (
   const writes: Array<Write & { readonly print: string }> = []
   const there: Array<string> = []
   for (const { flags, key, value } of entries) {
-    const renamed = rename(mapping, key)
-    if (Option.isNone(renamed)) continue
-    there.push(renamed.value)
+    const renamed = nameAtDestination(mapping, key)
+    if (renamed === undefined) continue
+    there.push(renamed)
     const print = fingerprint(value, flags)
-    if (contents.get(renamed.value) !== print) writes.push({ key: renamed.value, value, flags, print })
+    if (contents.get(renamed) !== print) writes.push({ key: renamed, value, flags, print })
   }
   const unreadable: Array<Malformed> = []
   for (const { key, reason } of malformed) {
-    const renamed = rename(mapping, key)
-    if (Option.isNone(renamed)) continue
-    there.push(renamed.value)
-    unreadable.push({ key: renamed.value, reason })
+    const renamed = nameAtDestination(mapping, key)
+    if (renamed === undefined) continue
+    there.push(renamed)
+    unreadable.push({ key: renamed, reason })
   }
   const missing = Option.map(renameRange(mapping, range), (here) => contents.absent(here, there))
   return { writes, missing: Option.getOrElse(missing, () => []), unreadable }
@@ -114,8 +114,8 @@ export function* goneInSteps(
   const there: Array<string> = []
   for (let i = 0; i < names.length; i++) {
     if (i > 0 && i % stepSize === 0) yield
-    const renamed = rename(mapping, names[i] ?? "")
-    if (Option.isSome(renamed)) there.push(renamed.value)
+    const renamed = nameAtDestination(mapping, names[i] ?? "")
+    if (renamed !== undefined) there.push(renamed)
   }
   const here = renameRange(mapping, range)
   return Option.isNone(here) ? [] : yield* contents.absentInSteps(here.value, there)

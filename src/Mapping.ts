@@ -31,13 +31,20 @@ export interface Mapping {
  * const mapping = { prefix: "global/", destinationPrefix: "copy/", owned: new Set<string>() }
  * Mapping.rename(mapping, "global/global/a") // Option.some("copy/global/a")
  */
-export const rename = (mapping: Mapping, key: string): Option.Option<string> => {
+export const rename = (mapping: Mapping, key: string): Option.Option<string> =>
+  Option.fromNullable(nameAtDestination(mapping, key))
+
+/**
+ * The same for hot loops: it makes no object of a key.
+ *
+ * @internal
+ */
+export const nameAtDestination = (mapping: Mapping, key: string): string | undefined => {
   const { destinationPrefix, prefix } = mapping
-  if (!key.startsWith(prefix)) return Option.none()
-  const renamed = prefix === destinationPrefix ? key : destinationPrefix + key.slice(prefix.length)
-  return renamed === "" || isOwned(mapping, key) || isOwned(mapping, renamed)
-    ? Option.none()
-    : Option.some(renamed)
+  if (!key.startsWith(prefix) || isOwned(mapping, key)) return undefined
+  if (prefix === destinationPrefix) return key === "" ? undefined : key
+  const renamed = destinationPrefix + key.slice(prefix.length)
+  return renamed === "" || isOwned(mapping, renamed) ? undefined : renamed
 }
 
 /**

@@ -59,6 +59,12 @@ const results: Form = {
   entryOf: (item) => fieldOf(item, "KV")
 }
 
+/**
+ * So many characters are read at once at least: `JSON.parse` copies what has arrived into one string, and V8 moves one of
+ * less than 128 kB at each collection while it lives. They take about 2 ms.
+ */
+const shortestPiece = 2 ** 18
+
 /** Longer texts without a border are no answer of Consul's, and V8 has no string of 2^29 characters. */
 const longestPiece = 2 ** 28
 
@@ -111,7 +117,8 @@ class EntryReader implements TextReader<KeyValues> {
 
   constructor(
     private readonly form: Form,
-    range: KeyRange
+    range: KeyRange,
+    private readonly shortest: number
   ) {
     this.entries = new Entries(range)
     this.pieces = { ...form, itemsOf: list.itemsOf }
@@ -125,8 +132,9 @@ class EntryReader implements TextReader<KeyValues> {
     if (this.isCompact === undefined && this.length >= opening.length + first.length) {
       this.isCompact = `${this.rest}${text}`.startsWith(opening + first)
     }
+    const isLong = this.isCompact === true && this.rest.length + text.length >= this.shortest
     // Within this text, or within the one before if the border arrives in two parts.
-    const at = this.isCompact === true ? this.lastBorder(text) : undefined
+    const at = isLong ? this.lastBorder(text) : undefined
     if (at === undefined) {
       this.tail = (this.tail + text.slice(1 - this.form.border.length)).slice(1 - this.form.border.length)
       this.rest += text
@@ -174,11 +182,13 @@ class EntryReader implements TextReader<KeyValues> {
   }
 }
 
-/** Of a read of a range: a list of entries. */
-export const ofList = (range: KeyRange): TextReader<KeyValues> => new EntryReader(list, range)
+/** Of a read of a range: a list of entries. `shortest` is how many characters are read at once at least. */
+export const ofList = (range: KeyRange, shortest = shortestPiece): TextReader<KeyValues> =>
+  new EntryReader(list, range, shortest)
 
-/** Of a transaction that reads a range. */
-export const ofResults = (range: KeyRange): TextReader<KeyValues> => new EntryReader(results, range)
+/** Of a transaction that reads a range. `shortest` is how many characters are read at once at least. */
+export const ofResults = (range: KeyRange, shortest = shortestPiece): TextReader<KeyValues> =>
+  new EntryReader(results, range, shortest)
 
 /** About what arrives at once of a large answer. */
 const pieceLength = 2 ** 16

@@ -58,7 +58,6 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const speedUp = Effect.suspend(() => {
-    if (pause === 0) return Effect.void
     pause = pause < shortestPause ? 0 : pause * 0.95
     return pause === 0 ? condition.fine : Effect.void
   })
@@ -76,20 +75,23 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
+  /** Sends it when it is its turn, and slows down where its rate is refused. */
+  const sendSlowly = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.zipRight(takeTurn, sendNow(request))
+
+  const sendNow = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Monotonic.now, (sentAt) =>
+      Effect.matchEffect(request, {
+        onFailure: (error) =>
+          error instanceof RateLimited
+            ? Effect.zipRight(slowDown(sentAt, error), sendSlowly(request))
+            : Effect.fail(error),
+        onSuccess: (answer) => (pause === 0 ? Effect.succeed(answer) : Effect.as(speedUp, answer))
+      })
+    )
+
   const send: Throttle["send"] = (request) =>
-    Effect.gen(function* () {
-      for (;;) {
-        if (pause > 0) yield* takeTurn
-        const sentAt = yield* Monotonic.now
-        const outcome = yield* Effect.either(request)
-        if (outcome._tag === "Right") {
-          yield* speedUp
-          return outcome.right
-        }
-        if (!(outcome.left instanceof RateLimited)) return yield* Effect.fail(outcome.left)
-        yield* slowDown(sentAt, outcome.left)
-      }
-    })
+    Effect.suspend(() => (pause === 0 ? sendNow(request) : sendSlowly(request)))
   return { send }
 })
 

@@ -31,7 +31,7 @@ interface Timed {
   /** When it is up (ms), by the time that nobody sets. */
   until: number
   /** Gives it another limit, or ends it. */
-  readonly expire: Effect.Effect<void>
+  readonly expire: () => Effect.Effect<void>
 }
 
 const now = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
@@ -52,7 +52,7 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
         else {
           // Nobody asks again while it is found out; it counts among those that run, for which the keeper stays.
           timed.until = Number.POSITIVE_INFINITY
-          up.push(timed.expire)
+          up.push(timed.expire())
         }
       }
       const sleep = Effect.sleep(Duration.millis(next - here))
@@ -92,12 +92,7 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
       const timed: Timed = {
         limit: first,
         until: upAfter(first),
-        expire: Effect.suspend(() => late(timed.limit)).pipe(
-          Effect.match({
-            onFailure: (error) => fail(error),
-            onSuccess: renew
-          })
-        )
+        expire: () => Effect.match(late(timed.limit), { onFailure: (error) => fail(error), onSuccess: renew })
       }
       const follow = (fiber: Fiber.RuntimeFiber<A, E>) =>
         Effect.async<A, E | E2>((resume) => {

@@ -9,6 +9,9 @@ import { flags, text, value } from "../support/Keys.js"
 
 const all = under("")
 
+/** Each text that arrives is looked through, however short it is. */
+const eachText = 1
+
 const border = '},{"LockIndex":'
 
 const entry = fc.record({
@@ -51,7 +54,7 @@ describe("Entries read while they arrive", () => {
     ([entries, cuts, isIndented, isTree]) => {
       const list = entries.map(goEntry)
       const document: GoJson.Json = isTree ? { Results: list.map((KV) => ({ KV })), Errors: null } : list
-      const reader = isTree ? EntryReader.ofResults(all) : EntryReader.ofList(all)
+      const reader = isTree ? EntryReader.ofResults(all, eachText) : EntryReader.ofList(all, eachText)
       const found = Either.getOrThrow(inPieces(reader, written(document, isIndented), cuts))
       expect(found.entries.map(({ flags, key, value }) => ({ key, value, flags }))).toEqual(entries)
       expect(found.malformed).toEqual([])
@@ -61,7 +64,7 @@ describe("Entries read while they arrive", () => {
   it.prop("are read a character at a time as at once", [entries, fc.boolean()], ([entries, isIndented]) => {
     const json = written(entries.map(goEntry), isIndented)
     const cuts = Array.from(json, (_, i) => i)
-    expect(inPieces(EntryReader.ofList(all), json, cuts)).toEqual(
+    expect(inPieces(EntryReader.ofList(all, eachText), json, cuts)).toEqual(
       EntryReader.readAll(EntryReader.ofList(all), json)
     )
   })
@@ -72,15 +75,15 @@ describe("Entries read while they arrive", () => {
     ([entries, cuts, length, more]) => {
       const json = written(entries.map(goEntry), false)
       const short = json.slice(0, length % json.length)
-      expect(Either.isLeft(inPieces(EntryReader.ofList(all), short, cuts))).toBe(true)
-      expect(Either.isLeft(inPieces(EntryReader.ofList(all), json + more, cuts))).toBe(true)
+      expect(Either.isLeft(inPieces(EntryReader.ofList(all, eachText), short, cuts))).toBe(true)
+      expect(Either.isLeft(inPieces(EntryReader.ofList(all, eachText), json + more, cuts))).toBe(true)
     }
   )
 
   it("are refused where the border stands within an entry", () => {
     const one = '{"LockIndex":0,"Key":"a","Flags":0,"Value":null,"CreateIndex":1,"ModifyIndex":2'
     const nested = `[${one},"Session":[{"LockIndex":1},{"LockIndex":2}]}]`
-    expect(EntryReader.readAll(EntryReader.ofList(all), nested)).toEqual(
+    expect(EntryReader.readAll(EntryReader.ofList(all, eachText), nested)).toEqual(
       Either.left(expect.stringMatching(/^\d+ characters that are not a JSON document$/))
     )
   })
