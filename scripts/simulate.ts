@@ -42,14 +42,14 @@ const count = values.seed === undefined ? Number(values.seeds) : 1
 
 const findMistakes = Effect.forEach(
   mistakes.filter(({ name }) => name.includes(values.mistake)),
-  ({ distort, fits, name }) =>
+  ({ fits, name, ...planted }) =>
     Effect.suspend(() => {
       let tried = 0
       let found = 0
       for (let seed = first; seed < first + count; seed++) {
         if (!fits(Plan.draw(seed, { trials }))) continue
         tried += 1
-        if (Option.isSome(simulate(seed, { distort, trials }).violation)) found += 1
+        if (Option.isSome(simulate(seed, { ...planted, trials }).violation)) found += 1
       }
       return Console.log(`${name}: found in ${found} of ${tried} seeds`)
     }),

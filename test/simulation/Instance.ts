@@ -25,6 +25,8 @@ export interface Options {
   readonly address: string
   readonly replication: Replication.Replication
   readonly distort: Distort
+  /** What a set clock changes: the time of day only, or, as a mistake, all times. */
+  readonly setClocks: "time of day" | "all"
 }
 
 export interface Instance {
@@ -47,16 +49,23 @@ interface Process {
   readonly scope: Scope.CloseableScope
 }
 
-/**
- * A clock whose sleepers do not wake while the process is frozen. Its time of day is `wrongBy` ms ahead; what it counts
- * in nanoseconds nobody sets.
- */
-const stoppable = (clock: Clock.Clock, running: Effect.Effect<void>, wrongBy: () => number): Clock.Clock => ({
+/** How many ms the clocks of a process are ahead: that of the time of day, and that by which durations are measured. */
+interface Ahead {
+  readonly timeOfDay: () => number
+  readonly monotonic: () => number
+}
+
+/** A clock whose sleepers do not wake while the process is frozen. */
+const stoppable = (
+  clock: Clock.Clock,
+  running: Effect.Effect<void>,
+  { monotonic, timeOfDay }: Ahead
+): Clock.Clock => ({
   [Clock.ClockTypeId]: Clock.ClockTypeId,
-  unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + wrongBy(),
-  currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + wrongBy()),
-  unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos(),
-  currentTimeNanos: clock.currentTimeNanos,
+  unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + timeOfDay(),
+  currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + timeOfDay()),
+  unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos() + BigInt(monotonic()) * 1_000_000n,
+  currentTimeNanos: Effect.map(clock.currentTimeNanos, (now) => now + BigInt(monotonic()) * 1_000_000n),
   sleep: (duration) => Effect.zipRight(clock.sleep(duration), running)
 })
 
@@ -67,7 +76,7 @@ export const make = (
   died: (incarnation: Incarnation, why: string) => void
 ): Effect.Effect<Instance, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { address, agent, datacenter, distort, name, replication } = options
+    const { address, agent, datacenter, distort, name, replication, setClocks } = options
     const clock = yield* Effect.clock
     const world = yield* Effect.scope
     const say = (line: string) => history.add(clock.unsafeCurrentTimeMillis(), line)
@@ -122,7 +131,12 @@ export const make = (
             })
           ),
           Effect.provide(logs(incarnation.name)),
-          Effect.withClock(stoppable(clock, link.running, () => wrongBy)),
+          Effect.withClock(
+            stoppable(clock, link.running, {
+              timeOfDay: () => wrongBy,
+              monotonic: () => (setClocks === "all" ? wrongBy : 0)
+            })
+          ),
           Effect.interruptible,
           Effect.forkIn(scope)
         )

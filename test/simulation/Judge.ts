@@ -257,6 +257,9 @@ export const make = (
       }
     }
 
+    /** By datacenter. */
+    const leaderships = new Map<string, number>()
+
     const causeOf = (): Option.Option<Cause> =>
       Option.flatMap(Fiber.getCurrentFiber(), (fiber) => fiber.getFiberRef(cause))
 
@@ -307,6 +310,13 @@ export const make = (
       if (commit.changes.some(({ key }) => key === own.status)) checkCheckpoint(commit, found.value)
       if (command._tag === "Lock" && commit.changes.some(({ key }) => key === own.lock)) {
         history.count("leaderships")
+        const led = (leaderships.get(commit.datacenter) ?? 0) + 1
+        leaderships.set(commit.datacenter, led)
+        if (led > plan.mostLeaderships && now() <= plan.calmAt) {
+          violation(
+            `${by.name} (request ${request}) takes the lock, which nothing has cost the leader before`
+          )
+        }
       }
     })
 

@@ -7,13 +7,13 @@ import * as Plan from "./Plan.js"
 import { simulate } from "./Simulation.js"
 
 describe("the simulation finds", () => {
-  it.live.each(mistakes)("$name", ({ distort, fits }) =>
+  it.live.each(mistakes)("$name", ({ fits, ...planted }) =>
     Effect.gen(function* () {
       const fitting = Array.range(1, 3_000).filter((seed) => fits(Plan.draw(seed)))
       for (const seed of fitting.slice(0, 200)) {
         // The test runner wants to be heard of between histories.
         yield* Effect.sleep("1 millis")
-        if (Option.isSome(simulate(seed, { distort }).violation)) return
+        if (Option.isSome(simulate(seed, planted).violation)) return
       }
       expect.fail(`not found in ${Math.min(200, fitting.length)} seeds`)
     })

@@ -21,13 +21,12 @@ import {
   textOf,
   withText
 } from "./Distorting.js"
-import type { Distort } from "./Instance.js"
 import { mistakesOfTrials } from "./MistakesOfTrials.js"
 import type { Plan } from "./Plan.js"
+import type { Planted } from "./Simulation.js"
 
-export interface Mistake {
+export interface Mistake extends Planted {
   readonly name: string
-  readonly distort: Distort
   /** Where the mistake can show at all. */
   readonly fits: (plan: Plan) => boolean
 }

@@ -6,7 +6,16 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
-import { answer, type Client, isLargeValue, isTransaction, type Request, textOf } from "./Distorting.js"
+import {
+  answer,
+  type Client,
+  isLargeValue,
+  isTransaction,
+  type Request,
+  rewriting,
+  textOf,
+  withText
+} from "./Distorting.js"
 import type { Distort } from "./Instance.js"
 import type { Mistake } from "./Mistakes.js"
 import type { Plan } from "./Plan.js"
@@ -310,6 +319,26 @@ export const mistakesOfTrials: ReadonlyArray<Mistake> = [
     name: "a large value that is refused taken for written",
     fits: has("refused large value"),
     distort: changing(isLargeValue, (given) => (isRefused(given) ? { status: 200, text: "true" } : given))
+  },
+  {
+    name: "a time that somebody sets taken for one that measures durations",
+    fits: (plan) => plan.mostLeaderships === 1,
+    setClocks: "all"
+  },
+  {
+    name: "a session asked for with a time to live that the servers refuse",
+    fits: (plan) => plan.settings.sessionTtlMin !== undefined,
+    distort: rewriting(
+      () => (request) =>
+        request.url.endsWith("/v1/session/create")
+          ? withText(request, textOf(request).replace(/"TTL":"[^"]*"/, '"TTL":"30s"'))
+          : request
+    )
+  },
+  {
+    name: "a transaction that is too long taken for one that has landed",
+    fits: (plan) => plan.settings.txnMaxReqLen !== undefined,
+    distort: changing(isTransaction, (given) => (given.status === 413 ? landed : given))
   },
   {
     name: "a value that is too large taken for too many operations",

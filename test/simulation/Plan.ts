@@ -110,6 +110,8 @@ export interface Plan {
   readonly slowness: number
   /** Keys of the replicas that the servers do not take as they are set up at first. */
   readonly spared: ReadonlyArray<string>
+  /** How often an instance of each destination may come to lead before all faults end. */
+  readonly mostLeaderships: number
   /** Between two comparisons in full, in ms. */
   readonly reconcile: number
   /** When all faults end, in ms. */
@@ -351,6 +353,7 @@ const drawWhole = (seed: number): Plan => {
     bytesPerSecond: undefined,
     slowness: 0,
     spared: [],
+    mostLeaderships: Number.POSITIVE_INFINITY,
     latency: dice.pick([0, 2, 50]),
     reconcile: dice.pick([2_000, 5_000]),
     calmAt,

@@ -100,10 +100,12 @@ const datacenters = (plan: Plan.Plan): SimConsul.Options => {
   }
 }
 
+const nothing: Instance.Distort = (client) => client
+
 const program = (
   plan: Plan.Plan,
   history: History.History,
-  distort: Instance.Distort
+  { distort = nothing, setClocks = "time of day" }: Planted
 ): Effect.Effect<void, string, Scope.Scope> =>
   Effect.gen(function* () {
     const sim = yield* SimConsul.make(datacenters(plan))
@@ -129,7 +131,7 @@ const program = (
       const agent = Plan.agentOf(plan, i)
       const address = sim.agents.find(({ name }) => name === agent)?.address ?? ""
       return Instance.make(
-        { name: agent, agent, datacenter, address, replication, distort },
+        { name: agent, agent, datacenter, address, replication, distort, setClocks },
         fabric,
         history,
         judge.died
@@ -204,20 +206,21 @@ const program = (
     yield* Effect.ensuring(Effect.raceFirst(story, Deferred.await(judge.violated)), Effect.sync(history.end))
   })
 
-const nothing: Instance.Distort = (client) => client
-
-export interface Options extends Plan.Wishes {
-  /** A mistake in every replicator. */
+/** A mistake in every replicator. */
+export interface Planted {
   readonly distort?: Instance.Distort | undefined
+  readonly setClocks?: Instance.Options["setClocks"] | undefined
 }
 
+export interface Options extends Plan.Wishes, Planted {}
+
 /** Plays a seed's history. */
-export const simulate = (seed: number, { distort = nothing, ...wishes }: Options = {}): Outcome => {
-  const plan = Plan.draw(seed, wishes)
+export const simulate = (seed: number, options: Options = {}): Outcome => {
+  const plan = Plan.draw(seed, options)
   const history = History.make()
   let duration = 0
   const exit = Stepper.run(
-    Effect.scoped(program(plan, history, distort)).pipe(
+    Effect.scoped(program(plan, history, options)).pipe(
       Effect.onExit(() =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           duration = now

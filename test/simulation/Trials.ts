@@ -111,6 +111,17 @@ const withLarge = (plan: Plan, dice: Dice.Dice, keys: readonly [string, ...Reado
     times(dice, 4, 8, plan, () => write(put(plan.prefix + dice.pick(keys), large + dice.between(0, 9))))
   )
 
+const isTrouble = ({ _tag }: Action): boolean =>
+  !["Write", "WriteElsewhere", "Drift", "SetClock"].includes(_tag)
+
+/** Nothing happens that could cost the lock. */
+const withoutTrouble = (plan: Plan): Plan => ({
+  ...plan,
+  disturbed: 0,
+  actions: plan.actions.filter(({ action }) => !isTrouble(action)),
+  mostLeaderships: 1
+})
+
 const withoutLarge = (plan: Plan): Plan => {
   const small = (all: ReadonlyArray<SourceWrite>) =>
     all.map((one) => (one._tag === "Put" ? { ...one, size: Math.min(one.size, 12) } : one))
@@ -265,7 +276,7 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
     ]),
   "clock set": (plan, dice) =>
     withActions(
-      plan,
+      dice.chance(0.5) ? withoutTrouble(plan) : plan,
       times(dice, 1, 3, plan, () => ({
         _tag: "SetClock",
         instance: dice.between(0, plan.instances.length - 1),
