@@ -3,9 +3,8 @@
  *
  *     CONSUL_HTTP_ADDR=127.0.0.1:8500 npx tsx examples/embed.ts
  */
-import * as NodeHttpClient from "@effect/platform-node/NodeHttpClient"
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { ConsulHttp, Replication, Replicator } from "consul-replicate"
+import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
+import { ConsulHttp, LeaderLock, Replication, Replicator, Value } from "consul-replicate"
 import { Config, Console, Effect, Layer, Logger, Option } from "effect"
 
 /** The agent beside this program; whatever else asks Consul can share this layer. */
@@ -15,12 +14,14 @@ const Consul = Layer.unwrapEffect(
   )
 ).pipe(Layer.provide(NodeHttpClient.layerUndici))
 
-const replication = Replication.make({ source: "nyc1", prefix: "embedded/", service: "my-program" })
-
 /** Replicates until it is interrupted, and then gives the lock back; fails where it is used wrongly. */
-const replicate = Effect.flatMap(Replicator.Replicator, ({ run }) => run).pipe(
-  Effect.provide(Layer.unwrapEffect(Effect.map(replication, Replicator.layerWithServices)))
-)
+const replicate = Effect.gen(function* () {
+  const replication = yield* Replication.make({ source: "nyc1", prefix: "embedded/" })
+  const lock = yield* LeaderLock.options({ service: "my-program" })
+  return yield* Replicator.run(replication).pipe(
+    Effect.provide([Replicator.services, LeaderLock.layer(lock)])
+  )
+})
 
 /** What the program is really for: here, it greets as soon as the other datacenter has said how. */
 const program = Effect.gen(function* () {
@@ -30,7 +31,7 @@ const program = Effect.gen(function* () {
   while (Option.isNone(greeting.value)) {
     greeting = yield* consul.kv.get("embedded/greeting", { index: greeting.index, wait: "1 minute" })
   }
-  yield* Console.log(Buffer.from(greeting.value.value.value, "base64").toString())
+  yield* Console.log(Option.getOrThrow(Value.toText(greeting.value.value.value)))
 })
 
 // Beside the program for as long as that runs. Its failure ends both, and `runMain` logs it.

@@ -6,7 +6,6 @@
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
-import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -14,6 +13,7 @@ import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import { Operation } from "./Operation.js"
 import type { Replication } from "./Replication.js"
+import * as Value from "./Value.js"
 
 /**
  * What a status says of the destination, beside its counts:
@@ -136,21 +136,19 @@ export interface Stored {
 export class Checkpoint extends Context.Tag("consul-replicate/Checkpoint")<
   Checkpoint,
   {
-    /** The key that holds the status. */
-    readonly key: string
-    /** Never stale. */
-    readonly read: Effect.Effect<Stored, ConsulError>
+    /** What the key of a status holds. Never stale. */
+    readonly read: (key: string) => Effect.Effect<Stored, ConsulError>
     /**
-     * The operation that writes the status, for the transaction that it reports on; that transaction is void when
-     * the key is not at `index` any more.
+     * The operation that writes a status to its key, for the transaction that the status reports on. That transaction is
+     * void when the key is not at `index` any more.
      */
-    readonly operation: (status: Status, index: number) => Operation
+    readonly operation: (key: string, status: Status, index: number) => Operation
   }
 >() {}
 
 /** None for anything else, be it an older tool's `{"LastReplicated":123}` or no JSON at all. */
-const decode = (value: string): Option.Option<Status> =>
-  Option.flatMap(Option.getRight(Encoding.decodeBase64String(value)), Schema.decodeOption(StatusJson))
+const decode = (value: Value.Value): Option.Option<Status> =>
+  Option.flatMap(Value.toText(value), Schema.decodeOption(StatusJson))
 
 const encode = Schema.encodeSync(StatusJson)
 
@@ -158,19 +156,17 @@ const encode = Schema.encodeSync(StatusJson)
  * @since 0.1.0
  * @category layers
  */
-export const layer = (key: string): Layer.Layer<Checkpoint, never, ConsulHttp> =>
-  Layer.effect(
-    Checkpoint,
-    Effect.map(ConsulHttp, (consul) => ({
-      key,
-      read: Effect.map(
-        consul.kv.get(key, { consistency: "consistent" }),
-        ({ value }): Stored => ({
-          status: Option.flatMap(value, (entry) => decode(entry.value)),
-          index: Option.match(value, { onNone: () => 0, onSome: (entry) => entry.modifyIndex })
-        })
-      ).pipe(Effect.withSpan("Checkpoint.read")),
-      operation: (status, index) =>
-        Operation.Cas({ key, value: Encoding.encodeBase64(encode(status)), flags: 0n, index })
-    }))
-  )
+export const layer: Layer.Layer<Checkpoint, never, ConsulHttp> = Layer.effect(
+  Checkpoint,
+  Effect.map(ConsulHttp, (consul) => ({
+    read: Effect.fn("Checkpoint.read")(function* (key: string) {
+      const { value } = yield* consul.kv.get(key, { consistency: "consistent" })
+      return {
+        status: Option.flatMap(value, (entry) => decode(entry.value)),
+        index: Option.match(value, { onNone: () => 0, onSome: (entry) => entry.modifyIndex })
+      } satisfies Stored
+    }),
+    operation: (key, status, index) =>
+      Operation.Cas({ key, value: Value.fromText(encode(status)), flags: 0n, index })
+  }))
+)

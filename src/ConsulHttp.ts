@@ -19,6 +19,7 @@ import * as session from "./internal/consul/session.js"
 import * as transaction from "./internal/consul/transaction.js"
 import type { KeyValue, KeyValues } from "./KeyValue.js"
 import type { Operation } from "./Operation.js"
+import type { Value } from "./Value.js"
 
 /**
  * Whom to ask: the agent at `address`, which forwards to `datacenter` where one is named.
@@ -242,12 +243,11 @@ export interface Consul {
     /** Which of these keys are there, asked for by name, never stale: also those that listings leave out. */
     readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
     /**
-     * Says whether it was written: false when the condition did not hold. `value` is base64, as `Encoding.encodeBase64`
-     * makes it; other text is a mistake of the program, and dies. Text that happens to be base64, such as `abcd`, cannot
-     * be told from it: what is written is what it decodes to.
+     * Returns whether the key was written: false when the condition did not hold. `value` is made by `Value.fromText`,
+     * `Value.fromBytes` or `Value.fromBase64`. Text that is not base64, from a program without types, is a defect.
      */
     readonly put: (
-      entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },
+      entry: { readonly key: string; readonly value: Value; readonly flags?: bigint | undefined },
       condition?: PutCondition
     ) => Effect.Effect<boolean, ConsulError>
     /**

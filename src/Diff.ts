@@ -9,16 +9,17 @@ import { atOnce, type Steps, stepSize } from "./internal/effect/EventLoop.js"
 import { contains, type KeyRange, rename as renameRange, under } from "./KeyRange.js"
 import type { KeyValue, Malformed } from "./KeyValue.js"
 import { isOwned, type Mapping, nameAtDestination } from "./Mapping.js"
+import type { Value } from "./Value.js"
 
 /**
- * A key of the destination and what it is to hold: base64 and a uint64.
+ * A key of the destination and what it is to hold. `flags` is a uint64.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Write {
   readonly key: string
-  readonly value: string
+  readonly value: Value
   readonly flags: bigint
 }
 

@@ -9,9 +9,11 @@ import * as EntryReader from "./internal/EntryReader.js"
 import * as ExactJson from "./internal/ExactJson.js"
 import * as Fingerprint from "./internal/Fingerprint.js"
 import { type KeyRange, under } from "./KeyRange.js"
+import type { Value } from "./Value.js"
 
 /**
- * `value` is the base64 text that Consul sent, never decoded and encoded again. `flags` is a uint64. `session` is
+ * `value` is the base64 text that Consul sent, never decoded and encoded again: `Value.toText` and `Value.toBytes` decode
+ * it. `flags` is a uint64. `session` is
  * the session that holds the key as a lock. Indexes are Raft indexes of the datacenter that answered.
  *
  * @since 0.1.0
@@ -19,7 +21,7 @@ import { type KeyRange, under } from "./KeyRange.js"
  */
 export interface KeyValue {
   readonly key: string
-  readonly value: string
+  readonly value: Value
   readonly flags: bigint
   readonly session: string | undefined
   readonly lockIndex: number

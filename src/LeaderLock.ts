@@ -3,73 +3,35 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
-import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Ref from "effect/Ref"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ConsulError } from "./ConsulError.js"
-import { type CheckStatus, ConsulHttp } from "./ConsulHttp.js"
-import * as Condition from "./internal/Condition.js"
+import type { ConsulHttp } from "./ConsulHttp.js"
 import { raceFirst } from "./internal/effect/raceFirst.js"
-import { farewell, whenDone } from "./internal/lock/Farewell.js"
-import * as LockSession from "./internal/lock/LockSession.js"
-import * as Registration from "./internal/lock/Registration.js"
-import * as Shown from "./internal/Shown.js"
-import { Waits } from "./internal/Waits.js"
-import * as WatchedKey from "./internal/WatchedKey.js"
-import type { KeyValue } from "./KeyValue.js"
-import { Operation } from "./Operation.js"
-import * as Schedules from "./Schedules.js"
-import { type Fence, fenceOperation } from "./Transaction.js"
-import { version } from "./Version.js"
+import * as Acquisition from "./internal/lock/Acquisition.js"
+import * as Exclusive from "./internal/lock/Exclusive.js"
+import { whenDone } from "./internal/lock/Farewell.js"
+import { type Health, passing } from "./internal/lock/Health.js"
+import type { LockLost } from "./internal/lock/LockLost.js"
+import type { LeaderLockOptions } from "./internal/lock/LockOptions.js"
+import * as SharedLeadership from "./internal/lock/SharedLeadership.js"
+import type { Operation } from "./Operation.js"
+import type { Fence } from "./Transaction.js"
 
-/**
- * The lock is not ours any more, or can't be known to be; where it `isAwaited`, it was not ours yet, and what it was
- * awaited with is gone.
- *
- * @since 0.1.0
- * @category errors
- */
-export class LockLost extends Data.TaggedError("LockLost")<{
-  readonly lock: string
-  readonly reason: string
-  readonly isAwaited?: boolean
-}> {
-  override get message() {
-    return `${this.isAwaited === true ? "cannot stand by for" : "lost"} the lock ${this.lock}: ${this.reason}`
-  }
-}
-
-/**
- * What the check of the service shows. A warning is for people: it renews the time to live as passing does, and the
- * lock stays. The role stands before the output: `leading: ` or `standing by: `.
- *
- * The output is for what lasts, not for figures that change all the time: an agent (1.8.7) passes a change on to its
- * servers, and if these have no leader then, it confirms no heartbeat for 7 to 14 s. A change of the output alone reaches
- * the servers within `check_update_interval` (5 minutes unless configured) and a half of it.
- *
- * @since 0.5.0
- * @category models
- */
-export interface Health {
-  readonly status: Exclude<CheckStatus, "critical">
-  readonly output: string
-}
-
-/**
- * @since 0.5.0
- * @category models
- */
-export const passing: Health = { status: "passing", output: `consul-replicate ${version}` }
+export { type Health, passing } from "./internal/lock/Health.js"
+export { Holder } from "./internal/lock/Holder.js"
+export { LockLost } from "./internal/lock/LockLost.js"
+export {
+  defaults,
+  InvalidLock,
+  type LeaderLockOptions,
+  type LockFields,
+  options
+} from "./internal/lock/LockOptions.js"
 
 /**
  * Held from the acquisition to the end of its scope.
@@ -80,6 +42,12 @@ export const passing: Health = { status: "passing", output: `consul-replicate ${
 export interface Leadership {
   /** The id of its service in Consul's catalog. */
   readonly instance: string
+  /**
+   * Name of that service.
+   *
+   * @since 0.5.0
+   */
+  readonly service: string
   /** What every transaction must carry. */
   readonly fence: Fence
   /** Never succeeds, and fails when the lock is lost. */
@@ -89,7 +57,8 @@ export interface Leadership {
   /**
    * Sets what is written when the leader gives the lock back, in one transaction with the lock's value: asked for then,
    * behind the fence, and once more after a conflict. It is not written when the lock was lost, when it fails, or when it
-   * takes longer than a second: nothing may delay the next leader.
+   * takes longer than a second: nothing may delay the next leader. Under a {@link shared} lock, a use that ends before the
+   * others writes it then, in a transaction of its own.
    *
    * @since 0.5.0
    */
@@ -97,39 +66,20 @@ export interface Leadership {
 }
 
 /**
- * `lock` is the key; `service` the name under which all instances stand in Consul's catalog, each with its own id.
- * `purpose` says what its holder does: whoever stands by for another purpose is warned, since all who share a lock must
- * do the same. `ttl` is that of the service's check, {@link Schedules.checkTtl} unless given.
+ * What a use is for, and what it needs for itself.
  *
- * @since 0.1.0
+ * @since 0.5.0
  * @category models
  */
-export interface LeaderLockOptions {
-  readonly lock: string
-  readonly service: string
+export interface UseOptions {
+  /**
+   * What is done while leading, in one line for people. The lock's value has it, and the output of the check if several
+   * uses lead.
+   */
   readonly purpose?: string | undefined
-  readonly ttl?: Duration.DurationInput | undefined
+  /** A key that only one use of the process may write at a time: uses with the same key lead one after another. */
+  readonly exclusive?: string | undefined
 }
-
-/**
- * The lock's value: who holds it, or, when no session holds the key, who held it last. `until` when that instance gave it
- * back; absent while it is held, and after an instance that ended without a chance to write it.
- *
- * @since 0.1.0
- * @category schemas
- */
-export class Holder extends Schema.Class<Holder>("consul-replicate/LeaderLock/Holder")({
-  node: Schema.String,
-  pid: Schema.Number,
-  version: Schema.String,
-  since: Schema.DateTimeUtc,
-  // Absent before 0.5.0.
-  until: Schema.optional(Schema.DateTimeUtc),
-  // Absent before 0.5.0.
-  purpose: Schema.optional(Schema.String)
-}) {}
-
-const HolderJson = Schema.parseJson(Holder)
 
 /**
  * @since 0.1.0
@@ -139,215 +89,93 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
   LeaderLock,
   {
     /**
+     * Key of the lock.
+     *
+     * @since 0.5.0
+     */
+    readonly lock: string
+    /**
      * Waits for the lock, as long as it takes. Fails when Consul can't be asked, or takes away the session while
      * standing by; then acquire again. When the scope closes, the lock is free at once and nothing is left in
      * Consul but the lock's value, which then says until when it was held.
      */
     readonly acquire: Effect.Effect<Leadership, ConsulError | LockLost, Scope.Scope>
-    /** Runs `use` while leading, interrupts it when the lock is lost, and gives the lock back after it. */
+    /**
+     * Runs `use` while leading, interrupts it when the lock is lost, and gives the lock back after it. Other uses of the
+     * same service wait meanwhile, or lead beside it: that depends on the layer.
+     */
     readonly lead: <A, E, R>(
-      use: (leadership: Leadership) => Effect.Effect<A, E, R>
+      use: (leadership: Leadership) => Effect.Effect<A, E, R>,
+      options?: UseOptions
     ) => Effect.Effect<A, E | ConsulError | LockLost, Exclude<R, Scope.Scope>>
   }
 >() {}
 
-/** For the last transaction of a leader. The next leader waits for it. */
-const resignTimeout = Duration.seconds(1)
+const closedMessage = (lock: string): string =>
+  `the LeaderLock of ${lock} was used after the scope of its layer was closed: provide the layer to the effect that ` +
+  "leads, not to the one that takes the service out of it"
 
-const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
-  const consul = yield* ConsulHttp
-  const { lock, purpose, service } = options
-  const ttl = Duration.decode(options.ttl ?? Schedules.checkTtl)
-  const lost = (reason: string) => new LockLost({ lock, reason })
+type Acquire = (options: UseOptions) => ReturnType<Acquisition.Acquire>
 
-  const registration = yield* Registration.make(service, ttl)
-  const session = yield* LockSession.make(service, ttl)
-
-  /**
-   * Keeps the check from turning critical; fails when Consul has not confirmed that for longer than the check's time
-   * to live, for then it has released the lock. Time is measured from before each request, and monotonic.
-   */
-  const heartbeat = Effect.fnUntraced(function* (checkId: string, { told }: Shown.Shown) {
-    const limit = Duration.unsafeToNanos(ttl)
-    let confirmed = yield* Clock.currentTimeNanos
-    const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
-    const beat = Effect.gen(function* () {
-      const sent = yield* Clock.currentTimeNanos
-      yield* consul.agent.updateCheck(checkId, yield* told)
-      confirmed = sent
-    }).pipe(Effect.timeout(Schedules.heartbeatInterval(ttl)))
-    while (!(yield* overdue)) {
-      const next = yield* beat.pipe(
-        Effect.as(Schedules.heartbeatInterval(ttl)),
-        Effect.catchAll((error) =>
-          Effect.as(Effect.logDebug(`heartbeat: ${error.message}`), Schedules.heartbeatRetry(ttl))
-        )
-      )
-      yield* Effect.sleep(next)
-    }
-    return yield* lost(`Consul has confirmed no heartbeat for ${Duration.format(ttl)}`)
-  })
-
-  const waits = yield* Waits
-  /** The wait for the lock, of all attempts to lead. */
-  const turn = {}
-
-  /** Logs who holds the lock, shows it by the check, and tells {@link Waits}. */
-  const announce = Effect.fnUntraced(function* (entry: Option.Option<KeyValue>, shown: Shown.Shown) {
-    const held = Option.filter(entry, ({ session }) => session !== undefined)
-    const holder = Option.flatMap(held, holderOf)
-    const unknown = Option.isSome(held)
-      ? `another instance holds ${lock}`
-      : `another tool left a lock delay on ${lock}, which is free`
-    const who = Option.match(holder, {
-      onNone: () => unknown,
-      onSome: ({ node, pid, since }) =>
-        `${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
-    })
-    const output = `standing by: ${who}`
-    yield* shown.want({ ...passing, output })
-    yield* waits.waiting(turn, "Turn", output)
-    const theirs = Option.getOrUndefined(holder)?.purpose
-    yield* purpose === undefined || theirs === undefined || purpose === theirs
-      ? Effect.logInfo(output)
-      : Effect.logWarning(
-          `${output} for ${theirs}, not for ${purpose}: a lock serves one replication; give this one a -lock and a -status ` +
-            "of its own"
-        )
-  })
-
-  const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
-
-  const condition = yield* Condition.make(`the lock ${lock} can be used again`)
-  const key = WatchedKey.make(consul, lock, Condition.watch(condition, `cannot read the lock ${lock}`))
-
-  /**
-   * Blocks while another session holds the lock, and returns what the lock's value is then. One that is free and still
-   * refused is under a lock delay. A limited rate is waited out: to stand anew would take more requests.
-   */
-  const contend = Effect.fnUntraced(function* (
-    session: string,
-    holder: Effect.Effect<Holder>,
-    shown: Shown.Shown
-  ) {
-    let said = ""
-    const take = (value: Holder) =>
-      Effect.flatMap(encoded(value), (value) =>
-        consul.kv.put({ key: lock, value }, { acquire: session })
-      ).pipe(
-        Condition.watch(condition, `cannot take the lock ${lock}`),
-        Effect.retry({ schedule: Schedules.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
-      )
-    for (;;) {
-      const value = yield* holder
-      if (yield* take(value)) {
-        yield* waits.over(turn)
-        return value
-      }
-      const entry = yield* key.now
-      const owner = Option.getOrElse(
-        Option.map(entry, (e) => e.session ?? ""),
-        () => ""
-      )
-      if (owner !== said) yield* announce(entry, shown)
-      said = owner
-      if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
-      else yield* key.when((entry) => !isHeld(entry))
-    }
-  })
-
-  /** Fails as soon as the lock is not held by `session`; trouble in asking says nothing about the lock. */
-  const guard = Effect.fnUntraced(function* (session: string) {
-    const entry = yield* key.when((e) => !Option.exists(e, (held) => held.session === session))
-    return yield* lost(
-      Option.match(entry, {
-        onNone: () => "the key was deleted",
-        onSome: (e) =>
-          e.session === undefined ? "the session ended or gave it back" : "another session holds it"
-      })
-    )
-  })
-
-  /** The last transaction of a leader: until when it held the lock, and what it adds. */
-  const resign = (
-    fence: Fence,
-    value: Holder,
-    last: Ref.Ref<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>
-  ) =>
-    Effect.gen(function* () {
-      const operations = yield* Effect.flatten(Ref.get(last))
-      const until = yield* DateTime.now
-      const ended = yield* encoded(new Holder({ ...value, until }))
-      yield* consul.transaction(
-        [fenceOperation(fence), Operation.Set({ key: lock, value: ended, flags: 0n }), ...operations],
-        { results: false }
-      )
-    }).pipe(
-      // What was on its way when the leader was stopped may have landed just now.
-      Effect.retry({ times: 1, while: ({ _tag }) => _tag === "Conflict" }),
-      (transaction) => farewell(transaction, resignTimeout)
-    )
-
-  const agent = yield* Condition.make(`the agent at ${consul.endpoint.address} answers again`)
-
-  const acquire = Effect.gen(function* () {
-    const failed = yield* Deferred.make<never, LockLost | ConsulError>()
-    const shown = yield* Shown.make(passing)
-    const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
-      Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
-
-    const { checkId, held, id, node } = yield* Effect.gen(function* () {
-      const { node } = yield* consul.agent.self
-      const { checkId, id } = yield* registration
-      yield* supervise(heartbeat(checkId, shown))
-      return { checkId, held: yield* session.create(checkId), id, node }
-    }).pipe(Condition.watch(agent, "cannot stand for leadership"))
-
-    const holder = Effect.map(
-      DateTime.now,
-      (since) => new Holder({ node, pid: process.pid, version, since, purpose })
-    )
-    yield* supervise(Effect.zipRight(session.renew(held, checkId, shown), lost("the session ended")))
-    const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
-      error._tag === "LockLost" ? new LockLost({ ...error, isAwaited: true }) : error
-    )
-    const value = yield* Effect.raceFirst(contend(held.id, holder, shown), unlessFailed)
-    const fence: Fence = { lock, session: held.id }
-    const last = yield* Ref.make<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>(Effect.succeed([]))
-    yield* whenDone(Effect.unlessEffect(resign(fence, value, last), Deferred.isDone(failed)))
-    const report = (health: Health) => shown.want({ ...health, output: `leading: ${health.output}` })
-    yield* report(passing)
-    yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
-    yield* supervise(guard(held.id))
-    return {
-      instance: id,
-      fence,
-      lost: Effect.mapError(Deferred.await(failed), (error) =>
-        error._tag === "LockLost" ? error : lost(error.message)
-      ),
-      report,
-      onResign: (operations: Effect.Effect<ReadonlyArray<Operation>, ConsulError>) =>
-        Ref.set(last, operations)
-    }
-  }).pipe(Effect.withSpan("LeaderLock.acquire"))
-
+/** The service over a way to acquire. Whatever uses it when the scope has closed is a defect of the program. */
+const service = Effect.fnUntraced(function* (lock: string, acquire: Acquire) {
+  const closed = yield* Deferred.make<never>()
+  const dead = Cause.die(new Cause.RuntimeException(closedMessage(lock)))
+  yield* whenDone(Effect.asVoid(Deferred.failCause(closed, dead)))
+  const unlessClosed = <A, E, R>(effect: Effect.Effect<A, E, R>) => raceFirst(effect, Deferred.await(closed))
+  const open = Effect.flatMap(Deferred.poll(closed), Effect.transposeOption)
   return LeaderLock.of({
-    acquire,
-    lead: (use) =>
-      Effect.scoped(Effect.flatMap(acquire, (leadership) => raceFirst(use(leadership), leadership.lost)))
+    lock,
+    acquire: Effect.zipRight(open, acquire({})),
+    lead: (use, options = {}) =>
+      Effect.flatMap(acquire(options), (leadership) => raceFirst(use(leadership), leadership.lost)).pipe(
+        Effect.scoped,
+        unlessClosed
+      )
   })
 })
 
-const encoded = (holder: Holder): Effect.Effect<string> =>
-  Effect.orDie(Effect.map(Schema.encode(HolderJson)(holder), Encoding.encodeBase64))
-
-/** None when the value is of another program or an older release. */
-const holderOf = (entry: KeyValue): Option.Option<Holder> =>
-  Option.flatMap(Option.getRight(Encoding.decodeBase64String(entry.value)), Schema.decodeOption(HolderJson))
-
 /**
+ * A lock by which one use of the process leads at a time: a second one stands by until the first one ends, and says so in
+ * the log. One layer serves one key of a lock; two layers of the same key stand by for each other as two processes do.
+ *
  * @since 0.1.0
  * @category layers
  */
 export const layer = (options: LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
-  Layer.scoped(LeaderLock, make(options))
+  Layer.scoped(
+    LeaderLock,
+    Effect.gen(function* () {
+      const { lock } = options
+      const acquire = yield* Acquisition.make(options)
+      const { take } = yield* Exclusive.make
+      const standingBy = `this process leads by ${lock} already; LeaderLock.shared lets several uses lead at the same time`
+      return yield* service(lock, ({ purpose }) =>
+        Effect.zipRight(take(lock, standingBy), acquire(options.purpose ?? purpose))
+      )
+    })
+  )
+
+/**
+ * A lock by which several uses of the process lead at the same time, under one leadership. The first use to lead waits for
+ * the lock, others join it, and the last use to end gives the lock back. When the lock is lost, all uses fail; the first
+ * to lead again waits for the lock, and the others join. The service's check shows a warning if any use reports one.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const shared = (options: LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
+  Layer.scoped(
+    LeaderLock,
+    Effect.gen(function* () {
+      const { lock, purpose } = options
+      const acquire = yield* Acquisition.make(options)
+      const join = yield* SharedLeadership.make(acquire(purpose), passing)
+      const { take } = yield* Exclusive.make
+      return yield* service(lock, ({ exclusive, purpose }) =>
+        exclusive === undefined
+          ? join(purpose)
+          : Effect.zipRight(take(exclusive, `this process uses ${exclusive} already`), join(purpose))
+      )
+    })
+  )

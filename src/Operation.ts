@@ -4,9 +4,10 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import type { Value } from "./Value.js"
 
 /**
- * `value` is base64, `flags` a uint64. `Cas` with index 0 creates the key only if it is absent. `CheckSession`
+ * `value` is made by `Value.fromText`, `Value.fromBytes` or `Value.fromBase64`; `flags` is a uint64. `Cas` with index 0 creates the key only if it is absent. `CheckSession`
  * fails unless exactly that session holds the key. `Get` answers with the entry, value and all, and fails where there is
  * none; `GetTree` with all entries whose keys start with `key`.
  *
@@ -14,12 +15,12 @@ import * as Data from "effect/Data"
  * @category models
  */
 export type Operation = Data.TaggedEnum<{
-  Set: { readonly key: string; readonly value: string; readonly flags: bigint }
-  Cas: { readonly key: string; readonly value: string; readonly flags: bigint; readonly index: number }
+  Set: { readonly key: string; readonly value: Value; readonly flags: bigint }
+  Cas: { readonly key: string; readonly value: Value; readonly flags: bigint; readonly index: number }
   Delete: { readonly key: string }
   DeleteCas: { readonly key: string; readonly index: number }
-  Lock: { readonly key: string; readonly value: string; readonly flags: bigint; readonly session: string }
-  Unlock: { readonly key: string; readonly value: string; readonly flags: bigint; readonly session: string }
+  Lock: { readonly key: string; readonly value: Value; readonly flags: bigint; readonly session: string }
+  Unlock: { readonly key: string; readonly value: Value; readonly flags: bigint; readonly session: string }
   CheckIndex: { readonly key: string; readonly index: number }
   CheckSession: { readonly key: string; readonly session: string }
   Get: { readonly key: string }

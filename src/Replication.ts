@@ -3,30 +3,28 @@
  *
  * @since 0.1.0
  */
+import type * as Brand from "effect/Brand"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as DeleteLimit from "./DeleteLimit.js"
+import * as halfCharacter from "./internal/halfCharacter.js"
 import * as Watcher from "./Watcher.js"
 
 /**
- * @since 0.1.0
+ * @since 0.5.0
  * @category models
  */
-export interface Replication {
+export interface ReplicationFields {
   /** The datacenter that is authoritative. */
   readonly source: string
   /** Copied are the keys that start with this, at the source. Empty: the whole store. */
   readonly prefix: string
   /** What takes the place of `prefix` at the destination. */
   readonly destinationPrefix: string
-  /** Key of the lock that the leader holds, at the destination. */
-  readonly lock: string
   /** Key of the status, at the destination. */
   readonly status: string
-  /** Name in Consul's catalog. */
-  readonly service: string
   /** Whether keys that the source has not are deleted at the destination. */
   readonly deletes: boolean
   /** How many of them one pass may delete. */
@@ -38,6 +36,14 @@ export interface Replication {
   /** How many keys are read at once, about, and up to how many a prefix is watched as one. */
   readonly shardKeys: number
 }
+
+/**
+ * Made by {@link make} only.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Replication = ReplicationFields & Brand.Brand<"consul-replicate/Replication">
 
 /** Options of {@link make} that the command line has not. */
 const withoutFlag: ReadonlySet<string> = new Set(["shardKeys"])
@@ -66,9 +72,7 @@ export class InvalidReplication extends Data.TaggedError("InvalidReplication")<{
  */
 export const defaults = {
   prefix: "global/",
-  lock: "service/consul-replicate/leader",
   status: "service/consul-replicate/status",
-  service: "consul-replicate",
   deletes: true,
   maxDeletes: DeleteLimit.defaultLimit,
   reconcile: Duration.minutes(1),
@@ -89,17 +93,6 @@ const shortestReconcile = Duration.millis(100)
 const datacenterName = /^[A-Za-z0-9_-]+$/
 
 /**
- * An instance of the service is called by its name, a dash and a number, and its check is updated and removed by a path
- * with that in it. Consul (1.8.7) registers any name, and then redirects a path that it cleans (`//`, `/./`, `/../`, and
- * one that begins with `/`, `./` or `../`) and refuses characters that are not printable.
- */
-const cleanedInPath = /^\/|^\.{1,2}\/|\/\/|\/\.{1,2}\//
-const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u
-
-/** Half of a surrogate pair has no UTF-8 form, and arrives at Consul as another key. */
-const halfCharacter = /\p{Cs}/u
-
-/**
  * A replication with defaults for what is not given; `destinationPrefix` is that of the source unless given.
  * `maxDeletes` is text, as in {@link DeleteLimit.parse}.
  *
@@ -110,9 +103,7 @@ export const make = Effect.fnUntraced(function* (options: {
   readonly source: string
   readonly prefix?: string | undefined
   readonly destinationPrefix?: string | undefined
-  readonly lock?: string | undefined
   readonly status?: string | undefined
-  readonly service?: string | undefined
   readonly deletes?: boolean | undefined
   readonly maxDeletes?: string | undefined
   readonly reconcile?: Duration.DurationInput | undefined
@@ -124,52 +115,31 @@ export const make = Effect.fnUntraced(function* (options: {
   const maxDeletes = yield* DeleteLimit.parse(
     options.maxDeletes ?? DeleteLimit.format(defaults.maxDeletes)
   ).pipe(Either.mapLeft((expected) => invalid("max-deletes", `the limit is ${expected}`)))
-  const replication: Replication = {
+  const replication: ReplicationFields = {
     source: options.source.toLowerCase(),
     prefix,
     destinationPrefix: options.destinationPrefix ?? prefix,
-    lock: options.lock ?? defaults.lock,
     status: options.status ?? defaults.status,
-    service: options.service ?? defaults.service,
     deletes: options.deletes ?? defaults.deletes,
     maxDeletes,
     reconcile: Duration.decode(options.reconcile ?? defaults.reconcile),
     watchShards: options.watchShards ?? defaults.watchShards,
     shardKeys: options.shardKeys ?? defaults.shardKeys
   }
-  const { lock, reconcile, service, shardKeys, source, status, watchShards } = replication
+  const { reconcile, shardKeys, source, status, watchShards } = replication
   if (source === "") return yield* invalid("src", "name the datacenter to replicate from")
   if (!datacenterName.test(source)) {
     return yield* invalid("src", `${JSON.stringify(source)} cannot be the name of a datacenter`)
   }
-  if (lock === "") return yield* invalid("lock", "the lock needs a key")
   if (status === "") return yield* invalid("status", "the status needs a key")
-  if (lock === status) {
-    return yield* invalid("status", `the lock and the status need keys of their own, both are ${lock}`)
-  }
-  if (service === "") return yield* invalid("service", "the service needs a name")
-  if (cleanedInPath.test(`${service}-`)) {
-    return yield* invalid(
-      "service",
-      `${JSON.stringify(service)} has a part that is empty, "." or "..", by which Consul does not find its check`
-    )
-  }
-  if (unprintable.test(service)) {
-    return yield* invalid(
-      "service",
-      `${JSON.stringify(service)} has a character that cannot be printed, by which Consul does not find its check`
-    )
-  }
   const texts = [
     ["prefix", prefix],
     ["dst-prefix", replication.destinationPrefix],
-    ["lock", lock],
     ["status", status]
   ] as const
   for (const [option, text] of texts) {
-    if (halfCharacter.test(text)) {
-      return yield* invalid(option, `${JSON.stringify(text)} has half of a character, which no key can have`)
-    }
+    const problem = halfCharacter.problemOf(text)
+    if (problem !== undefined) return yield* invalid(option, problem)
   }
   if (
     !Duration.isFinite(reconcile) ||
@@ -183,8 +153,25 @@ export const make = Effect.fnUntraced(function* (options: {
   if (!Number.isInteger(shardKeys) || shardKeys < 1) {
     return yield* invalid("shardKeys", "the number of keys is at least 1")
   }
-  return replication
+  return replication as Replication
 })
+
+/**
+ * Refuses a status that would be written over the lock of its leader.
+ *
+ * @since 0.5.0
+ * @category validation
+ */
+export const validateUnder = (
+  { status }: Replication,
+  lock: string
+): Effect.Effect<void, InvalidReplication> =>
+  lock === status
+    ? new InvalidReplication({
+        option: "status",
+        problem: `the lock and the status need keys of their own, both are ${lock}`
+      })
+    : Effect.void
 
 /**
  * Refuses a source that is the destination's own datacenter when the prefixes overlap: it would copy its own copies.

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import type * as Arr from "effect/Array"
-import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -41,33 +40,13 @@ export interface LeftOver {
   readonly refused: ReadonlySet<string>
 }
 
-/**
- * @since 0.1.0
- * @category tags
- */
-export class Replicator extends Context.Tag("consul-replicate/Replicator")<
-  Replicator,
-  {
-    /**
-     * Stands for leadership, leads, replicates, and stands again, until interrupted; then gives the lock back.
-     * Fails only with wrong use that shows when the agent has said where it is, before anything is written.
-     */
-    readonly run: Effect.Effect<never, Replication.InvalidReplication>
-    /**
-     * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Waits and fails as
-     * `run` does.
-     */
-    readonly runOnce: Effect.Effect<LeftOver, Replication.InvalidReplication>
-  }
->() {}
-
 const refusedBy = Option.match({
   onNone: () => 0,
   onSome: ({ refused }: Replica.Replica) => refused.size
 })
 
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
-  const { reconcile, source } = replication
+  const { reconcile, source, status: statusKey } = replication
   const consul = yield* ConsulHttp
   const leaderLock = yield* LeaderLock.LeaderLock
   const checkpoint = yield* Checkpoint.Checkpoint
@@ -201,11 +180,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   /** What the status says after this leader was stopped, if it has written it. */
   const lastWords = ({ fence }: LeaderLock.Leadership) =>
     Effect.gen(function* () {
-      const { index, status } = yield* checkpoint.read
+      const { index, status } = yield* checkpoint.read(statusKey)
       const own = Option.filter(status, ({ Session }) => Session === fence.session)
       const time = yield* DateTime.now
       return Option.toArray(
-        Option.map(own, (last) => checkpoint.operation(Checkpoint.stopped(last, time), index))
+        Option.map(own, (last) => checkpoint.operation(statusKey, Checkpoint.stopped(last, time), index))
       )
     })
 
@@ -232,20 +211,22 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
    */
   const lead = <A>(use: (leading: Leading) => Effect.Effect<A, Writer.WriterError, Scope.Scope>) =>
     leaderLock
-      .lead((leadership) =>
-        Effect.gen(function* () {
-          yield* leadership.onResign(lastWords(leadership))
-          const liveness = yield* Liveness.make
-          const report = yield* LeaderReport.make(leadership, comparing, silence)
-          return yield* Effect.scoped(use({ ...report, liveness })).pipe(
-            Effect.tapError((error) =>
-              error._tag === "LockLost"
-                ? Effect.void
-                : Effect.zipRight(heldUp(report.leader, error), Effect.ignore(pace.next(undefined)))
-            ),
-            Effect.retry({ while: (error) => error._tag !== "LockLost" })
-          )
-        }).pipe(Effect.ensuring(leave))
+      .lead(
+        (leadership) =>
+          Effect.gen(function* () {
+            yield* leadership.onResign(lastWords(leadership))
+            const liveness = yield* Liveness.make
+            const report = yield* LeaderReport.make(leadership, comparing, silence)
+            return yield* Effect.scoped(use({ ...report, liveness })).pipe(
+              Effect.tapError((error) =>
+                error._tag === "LockLost"
+                  ? Effect.void
+                  : Effect.zipRight(heldUp(report.leader, error), Effect.ignore(pace.next(undefined)))
+              ),
+              Effect.retry({ while: (error) => error._tag !== "LockLost" })
+            )
+          }).pipe(Effect.ensuring(leave)),
+        { purpose: Replication.route(replication), exclusive: statusKey }
       )
       .pipe(
         Effect.tapErrorTag("LockLost", (error) => Effect.logWarning(error.message)),
@@ -253,49 +234,65 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         Effect.orDie
       )
 
-  const validate = consul.agent.self.pipe(
-    Condition.watch(starting, "waiting for the agent"),
-    Effect.retry(Schedules.reconnect),
-    Effect.orDie,
-    Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter))
+  const validate = Effect.zipRight(
+    Replication.validateUnder(replication, leaderLock.lock),
+    consul.agent.self.pipe(
+      Condition.watch(starting, "waiting for the agent"),
+      Effect.retry(Schedules.reconnect),
+      Effect.orDie,
+      Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter))
+    )
   )
 
-  return {
-    // Without a span: it would never end, and all that happens in years be one trace. Passes have theirs.
-    run: Effect.zipRight(validate, lead(follow)),
-    runOnce: Effect.zipRight(validate, lead(compareOnce)).pipe(Effect.withSpan("Replicator.runOnce"))
-  }
+  return { validate, follow: lead(follow), compareOnce: lead(compareOnce) }
 })
 
-/**
- * @since 0.1.0
- * @category layers
- */
-export const layer = (
-  replication: Replication.Replication
-): Layer.Layer<
-  Replicator,
-  never,
-  ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoint.Checkpoint
-> => Layer.scoped(Replicator, make(replication))
+/** What a replicator works with. */
+type Services = ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoint.Checkpoint
 
 /**
- * The replicator with its services, over the client of the destination's agent.
+ * Stands for leadership, leads, replicates, and stands again, until interrupted; then gives the lock back. Fails only with
+ * wrong use: a status that is the lock, and what shows when the agent has said where it is, before anything is written.
+ * All else is logged, and tried again.
  *
- * @since 0.1.0
+ * Several of them replicate at the same time under one `LeaderLock.shared`, each with a status of its own.
+ *
+ * @since 0.5.0
+ * @category running
+ */
+export const run = (
+  replication: Replication.Replication
+): Effect.Effect<never, Replication.InvalidReplication, Services> =>
+  // Without a span: it would never end, and all that happens in years be one trace. Passes have theirs.
+  Effect.flatMap(make(replication), ({ follow, validate }) => Effect.zipRight(validate, follow)).pipe(
+    Effect.scoped
+  )
+
+/**
+ * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Waits and fails as
+ * {@link run} does.
+ *
+ * @since 0.5.0
+ * @category running
+ */
+export const runOnce: (
+  replication: Replication.Replication
+) => Effect.Effect<LeftOver, Replication.InvalidReplication, Services> = Effect.fn("Replicator.runOnce")(
+  function* (replication: Replication.Replication) {
+    const { compareOnce, validate } = yield* make(replication)
+    yield* validate
+    return yield* compareOnce
+  },
+  Effect.scoped
+)
+
+/**
+ * What a replicator works with beside its lock, over the client of the destination's agent.
+ *
+ * @since 0.5.0
  * @category layers
  */
-export const layerWithServices = (
-  replication: Replication.Replication
-): Layer.Layer<Replicator, never, ConsulHttp> =>
-  layer(replication).pipe(
-    Layer.provide([
-      LeaderLock.layer({
-        lock: replication.lock,
-        service: replication.service,
-        purpose: Replication.route(replication)
-      }),
-      Watcher.layer,
-      Checkpoint.layer(replication.status)
-    ])
-  )
+export const services: Layer.Layer<Watcher.Watcher | Checkpoint.Checkpoint, never, ConsulHttp> = Layer.merge(
+  Watcher.layer,
+  Checkpoint.layer
+)

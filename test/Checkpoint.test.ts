@@ -40,8 +40,8 @@ describe("Checkpoint", () => {
           Effect.gen(function* () {
             const checkpoint = yield* Checkpoint
             const consul = yield* ConsulHttp
-            const [written] = yield* consul.transaction([checkpoint.operation(status, 0)])
-            const stored = yield* checkpoint.read
+            const [written] = yield* consul.transaction([checkpoint.operation(World.status, status, 0)])
+            const stored = yield* checkpoint.read(World.status)
             expect(stored).toEqual({ status: Option.some(status), index: written?.modifyIndex })
           })
         )
@@ -54,6 +54,7 @@ describe("Checkpoint", () => {
       const instance = yield* World.instance()
       const checkpoint = yield* instance.run(Checkpoint)
       const operation = checkpoint.operation(
+        World.status,
         new Status({
           LastReplicated: 42,
           Source: "nyc1",
@@ -101,7 +102,7 @@ describe("Checkpoint", () => {
       }
       yield* sim.put(World.destination, World.status, JSON.stringify(written))
       const instance = yield* World.instance()
-      const { status } = yield* Effect.flatMap(instance.run(Checkpoint), ({ read }) => read)
+      const { status } = yield* Effect.flatMap(instance.run(Checkpoint), ({ read }) => read(World.status))
       expect(Option.getOrNull(status)).toMatchObject({
         LastReplicated: 42,
         State: "in-sync",
@@ -115,7 +116,7 @@ describe("Checkpoint", () => {
     Effect.gen(function* () {
       const instance = yield* World.instance()
       const checkpoint = yield* instance.run(Checkpoint)
-      expect(yield* checkpoint.read).toEqual({ status: Option.none(), index: 0 })
+      expect(yield* checkpoint.read(World.status)).toEqual({ status: Option.none(), index: 0 })
     }).pipe(Effect.provide(World.layer))
   )
 
@@ -137,7 +138,10 @@ describe("Checkpoint", () => {
       const instance = yield* World.instance()
       const checkpoint = yield* instance.run(Checkpoint)
       const there = yield* World.entry(World.destination, World.status)
-      expect(yield* checkpoint.read).toEqual({ status: Option.none(), index: there?.modifyIndex })
+      expect(yield* checkpoint.read(World.status)).toEqual({
+        status: Option.none(),
+        index: there?.modifyIndex
+      })
     }).pipe(Effect.provide(World.layer))
   )
 
@@ -145,7 +149,7 @@ describe("Checkpoint", () => {
     Effect.gen(function* () {
       const instance = yield* World.instance()
       const checkpoint = yield* instance.run(Checkpoint)
-      yield* checkpoint.read
+      yield* checkpoint.read(World.status)
       expect(instance.network.sent.map(({ target }) => target)).toEqual([
         `/v1/kv/${World.status}?consistent=`
       ])

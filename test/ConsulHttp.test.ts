@@ -21,6 +21,7 @@ import * as ConsulHttp from "../src/ConsulHttp.js"
 import { ClientResponse, type Take } from "../src/internal/ClientResponse.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
+import * as Value from "../src/Value.js"
 import { failureOf } from "./support/Failure.js"
 import { flags, text, value } from "./support/Keys.js"
 import * as Logs from "./support/Logs.js"
@@ -50,10 +51,10 @@ const everyMember = (
   consul.kv.get("a"),
   consul.kv.list("a"),
   consul.kv.keys("a"),
-  consul.kv.put({ key: "a", value: "c2VjcmV0" }),
-  consul.kv.put({ key: "a//b", value: "c2VjcmV0" }),
+  consul.kv.put({ key: "a", value: Value.fromText("secret") }),
+  consul.kv.put({ key: "a//b", value: Value.fromText("secret") }),
   consul.kv.delete("a"),
-  consul.transaction([Operation.Set({ key: "a", value: "c2VjcmV0", flags: 0n })]),
+  consul.transaction([Operation.Set({ key: "a", value: Value.fromText("secret"), flags: 0n })]),
   consul.session.create({ name: "s", checks: ["serfHealth"], behavior: "release", lockDelay: 0 }),
   consul.session.renew("id"),
   consul.session.info("id"),
@@ -99,7 +100,7 @@ describe("ConsulHttp", () => {
           Effect.map(Effect.flip(request), (error) => error.request)
         expect(yield* named(kv.get("global/a"))).toBe("GET /v1/kv/global/a in nyc1")
         expect(yield* named(kv.list("global/"))).toBe("GET /v1/kv/global/?recurse in nyc1")
-        expect(yield* named(kv.put({ key: "a", value: "" }, { cas: 0 }))).toBe(
+        expect(yield* named(kv.put({ key: "a", value: Value.empty }, { cas: 0 }))).toBe(
           "PUT /v1/kv/a?flags&cas in nyc1"
         )
         expect(yield* named(agent.self)).toBe("GET /v1/agent/self")
@@ -186,7 +187,7 @@ describe("ConsulHttp", () => {
           yield* said(body, ({ kv }) => kv.get("a"))
           yield* said(body, ({ kv }) => kv.list("a"))
           yield* said(body, ({ kv }) => kv.keys("a"))
-          yield* said(body, ({ kv }) => kv.put({ key: "a", value: "" }))
+          yield* said(body, ({ kv }) => kv.put({ key: "a", value: Value.empty }))
         }
       })
     )
@@ -269,11 +270,11 @@ describe("ConsulHttp", () => {
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
         const { kv } = yield* client(Network.make(sim.httpClient))
-        yield* kv.put({ key: "a/1", value: "" })
+        yield* kv.put({ key: "a/1", value: Value.empty })
         const before = (yield* kv.keys("a/")).value
-        yield* kv.put({ key: "a/1", value: btoa("other") })
+        yield* kv.put({ key: "a/1", value: Value.fromText("other") })
         expect((yield* kv.keys("a/", { before })).value).toBe(before)
-        yield* kv.put({ key: "a/2", value: "" })
+        yield* kv.put({ key: "a/2", value: Value.empty })
         expect((yield* kv.keys("a/", { before })).value).toEqual(["a/1", "a/2"])
       }).pipe(Effect.provide(SimConsul.layer()))
     )
@@ -472,7 +473,7 @@ describe("ConsulHttp", () => {
           yield* Effect.gen(function* () {
             expect(kv.isNameable("global/😀")).toBe(true)
             for (const key of ["global/😀", "global/😀/b", "global/a", "😀"]) {
-              expect(yield* kv.put({ key, value: btoa(key.length.toString()) })).toBe(true)
+              expect(yield* kv.put({ key, value: Value.fromText(key.length.toString()) })).toBe(true)
             }
             expect(kv.isNameable("global/😀")).toBe(false)
             const before = refusals()
@@ -531,7 +532,7 @@ describe("ConsulHttp", () => {
           const sim = yield* SimConsul.SimConsul
           const network = Network.make(sim.httpClient)
           const { kv } = yield* client(network)
-          yield* kv.put({ key, value: "" })
+          yield* kv.put({ key, value: Value.empty })
           expect((yield* kv.list(key)).value.entries.map((entry) => entry.key)).toEqual([key])
           expect(network.sent.some(({ target }) => target.includes("%25"))).toBe(false)
         }).pipe(Effect.provide(SimConsul.layer()))
@@ -575,7 +576,7 @@ describe("ConsulHttp", () => {
       Effect.gen(function* () {
         const { kv } = yield* client(Network.scripted(alive("10 minutes")))
         const read = yield* Effect.fork(Effect.flip(kv.list("a")))
-        const write = yield* Effect.fork(Effect.flip(kv.put({ key: "a", value: "" })))
+        const write = yield* Effect.fork(Effect.flip(kv.put({ key: "a", value: Value.empty })))
         yield* TestClock.adjust("10 seconds")
         expect(yield* Fiber.join(write)).toMatchObject({ _tag: "Unreachable" })
         yield* TestClock.adjust("45 seconds")
@@ -762,7 +763,11 @@ describe("ConsulHttp", () => {
           )
         )
         const { kv } = yield* client(network)
-        const entry = (key: string) => ({ key, value: "AP8=", flags: 2n ** 64n - 1n })
+        const entry = (key: string) => ({
+          key,
+          value: Value.fromBytes(new Uint8Array([0, 255])),
+          flags: 2n ** 64n - 1n
+        })
         const lines = (writes: ReadonlyArray<Effect.Effect<unknown, ConsulError.ConsulError>>) =>
           Effect.map(Effect.all(writes), () =>
             network.sent.slice(-writes.length).map(({ method, target }) => `${method} ${target}`)
@@ -809,7 +814,7 @@ describe("ConsulHttp", () => {
         const network = Network.scripted(Network.answer(200, "true"))
         const { kv } = yield* client(network)
         for (const key of ["a/b", "a//b"]) {
-          const cause = yield* Effect.flip(Effect.sandbox(kv.put({ key, value: "5ecret!" })))
+          const cause = yield* Effect.flip(Effect.sandbox(kv.put({ key, value: "5ecret!" as Value.Value })))
           expect(Cause.isDie(cause)).toBe(true)
           for (const shown of [
             Cause.pretty(cause),
@@ -879,7 +884,7 @@ describe("ConsulHttp", () => {
           const mine = yield* create
           for (const key of ["named", "un//named"]) {
             const other = yield* create
-            const entry = { key, value: "" }
+            const entry = { key, value: Value.empty }
             expect(yield* kv.put(entry, { cas: 5 })).toBe(false)
             expect(yield* kv.put(entry, { cas: 0 })).toBe(true)
             expect(yield* kv.put(entry, { cas: 0 })).toBe(false)

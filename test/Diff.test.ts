@@ -5,9 +5,10 @@ import * as Diff from "../src/Diff.js"
 import * as KeyRange from "../src/KeyRange.js"
 import type { KeyValue } from "../src/KeyValue.js"
 import { isOwned, type Mapping } from "../src/Mapping.js"
+import * as Value from "../src/Value.js"
 import { dense, flags, value } from "./support/Keys.js"
 
-const entry = (key: string, value: string, flags: bigint, session?: string): KeyValue => ({
+const entry = (key: string, value: Value.Value, flags: bigint, session?: string): KeyValue => ({
   key,
   value,
   flags,
@@ -23,7 +24,7 @@ type Content = Pick<KeyValue, "value" | "flags">
 type Store = ReadonlyMap<string, Content>
 
 const content: fc.Arbitrary<Content> = fc.record({
-  value: fc.oneof(fc.constantFrom("", "YQ=="), value),
+  value: fc.oneof(fc.constantFrom(Value.empty, Value.fromText("a")), value),
   flags: fc.oneof(fc.constantFrom(0n, 2n ** 53n, 2n ** 53n + 1n), flags)
 })
 
@@ -69,8 +70,8 @@ const range = fc.record({ prefix: dense.map((key) => `a${key}`.slice(0, 2)), exa
 describe("Diff", () => {
   it("does not take a key for deleted whose entry at the source cannot be believed", () => {
     const here: Store = new Map([
-      ["a", { value: "", flags: 0n }],
-      ["b", { value: "", flags: 0n }]
+      ["a", { value: Value.empty, flags: 0n }],
+      ["b", { value: Value.empty, flags: 0n }]
     ])
     const odd = { key: "b", reason: "the value is not base64" }
     expect(Diff.diff(contentsOf(here), identity, everything, [], [odd])).toEqual({
@@ -143,8 +144,8 @@ describe("Diff", () => {
   )
 
   it("a change of the flags alone is a change, even past 2^53", () => {
-    const a = new Map([["k", { value: "", flags: 2n ** 53n }]])
-    const b = new Map([["k", { value: "", flags: 2n ** 53n + 1n }]])
+    const a = new Map([["k", { value: Value.empty, flags: 2n ** 53n }]])
+    const b = new Map([["k", { value: Value.empty, flags: 2n ** 53n + 1n }]])
     expect(compare(a, b).writes).toMatchObject([{ key: "k", value: "", flags: 2n ** 53n + 1n }])
   })
 
@@ -164,9 +165,9 @@ describe("Diff", () => {
       const there = destination
         .map((rest) => mapping.destinationPrefix + rest)
         .filter((key) => key !== "")
-        .map((key) => entry(key, "ZA==", 2n))
+        .map((key) => entry(key, Value.fromText("d"), 2n))
       Diff.learn(contents, mapping, KeyRange.under(mapping.destinationPrefix), there)
-      const here = source.map((rest) => entry(mapping.prefix + rest, "cw==", 1n))
+      const here = source.map((rest) => entry(mapping.prefix + rest, Value.fromText("s"), 1n))
       const { missing, writes } = Diff.diff(contents, mapping, KeyRange.under(mapping.prefix), here)
       for (const key of [...writes.map((write) => write.key), ...missing]) {
         expect(isOwned(mapping, key)).toBe(false)
@@ -177,8 +178,8 @@ describe("Diff", () => {
   )
 
   it("what a session holds and where an index is makes no difference", () => {
-    const here = entry("k", "dg==", 3n)
-    const there = { ...entry("k", "dg==", 3n, "a-session"), lockIndex: 9, modifyIndex: 99 }
+    const here = entry("k", Value.fromText("v"), 3n)
+    const there = { ...entry("k", Value.fromText("v"), 3n, "a-session"), lockIndex: 9, modifyIndex: 99 }
     const contents = Contents.empty()
     Diff.learn(contents, identity, everything, [here])
     expect(Diff.diff(contents, identity, everything, [there])).toEqual({

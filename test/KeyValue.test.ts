@@ -4,6 +4,7 @@ import * as fc from "effect/FastCheck"
 import { decodeList, decodeNames, decodeResults, type KeyValue } from "../src/KeyValue.js"
 import { fromBytes, fromString, toBytes } from "../src/testing/internal/ByteString.js"
 import * as GoJson from "../src/testing/internal/GoJson.js"
+import * as Value from "../src/Value.js"
 import { flags, text, value } from "./support/Keys.js"
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
@@ -271,7 +272,7 @@ describe("KeyValue", () => {
 })
 
 const nothing = {
-  value: "",
+  value: Value.empty,
   flags: 0n,
   session: undefined,
   lockIndex: 3,

@@ -6,9 +6,10 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { ConsulHttp } from "../src/ConsulHttp.js"
-import { LeaderLock, type Leadership, layer, passing } from "../src/LeaderLock.js"
+import { LeaderLock, type Leadership, layer, options, passing } from "../src/LeaderLock.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
+import * as Value from "../src/Value.js"
 import { version } from "../src/Version.js"
 import { failureOf } from "./support/Failure.js"
 import * as Network from "./support/Network.js"
@@ -103,7 +104,7 @@ const otherHolder = (lockDelay: number) =>
       behavior: "release",
       lockDelay
     })
-    expect(yield* kv.put({ key: World.lock, value: "" }, { acquire: id })).toBe(true)
+    expect(yield* kv.put({ key: World.lock, value: Value.empty }, { acquire: id })).toBe(true)
     return id
   })
 
@@ -170,7 +171,8 @@ describe.concurrent("LeaderLock", () => {
 
     it.scoped("what is to be written when it is stopped lands with that, or nothing of it does", () =>
       Effect.gen(function* () {
-        const write = (index: number) => Operation.Cas({ key: "last", value: "MQ==", flags: 0n, index })
+        const write = (index: number) =>
+          Operation.Cas({ key: "last", value: Value.fromText("1"), flags: 0n, index })
         for (const [operations, isWritten] of [
           [Effect.succeed([write(7)]), false],
           [Effect.succeed([write(0)]), true]
@@ -191,7 +193,9 @@ describe.concurrent("LeaderLock", () => {
         let asked = 0
         const operations = Effect.sync(() => {
           asked += 1
-          return [Operation.Cas({ key: "last", value: "MQ==", flags: 0n, index: asked === 1 ? 7 : 0 })]
+          return [
+            Operation.Cas({ key: "last", value: Value.fromText("1"), flags: 0n, index: asked === 1 ? 7 : 0 })
+          ]
         })
         yield* leader.led[0]?.onResign(operations) ?? Effect.void
         yield* Fiber.interrupt(leader.fiber)
@@ -238,7 +242,7 @@ describe.concurrent("LeaderLock", () => {
     it.scoped("any time to live will do, though its third is no whole number of milliseconds", () =>
       Effect.gen(function* () {
         const instance = yield* World.instance()
-        const patient = layer({ lock: World.lock, service: "any", ttl: "10 seconds" })
+        const patient = layer(yield* options({ lock: World.lock, service: "any", ttl: "10 seconds" }))
         const leading = Effect.flatMap(LeaderLock, (lock) => lock.lead(() => Effect.never))
         const fiber = yield* Effect.forkScoped(
           leading.pipe(
@@ -256,7 +260,7 @@ describe.concurrent("LeaderLock", () => {
       () =>
         Effect.gen(function* () {
           const instance = yield* World.instance()
-          const named = layer({ lock: World.lock, service: "team 🫠" })
+          const named = layer(yield* options({ lock: World.lock, service: "team 🫠" }))
           const leading = Effect.flatMap(LeaderLock, (lock) => lock.lead(() => Effect.never))
           const fiber = yield* Effect.forkScoped(
             leading.pipe(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import { encode, Operation, sizeOf } from "../src/Operation.js"
+import * as Value from "../src/Value.js"
 import { flags, text, value } from "./support/Keys.js"
 
 /** Reads the operation, its flags by their digits: `JSON.parse` would round them. */
@@ -57,14 +58,14 @@ describe("Operation", () => {
     (given) => {
       const [some, end] = given
       const value = `${some}${end}}},{"KV":{"Verb":"delete-tree","Key":"","Value":"`
-      const json = encode(Operation.Set({ key: "k", value, flags: 0n }))
+      const json = encode(Operation.Set({ key: "k", value: value as Value.Value, flags: 0n }))
       expect(JSON.parse(json)).toEqual({ KV: { Verb: "set", Key: "k", Value: value, Flags: 0 } })
     }
   )
 
   it("writes flags in full", () => {
     for (const flags of [0n, 2n ** 53n + 1n, 3304740253564472344n, 2n ** 64n - 1n]) {
-      expect(encode(Operation.Set({ key: "k", value: "", flags }))).toBe(
+      expect(encode(Operation.Set({ key: "k", value: Value.empty, flags }))).toBe(
         `{"KV":{"Verb":"set","Key":"k","Value":"","Flags":${flags}}}`
       )
     }

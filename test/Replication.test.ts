@@ -25,9 +25,7 @@ describe("Replication", () => {
         source,
         prefix: "global/",
         destinationPrefix: "global/",
-        lock: "service/consul-replicate/leader",
         status: "service/consul-replicate/status",
-        service: "consul-replicate",
         deletes: true,
         maxDeletes: DeleteLimit.DeleteLimit.Share({ percent: 50 }),
         reconcile: Duration.seconds(60),
@@ -65,24 +63,9 @@ describe("Replication", () => {
     ["src", { source: "nyc1 " }],
     ["src", { source: "nyc1\n" }],
     ["src", { source: "nyc1?token=x" }],
-    ["lock", { source, lock: "" }],
     ["status", { source, status: "" }],
-    ["status", { source, lock: "one", status: "one" }],
-    ["service", { source, service: "" }],
-    ["service", { source, service: "team//web" }],
-    ["service", { source, service: "web//" }],
-    ["service", { source, service: "/web" }],
-    ["service", { source, service: "./web" }],
-    ["service", { source, service: "../web" }],
-    ["service", { source, service: "team/./web" }],
-    ["service", { source, service: "team/../web" }],
-    ["service", { source, service: "team\nweb" }],
-    ["service", { source, service: "web\x7f" }],
-    ["service", { source, service: "team\u00a0web" }],
-    ["service", { source, service: "\ud83d" }],
     ["prefix", { source, prefix: "\ud83d/" }],
     ["dst-prefix", { source, destinationPrefix: "\udfff/" }],
-    ["lock", { source, lock: "lock\ud83d" }],
     ["status", { source, status: "\ud83dstatus" }],
     ["max-deletes", { source, maxDeletes: "" }],
     ["max-deletes", { source, maxDeletes: "many" }],
@@ -98,29 +81,20 @@ describe("Replication", () => {
     })
   )
 
-  it.effect.each([
-    "team/web",
-    "web/",
-    "team/..",
-    "team/.",
-    ".",
-    "..",
-    "a?b#c d%e%2Ff&g=h+i",
-    'a\\b"c;d,e:f*<g>|$@!~^',
-    "é",
-    "😀"
-  ])("takes a service name that Consul finds again: %s", (service) =>
+  it.effect("takes any key for the status: what no path can name goes by transaction", () =>
     Effect.gen(function* () {
-      expect(yield* Replication.make({ source, service })).toMatchObject({ service })
+      for (const key of ["a//b", "../a", "a\nb", "/", "\0", "a?b#c", "🫠"]) {
+        expect(yield* Replication.make({ source, status: key })).toMatchObject({ status: key })
+      }
     })
   )
 
-  it.effect("takes any key for the lock and the status: what no path can name goes by transaction", () =>
+  it.effect("refuses a status that would be written over the lock", () =>
     Effect.gen(function* () {
-      for (const key of ["a//b", "../a", "a\nb", "/", "\0", "a?b#c", "🫠"]) {
-        expect(yield* Replication.make({ source, lock: key })).toMatchObject({ lock: key })
-        expect(yield* Replication.make({ source, status: key })).toMatchObject({ status: key })
-      }
+      const replication = yield* Replication.make({ source, status: "one" })
+      const error = yield* Effect.flip(Replication.validateUnder(replication, "one"))
+      expect(error.message).toBe("-status: the lock and the status need keys of their own, both are one")
+      yield* Replication.validateUnder(replication, "two")
     })
   )
 

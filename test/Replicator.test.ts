@@ -1,17 +1,10 @@
-import * as HttpClient from "@effect/platform/HttpClient"
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as Checkpoint from "../src/Checkpoint.js"
-import * as ConsulHttp from "../src/ConsulHttp.js"
-import * as LeaderLock from "../src/LeaderLock.js"
 import * as Replicator from "../src/Replicator.js"
 import { SimConsul } from "../src/testing/index.js"
 import * as OrderedMap from "../src/testing/internal/OrderedMap.js"
-import * as Watcher from "../src/Watcher.js"
-import * as Logs from "./support/Logs.js"
 import * as Network from "./support/Network.js"
 import * as Time from "./support/Time.js"
 import * as World from "./support/World.js"
@@ -19,7 +12,7 @@ import * as World from "./support/World.js"
 const { destination, lock, source, status } = World
 
 const replicate = (instance: World.Instance) =>
-  Effect.forkScoped(instance.run(Effect.flatMap(Replicator.Replicator, ({ run }) => run)))
+  Effect.forkScoped(instance.run(Replicator.run(instance.replication)))
 
 const put = (datacenter: string, key: string, value: string) =>
   Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(datacenter, key, value))
@@ -170,34 +163,12 @@ describe("Replicator", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("the keys of the services it was given are its own, whatever those of the replication are", () =>
+  it.scoped("a status that is the lock is refused before anything is sent", () =>
     Effect.gen(function* () {
-      const sim = yield* SimConsul.SimConsul
-      const logs = Logs.make()
-      const services = Replicator.layer(World.replication).pipe(
-        Layer.provide([
-          LeaderLock.layer({ lock: "global/lock", service: "copy" }),
-          Watcher.layer,
-          Checkpoint.layer("global/status")
-        ]),
-        Layer.provide(ConsulHttp.layer({ address: World.address })),
-        Layer.provide(Layer.succeed(HttpClient.HttpClient, sim.httpClient))
-      )
-      yield* put(source, "global/a", "1")
-      yield* put(source, "global/lock", "the source's own")
-      yield* Effect.flatMap(Replicator.Replicator, ({ run }) => run).pipe(
-        Effect.provide(services),
-        logs.capture,
-        Effect.forkScoped
-      )
-      yield* Time.pass("1 minute")
-      expect(Object.keys(yield* World.contents(destination, "global/"))).toEqual([
-        "global/a",
-        "global/lock",
-        "global/status"
-      ])
-      expect(logs.lines.filter((line) => line.includes("leading"))).toHaveLength(1)
-      expect(logs.lines.filter((line) => line.startsWith("WARN"))).toEqual([])
+      const instance = yield* World.instance({ status: lock })
+      const exit = yield* Fiber.await(yield* replicate(instance))
+      expect(Exit.isFailure(exit) && String(exit.cause)).toMatch(/-status: the lock and the status need keys/)
+      expect(instance.network.sent).toEqual([])
     }).pipe(Effect.provide(World.layer))
   )
 

@@ -1,16 +1,15 @@
 import { describe, expect, it } from "@effect/vitest"
-import * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
 import type { Changes } from "../src/Diff.js"
 import { encode, Operation } from "../src/Operation.js"
 import * as Transaction from "../src/Transaction.js"
+import * as Value from "../src/Value.js"
 import { flags, text } from "./support/Keys.js"
 
 const head = [
   Transaction.fenceOperation({ lock: "lock", session: "5f4ce0cd-9cd9-4a9e-a0d6-3f1a8a3c8f0e" }),
-  Operation.Cas({ key: "état", value: "e30=", flags: 0n, index: 12 })
+  Operation.Cas({ key: "état", value: Value.fromText("{}"), flags: 0n, index: 12 })
 ]
 
 const encoder = new TextEncoder()
@@ -21,7 +20,7 @@ const bodyBytes = (operations: ReadonlyArray<Operation>) =>
 
 const headBytes = Transaction.bytesOf(head)
 
-const base64 = fc.nat(60).map((n) => "AAAA".repeat(n))
+const base64 = fc.nat(60).map((n) => Value.fromBytes(new Uint8Array(3 * n)))
 
 const changes: fc.Arbitrary<Changes> = fc.record({
   writes: fc.array(fc.record({ key: text, value: base64, flags }), { maxLength: 20 }),
@@ -39,8 +38,7 @@ const limits: fc.Arbitrary<Transaction.Limits> = fc.record({
 const batchesOf = ({ deletes, last, writes }: Transaction.Packed) => [...writes, ...deletes, last]
 
 const isTooLong = (operation: Operation, limits: Transaction.Limits) =>
-  operation._tag === "Set" &&
-  Encoding.decodeBase64(operation.value).pipe(Either.getOrThrow).length > limits.value
+  operation._tag === "Set" && Value.toBytes(operation.value).length > limits.value
 
 const fits = (operations: ReadonlyArray<Operation>, limits: Transaction.Limits) =>
   operations.length + head.length <= limits.operations &&
@@ -111,14 +109,14 @@ describe("Transaction", () => {
   )
 
   it("fills the limits of Consul to the last operation and the last byte", () => {
-    const small = Array.from({ length: 63 }, (_, i) => ({ key: `k${i}`, value: "", flags: 0n }))
+    const small = Array.from({ length: 63 }, (_, i) => ({ key: `k${i}`, value: Value.empty, flags: 0n }))
     const packed = Transaction.pack({ writes: small.slice(0, 62), deletes: [] }, headBytes)
     expect(batchesOf(packed).map((batch) => batch.length)).toEqual([62])
     expect(
       batchesOf(Transaction.pack({ writes: small, deletes: [] }, headBytes)).map((batch) => batch.length)
     ).toEqual([62, 1])
 
-    const write = (length: number) => ({ key: "k", value: "A".repeat(length), flags: 0n })
+    const write = (length: number) => ({ key: "k", value: "A".repeat(length) as Value.Value, flags: 0n })
     const room = 524_288 - bodyBytes([...head, Operation.Set(write(0))])
     const exactly = Transaction.pack({ writes: [write(room)], deletes: [] }, headBytes)
     expect(batchesOf(exactly).map((batch) => bodyBytes([...head, ...batch]))).toEqual([524_288])
@@ -155,7 +153,7 @@ describe("Transaction", () => {
   )
 
   it("a single write that is refused for its size goes by a PUT of its own from then on", () => {
-    const write = { key: "k", value: "A".repeat(400_000), flags: 0n }
+    const write = { key: "k", value: Value.fromBytes(new Uint8Array(300_000)), flags: 0n }
     const refused = [Operation.Set(write)]
     const halved = Option.getOrThrow(
       Transaction.halve(Transaction.defaultLimits, refused, headBytes, "bytes")
@@ -166,18 +164,20 @@ describe("Transaction", () => {
   it("nothing is halved where a single operation or an empty batch was refused", () => {
     const halve = (refused: ReadonlyArray<Operation>, limit: "operations" | "bytes") =>
       Transaction.halve(Transaction.defaultLimits, refused, headBytes, limit)
-    expect(halve([Operation.Set({ key: "k", value: "", flags: 0n })], "operations")).toEqual(Option.none())
+    expect(halve([Operation.Set({ key: "k", value: Value.empty, flags: 0n })], "operations")).toEqual(
+      Option.none()
+    )
     expect(halve([Operation.Delete({ key: "k" })], "bytes")).toEqual(Option.none())
     expect(halve([], "bytes")).toEqual(Option.none())
   })
 
   it.prop("the size of a value is that of its bytes", [fc.uint8Array({ maxLength: 100 })], ([bytes]) => {
-    expect(Transaction.valueBytes(Encoding.encodeBase64(bytes))).toBe(bytes.length)
+    expect(Transaction.valueBytes(Value.fromBytes(bytes))).toBe(bytes.length)
   })
 
   it("a value may have as many bytes as Consul says, or less than the largest where its text is cut off", () => {
     const refused = [3, 30_000, 25_000, 100].map((bytes) =>
-      Operation.Set({ key: "k", value: Encoding.encodeBase64(new Uint8Array(bytes)), flags: 0n })
+      Operation.Set({ key: "k", value: Value.fromBytes(new Uint8Array(bytes)), flags: 0n })
     )
     const told = 'Value for key "global/a" is too large (25000 > 20000 bytes)'
     expect(Transaction.valueLimit(refused, told)).toEqual(Option.some(20_000))

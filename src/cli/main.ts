@@ -18,7 +18,9 @@ import { run } from "./run.js"
 import * as Signals from "./Signals.js"
 
 const isWrongUse = (error: unknown): boolean =>
-  Predicate.isTagged(error, "WrongUse") || Predicate.isTagged(error, "InvalidReplication")
+  Predicate.isTagged(error, "WrongUse") ||
+  Predicate.isTagged(error, "InvalidReplication") ||
+  Predicate.isTagged(error, "InvalidLock")
 
 /** 0: done, or stopped by a signal. 1: failed, as `-once` does at a signal. 2: wrong use, before anything was touched. */
 const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>

@@ -6,6 +6,7 @@ import * as Either from "effect/Either"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
 import * as DeleteLimit from "../DeleteLimit.js"
+import * as LeaderLock from "../LeaderLock.js"
 import * as Replication from "../Replication.js"
 import * as address from "./address.js"
 import * as duration from "./duration.js"
@@ -111,7 +112,7 @@ export const options = {
     group: instances,
     value: "KEY",
     description: "key of the lock that the leading instance holds; another replication needs another",
-    default: Replication.defaults.lock,
+    default: LeaderLock.defaults.lock,
     parse: required("the lock needs a key")
   }),
   status: valued({
@@ -127,7 +128,7 @@ export const options = {
     group: instances,
     value: "NAME",
     description: "name of the service under which the instances are registered",
-    default: Replication.defaults.service,
+    default: LeaderLock.defaults.service,
     parse: required("the service needs a name")
   }),
   once: flag({

@@ -14,8 +14,9 @@ import * as DeleteLimit from "../DeleteLimit.js"
 import { raceFirst } from "../internal/effect/raceFirst.js"
 import { count } from "../internal/Notices.js"
 import * as Waits from "../internal/Waits.js"
+import * as LeaderLock from "../LeaderLock.js"
 import * as Replication from "../Replication.js"
-import { layerWithServices, Replicator } from "../Replicator.js"
+import * as Replicator from "../Replicator.js"
 import { version } from "../Version.js"
 import * as Connections from "./Connections.js"
 import * as Environment from "./Environment.js"
@@ -62,9 +63,20 @@ const withLogLevel = <A, E, R>(
 
 type Settings = Values<typeof options>
 
-const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, timeout, ...given }: Settings) {
+const replicating = Effect.fnUntraced(function* ({
+  addr,
+  lock,
+  noDelete,
+  once,
+  service,
+  src,
+  timeout,
+  ...given
+}: Settings) {
   yield* prefix.validate(given.prefix)
   const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
+  const lockOptions = yield* LeaderLock.options({ lock, service })
+  yield* Replication.validateUnder(replication, lock)
   yield* Environment.validate(addr)
   const token = Option.getOrUndefined(yield* Environment.token)
   yield* Effect.logInfo(`consul-replicate ${version}, agent ${addr}`)
@@ -72,17 +84,16 @@ const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ti
   if (replication.destinationPrefix !== replication.prefix) {
     yield* prefix.warn("dst-prefix", replication.destinationPrefix)
   }
-  const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
+  const services = Layer.mergeAll(Replicator.services, LeaderLock.layer(lockOptions), Memory.layer).pipe(
     // Refused above, where it cannot be used.
-    Layer.provide(Layer.orDie(ConsulHttp.layer({ address: addr, token }))),
+    Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address: addr, token }))),
     Layer.provideMerge(Connections.layer(replication.watchShards))
   )
   const contact = { address: addr, source: replication.source, token }
   const impossible = once ? Effect.zipRight(FirstContact.make(contact), Effect.never) : Effect.never
   const replicating = Effect.gen(function* () {
-    const { run, runOnce } = yield* Replicator
-    if (!once) return yield* run
-    const left = yield* runOnce
+    if (!once) return yield* Replicator.run(replication)
+    const left = yield* Replicator.runOnce(replication)
     const { held, refused } = { held: left.held.size, refused: left.refused.size }
     if (held + refused > 0) return yield* new NotEqual({ held, refused, limit: replication.maxDeletes })
   })
@@ -104,7 +115,7 @@ const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ti
     first: `no answer from the agent at ${addr}`
   })
   return yield* raceFirst(replicating, impossible).pipe(
-    Effect.provide(replicator),
+    Effect.provide(services),
     Effect.provideService(Waits.Waits, listener),
     Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
     Effect.raceFirst(Effect.raceFirst(stopped, hangUps))

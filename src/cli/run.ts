@@ -13,6 +13,7 @@ import type { ConfigError } from "effect/ConfigError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { InvalidLock } from "../LeaderLock.js"
 import type { InvalidReplication } from "../Replication.js"
 import { normalize } from "./arguments.js"
 import { demo } from "./demo/demo.js"
@@ -128,6 +129,7 @@ type Failure =
   | WrongUse
   | PortUnavailable
   | InvalidReplication
+  | InvalidLock
   | Hopeless
   | TimedOut
   | NotEqual

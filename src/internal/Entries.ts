@@ -5,6 +5,7 @@
  */
 import { contains, type KeyRange } from "../KeyRange.js"
 import type { KeyValue, KeyValues, Malformed } from "../KeyValue.js"
+import * as Value from "../Value.js"
 import * as Base64 from "./Base64.js"
 import * as ExactJson from "./ExactJson.js"
 
@@ -24,8 +25,8 @@ const flagsOf = (u: unknown): bigint | undefined => {
 }
 
 /** No value at all is the null of Consul's JSON. */
-const valueOf = (u: unknown): string | undefined => {
-  if (u === null) return ""
+const valueOf = (u: unknown): Value.Value | undefined => {
+  if (u === null) return Value.empty
   return typeof u === "string" && Base64.isCanonical(u) ? u : undefined
 }
 

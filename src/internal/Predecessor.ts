@@ -66,7 +66,7 @@ const giveWay = Effect.fnUntraced(function* (
   leader: Pick<Leadership, "fence" | "report">,
   replication: Replication.Replication
 ) {
-  const { key } = yield* Checkpoint.Checkpoint
+  const { status: key } = replication
   const { Instance: instance, Lock: lock = leader.fence.lock, Session: session } = status
   if (lock === leader.fence.lock) return
   const held = yield* Effect.scoped(Effect.flatMap(lockOf(lock, leader, Effect.void), ({ now }) => now))
@@ -107,7 +107,7 @@ const isOfService = ({ checks, name }: SessionInfo, service: string): boolean =>
  */
 const endSession = Effect.fnUntraced(function* (
   { Session: id }: Checkpoint.Status,
-  { service }: Replication.Replication
+  { service }: Pick<Leadership, "service">
 ) {
   const { session } = yield* ConsulHttp
   const found = (yield* session.info(id, { consistency: "consistent" })).value
@@ -124,13 +124,13 @@ const endSession = Effect.fnUntraced(function* (
  */
 export const supersede = Effect.fn("Predecessor.supersede")(function* (
   status: Checkpoint.Status,
-  leader: Pick<Leadership, "fence" | "report">,
+  leader: Pick<Leadership, "fence" | "report" | "service">,
   replication: Replication.Replication
 ) {
   if (status.Session === leader.fence.session) return
   yield* giveWay(status, leader, replication)
   // A token that may not end it is no reason not to lead.
-  yield* Effect.catchTag(endSession(status, replication), "Denied", ({ message }) => Effect.logDebug(message))
+  yield* Effect.catchTag(endSession(status, leader), "Denied", ({ message }) => Effect.logDebug(message))
 })
 
 /**

@@ -9,12 +9,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import { Checkpoint } from "../Checkpoint.js"
+import type { Checkpoint } from "../Checkpoint.js"
 import { ConsulHttp } from "../ConsulHttp.js"
 import * as Contents from "../Contents.js"
 import * as Diff from "../Diff.js"
 import * as KeyRange from "../KeyRange.js"
-import type { Leadership } from "../LeaderLock.js"
+import { LeaderLock, type Leadership } from "../LeaderLock.js"
 import { type Mapping, rename } from "../Mapping.js"
 import type { Replication } from "../Replication.js"
 import type { News, Watcher } from "../Watcher.js"
@@ -79,13 +79,11 @@ const portionSize = 16 * 1024 * 1024
 
 export const make = Effect.fnUntraced(function* (
   replication: Replication
-): Effect.fn.Return<Passes, never, ConsulHttp | Checkpoint | Watcher | Scope.Scope> {
-  const { deletes, destinationPrefix, lock, prefix, shardKeys, status } = replication
+): Effect.fn.Return<Passes, never, ConsulHttp | LeaderLock | Checkpoint | Watcher | Scope.Scope> {
+  const { deletes, destinationPrefix, prefix, shardKeys, status } = replication
   const context = yield* Effect.context<ConsulHttp | Checkpoint>()
-  const checkpoint = yield* Checkpoint
-  // The services may have been given other keys than the replication has; the lock is known with the leadership.
-  const owned = new Set([lock, status, checkpoint.key])
-  const mapping: Mapping = { prefix, destinationPrefix, owned }
+  const { lock } = yield* LeaderLock
+  const mapping: Mapping = { prefix, destinationPrefix, owned: new Set([lock, status]) }
   const consul = yield* ConsulHttp
   const memory = yield* Writer.makeMemory
   const kv = Throttle.reading(consul, yield* Throttle.make("reads"))
@@ -99,7 +97,6 @@ export const make = Effect.fnUntraced(function* (
     Effect.provide(Writer.open({ leader, memory, replication }), context)
 
   const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader, writer) {
-    owned.add(leader.fence.lock)
     const contents = Contents.empty()
     const { looked } = yield* Survey.survey(kv, mapping, contents, Survey.never, shardKeys)
     const known = Course.uncompared(contents, writer.wasHolding, yield* Monotonic.now)

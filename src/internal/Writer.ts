@@ -136,7 +136,7 @@ const keyOf = ({ key }: Write): string => key
  * another lock. Its transactions end with its scope. Fails where the session of the leader was given up.
  */
 export const open = Effect.fn("Writer.open")(function* (options: {
-  readonly leader: Pick<Leadership, "fence" | "instance" | "report">
+  readonly leader: Pick<Leadership, "fence" | "instance" | "report" | "service">
   readonly memory: Memory
   readonly replication: Replication
 }) {
@@ -145,6 +145,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const { leader, memory, replication } = options
   const { limits, throttle } = memory
   const { fence } = leader
+  const { status: key } = replication
   const largePut = yield* LargePut.make(fence, memory.largePuts, throttle)
   yield* largePut.unlessGivenUp
   const maxDeletes = DeleteLimit.format(replication.maxDeletes)
@@ -190,12 +191,12 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     index: number,
     operations: ReadonlyArray<Operation>
   ) {
-    const results = yield* transact(checkpoint.operation(status, index), operations)
-    const written = results.find((entry) => entry.key === checkpoint.key)
-    return written === undefined ? yield* new CheckpointMoved({ key: checkpoint.key }) : written.modifyIndex
+    const results = yield* transact(checkpoint.operation(key, status, index), operations)
+    const written = results.find((entry) => entry.key === key)
+    return written === undefined ? yield* new CheckpointMoved({ key }) : written.modifyIndex
   })
 
-  const found = yield* throttle.send(checkpoint.read)
+  const found = yield* throttle.send(checkpoint.read(key))
   if (Option.isSome(found.status)) {
     yield* throttle.send(Predecessor.supersede(found.status.value, leader, replication))
   }
@@ -244,7 +245,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   })
 
   /** The last line of defence, whatever was believed before. */
-  const owned = new Set([replication.lock, replication.status, fence.lock, checkpoint.key])
+  const owned = new Set([fence.lock, key])
   const scope = { destinationPrefix: replication.destinationPrefix, owned }
   const onlyReplicated = ({ deletes, writes }: Changes) => {
     const key =
@@ -341,7 +342,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const underWay = yield* UnderWay.make<WriterError>(transactionsInFlight)
 
   /** The guard of a transaction that leaves the status as it is. */
-  const unmoved = Effect.map(Ref.get(guard), (index) => Operation.CheckIndex({ key: checkpoint.key, index }))
+  const unmoved = Effect.map(Ref.get(guard), (index) => Operation.CheckIndex({ key, index }))
 
   const landBehind =
     (guard: Operation, { headBytes }: Prepared) =>
@@ -376,7 +377,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       return heldDeletes > 0 ? statusOf("deletes-held", before, all) : statusOf("in-sync", replicated)
     }
     const index = yield* Ref.get(guard)
-    const guardOf = (status: Status) => checkpoint.operation(status, index)
+    const guardOf = (status: Status) => checkpoint.operation(key, status, index)
     yield* underWay.settled
     yield* trying([...Arr.map(changes.writes, keyOf), ...changes.deletes], left)
     // How much will be refused is not known before; the longest status leaves room for any.
@@ -402,8 +403,8 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   }, inTurn)
 
   const verifyStatus: Writer["verifyStatus"] = Effect.gen(function* () {
-    const { index } = yield* throttle.send(checkpoint.read)
-    if (index !== (yield* Ref.get(guard))) return yield* new CheckpointMoved({ key: checkpoint.key })
+    const { index } = yield* throttle.send(checkpoint.read(key))
+    if (index !== (yield* Ref.get(guard))) return yield* new CheckpointMoved({ key })
   }).pipe(inTurn, Effect.withSpan("Writer.verifyStatus"))
 
   const markSilence: Writer["markSilence"] = Effect.fn("Writer.markSilence")(function* (now: boolean) {

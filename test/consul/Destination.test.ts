@@ -9,13 +9,14 @@ import { expect, layer } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Encoding from "effect/Encoding"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import { ConsulHttp, layer as layerConsul } from "../../src/ConsulHttp.js"
+import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
-import { layerWithServices, Replicator } from "../../src/Replicator.js"
+import * as Replicator from "../../src/Replicator.js"
+import * as Value from "../../src/Value.js"
 import * as Logs from "../support/Logs.js"
 import { describeConsul } from "./describeConsul.js"
 import * as RealConsul from "./RealConsul.js"
@@ -44,25 +45,24 @@ const client = (address: string) =>
 /** A replicator of one prefix, and clients of both sides. */
 const replicating = Effect.fnUntraced(function* (
   prefix: string,
-  options: Partial<Parameters<typeof Replication.make>[0]> = {}
+  options: Partial<Parameters<typeof Replication.make>[0]> & { readonly lock?: string } = {}
 ) {
   const { nyc1, sfo1 } = yield* Datacenters
   const [source, destination] = yield* Effect.all([client(nyc1.address), client(sfo1.address)])
+  const { lock, ...given } = options
   const replication = yield* Replication.make({
     source: "nyc1",
     prefix,
-    lock: `locks/${prefix}lock`,
     status: `locks/${prefix}status`,
     reconcile: "1 second",
-    ...options
+    ...given
   })
-  const services = layerWithServices(replication).pipe(Layer.provide(Layer.succeed(ConsulHttp, destination)))
-  const logs = Logs.make()
-  const start = Layer.build(services).pipe(
-    Effect.flatMap((context) => Context.get(context, Replicator).run),
-    logs.capture,
-    Effect.forkScoped
+  const lockOptions = yield* LeaderLock.options({ lock: lock ?? `locks/${prefix}lock` })
+  const services = Layer.merge(Replicator.services, LeaderLock.layer(lockOptions)).pipe(
+    Layer.provideMerge(Layer.succeed(ConsulHttp, destination))
   )
+  const logs = Logs.make()
+  const start = Replicator.run(replication).pipe(Effect.provide(services), logs.capture, Effect.forkScoped)
   const contents = ({ kv }: Context.Tag.Service<typeof ConsulHttp>) =>
     Effect.map(kv.list(prefix), ({ value }) =>
       Object.fromEntries(value.entries.map(({ key, value }) => [key, value]))
@@ -86,7 +86,7 @@ const until = <E, R>(holds: Effect.Effect<boolean, E, R>) =>
   )
 
 const put = ({ kv }: Context.Tag.Service<typeof ConsulHttp>, key: string, value: string | Uint8Array = "1") =>
-  kv.put({ key, value: Encoding.encodeBase64(value) })
+  kv.put({ key, value: typeof value === "string" ? Value.fromText(value) : Value.fromBytes(value) })
 
 const named = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i}`)
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Notices from "../../src/internal/Notices.js"
 import { under } from "../../src/KeyRange.js"
+import * as Value from "../../src/Value.js"
 import type { Snapshot } from "../../src/Watcher.js"
 import * as Logs from "../support/Logs.js"
 import { replication } from "../support/World.js"
@@ -15,7 +16,7 @@ const snapshot = (locked: ReadonlyArray<string>, unnameable: ReadonlyArray<strin
   of: locked.length,
   entries: locked.map((key) => ({
     key,
-    value: "",
+    value: Value.empty,
     flags: 0n,
     lockIndex: 1,
     createIndex: 5,

@@ -7,11 +7,12 @@ import { isNameable } from "../../src/internal/consul/keyPath.js"
 import * as PiecewiseRead from "../../src/internal/PiecewiseRead.js"
 import { contains, under } from "../../src/KeyRange.js"
 import type { KeyValue } from "../../src/KeyValue.js"
+import type { Value } from "../../src/Value.js"
 import { text } from "../support/Keys.js"
 
 const entry = (key: string, bytes: number): KeyValue => ({
   key,
-  value: "a".repeat(bytes),
+  value: "a".repeat(bytes) as Value,
   flags: 0n,
   session: undefined,
   lockIndex: 0,

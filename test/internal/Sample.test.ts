@@ -6,10 +6,11 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import * as Sample from "../../src/internal/Sample.js"
 import type { KeyValue } from "../../src/KeyValue.js"
+import type { Value } from "../../src/Value.js"
 
 const entry = (key: string, characters: number): KeyValue => ({
   key,
-  value: "a".repeat(characters),
+  value: "a".repeat(characters) as Value,
   flags: 0n,
   session: undefined,
   lockIndex: 0,

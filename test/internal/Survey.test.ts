@@ -7,12 +7,13 @@ import type { Answer, Consul } from "../../src/ConsulHttp.js"
 import * as Contents from "../../src/Contents.js"
 import * as Survey from "../../src/internal/Survey.js"
 import type { KeyValue } from "../../src/KeyValue.js"
+import * as Value from "../../src/Value.js"
 
 const mapping = { prefix: "global/", destinationPrefix: "global/", owned: new Set<string>() }
 
 const entry = (key: string): KeyValue => ({
   key,
-  value: btoa(key),
+  value: Value.fromText(key),
   flags: 0n,
   session: undefined,
   lockIndex: 0,

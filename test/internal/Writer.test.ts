@@ -15,6 +15,7 @@ import * as Writer from "../../src/internal/Writer.js"
 import { LeaderLock } from "../../src/LeaderLock.js"
 import { defaultLimits } from "../../src/Transaction.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Value from "../../src/Value.js"
 import { failureOf } from "../support/Failure.js"
 import * as Network from "../support/Network.js"
 import * as Time from "../support/Time.js"
@@ -22,26 +23,27 @@ import * as World from "../support/World.js"
 
 const transactions = "PUT /v1/txn"
 
-const writes = (count: number, value = "MQ==") =>
+const writes = (count: number, value = Value.fromText("1")) =>
   Array.from({ length: count }, (_, i) => ({ key: `global/${i}`, value, flags: BigInt(i) }))
 
 const changes = (change: Partial<Changes>): Changes => ({ writes: [], deletes: [], ...change })
 
 const others = (count: number) => Array.from({ length: count }, (_, i) => `global/other/${i}`)
 
-const one = (value: string) => changes({ writes: [{ key: "global/a", value: btoa(value), flags: 0n }] })
+const one = (value: string) =>
+  changes({ writes: [{ key: "global/a", value: Value.fromText(value), flags: 0n }] })
 
 /** More than fits a transaction once in base64, and as much as Consul takes at all. */
-const largeValue = Encoding.encodeBase64(new Uint8Array(524_288).map((_, i) => i % 251))
+const largeValue = Value.fromBytes(new Uint8Array(524_288).map((_, i) => i % 251))
 const large = changes({ writes: [{ key: "global/large", value: largeValue, flags: 2n ** 64n - 1n }] })
 
 /** An instance that leads, and opens writers. */
-const leading = (options: Partial<typeof World.replication> = {}) =>
+const leading = (options: World.Options = {}) =>
   Effect.gen(function* () {
     const instance = yield* World.instance(options)
     const memory = yield* Writer.makeMemory
     const leader = yield* instance.run(Effect.flatMap(LeaderLock, (lock) => lock.acquire))
-    const replication = { ...World.replication, ...options }
+    const { replication } = instance
     // Time passes between two of them: what Consul holds already, it does not write again.
     const open = Effect.zipRight(
       TestClock.adjust(1),
@@ -106,7 +108,7 @@ describe.concurrent("Writer", () => {
         const writer = yield* leader.open
         yield* writer.apply(changes({ writes: writes(150) }), 77)
         yield* writer.apply(
-          changes({ writes: writes(20, "Mg=="), deletes: writes(80).map(({ key }) => key) }),
+          changes({ writes: writes(20, Value.fromText("2")), deletes: writes(80).map(({ key }) => key) }),
           78
         )
         const sent = transactionsOf(leader)
@@ -223,7 +225,10 @@ describe.concurrent("Writer", () => {
         const landed: Array<ReadonlyArray<string>> = []
         yield* sim.observe(({ changes }) => landed.push(changes.map(({ key }) => key)))
         yield* writer.apply(changes({ writes: writes(40) }), 5)
-        yield* writer.apply(changes({ writes: writes(2, "Mg=="), deletes: ["global/30", "global/31"] }), 6)
+        yield* writer.apply(
+          changes({ writes: writes(2, Value.fromText("2")), deletes: ["global/30", "global/31"] }),
+          6
+        )
         expect(landed).toEqual([
           [World.status, ...writes(40).map(({ key }) => key)],
           [World.status, "global/0", "global/1", "global/30", "global/31"]
@@ -439,9 +444,9 @@ describe.concurrent("Writer", () => {
     )
 
     it.scoped.each([
-      ["with the name of the service, and none of its checks", World.replication.service, ["serfHealth"]],
+      ["with the name of the service, and none of its checks", World.service, ["serfHealth"]],
       ["with another name", "deployment", ["serfHealth", "service:consul-replicate-0123abcd"]],
-      ["with the check of another service", World.replication.service, ["service:consul-replicate-proxy"]]
+      ["with the check of another service", World.service, ["service:consul-replicate-proxy"]]
     ] as const)("a session of others that the status names, %s, is left alone", ([, name, checks]) =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
@@ -521,7 +526,7 @@ describe.concurrent("Writer", () => {
         ).toHaveLength(3)
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 5 })
         // Again, with another value, over the one that is there.
-        const other = Encoding.encodeBase64(new Uint8Array(450_000))
+        const other = Value.fromBytes(new Uint8Array(450_000))
         yield* writer.apply(changes({ writes: [{ key: "global/large", value: other, flags: 0n }] }), 6)
         const changed = yield* World.entry(World.destination, "global/large")
         expect(changed).toMatchObject({ flags: 0n, session: "" })
@@ -599,7 +604,7 @@ describe.concurrent("Writer", () => {
           // As the end of the leadership does.
           yield* sim.destroySession(World.destination, leader.leader.fence.session)
           const next = yield* leading()
-          const newer = { key: "global/large", value: btoa("newer"), flags: 0n }
+          const newer = { key: "global/large", value: Value.fromText("newer"), flags: 0n }
           yield* (yield* next.open).apply(changes({ writes: [newer] }), 6)
           for (const late of stuck) yield* late
           expect(yield* stored).toEqual({ "global/large": "newer" })
@@ -717,7 +722,7 @@ describe.concurrent("Writer", () => {
           behavior: "release",
           lockDelay: 0
         })
-        yield* kv.put({ key: "global/large", value: "" }, { acquire: other })
+        yield* kv.put({ key: "global/large", value: Value.empty }, { acquire: other })
         const writer = yield* leader.open
         const [refusal] = yield* writer.apply(large, 5)
         expect(refusal).toMatchObject({ _tag: "KeyLocked", key: "global/large" })
@@ -750,7 +755,7 @@ describe.concurrent("Writer", () => {
           yield* sim.put(World.destination, "app/password", "secret")
           const writer = yield* leader.open
           const before = yield* sim.state(World.destination)
-          const write = { key, value: btoa("mine"), flags: 0n }
+          const write = { key, value: Value.fromText("mine"), flags: 0n }
           const { flags, value } = large.writes[0] ?? write
           const refused = { _tag: "KeyOutsidePrefix", key }
           for (const writes of [[...one("1").writes, write], [{ key, value, flags }]]) {
@@ -813,7 +818,7 @@ describe.concurrent("Writer", () => {
           expect(yield* storedStatus).toMatchObject({ State: "in-sync" })
           expect(yield* Ref.get(leader.memory.limits)).not.toEqual(defaultLimits)
           // Learned for good: nothing more is refused.
-          expect(yield* untilItLands(leader, changes({ writes: writes(70, "Mg==") }))).toBe(0)
+          expect(yield* untilItLands(leader, changes({ writes: writes(70, Value.fromText("2")) }))).toBe(0)
           const sim = yield* SimConsul.SimConsul
           yield* sim.destroySession(World.destination, leader.leader.fence.session)
         }
@@ -824,7 +829,7 @@ describe.concurrent("Writer", () => {
       Effect.gen(function* () {
         const leader = yield* leading()
         yield* leader.network.disturb(Network.on(transactions, takes(64, 10_000)))
-        const value = Encoding.encodeBase64(new Uint8Array(20_000))
+        const value = Value.fromBytes(new Uint8Array(20_000))
         const all = changes({ writes: [...one("1").writes, { key: "global/b", value, flags: 1n }] })
         yield* untilItLands(leader, all)
         expect(putsOf(leader)).toHaveLength(2)
@@ -853,14 +858,14 @@ describe.concurrent("Writer", () => {
         const names = ["runbook", "x".repeat(200), "Transaction contains too many operations (3 > 2)"]
         const tooLarge = names.map((name, i) => ({
           key: `global/operations/${name}`,
-          value: Encoding.encodeBase64(new Uint8Array(30_000 + i)),
+          value: Value.fromBytes(new Uint8Array(30_000 + i)),
           flags: 0n
         }))
         for (const first of [1, 0]) {
           const all = [
-            ...writes(100, btoa(String(first))),
+            ...writes(100, Value.fromText(String(first))),
             ...tooLarge.slice(first),
-            ...others(100).map((key) => ({ key, value: "", flags: 0n }))
+            ...others(100).map((key) => ({ key, value: Value.empty, flags: 0n }))
           ]
           const refusals = yield* writer.apply(changes({ writes: all, deletes: ["global/gone"] }), 5)
           expect(refusals.map(({ _tag, key }) => [_tag, key]).sort()).toEqual(

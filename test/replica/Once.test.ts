@@ -2,7 +2,7 @@ import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { type LeftOver, Replicator } from "../../src/Replicator.js"
+import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
@@ -11,9 +11,9 @@ import * as World from "../support/World.js"
 const { converged, it, keys, named, put, said, stored, synced, until } = Replicating
 const { destination, source } = World
 
-const once = (instance: World.Instance) => instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
+const once = (instance: World.Instance) => instance.run(Replicator.runOnce(instance.replication))
 
-const nothing: LeftOver = { held: new Set(), refused: new Set() }
+const nothing: Replicator.LeftOver = { held: new Set(), refused: new Set() }
 
 describe("once", () => {
   it("is one full pass; then the lock is given back, and nothing else is left behind", () =>

@@ -2,8 +2,9 @@ import { describe, expect } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { ConsulHttp } from "../../src/ConsulHttp.js"
-import { Replicator } from "../../src/Replicator.js"
+import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Value from "../../src/Value.js"
 import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
 import * as World from "../support/World.js"
@@ -152,7 +153,7 @@ describe("a value that the destination refuses", () => {
       const other = yield* Effect.orDie(
         session.create({ name: "other", checks: ["serfHealth"], behavior: "release", lockDelay: 0 })
       )
-      yield* Effect.orDie(kv.put({ key: "global/0", value: "" }, { acquire: other }))
+      yield* Effect.orDie(kv.put({ key: "global/0", value: Value.empty }, { acquire: other }))
       yield* putLarge("global/0")
       yield* put(source, "global/new")
       yield* until(holds(destination, "global/new"))
@@ -172,7 +173,7 @@ describe("a value that the destination refuses", () => {
       yield* putLarge("global/large")
       const instance = yield* World.instance()
       yield* refusing(instance, "global/large")
-      const left = yield* instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
+      const left = yield* instance.run(Replicator.runOnce(instance.replication))
       expect(left).toEqual({ held: new Set(), refused: new Set(["global/large"]) })
       expect(yield* keys(destination)).toEqual(named(3))
     }))

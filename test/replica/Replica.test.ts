@@ -11,7 +11,7 @@ import * as Replicating from "../support/Replicating.js"
 import * as World from "../support/World.js"
 
 const { it, keys, named, put, remove, sent, stored } = Replicating
-const { destination, replication, source } = World
+const { destination, source } = World
 
 /** `global/a0` to `global/c9`. */
 const thirty = ["a", "b", "c"].flatMap((letter) => named(10, letter))
@@ -48,7 +48,7 @@ const passing = (
     const instance = yield* World.instance(options)
     const leading = Effect.gen(function* () {
       const leader = yield* Effect.flatMap(LeaderLock, ({ acquire }) => acquire)
-      const passes = yield* Replica.make({ ...replication, ...options })
+      const passes = yield* Replica.make(instance.replication)
       const replica = yield* passes.takeOver(leader, yield* passes.open(leader))
       const first = yield* Effect.all([part("global/a"), part("global/b"), part("global/c")])
       yield* test(passes, yield* passes.catchUp(replica, [...first, yield* complete]), instance)

@@ -1,6 +1,6 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { Replicator } from "../../src/Replicator.js"
+import * as Replicator from "../../src/Replicator.js"
 import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
 import * as World from "../support/World.js"
@@ -73,7 +73,7 @@ describe("a key of the source that cannot be read", () => {
       yield* put(source, ...named(3))
       const instance = yield* World.instance()
       yield* instance.network.disturb(garbling("global/1"))
-      const { refused } = yield* instance.run(Effect.flatMap(Replicator, ({ runOnce }) => runOnce))
+      const { refused } = yield* instance.run(Replicator.runOnce(instance.replication))
       expect([...refused]).toEqual(["global/1"])
     }))
 })

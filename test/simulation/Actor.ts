@@ -6,6 +6,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import type { SimConsul } from "../../src/testing/index.js"
 import type { Action, SourceWrite } from "./Action.js"
@@ -67,7 +68,8 @@ export const boundOfStop = Duration.seconds(8)
 /** A key that `SimConsul` shows by its bytes. */
 const textOf = (key: SimConsul.ByteString): string => Buffer.from(key, "latin1").toString()
 
-const { lock, service, status } = Replication.defaults
+const { lock, service } = LeaderLock.defaults
+const { status } = Replication.defaults
 
 /** A lock of somebody else, and who holds it. */
 const foreignLock = "service/other/leader"

@@ -9,6 +9,7 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 import * as ConsulHttp from "../../src/ConsulHttp.js"
+import * as LeaderLock from "../../src/LeaderLock.js"
 import type * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
 import type { Fabric, Link } from "./Fabric.js"
@@ -119,11 +120,12 @@ export const make = (
         yield* link.isolate(isolation)
         const scope = yield* Scope.make()
         process = { incarnation, link, scope }
-        const services = Replicator.layerWithServices(replication).pipe(
-          Layer.provide(ConsulHttp.layer({ address: `http://${address}` })),
+        const lock = yield* Effect.orDie(LeaderLock.options())
+        const services = Layer.merge(Replicator.services, LeaderLock.layer(lock)).pipe(
+          Layer.provideMerge(ConsulHttp.layer({ address: `http://${address}` })),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, distort(link.client)))
         )
-        yield* Effect.flatMap(Replicator.Replicator, ({ run }) => run).pipe(
+        yield* Replicator.run(replication).pipe(
           Effect.provide(services),
           Effect.tapErrorCause((cause) =>
             Effect.sync(() => {

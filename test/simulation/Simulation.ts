@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Action from "./Action.js"
@@ -77,7 +78,8 @@ const readsAtRest = 3
 /** How often convergence is looked for. */
 const poll = Duration.millis(100)
 
-const { lock, status } = Replication.defaults
+const { lock } = LeaderLock.defaults
+const { status } = Replication.defaults
 
 const datacenters = (plan: Plan.Plan): SimConsul.Options => {
   const agents = (datacenter: string, port: number): SimConsul.DatacenterOptions => ({

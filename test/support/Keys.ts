@@ -1,8 +1,8 @@
 /**
  * Keys and values for properties: whatever Consul can hold, and mostly what is easily got wrong.
  */
-import * as Encoding from "effect/Encoding"
 import * as fc from "effect/FastCheck"
+import * as Value from "../../src/Value.js"
 
 const troublesome = [
   '"',
@@ -58,4 +58,4 @@ export const flags: fc.Arbitrary<bigint> = fc.oneof(
 )
 
 /** Base64 of some bytes. */
-export const value: fc.Arbitrary<string> = fc.uint8Array({ maxLength: 40 }).map(Encoding.encodeBase64)
+export const value: fc.Arbitrary<Value.Value> = fc.uint8Array({ maxLength: 40 }).map(Value.fromBytes)

@@ -11,7 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
-import { Replicator } from "../../src/Replicator.js"
+import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Stepper from "../simulation/Stepper.js"
 import * as Network from "./Network.js"
@@ -93,7 +93,7 @@ export const inSync = isIn("in-sync")
 export const holding = isIn("deletes-held")
 
 export const replicate = (instance: World.Instance) =>
-  Effect.forkScoped(instance.run(Effect.flatMap(Replicator, ({ run }) => run)))
+  Effect.forkScoped(instance.run(Replicator.run(instance.replication)))
 
 /** Both sides hold `count` keys, and an instance replicates. */
 export const synced = (count: number, options: Parameters<typeof World.instance>[0] = {}) =>

@@ -8,39 +8,40 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Checkpoint from "../../src/Checkpoint.js"
+import type * as Checkpoint from "../../src/Checkpoint.js"
 import * as ConsulHttp from "../../src/ConsulHttp.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
-import * as Watcher from "../../src/Watcher.js"
+import type * as Watcher from "../../src/Watcher.js"
 import * as Logs from "./Logs.js"
 import * as Network from "./Network.js"
 
 export const source = "nyc1"
 export const destination = "sfo1"
 export const address = "http://127.0.0.1:8500"
-export const lock = Replication.defaults.lock
+export const lock = LeaderLock.defaults.lock
 export const status = Replication.defaults.status
 
 export const layer: Layer.Layer<SimConsul.SimConsul> = SimConsul.layer({ datacenters: [destination, source] })
 
-export const replication: Replication.Replication = {
-  ...Replication.defaults,
-  source,
-  destinationPrefix: Replication.defaults.prefix
+export const service = LeaderLock.defaults.service
+
+export const replication: Replication.Replication = Effect.runSync(Replication.make({ source }))
+
+/** What differs from the defaults. */
+export interface Options extends Partial<Replication.ReplicationFields> {
+  readonly lock?: string
+  /** How the instance takes the lock: by `LeaderLock.layer` unless given. */
+  readonly leaderLock?: typeof LeaderLock.layer
 }
 
-export type Services =
-  | ConsulHttp.ConsulHttp
-  | LeaderLock.LeaderLock
-  | Watcher.Watcher
-  | Checkpoint.Checkpoint
-  | Replicator.Replicator
+export type Services = ConsulHttp.ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoint.Checkpoint
 
 export interface Instance {
+  readonly replication: Replication.Replication
   readonly network: Network.Network
   readonly logs: ReadonlyArray<string>
   /** Runs something as this instance: with its services, its logs and its clock. */
@@ -60,29 +61,23 @@ const pausable = (clock: Clock.Clock, gate: Effect.Latch): Clock.Clock => ({
   sleep: (duration) => Effect.zipRight(clock.sleep(duration), gate.await)
 })
 
-export const instance = (
-  options: Partial<Replication.Replication> = {}
-): Effect.Effect<Instance, never, SimConsul.SimConsul | Scope.Scope> =>
+export const instance = ({
+  leaderLock = LeaderLock.layer,
+  lock,
+  ...fields
+}: Options = {}): Effect.Effect<Instance, never, SimConsul.SimConsul | Scope.Scope> =>
   Effect.gen(function* () {
     const sim = yield* SimConsul.SimConsul
-    const replicated = { ...replication, ...options }
+    const replicated = { ...replication, ...fields }
+    const lockOptions = yield* Effect.orDie(
+      LeaderLock.options({ lock, purpose: Replication.route(replicated) })
+    )
     const network = Network.make(sim.httpClient)
     const logs = Logs.make()
     const gate = yield* Effect.makeLatch(true)
     const clock = pausable(yield* Effect.clock, gate)
     const whenRunning = network.client.pipe(HttpClient.transform(Effect.zipLeft(gate.await)))
-    const services = Replicator.layer(replicated).pipe(
-      Layer.provideMerge(
-        Layer.mergeAll(
-          LeaderLock.layer({
-            lock: replicated.lock,
-            service: replicated.service,
-            purpose: Replication.route(replicated)
-          }),
-          Watcher.layer,
-          Checkpoint.layer(replicated.status)
-        )
-      ),
+    const services = Layer.merge(Replicator.services, leaderLock(lockOptions)).pipe(
       Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address }))),
       Layer.provide(Layer.succeed(HttpClient.HttpClient, whenRunning))
     )
@@ -90,6 +85,7 @@ export const instance = (
     // Time stands still when a test ends: nobody may wait for an answer any more.
     yield* Effect.addFinalizer(() => Effect.zipRight(network.disturb(Network.refused), gate.open))
     return {
+      replication: replicated,
       network,
       logs: logs.lines,
       run: (effect) => effect.pipe(Effect.provide(context), logs.capture, Effect.withClock(clock)),

@@ -4,11 +4,12 @@ import { sorted } from "../../src/internal/sorted.js"
 import { Listing } from "../../src/internal/watch/Listing.js"
 import { contains, only, under } from "../../src/KeyRange.js"
 import type { KeyValue, KeyValues } from "../../src/KeyValue.js"
+import * as Value from "../../src/Value.js"
 import { dense, text } from "../support/Keys.js"
 
 const entry = (key: string): KeyValue => ({
   key,
-  value: "",
+  value: Value.empty,
   flags: 0n,
   session: undefined,
   lockIndex: 0,

@@ -8,8 +8,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as ConsulHttp from "../../ConsulHttp.js"
+import * as LeaderLock from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
-import { layerWithServices, Replicator } from "../../Replicator.js"
+import * as Replicator from "../../Replicator.js"
 import { SimConsul } from "../../testing/index.js"
 import * as Ansi from "../Ansi.js"
 import * as Connections from "../Connections.js"
@@ -35,14 +36,11 @@ const serve = (sim: SimConsul.SimConsul) =>
 const replicate = (address: string) =>
   Effect.gen(function* () {
     const replication = yield* Replication.make({ source, prefix })
-    const replicator = layerWithServices(replication).pipe(
-      Layer.provide(Layer.orDie(ConsulHttp.layer({ address }))),
+    const services = Layer.merge(Replicator.services, LeaderLock.layer(yield* LeaderLock.options())).pipe(
+      Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address }))),
       Layer.provide(Connections.layer(replication.watchShards))
     )
-    return yield* Effect.provide(
-      Effect.flatMap(Replicator, ({ run }) => run),
-      replicator
-    )
+    return yield* Effect.provide(Replicator.run(replication), services)
   })
 
 const firstChanges = [

@@ -17,6 +17,7 @@ import type {
 import { type KeyRange, only, under } from "../../KeyRange.js"
 import { decodeNames, type KeyValues } from "../../KeyValue.js"
 import { encode, Operation } from "../../Operation.js"
+import type { Value } from "../../Value.js"
 import * as EntryReader from "../EntryReader.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { decode } from "./document.js"
@@ -302,7 +303,7 @@ export const make = (send: Send): Consul["kv"] => {
   const commit = transaction(send)
 
   const put = Effect.fn("ConsulHttp.kv.put")(function* (
-    entry: { readonly key: string; readonly value: string; readonly flags?: bigint | undefined },
+    entry: { readonly key: string; readonly value: Value; readonly flags?: bigint | undefined },
     condition?: PutCondition
   ) {
     const { flags = 0n, key, value } = entry
@@ -367,7 +368,7 @@ const conditionQuery = (condition: PutCondition | undefined): Record<string, str
         : { release: condition.release }
 
 const putOperation = (
-  entry: { readonly key: string; readonly value: string; readonly flags: bigint },
+  entry: { readonly key: string; readonly value: Value; readonly flags: bigint },
   condition: PutCondition | undefined
 ): Operation =>
   condition === undefined

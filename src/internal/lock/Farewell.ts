@@ -29,3 +29,10 @@ export const farewell = <A>(request: Effect.Effect<A, ConsulError>, limit = time
  */
 export const whenDone = (finalizer: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, finalizer))
+
+/** For the last transaction of a leader. The next leader waits for it. */
+const lastTimeout = Duration.seconds(1)
+
+/** The last transaction of a leader, made once more after a conflict: what was in flight may have landed just now. */
+export const lastTransaction = (transaction: Effect.Effect<unknown, ConsulError>): Effect.Effect<void> =>
+  farewell(Effect.retry(transaction, { times: 1, while: ({ _tag }) => _tag === "Conflict" }), lastTimeout)

@@ -1,0 +1,194 @@
+/**
+ * One instance that stands for leadership: its service, its session, and the lock that the session holds.
+ */
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
+import type { ConsulError } from "../../ConsulError.js"
+import { ConsulHttp } from "../../ConsulHttp.js"
+import type { KeyValue } from "../../KeyValue.js"
+import type { Leadership } from "../../LeaderLock.js"
+import { Operation } from "../../Operation.js"
+import * as Schedules from "../../Schedules.js"
+import { type Fence, fenceOperation } from "../../Transaction.js"
+import { version } from "../../Version.js"
+import * as Condition from "../Condition.js"
+import * as Shown from "../Shown.js"
+import { Waits } from "../Waits.js"
+import * as WatchedKey from "../WatchedKey.js"
+import { lastTransaction, whenDone } from "./Farewell.js"
+import { type Health, passing } from "./Health.js"
+import * as Heartbeat from "./Heartbeat.js"
+import * as Holder from "./Holder.js"
+import { LockLost } from "./LockLost.js"
+import type { LeaderLockOptions } from "./LockOptions.js"
+import * as LockSession from "./LockSession.js"
+import * as Registration from "./Registration.js"
+
+/** Waits for the lock, and leads for a purpose until the scope closes. */
+export type Acquire = (
+  purpose: string | undefined
+) => Effect.Effect<Leadership, ConsulError | LockLost, Scope.Scope>
+
+/** What is learned from one attempt to lead serves the next. Only one attempt may be made at a time. */
+export const make = Effect.fnUntraced(function* (
+  options: LeaderLockOptions
+): Effect.fn.Return<Acquire, never, ConsulHttp | Scope.Scope> {
+  const consul = yield* ConsulHttp
+  const { lock, service, ttl } = options
+  const lost = (reason: string) => new LockLost({ lock, reason })
+
+  const registration = yield* Registration.make(service, ttl)
+  const session = yield* LockSession.make(service, ttl)
+
+  const waits = yield* Waits
+  /** The wait for the lock, of all attempts to lead. */
+  const turn = {}
+
+  /** Logs who holds the lock, shows it by the check, and tells {@link Waits}. */
+  const announce = Effect.fnUntraced(function* (
+    entry: Option.Option<KeyValue>,
+    purpose: string | undefined,
+    shown: Shown.Shown
+  ) {
+    const held = Option.filter(entry, ({ session }) => session !== undefined)
+    const holder = Option.flatMap(held, Holder.decode)
+    const unknown = Option.isSome(held)
+      ? `another instance holds ${lock}`
+      : `another tool left a lock delay on ${lock}, which is free`
+    const who = Option.match(holder, {
+      onNone: () => unknown,
+      onSome: ({ node, pid, since }) =>
+        `${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
+    })
+    const output = `standing by: ${who}`
+    yield* shown.want({ ...passing, output })
+    yield* waits.waiting(turn, "Turn", output)
+    const theirs = Option.getOrUndefined(holder)?.purpose
+    yield* purpose === undefined || theirs === undefined || purpose === theirs
+      ? Effect.logInfo(output)
+      : Effect.logWarning(
+          `${output} for ${theirs}, not for ${purpose}: a lock serves one replication; give this one a -lock and a -status ` +
+            "of its own"
+        )
+  })
+
+  const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
+
+  const condition = yield* Condition.make(`the lock ${lock} can be used again`)
+  const key = WatchedKey.make(consul, lock, Condition.watch(condition, `cannot read the lock ${lock}`))
+
+  /**
+   * Blocks while another session holds the lock, and returns what the lock's value is then. One that is free and still
+   * refused is under a lock delay. A limited rate is waited out: to stand anew would take more requests.
+   */
+  const contend = Effect.fnUntraced(function* (
+    session: string,
+    holder: Effect.Effect<Holder.Holder>,
+    shown: Shown.Shown
+  ) {
+    let said = ""
+    const take = (value: Holder.Holder) =>
+      Effect.flatMap(Holder.encode(value), (value) =>
+        consul.kv.put({ key: lock, value }, { acquire: session })
+      ).pipe(
+        Condition.watch(condition, `cannot take the lock ${lock}`),
+        Effect.retry({ schedule: Schedules.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
+      )
+    for (;;) {
+      const value = yield* holder
+      if (yield* take(value)) {
+        yield* waits.over(turn)
+        return value
+      }
+      const entry = yield* key.now
+      const owner = Option.getOrElse(
+        Option.map(entry, (e) => e.session ?? ""),
+        () => ""
+      )
+      if (owner !== said) yield* announce(entry, value.purpose, shown)
+      said = owner
+      if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
+      else yield* key.when((entry) => !isHeld(entry))
+    }
+  })
+
+  /** Fails as soon as the lock is not held by `session`; trouble in asking says nothing about the lock. */
+  const guard = Effect.fnUntraced(function* (session: string) {
+    const entry = yield* key.when((e) => !Option.exists(e, (held) => held.session === session))
+    return yield* lost(
+      Option.match(entry, {
+        onNone: () => "the key was deleted",
+        onSome: (e) =>
+          e.session === undefined ? "the session ended or gave it back" : "another session holds it"
+      })
+    )
+  })
+
+  /** The last transaction of a leader: until when it held the lock, and what it adds. */
+  const resign = (
+    fence: Fence,
+    value: Holder.Holder,
+    last: Ref.Ref<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>
+  ) =>
+    lastTransaction(
+      Effect.gen(function* () {
+        const operations = yield* Effect.flatten(Ref.get(last))
+        const until = yield* DateTime.now
+        const ended = yield* Holder.encode(new Holder.Holder({ ...value, until }))
+        yield* consul.transaction(
+          [fenceOperation(fence), Operation.Set({ key: lock, value: ended, flags: 0n }), ...operations],
+          { results: false }
+        )
+      })
+    )
+
+  const agent = yield* Condition.make(`the agent at ${consul.endpoint.address} answers again`)
+
+  const acquire = Effect.fn("LeaderLock.acquire")(function* (purpose: string | undefined) {
+    const failed = yield* Deferred.make<never, LockLost | ConsulError>()
+    const shown = yield* Shown.make(passing)
+    const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
+      Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
+
+    const { checkId, held, id, node } = yield* Effect.gen(function* () {
+      const { node } = yield* consul.agent.self
+      const { checkId, id } = yield* registration
+      yield* supervise(Effect.flatMap(Heartbeat.keep(consul.agent, checkId, ttl, shown), lost))
+      return { checkId, held: yield* session.create(checkId), id, node }
+    }).pipe(Condition.watch(agent, "cannot stand for leadership"))
+
+    const holder = Effect.map(
+      DateTime.now,
+      (since) => new Holder.Holder({ node, pid: process.pid, version, since, purpose })
+    )
+    yield* supervise(Effect.zipRight(session.renew(held, checkId, shown), lost("the session ended")))
+    const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
+      error._tag === "LockLost" ? new LockLost({ ...error, isAwaited: true }) : error
+    )
+    const value = yield* Effect.raceFirst(contend(held.id, holder, shown), unlessFailed)
+    const fence: Fence = { lock, session: held.id }
+    const last = yield* Ref.make<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>(Effect.succeed([]))
+    yield* whenDone(Effect.unlessEffect(resign(fence, value, last), Deferred.isDone(failed)))
+    const report = (health: Health) => shown.want({ ...health, output: `leading: ${health.output}` })
+    yield* report(passing)
+    yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
+    yield* supervise(guard(held.id))
+    return {
+      instance: id,
+      service,
+      fence,
+      lost: Effect.mapError(Deferred.await(failed), (error) =>
+        error._tag === "LockLost" ? error : lost(error.message)
+      ),
+      report,
+      onResign: (operations: Effect.Effect<ReadonlyArray<Operation>, ConsulError>) =>
+        Ref.set(last, operations)
+    } satisfies Leadership
+  })
+
+  return acquire
+})

@@ -1,0 +1,58 @@
+/**
+ * Uses of one process that must not lead at the same time: each waits until the one before it has ended.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { Waits } from "../Waits.js"
+import { whenDone } from "./Farewell.js"
+
+export interface Exclusive {
+  /**
+   * Waits until nobody in this process uses the key, and uses it until the scope closes. Logs `standingBy` if it has to
+   * wait.
+   */
+  readonly take: (key: string, standingBy: string) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/** Uses of one key, those that wait counted. */
+interface Line {
+  readonly semaphore: Effect.Semaphore
+  length: number
+}
+
+export const make: Effect.Effect<Exclusive> = Effect.gen(function* () {
+  const waits = yield* Waits
+  const lines = new Map<string, Line>()
+
+  const join = (key: string) =>
+    Effect.sync(() => {
+      const line = lines.get(key) ?? { semaphore: Effect.unsafeMakeSemaphore(1), length: 0 }
+      lines.set(key, line)
+      line.length += 1
+      return line
+    })
+
+  const leave = (key: string, line: Line) =>
+    Effect.sync(() => {
+      line.length -= 1
+      if (line.length === 0) lines.delete(key)
+    })
+
+  return {
+    take: (key, standingBy) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          const wait = {}
+          const line = yield* join(key)
+          yield* whenDone(leave(key, line))
+          if (line.length > 1) {
+            yield* Effect.logInfo(`standing by: ${standingBy}`)
+            yield* waits.waiting(wait, "Turn", `standing by: ${standingBy}`)
+          }
+          yield* restore(line.semaphore.take(1))
+          yield* whenDone(Effect.asVoid(line.semaphore.release(1)))
+          yield* waits.over(wait)
+        })
+      )
+  }
+})

@@ -1,0 +1,99 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
+import { ConsulHttp } from "../../src/ConsulHttp.js"
+import * as LeaderLock from "../../src/LeaderLock.js"
+import * as Replicator from "../../src/Replicator.js"
+import * as Schedules from "../../src/Schedules.js"
+import * as Time from "../support/Time.js"
+import * as World from "../support/World.js"
+
+/** Leads on the lock of an instance, again after each loss, until it is interrupted. */
+const leads = (instance: World.Instance) =>
+  Effect.gen(function* () {
+    const led: Array<LeaderLock.Leadership> = []
+    const leading = Effect.flatMap(LeaderLock.LeaderLock, (lock) =>
+      lock.lead((leadership) =>
+        Effect.zipRight(
+          Effect.sync(() => led.push(leadership)),
+          Effect.never
+        )
+      )
+    )
+    const fiber = yield* Effect.forkScoped(instance.run(Effect.retry(leading, Schedules.standAgain)))
+    yield* TestClock.adjust(0)
+    return { led, fiber }
+  })
+
+describe.concurrent("a LeaderLock that one process uses twice", () => {
+  it.scoped("leads once at a time: the second stands by until the first ends, and says so in one line", () =>
+    Effect.gen(function* () {
+      const instance = yield* World.instance()
+      const [first, second] = yield* Effect.all([leads(instance), leads(instance)])
+      yield* Time.pass("10 seconds")
+      expect([first.led.length, second.led.length]).toEqual([1, 0])
+      expect(Object.keys(yield* World.services(World.destination))).toEqual([first.led[0]?.instance])
+      expect(instance.logs.slice(1)).toEqual([
+        `INFO standing by: this process leads by ${World.lock} already; LeaderLock.shared lets several uses lead at the same time`
+      ])
+      yield* Fiber.interrupt(first.fiber)
+      yield* Time.pass("1 second")
+      expect(second.led).toHaveLength(1)
+      expect(Object.keys(yield* World.services(World.destination))).toEqual([second.led[0]?.instance])
+    }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped(
+    "that is taken out of its layer dies when the layer's scope has ended, and says what was wrong",
+    () =>
+      Effect.gen(function* () {
+        const instance = yield* World.instance()
+        const made = LeaderLock.layer(yield* LeaderLock.options())
+        const consul = yield* instance.run(ConsulHttp)
+        const lock = yield* LeaderLock.LeaderLock.pipe(
+          Effect.provide(made),
+          Effect.provideService(ConsulHttp, consul)
+        )
+        const run = Replicator.run(instance.replication).pipe(
+          Effect.provideService(LeaderLock.LeaderLock, lock),
+          instance.run
+        )
+        const uses: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+          lock.lead(() => Effect.void),
+          Effect.scoped(lock.acquire),
+          run
+        ]
+        for (const use of uses) {
+          const exit = yield* Effect.exit(use)
+          expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(
+            `the LeaderLock of ${World.lock} was used after the scope of its layer was closed: provide the layer to the effect that leads`
+          )
+        }
+      }).pipe(Effect.provide(World.layer))
+  )
+
+  it.scoped("whose layer's scope ends while it leads dies, and nothing of it is left at Consul", () =>
+    Effect.gen(function* () {
+      const instance = yield* World.instance()
+      const scope = yield* Scope.make()
+      const context = yield* Layer.build(LeaderLock.layer(yield* LeaderLock.options())).pipe(
+        Scope.extend(scope),
+        Effect.provideService(ConsulHttp, yield* instance.run(ConsulHttp))
+      )
+      const { lead } = Context.get(context, LeaderLock.LeaderLock)
+      const fiber = yield* Effect.forkScoped(lead(() => Effect.never))
+      yield* TestClock.adjust("1 second")
+      expect(Object.keys(yield* World.services(World.destination))).toHaveLength(1)
+      yield* Scope.close(scope, Exit.void)
+      const exit = yield* Fiber.await(fiber)
+      expect(Exit.isFailure(exit) && Cause.isDie(exit.cause)).toBe(true)
+      expect(yield* World.services(World.destination)).toEqual({})
+    }).pipe(Effect.provide(World.layer))
+  )
+})
