@@ -97,7 +97,7 @@ const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ti
     Effect.forever
   )
   const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
-  const { exhausted, listener } = yield* Patience.make({
+  const { denied, exhausted, listener } = yield* Patience.make({
     timeout: limit,
     // An instance that stands by behind a leader is where it should be, unless it was to copy once.
     kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
@@ -107,6 +107,7 @@ const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ti
     Effect.provide(replicator),
     Effect.provideService(Waits.Waits, listener),
     Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
+    Effect.raceFirst(once ? denied : Effect.never),
     Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
   )
 }, withLogLevel)

@@ -6,10 +6,12 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Checkpoint from "../../src/Checkpoint.js"
 import * as ConsulHttp from "../../src/ConsulHttp.js"
+import * as Waits from "../../src/internal/Waits.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
@@ -61,7 +63,8 @@ const pausable = (clock: Clock.Clock, gate: Effect.Latch): Clock.Clock => ({
 })
 
 export const instance = (
-  options: Partial<Replication.Replication> = {}
+  options: Partial<Replication.Replication> = {},
+  listener?: Waits.Listener
 ): Effect.Effect<Instance, never, SimConsul.SimConsul | Scope.Scope> =>
   Effect.gen(function* () {
     const sim = yield* SimConsul.SimConsul
@@ -86,7 +89,10 @@ export const instance = (
       Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address }))),
       Layer.provide(Layer.succeed(HttpClient.HttpClient, whenRunning))
     )
-    const context: Context.Context<Services> = yield* Layer.build(services).pipe(logs.capture)
+    const context: Context.Context<Services> = yield* Layer.build(services).pipe(
+      listener === undefined ? identity : Effect.provideService(Waits.Waits, listener),
+      logs.capture
+    )
     // Time stands still when a test ends: nobody may wait for an answer any more.
     yield* Effect.addFinalizer(() => Effect.zipRight(network.disturb(Network.refused), gate.open))
     return {
