@@ -71,6 +71,7 @@ const replicating = Effect.fnUntraced(function* ({ addr, noDelete, once, src, ti
   yield* prefix.warn("prefix", replication.prefix)
   if (replication.destinationPrefix !== replication.prefix) {
     yield* prefix.warn("dst-prefix", replication.destinationPrefix)
+    yield* prefix.warnOfSlashes(replication.prefix, replication.destinationPrefix)
   }
   const replicator = Layer.merge(layerWithServices(replication), Memory.layer).pipe(
     // Refused above, where it cannot be used.

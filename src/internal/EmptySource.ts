@@ -23,12 +23,16 @@ export class SourceUnreadable extends Data.TaggedError("SourceUnreadable")<{
   readonly datacenter: string
   readonly prefix: string
   readonly reason: string
+  /** Whether no token was given. */
+  readonly isAnonymous: boolean
 }> {
   override get message() {
     const prefix = JSON.stringify(this.prefix)
+    const rule = `key_prefix ${prefix} { policy = "read" }`
+    const lack = this.isAnonymous ? `no token was given, and one needs ${rule}` : `the token lacks ${rule}`
     return (
-      `cannot read any key under ${prefix} in ${this.datacenter}: ${this.reason}; the token lacks ` +
-      `key_prefix ${prefix} { policy = "read" } in datacenter ${this.datacenter}`
+      `cannot read any key under ${prefix} in ${this.datacenter}: ${this.reason}; ${lack} in datacenter ` +
+      `${this.datacenter}, or the prefix is misspelt`
     )
   }
 }
@@ -117,7 +121,12 @@ export const make = Effect.fnUntraced(function* (
     askedAt = now
     if (answer._tag === "Unreadable") {
       isKnown = false
-      const error = new SourceUnreadable({ datacenter: source, prefix, reason: answer.reason })
+      const error = new SourceUnreadable({
+        datacenter: source,
+        prefix,
+        reason: answer.reason,
+        isAnonymous: consul.endpoint.token === undefined
+      })
       yield* waits.waiting(reading, "Denied", error.message)
       return yield* error
     }
