@@ -1,5 +1,6 @@
 /**
- * `-timeout`: how long replication may wait for one thing. It may take as long as it likes to copy.
+ * How long replication may wait for one thing, be it as long as `-timeout` allows or, for a right that the token lacks, not at
+ * all. It may take as long as it likes to copy.
  */
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
@@ -7,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Monotonic from "../internal/effect/Monotonic.js"
 import type * as Waits from "../internal/Waits.js"
+import { Hopeless } from "./FirstContact.js"
 
 /** Nothing got ahead for as long as `-timeout` allows. `what` is what was waited for. */
 export class TimedOut extends Data.TaggedError("TimedOut")<{
@@ -29,6 +31,8 @@ export interface Patience {
   readonly listener: Waits.Listener
   /** Fails when a wait has lasted for too long. */
   readonly exhausted: Effect.Effect<never, TimedOut>
+  /** Fails when the servers have answered that the token lacks a right. */
+  readonly denied: Effect.Effect<never, Hopeless>
 }
 
 /**
@@ -46,6 +50,7 @@ export const make = (options: {
     const { first, kinds, timeout } = options
     const limit = Duration.toMillis(timeout)
     const gaveUp = yield* Deferred.make<never, TimedOut>()
+    const denied = yield* Deferred.make<never, Hopeless>()
     const beginning = {}
     const waits = new Map<object, Wait>([
       [beginning, { since: yield* Monotonic.now, kind: "Turn", what: first }]
@@ -55,8 +60,9 @@ export const make = (options: {
       for (const [wait, known] of waits) if (known.kind === kind) waits.delete(wait)
     }
 
-    const waiting: Waits.Listener["waiting"] = (wait, kind, what) =>
-      Effect.flatMap(Monotonic.now, (now) => {
+    const waiting: Waits.Listener["waiting"] = (wait, kind, what) => {
+      if (kind === "Denied") return Effect.asVoid(Deferred.fail(denied, new Hopeless({ problem: what })))
+      return Effect.flatMap(Monotonic.now, (now) => {
         const since = (waits.get(wait) ?? waits.get(beginning))?.since ?? now
         waits.delete(beginning)
         // Who stands by has nothing else to wait for, whatever an earlier attempt to lead left behind.
@@ -67,6 +73,7 @@ export const make = (options: {
           ? Effect.asVoid(Deferred.fail(gaveUp, new TimedOut({ timeout, what })))
           : Effect.void
       })
+    }
 
     const over: Waits.Listener["over"] = (wait) =>
       Effect.sync(() => {
@@ -86,5 +93,9 @@ export const make = (options: {
       }
     })
 
-    return { listener: { waiting, over }, exhausted: Effect.raceFirst(Deferred.await(gaveUp), standing) }
+    return {
+      listener: { waiting, over },
+      exhausted: Effect.raceFirst(Deferred.await(gaveUp), standing),
+      denied: Deferred.await(denied)
+    }
   })

@@ -35,3 +35,20 @@ export const warn = (option: string, prefix: string): Effect.Effect<void> =>
           `${JSON.stringify(withoutSlash(prefix))} is another prefix`
       )
     : Effect.void
+
+/** Whether a prefix ends in the middle of a name. One that ends with a punctuation mark, such as `app-`, is meant so. */
+const endsInName = (prefix: string): boolean => /[\p{L}\p{N}]$/u.test(prefix)
+
+/** The destination prefix takes the place of the prefix character by character: with a slash at the end of one alone, names change. */
+export const warnOfSlashes = (prefix: string, destinationPrefix: string): Effect.Effect<void> => {
+  const isGlued = endsInName(destinationPrefix) && (prefix === "" || prefix.endsWith("/"))
+  const isDoubled = endsInName(prefix) && destinationPrefix.endsWith("/")
+  if (!isGlued && !isDoubled) return Effect.void
+  const name = isGlued ? "x" : "/x"
+  const other = prefix === "" ? "and -prefix is empty" : "unlike -prefix"
+  const end = isGlued ? "does not end with a slash" : "ends with a slash"
+  return Effect.logWarning(
+    `-dst-prefix: ${JSON.stringify(destinationPrefix)} ${end}, ${other}: ` +
+      `${JSON.stringify(prefix + name)} is copied to ${JSON.stringify(destinationPrefix + name)}`
+  )
+}

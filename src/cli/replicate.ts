@@ -83,6 +83,7 @@ const replicating = Effect.fnUntraced(function* ({
   yield* prefix.warn("prefix", replication.prefix)
   if (replication.destinationPrefix !== replication.prefix) {
     yield* prefix.warn("dst-prefix", replication.destinationPrefix)
+    yield* prefix.warnOfSlashes(replication.prefix, replication.destinationPrefix)
   }
   const services = Layer.mergeAll(Replicator.services, LeaderLock.layer(lockOptions), Memory.layer).pipe(
     // Refused above, where it cannot be used.
@@ -108,7 +109,7 @@ const replicating = Effect.fnUntraced(function* ({
     Effect.forever
   )
   const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
-  const { exhausted, listener } = yield* Patience.make({
+  const { denied, exhausted, listener } = yield* Patience.make({
     timeout: limit,
     // An instance that stands by behind a leader is where it should be, unless it was to copy once.
     kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
@@ -118,6 +119,7 @@ const replicating = Effect.fnUntraced(function* ({
     Effect.provide(services),
     Effect.provideService(Waits.Waits, listener),
     Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
+    Effect.raceFirst(once ? denied : Effect.never),
     Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
   )
 }, withLogLevel)

@@ -86,7 +86,8 @@ const counts = ({ changed, extra, missing }: Drift): string =>
 const listed = (texts: ReadonlyArray<string>): string =>
   texts.slice(0, 3).join(", ") + (texts.length > 3 ? ", …" : "")
 
-const some = (keys: ReadonlyArray<string>): string => listed(keys.map((key) => JSON.stringify(key)))
+/** A few of these keys, for a person. */
+export const some = (keys: ReadonlyArray<string>): string => listed(keys.map((key) => JSON.stringify(key)))
 
 const named = (keys: ReadonlyArray<string>): string =>
   `${count(keys.length, "key")} at the source (${some(keys)})`

@@ -21,7 +21,9 @@ import type { News, Watcher } from "../Watcher.js"
 import * as Condition from "./Condition.js"
 import * as Course from "./Course.js"
 import * as Doubt from "./Doubt.js"
+import * as EmptySource from "./EmptySource.js"
 import * as Monotonic from "./effect/Monotonic.js"
+import * as FirstComparison from "./FirstComparison.js"
 import * as Notices from "./Notices.js"
 import * as Refused from "./Refused.js"
 import * as Survey from "./Survey.js"
@@ -90,6 +92,8 @@ export const make = Effect.fnUntraced(function* (
   const notices = yield* Notices.make(replication)
   const doubt = yield* Doubt.make(replication, mapping)
   const courses = yield* Course.make(replication, mapping, doubt, notices)
+  const emptySource = yield* EmptySource.make(replication)
+  const firstComparison = yield* FirstComparison.make(replication, mapping)
   const holding = yield* Condition.make("no deletes are held back any more")
   const refusing = yield* Condition.make("no keys are refused any more")
 
@@ -215,6 +219,10 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")(function* (replica, news) {
+    yield* emptySource.examine(news)
+    if (replica.writer.isFirst && Course.isComparing(replica)) {
+      yield* firstComparison.announce(replica.contents)
+    }
     const after = yield* land(replica, yield* courses.follow(replica, news))
     after.confirmed.forget(yield* Monotonic.now)
     return after
@@ -295,7 +303,9 @@ export const make = Effect.fnUntraced(function* (
     return yield* land(replica, yield* courses.followConfirmed(known, confirmed))
   })
 
-  const leave = Effect.all([holding.forget, refusing.forget, doubt.leave], { discard: true })
+  const leave = Effect.all([holding.forget, refusing.forget, doubt.leave, emptySource.forget], {
+    discard: true
+  })
 
   return { open, takeOver, catchUp, reconcile, tryRefused, leave }
 })

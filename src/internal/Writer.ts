@@ -78,6 +78,8 @@ export const makeMemory: Effect.Effect<Memory, never, Scope.Scope> = Effect.all(
 })
 
 export interface Writer {
+  /** Whether no instance has completed a comparison of this replication yet, as far as the status tells. */
+  readonly isFirst: boolean
   /** Whether deletes were held back when it was opened: by the same limit, be it by this instance or by another. */
   readonly wasHolding: boolean
   /**
@@ -205,6 +207,10 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const heldBefore = Option.match(
     Option.filter(before, ({ MaxDeletes }) => MaxDeletes === maxDeletes),
     { onNone: () => 0, onSome: ({ HeldDeletes }) => HeldDeletes }
+  )
+  const isFirst = !Option.exists(
+    before,
+    ({ HeldDeletes, LastReplicated, RefusedWrites }) => LastReplicated + HeldDeletes + RefusedWrites > 0
   )
   const lastReplicated = yield* Ref.make(landed)
   const comparing = yield* statusOf("comparing", landed, { ...nothingLeft, heldDeletes: heldBefore })
@@ -417,5 +423,5 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     isSilent = now
   }, inTurn)
 
-  return { apply, markSilence, stage, verifyStatus, wasHolding: heldBefore > 0 } satisfies Writer
+  return { apply, isFirst, markSilence, stage, verifyStatus, wasHolding: heldBefore > 0 } satisfies Writer
 })

@@ -5,6 +5,7 @@ import * as Data from "effect/Data"
 import type { ConsulError } from "../ConsulError.js"
 import type { LockLost } from "../LeaderLock.js"
 import type { Limits } from "../Transaction.js"
+import type { SourceUnreadable } from "./EmptySource.js"
 import type { StatusInUse } from "./Predecessor.js"
 
 /**
@@ -44,4 +45,5 @@ export type WriterError =
   | CheckpointMoved
   | KeyOutsidePrefix
   | StatusInUse
+  | SourceUnreadable
   | LimitLowered

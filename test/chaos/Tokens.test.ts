@@ -2,6 +2,7 @@ import * as NodeContext from "@effect/platform-node/NodeContext"
 import { expect, layer } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Program from "../cli/Program.js"
 import { describeConsul } from "../consul/describeConsul.js"
@@ -90,6 +91,38 @@ describeConsul("tokens", () => {
           yield* Figures.figure(ctx, `token deleted to the next leader's writes ${Figures.millis([took])}`)
           expect(yield* destination.value("service/tokens/status")).toContain('"RefusedWrites":0')
         })
+    )
+
+    it.scoped("one that may not read the source is told so, with the right that it lacks", () =>
+      Effect.gen(function* () {
+        const { nyc1, sfo1 } = yield* RealConsul.datacenters(["nyc1", "sfo1"], {
+          own: { nyc1: { config: { ...guarded, primary_datacenter: "nyc1" } } }
+        })
+        const source = Store.at(nyc1.address)
+        const destination = Store.at(sfo1.address)
+        const started = (prefix: string, token: string) =>
+          Program.start(
+            ["-once", "-src=nyc1", `-addr=${sfo1.address}`, `-prefix=${prefix}`],
+            token === "" ? {} : { CONSUL_HTTP_TOKEN: token }
+          )
+        yield* source.put({ key: "tokens/a", value: "1" })
+
+        const refused = yield* started("tokens/", "")
+        expect(yield* refused.exit).toEqual(Option.some(1))
+        const log = (yield* refused.log).join("\n")
+        expect(log).toContain(
+          'cannot read any key under "tokens/" in nyc1: Permission denied; no token was given, and one needs ' +
+            'key_prefix "tokens/" { policy = "read" } in datacenter nyc1'
+        )
+        expect(log).not.toContain("in sync")
+
+        const allowed = yield* started("token/", root)
+        expect(yield* allowed.exit).toEqual(Option.some(0))
+        expect((yield* allowed.log).join("\n")).toContain('nyc1 has no keys under "token/": ')
+        const all = yield* started("tokens/", root)
+        expect(yield* all.exit).toEqual(Option.some(0))
+        expect(yield* destination.keys("tokens/")).toEqual(["tokens/a"])
+      })
     )
   })
 })

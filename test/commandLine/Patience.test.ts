@@ -117,4 +117,22 @@ describe("-timeout", () => {
       expect(yield* message).toEqual(Option.none())
     })
   )
+
+  it.effect(
+    "waits for no right that the token lacks, where that counts, and never gives up for it elsewhere",
+    () =>
+      Effect.gen(function* () {
+        const { denied, exhausted, listener } = yield* Patience.make({
+          timeout: Duration.seconds(60),
+          kinds: new Set<Kind>(["Trouble"]),
+          first: "no answer from the agent"
+        })
+        const [ended, patient] = [yield* Effect.fork(Effect.flip(denied)), yield* Effect.fork(exhausted)]
+        yield* listener.over(source)
+        yield* listener.waiting(source, "Denied", "the token lacks a right")
+        expect((yield* Fiber.join(ended)).message).toBe("the token lacks a right")
+        yield* TestClock.adjust("5 hours")
+        expect(yield* Fiber.poll(patient)).toEqual(Option.none())
+      })
+  )
 })

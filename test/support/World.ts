@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Checkpoint from "../../src/Checkpoint.js"
 import * as ConsulHttp from "../../src/ConsulHttp.js"
+import * as Waits from "../../src/internal/Waits.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
@@ -61,11 +62,10 @@ const pausable = (clock: Clock.Clock, gate: Effect.Latch): Clock.Clock => ({
   sleep: (duration) => Effect.zipRight(clock.sleep(duration), gate.await)
 })
 
-export const instance = ({
-  leaderLock = LeaderLock.layer,
-  lock,
-  ...fields
-}: Options = {}): Effect.Effect<Instance, never, SimConsul.SimConsul | Scope.Scope> =>
+export const instance = (
+  { leaderLock = LeaderLock.layer, lock, ...fields }: Options = {},
+  listener?: Waits.Listener
+): Effect.Effect<Instance, never, SimConsul.SimConsul | Scope.Scope> =>
   Effect.gen(function* () {
     const sim = yield* SimConsul.SimConsul
     const replicated = { ...replication, ...fields }
@@ -81,14 +81,16 @@ export const instance = ({
       Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address }))),
       Layer.provide(Layer.succeed(HttpClient.HttpClient, whenRunning))
     )
-    const context: Context.Context<Services> = yield* Layer.build(services).pipe(logs.capture)
+    const heard = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      listener === undefined ? effect : Effect.provideService(effect, Waits.Waits, listener)
+    const context: Context.Context<Services> = yield* Layer.build(services).pipe(heard, logs.capture)
     // Time stands still when a test ends: nobody may wait for an answer any more.
     yield* Effect.addFinalizer(() => Effect.zipRight(network.disturb(Network.refused), gate.open))
     return {
       replication: replicated,
       network,
       logs: logs.lines,
-      run: (effect) => effect.pipe(Effect.provide(context), logs.capture, Effect.withClock(clock)),
+      run: (effect) => effect.pipe(Effect.provide(context), heard, logs.capture, Effect.withClock(clock)),
       freeze: gate.close,
       thaw: gate.open
     }
