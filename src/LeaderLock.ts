@@ -218,7 +218,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
-  const condition = yield* Condition.make(`the lock ${lock} can be used again`)
+  const condition = yield* Condition.make(`the lock ${lock} can be used`)
   const key = WatchedKey.make(consul, lock, Condition.watch(condition, `cannot read the lock ${lock}`))
 
   /**
@@ -288,7 +288,7 @@ const make = Effect.fnUntraced(function* (options: LeaderLockOptions) {
       (transaction) => farewell(transaction, resignTimeout)
     )
 
-  const agent = yield* Condition.make(`the agent at ${consul.endpoint.address} answers again`)
+  const agent = yield* Condition.make("this instance can stand for leadership")
 
   const acquire = Effect.gen(function* () {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
