@@ -31,6 +31,26 @@ export class Unreachable extends Data.TaggedError("Unreachable")<
 }
 
 /**
+ * The agent takes no more connections from this address, while it answers the requests on others (Consul:
+ * `limits.http_max_conns_per_client`, 200 unless set). Measured with 1.8.7: it closes a new connection before it reads
+ * anything, or answers 429. A write that ended so may have landed all the same, where something else closed the connection.
+ *
+ * @since 0.5.0
+ * @category errors
+ */
+export class TooManyConnections extends Data.TaggedError("TooManyConnections")<
+  Context & { readonly address: string }
+> {
+  override get message() {
+    return (
+      `the Consul agent at ${this.address} takes no more connections from this address: it closes new ones and answers ` +
+      `others; give each process here a smaller -watch-shards, or raise the agent's limits.http_max_conns_per_client, which ` +
+      `is 200 unless set (${this.request})`
+    )
+  }
+}
+
+/**
  * The datacenter has no leader at the moment (500 `No cluster leader`): an election, or a lost quorum.
  *
  * @since 0.1.0
@@ -199,6 +219,7 @@ export class UnexpectedAnswer extends Data.TaggedError("UnexpectedAnswer")<
  */
 export type ConsulError =
   | Unreachable
+  | TooManyConnections
   | NoLeader
   | NoPathToDatacenter
   | Denied
@@ -219,6 +240,7 @@ export type ConsulError =
 export const isRetryable = (error: ConsulError): boolean => {
   switch (error._tag) {
     case "Unreachable":
+    case "TooManyConnections":
     case "NoLeader":
     case "NoPathToDatacenter":
     case "Denied":

@@ -20,6 +20,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
 import { type Answer, ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
+import * as Condition from "./internal/Condition.js"
 import * as PiecewiseRead from "./internal/PiecewiseRead.js"
 import * as WaitLimit from "./internal/WaitLimit.js"
 import * as Liveness from "./internal/watch/Liveness.js"
@@ -27,6 +28,7 @@ import * as Outlet from "./internal/watch/Outlet.js"
 import * as Parked from "./internal/watch/Parked.js"
 import * as Parts from "./internal/watch/Parts.js"
 import * as Pulse from "./internal/watch/Pulse.js"
+import * as QueryBudget from "./internal/watch/QueryBudget.js"
 import * as Source from "./internal/watch/Source.js"
 import type * as Ways from "./internal/watch/Ways.js"
 import * as Weights from "./internal/watch/Weights.js"
@@ -159,6 +161,8 @@ const weigh = (news: News): number =>
 interface Place {
   /** How long its blocking queries may wait. */
   readonly limit: WaitLimit.WaitLimit
+  /** How many there may be, of those that each watch may have. */
+  readonly budget: QueryBudget.QueryBudget
   /** Makes a reader of it. */
   readonly sources: Effect.Effect<Source.Source, never, Scope.Scope>
 }
@@ -174,6 +178,19 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     const scope = yield* Effect.scope
     const all = new Map<string, Ways.Kept>()
     const places = new Map<string, Place>()
+    /** By address. */
+    const budgets = new Map<string, QueryBudget.QueryBudget>()
+
+    /** An agent counts the connections from one address, whatever they are for. */
+    const budgetOf = Effect.fnUntraced(function* ({ address }: Pick<Endpoint, "address">) {
+      const known = budgets.get(address)
+      if (known !== undefined) return known
+      const recovered = `the agent at ${address} has room for all queries that there may be`
+      const condition = yield* Scope.extend(Condition.make(recovered), scope)
+      const made = yield* Scope.extend(QueryBudget.make(condition), scope)
+      budgets.set(address, made)
+      return made
+    })
 
     /** All requests to one source share its learned limit of waits, and one log of its outages. */
     const placeOf = Effect.fnUntraced(function* ({ source }: Pick<WatchOptions, "source">) {
@@ -188,7 +205,9 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
             `in between; they wait for less from now on`
         )
       )
-      const made: Place = { limit, sources: yield* Scope.extend(Source.make(consul, source), scope) }
+      const budget = yield* budgetOf(endpoint)
+      const sources = yield* Scope.extend(Source.make(consul, source, budget), scope)
+      const made: Place = { budget, limit, sources }
       places.set(id, made)
       return made
     })
@@ -199,10 +218,12 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       const id = JSON.stringify([source.address, source.datacenter, prefix, shards])
       const known = all.get(id)
       if (known !== undefined) return known
+      const { budget, limit } = yield* placeOf(options)
       const made: Ways.Kept = {
         whole: yield* Scope.extend(Parked.make(2), scope),
         parts: yield* Scope.extend(Parked.make(shards), scope),
-        limit: (yield* placeOf(options)).limit,
+        budget,
+        limit,
         weights: new Weights.Weights()
       }
       all.set(id, made)
@@ -276,7 +297,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       )
 
     const confirmInPieces: Watcher["Type"]["confirmInPieces"] = (options, use) =>
-      Effect.flatten(Source.make(consul, options.source)).pipe(
+      Effect.flatMap(placeOf(options), ({ sources }) => sources).pipe(
         Effect.flatMap((source) => {
           const retrying = Source.retrying(source)
           const reads: PiecewiseRead.Reads = {

@@ -74,7 +74,12 @@ describe("ConsulHttp", () => {
       [403, "Permission denied", "Denied"],
       [403, "", "Denied"],
       [500, "rpc error making call: Permission denied", "Denied"],
-      [429, "Your IP is issuing too many concurrent connections", "RateLimited"],
+      [
+        429,
+        "Your IP is issuing too many concurrent connections, please rate limit your calls",
+        "TooManyConnections"
+      ],
+      [429, "", "RateLimited"],
       [413, "Request body too large", "TooLarge"],
       [500, "invalid session", "Rejected"],
       [502, "<html>Bad Gateway</html>", "Rejected"],

@@ -576,7 +576,7 @@ describe.concurrent("LeaderLock", () => {
         yield* leadsUndisturbed(leader)
         expect(leader.logs.slice(1)).toEqual([
           expect.stringMatching(/^WARN cannot read the lock .* have no leader/),
-          expect.stringMatching(/^INFO the lock .* can be used again/)
+          expect.stringMatching(/^INFO recovered: the lock .* can be used/)
         ])
       }).pipe(Effect.provide(World.layer))
     )

@@ -196,7 +196,7 @@ describe("Watcher", () => {
         expect(instance.logs.filter((line) => line.includes("waiting for the source nyc1"))).toHaveLength(1)
         yield* instance.network.heal
         yield* Time.until(Effect.sync(() => seen.length === 1))
-        expect(instance.logs.at(-1)).toContain("the source nyc1 answers again")
+        expect(instance.logs.at(-1)).toContain("recovered: the source nyc1 can be read")
       }).pipe(Effect.provide(World.layer))
     )
   }

@@ -12,6 +12,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import type { Address } from "../Address.js"
+import { userAgent } from "../internal/consul/request.js"
 import { ofTransport } from "../internal/consul/words.js"
 import { subject } from "./WrongUse.js"
 
@@ -54,6 +55,7 @@ const brokenOff = (cause: unknown, { address }: Contact): Hopeless | Undecided =
       return new Hopeless({
         problem: `what answers at ${address} speaks no HTTP; if it speaks TLS, give -addr=${withTls(address)}`
       })
+    case "ClosedUnused":
     case "Other":
       return new Undecided()
   }
@@ -70,7 +72,9 @@ const decodeNames = Schema.decodeEither(Schema.parseJson(Schema.Array(Schema.Str
 const ask = (contact: Contact, path: string) =>
   Effect.gen(function* () {
     const client = yield* HttpClient.HttpClient
-    const request = HttpClientRequest.get(`${contact.address}${path}`)
+    const request = HttpClientRequest.get(`${contact.address}${path}`, {
+      headers: { "user-agent": userAgent }
+    })
     const response = yield* client.execute(
       contact.token === undefined ? request : HttpClientRequest.bearerToken(request, contact.token)
     )

@@ -21,6 +21,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import { type Body, bytesOf, ClientResponse, type Take } from "../internal/ClientResponse.js"
+import { ClosedUnused } from "../internal/consul/words.js"
 
 /**
  * The body of one answer while it arrives. What nobody has asked for yet is kept as text; whoever reads it in pieces is
@@ -119,8 +120,14 @@ interface Target {
   readonly path: string
 }
 
+/** Connections, and which of their failures were those of new ones that were closed before anything came over them. */
+export interface Connected {
+  readonly dispatcher: Dispatcher
+  readonly isUnused?: ((error: unknown) => boolean) | undefined
+}
+
 const exchange = (
-  dispatcher: Dispatcher,
+  { dispatcher, isUnused = () => false }: Connected,
   request: HttpClientRequest,
   { origin, path }: Target,
   content: Uint8Array | null
@@ -160,7 +167,15 @@ const exchange = (
         onResponseEnd: () => body.end(),
         onResponseError: (_, cause) => {
           if (isAnswered) return body.breakOff(cause)
-          resume(Effect.fail(new HttpClientError.RequestError({ request, reason: "Transport", cause })))
+          resume(
+            Effect.fail(
+              new HttpClientError.RequestError({
+                request,
+                reason: "Transport",
+                cause: isUnused(cause) ? new ClosedUnused() : cause
+              })
+            )
+          )
         }
       }
     )
@@ -183,7 +198,7 @@ const targets = () => {
   }
 }
 
-export const make = (dispatcher: Dispatcher): HttpClient.HttpClient => {
+export const make = (connected: Connected): HttpClient.HttpClient => {
   const targetOf = targets()
   const send = (request: HttpClientRequest) => {
     let target: Target
@@ -195,9 +210,9 @@ export const make = (dispatcher: Dispatcher): HttpClient.HttpClient => {
     const { body } = request
     switch (body._tag) {
       case "Empty":
-        return exchange(dispatcher, request, target, null)
+        return exchange(connected, request, target, null)
       case "Uint8Array":
-        return exchange(dispatcher, request, target, body.body)
+        return exchange(connected, request, target, body.body)
       default:
         return failure(request, "Encode", `a ${body._tag} is not sent`)
     }

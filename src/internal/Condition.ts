@@ -45,7 +45,7 @@ const withoutSpan = Effect.mapInputContext((context: Context.Context<never>) =>
   Context.omit(Tracer.ParentSpan)(context as Context.Context<Tracer.ParentSpan>)
 )
 
-/** Reminders end with the scope. */
+/** `recovered` is logged when trouble ends: what works then. Reminders end with the scope. */
 export const make = (recovered: string): Effect.Effect<OwnCondition, never, Scope.Scope> =>
   Effect.map(Effect.scope, (parent): OwnCondition => {
     const troubles = new Map<string | symbol, Trouble>()
@@ -106,7 +106,7 @@ export const make = (recovered: string): Effect.Effect<OwnCondition, never, Scop
         }),
       // Runs after each answer: free where nothing was wrong.
       fine: Effect.suspend(() =>
-        troubles.size === 0 ? Effect.void : Effect.zipRight(end, Effect.logInfo(recovered))
+        troubles.size === 0 ? Effect.void : Effect.zipRight(end, Effect.logInfo(`recovered: ${recovered}`))
       ),
       forget: end
     }

@@ -16,7 +16,7 @@ const serving = (answer: Http.RequestListener) =>
       Effect.sync(() => new Undici.Agent({ connections: 2 })),
       (agent) => Effect.promise(() => agent.destroy())
     )
-    return { client: UndiciClient.make(dispatcher), url }
+    return { client: UndiciClient.make({ dispatcher }), url }
   })
 
 describe("The client over undici", () => {

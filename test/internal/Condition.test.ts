@@ -17,7 +17,7 @@ describe("Condition", () => {
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
-        const condition = yield* Condition.make("it answers again")
+        const condition = yield* Condition.make("it answers")
         yield* condition.fine
         yield* condition.trouble("Away", "away 1")
         yield* condition.trouble("Away", "away 2")
@@ -30,7 +30,7 @@ describe("Condition", () => {
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
-        const condition = yield* Condition.make("it answers again")
+        const condition = yield* Condition.make("it answers")
         const attempt = (outcome: Effect.Effect<string, Away | Denied>) =>
           outcome.pipe(Condition.watch(condition, "waiting"), Effect.either)
         yield* attempt(new Away({ message: "away" }))
@@ -42,7 +42,7 @@ describe("Condition", () => {
         expect(logs.lines).toEqual([
           "WARN waiting: away",
           "WARN waiting: denied",
-          "INFO it answers again",
+          "INFO recovered: it answers",
           "WARN waiting: denied anew"
         ])
       }).pipe(logs.capture)
@@ -53,7 +53,7 @@ describe("Condition", () => {
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
-        const condition = yield* Condition.make("it answers again")
+        const condition = yield* Condition.make("it answers")
         const turns = Effect.repeatN(
           Effect.zipRight(condition.trouble("a", "a"), condition.trouble("b", "b")),
           9
@@ -61,7 +61,7 @@ describe("Condition", () => {
         yield* turns
         yield* condition.fine
         yield* turns
-        expect(logs.lines).toEqual(["WARN a", "WARN b", "INFO it answers again", "WARN a", "WARN b"])
+        expect(logs.lines).toEqual(["WARN a", "WARN b", "INFO recovered: it answers", "WARN a", "WARN b"])
       }).pipe(logs.capture)
     })
   )
@@ -70,7 +70,7 @@ describe("Condition", () => {
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
-        const condition = yield* Condition.make("it answers again")
+        const condition = yield* Condition.make("it answers")
         for (let i = 0; i < 1_000; i++) yield* condition.trouble(`kind ${i}`, `trouble ${i}`)
         yield* condition.fine
         expect(logs.lines).toHaveLength(21)
@@ -87,7 +87,7 @@ describe("Condition", () => {
       Effect.gen(function* () {
         const logs = Logs.make()
         yield* Effect.gen(function* () {
-          const condition = yield* Condition.make("it answers again")
+          const condition = yield* Condition.make("it answers")
           yield* condition.trouble("Away", "away 1")
           yield* condition.trouble("Away", "away 2")
           // Nothing is tried in between.
@@ -100,7 +100,7 @@ describe("Condition", () => {
             "WARN still: away 2 (for 5m)",
             "WARN still: away 2 (for 20m)",
             "WARN still: away 2 (for 35m)",
-            "INFO it answers again"
+            "INFO recovered: it answers"
           ])
         }).pipe(logs.capture)
       })
@@ -110,7 +110,7 @@ describe("Condition", () => {
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
-        const condition = yield* Condition.make("it answers again")
+        const condition = yield* Condition.make("it answers")
         yield* condition.trouble("a", "a")
         yield* condition.trouble("b", "b")
         yield* TestClock.adjust("30 seconds")
@@ -126,11 +126,11 @@ describe("Condition", () => {
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
-        const condition = yield* Condition.make("it answers again")
+        const condition = yield* Condition.make("it answers")
         yield* condition.trouble("a", "a")
         yield* condition.forget
         const scope = yield* Scope.make()
-        const other = yield* Scope.extend(Condition.make("it answers again"), scope)
+        const other = yield* Scope.extend(Condition.make("it answers"), scope)
         yield* other.trouble("b", "b")
         yield* Scope.close(scope, Exit.void)
         yield* minutes(60)
@@ -144,7 +144,7 @@ describe("Condition", () => {
     Effect.gen(function* () {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
-        const condition = yield* Condition.make("it answers again")
+        const condition = yield* Condition.make("it answers")
         const all = Effect.forEach(
           Array.from({ length: 1_000 }, (_, i) => i),
           (i) => condition.trouble(`kind ${i}`, `trouble ${i}`),
@@ -202,7 +202,7 @@ describe("Condition", () => {
 
   it.scoped("what is watched keeps its answer and its failure", () =>
     Effect.gen(function* () {
-      const condition = yield* Condition.make("it answers again")
+      const condition = yield* Condition.make("it answers")
       const watch = Condition.watch(condition, "waiting")
       expect(yield* watch(Effect.succeed(1))).toBe(1)
       const failed = yield* Effect.flip(watch(new Away({ message: "away" })))
@@ -214,7 +214,7 @@ describe("Condition", () => {
 describe("conditions that are one to whoever reads", () => {
   const members = (count: number) =>
     Effect.gen(function* () {
-      const shared = Condition.shared(yield* Condition.make("fine again"))
+      const shared = Condition.shared(yield* Condition.make("it is fine"))
       const scopes = yield* Effect.replicateEffect(Scope.make(), count)
       const all = yield* Effect.forEach(scopes, (scope) => Scope.extend(shared, scope))
       const close = (i: number) =>
@@ -230,7 +230,7 @@ describe("conditions that are one to whoever reads", () => {
         for (const [i, one] of all.entries()) yield* one.trouble(`kind ${i}`, `trouble ${i}`)
         for (const one of all) yield* one.fine
       }).pipe(logs.capture)
-      expect(logs.lines).toEqual(["WARN trouble 0", "INFO fine again"])
+      expect(logs.lines).toEqual(["WARN trouble 0", "INFO recovered: it is fine"])
     })
   )
 
@@ -244,7 +244,7 @@ describe("conditions that are one to whoever reads", () => {
         yield* all[1]?.trouble("kind", "of one that is open") ?? Effect.void
         yield* all[1]?.fine ?? Effect.void
       }).pipe(logs.capture)
-      expect(logs.lines).toEqual(["WARN of one that is open", "INFO fine again"])
+      expect(logs.lines).toEqual(["WARN of one that is open", "INFO recovered: it is fine"])
     })
   )
 })

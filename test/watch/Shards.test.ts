@@ -12,6 +12,7 @@ import * as WaitLimit from "../../src/internal/WaitLimit.js"
 import { Listing } from "../../src/internal/watch/Listing.js"
 import * as Liveness from "../../src/internal/watch/Liveness.js"
 import * as Parked from "../../src/internal/watch/Parked.js"
+import * as QueryBudget from "../../src/internal/watch/QueryBudget.js"
 import * as Shards from "../../src/internal/watch/Shards.js"
 import type { Source } from "../../src/internal/watch/Source.js"
 import { Weights } from "../../src/internal/watch/Weights.js"
@@ -53,7 +54,12 @@ describe("shards", () => {
         const shards = yield* Scope.extend(
           Shards.make({
             source: Effect.succeed(source),
-            kept: { parts: parked, weights: new Weights(), limit: WaitLimit.make(() => Effect.void) },
+            kept: {
+              parts: parked,
+              weights: new Weights(),
+              limit: WaitLimit.make(() => Effect.void),
+              budget: yield* QueryBudget.make({ trouble: () => Effect.void, fine: Effect.void })
+            },
             listing: new Listing(),
             liveness: yield* Liveness.make,
             say: () => Effect.void

@@ -15,7 +15,8 @@
  * | 413 | `Value for key "…" is too large (30000 > 20000 bytes)` | a value past `kv_max_value_size`, in a transaction |
  * | 413 | `Request body(30000 bytes) too large, … #kv_max_value_size.` | the same for a PUT |
  * | 413 | `Request body(120265 bytes) too large, … #txn_max_req_len.` | the body of a transaction |
- * | 429 | any | requests come too fast |
+ * | 429 | `Your IP is issuing too many concurrent connections, …` | the address has all its connections (later than 1.8.7) |
+ * | 429 | any other | requests come too fast |
  * | 503 | `rate limit exceeded, …` | the same (1.14 and later, not measured) |
  * | 500 | `No cluster leader` | an election, or a lost quorum |
  * | 500 | `No path to datacenter` | the datacenter is not known, or none of its servers is |
@@ -53,6 +54,10 @@ export const isInvalidSession = (reason: string): boolean => original(reason).st
 
 export const isRateLimit = ({ status, text }: Refusal): boolean =>
   status === 429 || (status === 503 && /^rate limit exceeded\b/i.test(original(text)))
+
+/** Of a connection past the agent's limit for one address. 1.8.7 closes it without a word (not measured with later ones). */
+export const isConnectionLimit = ({ status, text }: Refusal): boolean =>
+  status === 429 && /^Your IP is issuing too many concurrent connections\b/i.test(original(text))
 
 /** `Retry-After`, in seconds or as the date `now` (ms) is compared with. */
 export const retryAfter = ({ headers }: Refusal, now: number): Duration.Duration | undefined => {

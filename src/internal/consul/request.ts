@@ -17,6 +17,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import * as ConsulError from "../../ConsulError.js"
 import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
+import { version } from "../../Version.js"
 import * as ClientResponse from "../ClientResponse.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as TimeLimits from "../TimeLimits.js"
@@ -48,6 +49,9 @@ const mostBytes = 2 ** 28
 
 /** What Consul waits when the request names no `wait`. */
 const defaultWait = Duration.minutes(5)
+
+/** Every request names the program and its version. A client that sets a header of its own replaces this one. */
+export const userAgent = `consul-replicate/${version}`
 
 export interface Request {
   readonly method: HttpMethod
@@ -117,6 +121,8 @@ interface Shared {
   readonly timeLimits: TimeLimits.TimeLimits
   /** By address and datacenter. */
   readonly names: Map<string, PathNames>
+  /** Addresses whose agents answer: from each answer until a connection fails or nothing comes in time. */
+  readonly answering: Set<string>
 }
 
 export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
@@ -125,7 +131,8 @@ export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
       // Consul knows no trace headers, and the service's members have spans, or whoever uses them has.
       http: HttpClient.withTracerDisabledWhen(client, () => true),
       timeLimits: TimeLimits.make(aliveTimeout),
-      names: new Map()
+      names: new Map(),
+      answering: new Set()
     },
     endpoint
   )
@@ -148,9 +155,11 @@ const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
 }
 
 const sending = (shared: Shared, endpoint: Endpoint): Send => {
-  const { http, timeLimits } = shared
+  const { answering, http, timeLimits } = shared
   const shape = ({ body, method, path, query, read }: Request): HttpClientRequest.HttpClientRequest => {
-    let request = HttpClientRequest.make(method)(`${endpoint.address}${path}`)
+    let request = HttpClientRequest.make(method)(`${endpoint.address}${path}`, {
+      headers: { "user-agent": userAgent }
+    })
     if (query !== undefined) request = HttpClientRequest.appendUrlParams(request, query)
     if (read !== undefined) request = HttpClientRequest.appendUrlParams(request, readQuery(read))
     if (endpoint.datacenter !== undefined) {
@@ -190,12 +199,21 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
   ) =>
     Effect.suspend(() => {
       const described = () => describe(request, endpoint)
-      const unreachable = (reason: string) =>
-        new ConsulError.Unreachable({
+      const unreachable = (reason: string) => {
+        answering.delete(endpoint.address)
+        return new ConsulError.Unreachable({
           request: described(),
           address: endpoint.address,
           reason: words.oneLine(withoutToken(reason, endpoint))
         })
+      }
+      /** A stopped agent breaks or refuses other connections, too. */
+      const unanswered = (cause: unknown) => {
+        const { kind, words: reason } = words.ofTransport(cause)
+        return kind === "ClosedUnused" && answering.has(endpoint.address)
+          ? new ConsulError.TooManyConnections({ request: described(), address: endpoint.address })
+          : unreachable(reason)
+      }
       const most = request.read?.maxBytes ?? mostBytes
       let bytes = 0
       let isAnswered = false
@@ -229,8 +247,11 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
       }
       const exchange = (renew: TimeLimits.Renew) =>
         http.execute(shape(request)).pipe(
-          Effect.mapError((error) => unreachable(words.ofTransport(error.cause).words)),
-          Effect.flatMap((response) => receive(response, renew))
+          Effect.mapError((error) => unanswered(error.cause)),
+          Effect.flatMap((response) => {
+            answering.add(endpoint.address)
+            return receive(response, renew)
+          })
         )
       const longest = answerTimeout(request.read)
       const silent = (limit: Duration.Duration) =>
@@ -308,6 +329,9 @@ const refused = (received: Received, endpoint: Endpoint): Effect.Effect<never, C
   }
   if (status === 403 || refusals.isDenial(text)) {
     return new ConsulError.Denied({ request, reason, isAnonymous: endpoint.token === undefined })
+  }
+  if (refusals.isConnectionLimit(received)) {
+    return new ConsulError.TooManyConnections({ request, address: endpoint.address })
   }
   if (refusals.isRateLimit(received)) {
     // A date of the server is compared with the time of day.

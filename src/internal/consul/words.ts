@@ -26,6 +26,18 @@ const advice: ReadonlyMap<string, string> = new Map([
 /** Undici's words for a connection that ended. */
 const closed = "other side closed"
 
+/** What a server may have closed a connection for, as far as its end shows. */
+const closing =
+  "as a server does that stops, that takes no more connections from this address, or that wants TLS (https://) or a client certificate"
+
+/** A new connection was closed before one byte of an answer came over it. A client that can tell fails with this cause. */
+export class ClosedUnused extends Error {
+  override readonly name = "ClosedUnused"
+  constructor() {
+    super(`a new connection was closed before anything came over it, ${closing}`)
+  }
+}
+
 const untrusted: ReadonlySet<string> = new Set([
   "CERT_HAS_EXPIRED",
   "CERT_NOT_YET_VALID",
@@ -41,7 +53,7 @@ const untrusted: ReadonlySet<string> = new Set([
 const openSsl = /error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):/
 
 export interface TransportFailure {
-  readonly kind: "NoTls" | "NoHttp" | "Untrusted" | "Other"
+  readonly kind: "NoTls" | "NoHttp" | "Untrusted" | "ClosedUnused" | "Other"
   readonly words: string
 }
 
@@ -51,6 +63,7 @@ export interface TransportFailure {
  */
 export const ofTransport = (cause: unknown): TransportFailure => {
   if (!(cause instanceof Error)) return { kind: "Other", words: "the connection failed" }
+  if (cause instanceof ClosedUnused) return { kind: "ClosedUnused", words: cause.message }
   if (cause.cause instanceof Error) return ofTransport(cause.cause)
   const [first] = cause instanceof AggregateError ? cause.errors : []
   if (first instanceof Error) return ofTransport(first)
@@ -70,7 +83,7 @@ export const ofTransport = (cause: unknown): TransportFailure => {
   }
   const words =
     message === closed
-      ? "the other side closed the connection, as a server does that stops, or wants TLS (https://) or a client certificate"
+      ? `the other side closed the connection, ${closing}`
       : (advice.get(code) ?? openSsl.exec(message)?.[1] ?? message)
   const isWithoutTls = code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG"
   return { kind: isWithoutTls ? "NoTls" : "Other", words }

@@ -78,7 +78,7 @@ export const make = Effect.fnUntraced(function* (
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
-  const condition = yield* Condition.make(`the lock ${lock} can be used again`)
+  const condition = yield* Condition.make(`the lock ${lock} can be used`)
   const key = WatchedKey.make(consul, lock, Condition.watch(condition, `cannot read the lock ${lock}`))
 
   /**
@@ -146,7 +146,7 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const agent = yield* Condition.make(`the agent at ${consul.endpoint.address} answers again`)
+  const agent = yield* Condition.make("this instance can stand for leadership")
 
   const acquire = Effect.fn("LeaderLock.acquire")(function* (purpose: string | undefined) {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()

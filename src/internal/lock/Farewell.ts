@@ -19,7 +19,9 @@ export const farewell = <A>(request: Effect.Effect<A, ConsulError>, limit = time
     // Finalizers are uninterruptible, and a time-out interrupts.
     Effect.interruptible,
     Effect.timeout(limit),
-    Effect.catchAll((error) => Effect.logDebug(`could not say goodbye to Consul: ${error.message}`)),
+    Effect.catchAll((error) =>
+      Effect.logDebug(`a request on leaving failed; what it was to end, Consul ends later: ${error.message}`)
+    ),
     Effect.asVoid
   )
 

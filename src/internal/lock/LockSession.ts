@@ -41,7 +41,7 @@ export const make = Effect.fnUntraced(function* (
   const { agent, session } = yield* ConsulHttp
   /** The least that the servers have been found to allow. */
   const sessionTtl = yield* Ref.make(Schedules.sessionTtl)
-  const renewing = yield* Condition.make("the session of the lock is renewed again")
+  const renewing = yield* Condition.make("the session of the lock is renewed")
 
   /** Takes the least time to live that the servers allow, when they refuse ours. */
   const adoptTtl = (error: ConsulError) =>

@@ -20,8 +20,12 @@ import * as Shards from "./Shards.js"
 import { chain, current, retrying, type Source } from "./Source.js"
 import { isSmall, type Kept, layoutFor, type Reports, type Watch } from "./Ways.js"
 
-/** The keys that there are, `from` when they were listed, and the parts to watch them in. */
+/**
+ * The keys that there are, `from` when they were listed, and the parts to watch them in, laid out for `allowed` blocking
+ * queries.
+ */
 interface Divided {
+  readonly allowed: number
   readonly from: Blocking.From
   readonly names: ReadonlyArray<string>
   readonly layout: Layout.Layout
@@ -31,7 +35,7 @@ interface Divided {
 export const begin = (
   source: Source,
   options: Watch,
-  { weights }: Kept
+  { budget, weights }: Kept
 ): Effect.Effect<Option.Option<Divided>, ConsulError> =>
   Effect.gen(function* () {
     const { index, value } = yield* retrying(source)(source.names(options.prefix, current))
@@ -42,8 +46,9 @@ export const begin = (
       if (bytes !== undefined) weights.guess(bytes)
     }
     weights.noteCount(names.length)
-    const layout = layoutFor(options, names, true, weights, source.isNameable)
-    return Option.map(layout, (layout) => ({ from, names, layout }))
+    const allowed = yield* budget.allowed(options.shards)
+    const layout = layoutFor({ ...options, shards: allowed }, names, true, weights, source.isNameable)
+    return Option.map(layout, (layout) => ({ allowed, from, names, layout }))
   })
 
 /** Says snapshots of parts, and when they are complete, until they serve no more or their history is another one. */
@@ -56,12 +61,12 @@ export const watch = (
 ) =>
   Effect.gen(function* () {
     const { prefix } = options
-    const { limit, weights, whole } = kept
+    const { budget, limit, weights, whole } = kept
     const source = yield* sources
     const part = yield* liveness.part()
     const links = yield* chain(source, limit)
     const listing = new Listing()
-    let { from, layout, names } = first
+    let { allowed, from, layout, names } = first
     let reshaped = true
     let completed = 0
     let separator = Layout.separator(prefix, names)
@@ -91,7 +96,7 @@ export const watch = (
 
     /** Another layout for the keys that there are. Returns whether the prefix is still to be watched in parts. */
     const divide = () => {
-      const next = layoutFor(options, names, false, weights, source.isNameable)
+      const next = layoutFor({ ...options, shards: allowed }, names, false, weights, source.isNameable)
       if (Option.isSome(next)) relaid(next.value)
       return Option.isSome(next)
     }
@@ -107,6 +112,12 @@ export const watch = (
         return { areSame, isOlder }
       })
 
+    /** Stops the shards that are not in the layout, and starts those that are new. */
+    const watchShards = Effect.suspend(() => {
+      reader.keep(layout.all.map(({ range }) => range))
+      return shards.watch(layout.shards)
+    })
+
     /**
      * Watches the parts of the layout, and says what is in no shard, by what can be trusted. What turns out to be too heavy,
      * or to have a name that no path can carry, is divided in another way. Returns whether the prefix is still to be watched
@@ -115,8 +126,7 @@ export const watch = (
     const adopt = (trust: PartReader.Trust) =>
       Effect.gen(function* () {
         for (;;) {
-          reader.keep(layout.all.map(({ range }) => range))
-          yield* shards.watch(layout.shards)
+          yield* watchShards
           const isRead = yield* Effect.zipRight(shards.begun, shards.look(layout.loose, trust)).pipe(
             Effect.as(true),
             Effect.catchTag("AnswerTooLarge", () => Effect.succeed(false)),
@@ -209,17 +219,33 @@ export const watch = (
       // What has just begun has been read after the names.
       yield* complete
       yield* shards.wait
+      yield* Effect.forkScoped(
+        budget.probe(
+          source.moved(prefix, { consistency: "stale", separator }),
+          Effect.sync(() => layout.shards.length)
+        )
+      )
       let pause = Schedules.lookInterval
       for (;;) {
+        const since = from
         const round = Effect.gen(function* () {
           const since = yield* changed
           return Option.isNone(since) ? Option.none() : yield* catchUp(since.value, pause)
         })
         // A part that has become too heavy is divided at once.
-        const next = yield* Effect.raceFirst(
+        const followed = Effect.raceFirst(
           round,
-          Effect.zipRight(shards.tooHeavy, catchUp(from, Duration.zero))
+          Effect.zipRight(shards.tooHeavy, catchUp(since, Duration.zero))
         )
+        const rebudgeted = Effect.as(budget.changed(options.shards, allowed), undefined)
+        let next = yield* Effect.raceFirst(followed, rebudgeted)
+        if (next === undefined) {
+          allowed = yield* budget.allowed(options.shards)
+          if (!divide()) return
+          // At once: what follows may need a connection that one of the former shards has.
+          yield* watchShards
+          next = yield* catchUp(since, Duration.zero)
+        }
         if (Option.isNone(next)) return
         pause = next.value
       }

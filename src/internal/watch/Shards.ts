@@ -89,14 +89,14 @@ const idOf = ({ parts, range }: Shard): string =>
 export interface Options {
   /** Makes a source for one fiber. */
   readonly source: Effect.Effect<Source, never, Scope.Scope>
-  readonly kept: Pick<Kept, "limit" | "parts" | "weights">
+  readonly kept: Pick<Kept, "budget" | "limit" | "parts" | "weights">
   readonly listing: Listing
   readonly liveness: Liveness
   readonly say: (found: PartReader.Found) => Effect.Effect<void>
 }
 
 export const make = ({
-  kept: { limit, parts: parked, weights },
+  kept: { budget, limit, parts: parked, weights },
   listing,
   liveness,
   say,
@@ -138,7 +138,7 @@ export const make = ({
      */
     const patience = Effect.gen(function* () {
       yield* Deferred.await(mayWait)
-      return Schedules.partWait(Duration.millis(Math.round((yield* Monotonic.now) - begunAt)))
+      return yield* budget.wait(Duration.millis(Math.round((yield* Monotonic.now) - begunAt)))
     })
 
     /** A query that blocks: the one that is left from before, where there is one. */

@@ -20,6 +20,8 @@ import * as Schedules from "../../Schedules.js"
 import * as Blocking from "../Blocking.js"
 import * as Condition from "../Condition.js"
 import type * as WaitLimit from "../WaitLimit.js"
+import { Waits } from "../Waits.js"
+import type { QueryBudget } from "./QueryBudget.js"
 
 /** What can be asked of the keys in a range. */
 export interface Reads {
@@ -67,15 +69,18 @@ export const chain = (
   limit: WaitLimit.WaitLimit
 ): Effect.Effect<Blocking.Chain> => Blocking.make({ answered, failed, limit })
 
-/** Makes sources of which each has its own troubles, said as one. */
+/** Makes sources of which each has its own troubles, said as one. Refused connections are for the `budget` to report. */
 export const make = (
   consul: Consul,
-  at: Partial<Endpoint>
+  at: Partial<Endpoint>,
+  budget: Pick<QueryBudget, "refused">
 ): Effect.Effect<Effect.Effect<Source, never, Scope.Scope>, never, Scope.Scope> => {
   const { endpoint, kv } = consul.at(at)
   const place = endpoint.datacenter ?? endpoint.address
-  return Effect.map(Condition.make(`the source ${place} answers again`), (condition) =>
-    Effect.map(Condition.shared(condition), (condition): Source => {
+  return Effect.map(Condition.make(`the source ${place} can be read`), (condition) =>
+    Effect.gen(function* (): Effect.fn.Return<Source, never, Scope.Scope> {
+      const own = yield* Condition.shared(condition)
+      const waits = yield* Waits
       // A query that was blocked when its server lost the leadership is answered with what that server still holds.
       const led = <A>(prefix: string, answer: Effect.Effect<Answer<A>, ConsulError>) =>
         Effect.filterOrFail(
@@ -83,7 +88,15 @@ export const make = (
           ({ knownLeader }) => knownLeader,
           () => new NoLeader({ request: `keys under ${JSON.stringify(prefix)} in ${place}` })
         )
-      const waiting = Condition.watch(condition, `waiting for the source ${place}`)
+      const what = `waiting for the source ${place}`
+      const waiting = Condition.watch(own, what)
+      let isWaiting = false
+      const fail = (error: ConsulError) => {
+        isWaiting = true
+        if (error._tag !== "TooManyConnections") return Effect.ignore(waiting(Effect.fail(error)))
+        const message = `${what}: ${error.message}`
+        return Effect.zipRight(waits.waiting(own, "Trouble", message), budget.refused(error.message))
+      }
       return {
         read: ({ exact, prefix }, options) =>
           led(prefix, exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
@@ -102,8 +115,12 @@ export const make = (
         presence: kv.presence,
         isNameable: kv.isNameable,
         failed: (error) =>
-          error._tag === "AnswerTooLarge" ? Effect.void : Effect.ignore(waiting(Effect.fail(error))),
-        answered: condition.fine
+          error._tag === "AnswerTooLarge" ? Effect.void : Effect.suspend(() => fail(error)),
+        answered: Effect.suspend(() => {
+          if (!isWaiting) return own.fine
+          isWaiting = false
+          return Effect.zipRight(waits.over(own), own.fine)
+        })
       }
     })
   )

@@ -9,6 +9,7 @@ import * as Layout from "../Layout.js"
 import type * as WaitLimit from "../WaitLimit.js"
 import type { Liveness } from "./Liveness.js"
 import type { Parked } from "./Parked.js"
+import type { QueryBudget } from "./QueryBudget.js"
 import * as Weights from "./Weights.js"
 
 export interface Watch {
@@ -25,6 +26,8 @@ export interface Kept {
   readonly parts: Parked
   /** How long they may wait. */
   readonly limit: WaitLimit.WaitLimit
+  /** How many of them there may be. */
+  readonly budget: QueryBudget
   /** What answers weigh. */
   readonly weights: Weights.Weights
 }

@@ -15,7 +15,7 @@ import * as Weights from "./Weights.js"
 export const watch = (
   source: Source,
   options: Watch,
-  { limit, weights, whole }: Kept,
+  { budget, limit, weights, whole }: Kept,
   { liveness, say }: Reports
 ) =>
   Effect.gen(function* () {
@@ -43,7 +43,9 @@ export const watch = (
       yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
       if (isLarge(of, options)) {
         const names = sorted(value.entries.map(({ key }) => key))
-        if (Option.isSome(layoutFor(options, names, true, weights, source.isNameable))) return
+        const shards = yield* budget.allowed(options.shards)
+        const layout = layoutFor({ ...options, shards }, names, true, weights, source.isNameable)
+        if (Option.isSome(layout)) return
       }
       from = next
       last = index
