@@ -52,7 +52,7 @@ export const inSync = (
   keys: number,
   index: Option.Option<number>
 ): string =>
-  `in sync since ${DateTime.formatIso(since)}, then ${count(keys, "key")} at ${source} index ` +
+  `in sync since ${DateTime.formatIso(since)}, no lag then: ${count(keys, "key")} at ${source} index ` +
   `${Option.getOrElse(index, () => 0)}; figures of now: ${status}`
 
 /** For the log and for the service's check. `of` is how many keys the destination holds. */

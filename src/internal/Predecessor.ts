@@ -10,6 +10,7 @@ import type { KeyValue } from "../KeyValue.js"
 import type { Leadership } from "../LeaderLock.js"
 import * as Replication from "../Replication.js"
 import * as Condition from "./Condition.js"
+import { sessionName } from "./lock/LockSession.js"
 import { idPrefix } from "./lock/Registration.js"
 import * as WatchedKey from "./WatchedKey.js"
 
@@ -90,13 +91,14 @@ const giveWay = Effect.fnUntraced(function* (
 const instanceNumber = /^[0-9a-f]{8}$/
 
 /**
- * Whether a session is that of an instance of the service, by its name and by the check that an instance keeps passing.
- * Whoever may write the status can name any session there, and only sessions like this one are ended for it.
+ * Whether a session is that of an instance of the service for the lock, by its name and by the check that an instance keeps
+ * passing. Whoever may write the status can name any session there, and only sessions like this one are ended for it.
  */
-const isOfService = ({ checks, name }: SessionInfo, service: string): boolean => {
+const isOfLock = ({ checks, name }: SessionInfo, service: string, lock: string): boolean => {
   const check = `service:${idPrefix(service)}`
   return (
-    name === service &&
+    // Before 0.5.0 the name was that of the service.
+    (name === sessionName(service, lock) || name === service) &&
     checks.some((id) => id.startsWith(check) && instanceNumber.test(id.slice(check.length)))
   )
 }
@@ -106,15 +108,16 @@ const isOfService = ({ checks, name }: SessionInfo, service: string): boolean =>
  * the lock under it, and then its large values could still land.
  */
 const endSession = Effect.fnUntraced(function* (
-  { Session: id }: Checkpoint.Status,
-  { service }: Pick<Leadership, "service">
+  { Lock, Session: id }: Checkpoint.Status,
+  { fence, service }: Pick<Leadership, "fence" | "service">
 ) {
   const { session } = yield* ConsulHttp
+  const lock = Lock ?? fence.lock
   const found = (yield* session.info(id, { consistency: "consistent" })).value
   if (Option.isNone(found)) return
-  if (isOfService(found.value, service)) return yield* session.destroy(id)
+  if (isOfLock(found.value, service, lock)) return yield* session.destroy(id)
   yield* Effect.logWarning(
-    `the status names the session ${id} of ${JSON.stringify(found.value.name)}, which is no instance of ${JSON.stringify(service)}: it is left alone`
+    `the status names the session ${id} of ${JSON.stringify(found.value.name)}, which is no instance of ${JSON.stringify(service)} for the lock ${lock}: it is left alone`
   )
 })
 

@@ -69,6 +69,13 @@ export const isDelete = (refused: Refused, key: string): boolean => {
   return one !== undefined && one.print === undefined && !isUnreadable(one)
 }
 
+/** How many of the keys cannot be read at the source. */
+export const countUnreadable = (refused: Refused): number => {
+  let count = 0
+  for (const one of refused.values()) if (isUnreadable(one)) count += 1
+  return count
+}
+
 /** In the order of the keys. */
 export const refusals = (refused: Refused): ReadonlyArray<Obstacle> =>
   Array.from(refused.values(), ({ refusal }) => refusal).sort((a, b) => (a.key < b.key ? -1 : 1))

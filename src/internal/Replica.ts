@@ -164,7 +164,11 @@ export const make = Effect.fnUntraced(function* (
     const wasComparing = Course.isComparing(before)
     const [duration, refusals] = yield* Effect.timed(
       Effect.gen(function* () {
-        const left: Writer.Left = { heldDeletes: held.size, refusedWrites: known.refused.size }
+        const left: Writer.Left = {
+          heldDeletes: held.size,
+          refusedWrites: known.refused.size,
+          unreadable: Refused.countUnreadable(known.refused)
+        }
         if (wasComparing && Option.isNone(index)) return yield* writer.stage(changes.writes, left)
         const isNews =
           !Diff.isEmpty(changes) ||

@@ -50,16 +50,17 @@ import { CheckpointMoved, KeyOutsidePrefix, LimitLowered, type WriterError } fro
 export type { Refusal } from "./Refusal.js"
 export { CheckpointMoved, type WriterError } from "./WriterError.js"
 
-/**
- * What a pass leaves as it was: keys whose deletion is held back, and keys that were refused before and are not tried
- * again.
- */
+/** What a pass leaves as it was, in numbers of keys. */
 export interface Left {
+  /** Keys whose deletion is held back. */
   readonly heldDeletes: number
+  /** Keys that did not land before and are not tried again: `unreadable`, and those that the destination refused. */
   readonly refusedWrites: number
+  /** Keys that cannot be read at the source. */
+  readonly unreadable: number
 }
 
-export const nothingLeft: Left = { heldDeletes: 0, refusedWrites: 0 }
+export const nothingLeft: Left = { heldDeletes: 0, refusedWrites: 0, unreadable: 0 }
 
 /**
  * What outlives the writers of a process, since it is learned from what they failed with.
@@ -226,7 +227,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const shown = (status: Status): Status =>
     isSilent ? new Status({ ...status, State: "source-silent" }) : status
 
-  /** What was refused and not told yet, and how many keys were before and are not tried again. */
+  /** What was refused and not told yet, and how many keys the destination had refused before. */
   let untold: ReadonlyArray<Refusal> = []
   let refusedBefore = 0
 
@@ -236,9 +237,9 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     })
 
   /** Nothing of these keys is under way: what was said of them is out of date. */
-  const trying = (keys: Iterable<string>, { refusedWrites }: Left) =>
+  const trying = (keys: Iterable<string>, { refusedWrites, unreadable }: Left) =>
     Effect.sync(() => {
-      refusedBefore = refusedWrites
+      refusedBefore = refusedWrites - unreadable
       if (untold.length === 0) return
       const again = new Set(keys)
       untold = untold.filter(({ key }) => !again.has(key))
@@ -378,7 +379,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     const { heldDeletes, refusedWrites } = left
     const before = yield* Ref.get(lastReplicated)
     const statusWith = (refused: number) => {
-      const all: Left = { heldDeletes, refusedWrites: refusedWrites + refused }
+      const all: Left = { ...left, refusedWrites: refusedWrites + refused }
       if (all.refusedWrites > 0) return statusOf("writes-refused", before, all)
       return heldDeletes > 0 ? statusOf("deletes-held", before, all) : statusOf("in-sync", replicated)
     }
@@ -388,7 +389,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     yield* trying([...Arr.map(changes.writes, keyOf), ...changes.deletes], left)
     // How much will be refused is not known before; the longest status leaves room for any.
     const longest = yield* statusOf("writes-refused", Math.max(before, replicated), {
-      heldDeletes,
+      ...left,
       refusedWrites: refusedWrites + untold.length + changes.writes.length + changes.deletes.length
     })
     const prepared = yield* prepare(changes, guardOf(longest))

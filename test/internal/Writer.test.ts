@@ -10,6 +10,7 @@ import * as TestClock from "effect/TestClock"
 import type { Status } from "../../src/Checkpoint.js"
 import { ConsulHttp } from "../../src/ConsulHttp.js"
 import type { Changes } from "../../src/Diff.js"
+import * as LockSession from "../../src/internal/lock/LockSession.js"
 import * as Predecessor from "../../src/internal/Predecessor.js"
 import * as Writer from "../../src/internal/Writer.js"
 import { LeaderLock } from "../../src/LeaderLock.js"
@@ -446,7 +447,12 @@ describe.concurrent("Writer", () => {
     it.scoped.each([
       ["with the name of the service, and none of its checks", World.service, ["serfHealth"]],
       ["with another name", "deployment", ["serfHealth", "service:consul-replicate-0123abcd"]],
-      ["with the check of another service", World.service, ["service:consul-replicate-proxy"]]
+      ["with the check of another service", World.service, ["service:consul-replicate-proxy"]],
+      [
+        "of the same service for another lock",
+        LockSession.sessionName(World.service, "service/other/leader"),
+        ["serfHealth", "service:consul-replicate-0123abcd"]
+      ]
     ] as const)("a session of others that the status names, %s, is left alone", ([, name, checks]) =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
@@ -677,7 +683,7 @@ describe.concurrent("Writer", () => {
           const most = { key: "global/most", value: largeValue, flags: 0n }
           const all = { writes: [...large.writes, most, ...writes(150)], deletes: ["global/a"] }
           const staged = yield* writer.stage(all.writes)
-          const refusals = yield* writer.apply(all, 5, { heldDeletes: 2, refusedWrites: 3 })
+          const refusals = yield* writer.apply(all, 5, { heldDeletes: 2, refusedWrites: 3, unreadable: 0 })
           for (const refusal of [staged, refusals]) {
             expect(refusal).toMatchObject([{ _tag: "KeyTooLarge", key: "global/large", reason: "no" }])
           }
@@ -878,6 +884,28 @@ describe.concurrent("Writer", () => {
           expect(yield* storedStatus).toMatchObject({ State: "writes-refused", RefusedWrites: 3 - first })
         }
         expect(yield* Ref.get(leader.memory.limits)).toEqual({ ...defaultLimits, value: most })
+      }).pipe(Effect.provide(World.layer))
+    )
+
+    const refusingOne: Network.Fault = (sent, pass) => {
+      const at = sent.body.indexOf('"Key":"global/a"') < 0 ? -1 : 2
+      if (`${sent.method} ${sent.target}` !== transactions || at < 0) return pass
+      const failures = { Results: null, Errors: [{ OpIndex: at, What: "Permission denied" }] }
+      return Network.answer(409, JSON.stringify(failures))(sent, pass)
+    }
+
+    it.scoped("however many keys cannot be read at the source, one that is refused is left out", () =>
+      Effect.gen(function* () {
+        const leader = yield* leading()
+        const writer = yield* leader.open
+        yield* leader.network.disturb(refusingOne)
+        const left = (refused: number) => ({
+          heldDeletes: 0,
+          refusedWrites: 5_000 + refused,
+          unreadable: 5_000
+        })
+        expect(yield* writer.apply(one("1"), 5, left(999))).toMatchObject([{ key: "global/a" }])
+        expect(yield* failureOf(writer.apply(one("1"), 5, left(1_000)))).toMatchObject({ _tag: "Conflict" })
       }).pipe(Effect.provide(World.layer))
     )
 

@@ -42,7 +42,7 @@ export const make = Effect.fnUntraced(function* (
   const lost = (reason: string) => new LockLost({ lock, reason })
 
   const registration = yield* Registration.make(service, ttl)
-  const session = yield* LockSession.make(service, ttl)
+  const session = yield* LockSession.make(LockSession.sessionName(service, lock), ttl)
 
   const waits = yield* Waits
   /** The wait for the lock, of all attempts to lead. */

@@ -33,9 +33,15 @@ export interface LockSession {
   readonly renew: (session: Session, checkId: string, shown: Shown) => Effect.Effect<void>
 }
 
+/**
+ * The name of the sessions of a service for a lock. A status names a session that its reader may have to end: the lock in
+ * its name tells it from the sessions of the same service for other locks.
+ */
+export const sessionName = (service: string, lock: string): string => `${service} for ${lock}`
+
 /** `checkTtl` is how long the check of the service lives. */
 export const make = Effect.fnUntraced(function* (
-  service: string,
+  name: string,
   checkTtl: Duration.Duration
 ): Effect.fn.Return<LockSession, never, ConsulHttp | Scope.Scope> {
   const { agent, session } = yield* ConsulHttp
@@ -67,7 +73,7 @@ export const make = Effect.fnUntraced(function* (
         Effect.flatMap((ttl) =>
           Effect.map(
             session.create({
-              name: service,
+              name,
               checks: ["serfHealth", checkId],
               behavior: "release",
               lockDelay: 0,

@@ -104,6 +104,7 @@ export const make = ({
 }: Options): Effect.Effect<Shards, never, Scope.Scope> =>
   Effect.gen(function* () {
     const running = new Map<string, Running>()
+    const mostLight = () => Weights.lightBytes(Math.max(1, running.size))
     const parent = yield* Effect.scope
     const vouches = Turns.make(vouchesAtOnce)
     const failed = yield* Deferred.make<never, ConsulError>()
@@ -158,7 +159,8 @@ export const make = ({
       source: Source,
       saidOf: Effect.Effect<Option.Option<RangeVersion.RangeVersion>>
     ) => {
-      const now = reader.look(source, PartReader.noTrust, range)
+      // It may have become heavy.
+      const now = reader.reads(reader.look(source, PartReader.noTrust, range))
       let isQuiet = true
       return (wait: Blocking.Wait): Effect.Effect<Blocking.Reply<PartReader.Looked>, ConsulError> =>
         Effect.gen(function* () {
@@ -172,7 +174,7 @@ export const make = ({
               ? { ...answer, value: { hasKeys: answer.value, found: Option.none() } }
               : yield* now
           }
-          const options = { maxBytes: 2 * Weights.lightBytes }
+          const options = { maxBytes: 1.25 * mostLight() }
           const answer = yield* blocking("keys", range, wait, (wait) =>
             source.newer(range, { ...wait, ...options })
           )
@@ -263,8 +265,7 @@ export const make = ({
           one.isAsking = true
           const isBegun = from.index > 0
           const wait = isBegun ? yield* patience : Duration.zero
-          const isLight =
-            parts.length <= 1 && weights.estimate(range, listing.count(range)) <= Weights.lightBytes
+          const isLight = parts.length <= 1 && weights.estimate(range, listing.count(range)) <= mostLight()
           const step = isLight ? readAll(wait) : readParts(wait)
           const link = yield* isLight && !isBegun ? reader.reads(step) : step
           const before = yield* SubscriptionRef.get(one.said)

@@ -23,8 +23,14 @@ export const bytesOf = ({ entries }: KeyValues): number => {
  */
 export const readBytes = 4 * 1024 * 1024
 
+/** The most bytes of all answers together that are read without waiting for a turn. With those that wait: 56 MB. */
+const lightBytesTogether = 24 * 1024 * 1024
+
+/** An answer of less is worth no turn, and no request that asks whether it is needed. */
+const lightBytesEach = 512 * 1024
+
 /** The most bytes of an answer that is read without waiting for a turn: there can be one for each shard. */
-export const lightBytes = 512 * 1024
+export const lightBytes = (shards: number): number => Math.min(lightBytesEach, lightBytesTogether / shards)
 
 /** The most bytes of a prefix that is read as a whole at each change. */
 export const wholeBytes = 8 * 1024 * 1024
