@@ -12,8 +12,10 @@ import * as KeyRange from "../KeyRange.js"
 import type { Mapping } from "../Mapping.js"
 import { type Replication, watched } from "../Replication.js"
 import { type Complete, type News, Watcher } from "../Watcher.js"
+import * as Comparison from "./Comparison.js"
 import { Confirmed } from "./Confirmed.js"
 import type * as Doubt from "./Doubt.js"
+import type { SourceUnreadable } from "./EmptySource.js"
 import { inTurns } from "./effect/EventLoop.js"
 import type { Notices } from "./Notices.js"
 import { Pass } from "./Pass.js"
@@ -25,24 +27,7 @@ export interface Known extends Doubt.Known {
   /** Index of the source up to which everything has landed; none before the first comparison is complete. */
   readonly index: Option.Option<number>
   /** What the comparison that began with this leadership has done so far. */
-  readonly comparison: Comparison
-}
-
-/**
- * `since` when (ms, monotonic); `held` keys that the destination held then; `wasHolding` whether deletes were held back before;
- * `compared` keys of the source, `of` about so many;
- * `found` what was not as at the source, where a key that is changed there meanwhile counts again; `fresh` the keys that it
- * wrote and that were not there, until it is complete.
- */
-interface Comparison {
-  readonly since: number
-  readonly held: number
-  readonly wasHolding: boolean
-  readonly compared: number
-  readonly of: number
-  readonly writes: number
-  readonly found: Diff.Drift
-  readonly fresh: Set<string>
+  readonly comparison: Comparison.Comparison
 }
 
 /** Where a pass has come to. */
@@ -56,9 +41,18 @@ export interface Course {
   readonly isBeyond: boolean
 }
 
+/** Looks at what is believed of the source before a pass takes it in. The contents of `known` are still as before that. */
+export type Examine = (
+  known: Known,
+  believed: Doubt.Seen | Complete
+) => Effect.Effect<void, ConsulError | SourceUnreadable>
+
 export interface Courses {
   /** What news change, each snapshot as far as it is believed. */
-  readonly follow: (known: Known, news: ReadonlyArray<News>) => Effect.Effect<Course, ConsulError>
+  readonly follow: (
+    known: Known,
+    news: ReadonlyArray<News>
+  ) => Effect.Effect<Course, ConsulError | SourceUnreadable>
   /** What snapshots change that were confirmed, of ranges that have nothing in common. */
   readonly followConfirmed: (
     known: Known,
@@ -66,24 +60,15 @@ export interface Courses {
   ) => Effect.Effect<Course, ConsulError>
 }
 
-/** When the destination has just been read, at `since` (ms, monotonic), and nothing has been compared. */
-export const uncompared = (contents: Contents, wasHolding: boolean, since: number): Known => ({
+/** When the destination has just been read, and nothing has been compared. */
+export const uncompared = (contents: Contents, begun: Omit<Comparison.Begin, "held">): Known => ({
   contents,
   index: Option.none(),
   ...Verdict.none,
   deleted: 0,
   confirmed: new Confirmed(),
   refused: Refused.none,
-  comparison: {
-    since,
-    held: contents.size,
-    wasHolding,
-    compared: 0,
-    of: 0,
-    writes: 0,
-    found: { changed: 0, missing: 0, extra: 0 },
-    fresh: new Set()
-  }
+  comparison: Comparison.begin({ ...begun, held: contents.size })
 })
 
 export const isComparing = ({ index }: Known): boolean => Option.isNone(index)
@@ -169,7 +154,8 @@ export const make = Effect.fnUntraced(function* (
   replication: Replication,
   mapping: Mapping,
   doubt: Doubt.Doubt,
-  notices: Notices
+  notices: Notices,
+  examine: Examine
 ): Effect.fn.Return<Courses, never, Watcher> {
   const { deletes, destinationPrefix, maxDeletes, prefix } = replication
   const watcher = yield* Watcher
@@ -374,8 +360,14 @@ export const make = Effect.fnUntraced(function* (
     const compare = yield* doubt.comparing
     let course = begin(known)
     for (const item of news) {
-      if (item._tag === "Complete") course = yield* conclude(course, item)
-      else course = yield* take(course, yield* compare(course.known, item, course.pass.held))
+      if (item._tag === "Complete") {
+        yield* examine(course.known, item)
+        course = yield* conclude(course, item)
+      } else {
+        const compared = yield* compare(course.known, item, course.pass.held)
+        yield* examine(course.known, compared.snapshot)
+        course = yield* take(course, compared)
+      }
     }
     return yield* end(course)
   })

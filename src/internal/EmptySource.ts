@@ -12,7 +12,8 @@ import * as KeyRange from "../KeyRange.js"
 import { Operation } from "../Operation.js"
 import { type Replication, watched } from "../Replication.js"
 import * as Schedules from "../Schedules.js"
-import { type News, Watcher } from "../Watcher.js"
+import { type Complete, Watcher } from "../Watcher.js"
+import type { Seen } from "./Doubt.js"
 import * as Monotonic from "./effect/Monotonic.js"
 import { Waits } from "./Waits.js"
 
@@ -40,9 +41,9 @@ export class SourceUnreadable extends Data.TaggedError("SourceUnreadable")<{
 export interface EmptySource {
   /**
    * Logs one warning when the source has become empty. Fails if the token may not read there. Call it with everything that
-   * a watch reports, before a decision is made on that. Waits for the source as the watcher does.
+   * is believed of the source, before a decision is made on that. Waits for the source as the watcher does.
    */
-  readonly examine: (news: ReadonlyArray<News>) => Effect.Effect<void, ConsulError | SourceUnreadable>
+  readonly examine: (believed: Seen | Complete) => Effect.Effect<void, ConsulError | SourceUnreadable>
   /** This instance does not lead any more. */
   readonly forget: Effect.Effect<void>
 }
@@ -72,16 +73,13 @@ const rightsBy = (error: ConsulError): Rights => {
   return denial === undefined ? { _tag: "Readable" } : { _tag: "Unreadable", reason: denial.reason }
 }
 
-/** Whether the last of these reports that is about the whole prefix has no keys; undefined if none is about all of it. */
-export const showsNothing = (whole: KeyRange.KeyRange, news: ReadonlyArray<News>): boolean | undefined => {
-  let isEmpty: boolean | undefined
-  for (const item of news) {
-    if (item._tag === "Complete") isEmpty = item.names.length === 0
-    else if (KeyRange.equals(item.range, whole)) {
-      isEmpty = item.entries.length + item.malformed.length + item.unnameable.length === 0
-    }
-  }
-  return isEmpty
+/** Whether a report about the whole prefix has no keys; undefined if it is about a part. */
+export const showsNothing = (whole: KeyRange.KeyRange, report: Seen | Complete): boolean | undefined => {
+  if (report._tag === "Complete") return report.names.length === 0
+  const { entries, malformed, range, unnameable } = report
+  return KeyRange.equals(range, whole)
+    ? entries.length + malformed.length + unnameable.length === 0
+    : undefined
 }
 
 export const make = Effect.fnUntraced(function* (
@@ -112,11 +110,10 @@ export const make = Effect.fnUntraced(function* (
       Effect.match({ onFailure: rightsBy, onSuccess: (): Rights => ({ _tag: "Readable" }) })
     )
 
-  const ask = Effect.gen(function* () {
+  const ask = Effect.fn("EmptySource.ask")(function* (isCertain: boolean) {
     const now = yield* Monotonic.now
     if (isKnown && now - askedAt < Duration.toMillis(askInterval)) return
-    // The answer may have been that of a server that is behind.
-    if ((yield* watcher.names(watched(replication))).length > 0) return
+    if (!isCertain && (yield* watcher.names(watched(replication))).length > 0) return
     const answer = yield* rights
     askedAt = now
     if (answer._tag === "Unreadable") {
@@ -138,17 +135,19 @@ export const make = Effect.fnUntraced(function* (
       `${source} has no keys under ${JSON.stringify(prefix)}${otherwise}: nothing is copied until there are some; ` +
         "check the prefix"
     )
-  }).pipe(Effect.withSpan("EmptySource.examine"))
+  })
 
   const forget = Effect.sync(() => {
     isKnown = false
   })
 
-  const examine: EmptySource["examine"] = (news) => {
-    const isEmpty = showsNothing(whole, news)
-    if (isEmpty === undefined) return Effect.void
-    return isEmpty ? ask : forget
-  }
+  const examine: EmptySource["examine"] = (believed) =>
+    Effect.suspend(() => {
+      const isEmpty = showsNothing(whole, believed)
+      if (isEmpty === undefined) return Effect.void
+      // The names of all keys are never stale.
+      return isEmpty ? ask(believed._tag === "Complete" || believed.isCertain) : forget
+    })
 
-  return { examine: (news) => Effect.suspend(() => examine(news)), forget }
+  return { examine, forget }
 })

@@ -91,9 +91,15 @@ export const make = Effect.fnUntraced(function* (
   const kv = Throttle.reading(consul, yield* Throttle.make("reads"))
   const notices = yield* Notices.make(replication)
   const doubt = yield* Doubt.make(replication, mapping)
-  const courses = yield* Course.make(replication, mapping, doubt, notices)
   const emptySource = yield* EmptySource.make(replication)
   const firstComparison = yield* FirstComparison.make(replication, mapping)
+  const examine: Course.Examine = (known, believed) => {
+    const examined = emptySource.examine(believed)
+    return Course.isComparing(known) && known.comparison.isFirst
+      ? Effect.zipRight(examined, firstComparison.announce(known.contents))
+      : examined
+  }
+  const courses = yield* Course.make(replication, mapping, doubt, notices, examine)
   const holding = yield* Condition.make("no deletes are held back any more")
   const refusing = yield* Condition.make("no keys are refused any more")
 
@@ -103,7 +109,9 @@ export const make = Effect.fnUntraced(function* (
   const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader, writer) {
     const contents = Contents.empty()
     const { looked } = yield* Survey.survey(kv, mapping, contents, Survey.never, shardKeys)
-    const known = Course.uncompared(contents, writer.wasHolding, yield* Monotonic.now)
+    const { isFirst, wasHolding } = writer
+    const since = yield* Monotonic.now
+    const known = Course.uncompared(contents, { isFirst, since, wasHolding })
     return { ...known, leader, writer, looked, isAhead: false }
   })
 
@@ -223,10 +231,6 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")(function* (replica, news) {
-    yield* emptySource.examine(news)
-    if (replica.writer.isFirst && Course.isComparing(replica)) {
-      yield* firstComparison.announce(replica.contents)
-    }
     const after = yield* land(replica, yield* courses.follow(replica, news))
     after.confirmed.forget(yield* Monotonic.now)
     return after

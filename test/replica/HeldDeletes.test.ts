@@ -51,6 +51,7 @@ describe("deletes", () => {
       expect(yield* keys(destination)).toHaveLength(20)
       expect(yield* stored).toMatchObject({ HeldDeletes: 20, LastReplicated })
       expect(said(instance, "WARN")).toEqual([
+        'WARN nyc1 has no keys under "global/": nothing is copied until there are some; check the prefix',
         'WARN holding back the deletion of 20 of the 20 keys under "global/" ("global/0", "global/1", "global/10", …; ' +
           "-max-deletes=50%): nyc1 does not have them, or not for this token; if that is meant, delete them yourself, or restart all instances " +
           "with -max-deletes=20"
