@@ -35,6 +35,9 @@ const { metafile } = await build({
   target: "node20",
   format: "esm",
   legalComments: "none",
+  // For `node --enable-source-maps`; without it Node does not read the map.
+  sourcemap: "linked",
+  sourcesContent: false,
   define: built === undefined ? {} : { CONSUL_REPLICATE_COMMIT: JSON.stringify(built) },
   // Some CommonJS dependencies call `require`, which a module does not have.
   banner: {

@@ -98,6 +98,13 @@ describe("Replication", () => {
     })
   )
 
+  it("is made by `make` only: a literal that nobody has checked does not compile", () => {
+    const fields = { ...Replication.defaults, source: "", destinationPrefix: "", shardKeys: -1 }
+    // @ts-expect-error
+    const replication: Replication.Replication = fields
+    expect(replication).toBe(fields)
+  })
+
   it.effect("an option that the command line has not goes by the name that it has here", () =>
     Effect.gen(function* () {
       for (const shardKeys of [0, 1.5]) {

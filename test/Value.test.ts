@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
+import { Operation } from "../src/Operation.js"
 import * as Value from "../src/Value.js"
 import { text } from "./support/Keys.js"
 
@@ -18,6 +19,12 @@ describe("Value", () => {
 
   it("has no text if its bytes are not UTF-8", () => {
     expect(Value.toText(Value.fromBytes(new Uint8Array([0xff])))).toEqual(Option.none())
+  })
+
+  it("is no text that merely looks like base64: that does not compile where a value is wanted", () => {
+    // @ts-expect-error
+    const operation = Operation.Set({ key: "a", value: "abcd", flags: 0n })
+    expect(operation._tag).toBe("Set")
   })
 
   it.prop("takes base64 as Consul writes it", [fc.uint8Array()], ([bytes]) => {

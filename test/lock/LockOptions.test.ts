@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as LeaderLock from "../../src/LeaderLock.js"
 
 describe("options of a LeaderLock", () => {
@@ -63,6 +64,12 @@ describe("options of a LeaderLock", () => {
       }
     })
   )
+
+  it("are made by `options` only: a literal that nobody has checked does not compile", () => {
+    const fields = { ...LeaderLock.defaults, lock: "", purpose: undefined }
+    // @ts-expect-error
+    expect(Layer.isLayer(LeaderLock.layer(fields))).toBe(true)
+  })
 
   it.effect("refuse a time to live within which no heartbeat fits, by the name that it has here", () =>
     Effect.gen(function* () {
