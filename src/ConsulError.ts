@@ -33,13 +33,14 @@ export class Unreachable extends Data.TaggedError("Unreachable")<
 /**
  * The agent takes no more connections from this address, while it answers the requests on others (Consul:
  * `limits.http_max_conns_per_client`, 200 unless set). Measured with 1.8.7: it closes a new connection before it reads
- * anything, or answers 429. A write that ended so may have landed all the same, where something else closed the connection.
+ * anything; later versions answer 429. `isAnswered` then, and nothing was changed. Without an answer a write may have landed,
+ * because something else may have closed the connection.
  *
  * @since 0.5.0
  * @category errors
  */
 export class TooManyConnections extends Data.TaggedError("TooManyConnections")<
-  Context & { readonly address: string }
+  Context & { readonly address: string; readonly isAnswered: boolean }
 > {
   override get message() {
     return (
@@ -63,16 +64,24 @@ export class NoLeader extends Data.TaggedError("NoLeader")<Context> {
 }
 
 /**
- * The agent knows no way to that datacenter (500 `No path to datacenter`): misspelt, not WAN-joined, or down.
+ * The agent knows no way to that datacenter (500 `No path to datacenter`): misspelt, not WAN-joined, or down. `known` are
+ * the datacenters that the agent named when it was asked for them afterwards, if it did.
  *
  * @since 0.1.0
  * @category errors
  */
 export class NoPathToDatacenter extends Data.TaggedError("NoPathToDatacenter")<
-  Context & { readonly datacenter: string }
+  Context & { readonly datacenter: string; readonly known?: ReadonlyArray<string> | undefined }
 > {
   override get message() {
-    return `no path to datacenter "${this.datacenter}": check its name and that the clusters are WAN-joined (${this.request})`
+    const { datacenter, known } = this
+    const advice =
+      known === undefined
+        ? "check its name and that the clusters are WAN-joined"
+        : known.includes(datacenter)
+          ? "the agent knows it, and reaches none of its servers"
+          : `the agent knows ${known.join(", ")}; check the name and that the clusters are WAN-joined`
+    return `no path to datacenter ${JSON.stringify(datacenter)}: ${advice} (${this.request})`
   }
 }
 
@@ -87,10 +96,21 @@ export class Denied extends Data.TaggedError("Denied")<
     readonly reason: string
     /** Whether the request had no token: Consul then judges by the rights of its anonymous token. */
     readonly isAnonymous?: boolean | undefined
+    /** The line of a policy that gives the right that the request needs. None where that is not known. */
+    readonly right?: string | undefined
+    /** In which the right is needed, if the request named one. */
+    readonly datacenter?: string | undefined
   }
 > {
   override get message() {
-    const advice = this.isAnonymous === true ? "no token was given" : "check the rights of the token"
+    const place = this.datacenter === undefined ? "" : ` in ${this.datacenter}`
+    const right = this.right === undefined ? "another right" : this.right
+    const advice =
+      this.isAnonymous === true
+        ? `no token was given, and without one this needs ${right}${place}; give a token by CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE`
+        : refusals.isUnknownToken(this.reason)
+          ? `the token is not known${place}: it was deleted, or is one of another cluster`
+          : `the token needs ${right}${place}`
     return `Consul denied access: ${this.reason}; ${advice} (${this.request})`
   }
 }

@@ -16,11 +16,12 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
 import { type Answer, ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
 import * as Condition from "./internal/Condition.js"
+import * as Memo from "./internal/effect/Memo.js"
 import * as PiecewiseRead from "./internal/PiecewiseRead.js"
 import * as WaitLimit from "./internal/WaitLimit.js"
 import * as Liveness from "./internal/watch/Liveness.js"
@@ -175,60 +176,53 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
   Watcher,
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
-    const scope = yield* Effect.scope
-    const all = new Map<string, Ways.Kept>()
-    const places = new Map<string, Place>()
-    /** By address. */
-    const budgets = new Map<string, QueryBudget.QueryBudget>()
-
     /** An agent counts the connections from one address, whatever they are for. */
-    const budgetOf = Effect.fnUntraced(function* ({ address }: Pick<Endpoint, "address">) {
-      const known = budgets.get(address)
-      if (known !== undefined) return known
-      const recovered = `the agent at ${address} has room for all queries that there may be`
-      const condition = yield* Scope.extend(Condition.make(recovered), scope)
-      const made = yield* Scope.extend(QueryBudget.make(condition), scope)
-      budgets.set(address, made)
-      return made
-    })
+    const budgetOf = yield* Memo.make(
+      ({ address }: Pick<Endpoint, "address">) => address,
+      ({ address }) =>
+        Effect.flatMap(
+          Condition.make(`the agent at ${address} has room for all queries that there may be`),
+          QueryBudget.make
+        )
+    )
 
     /** All requests to one source share its learned limit of waits, and one log of its outages. */
-    const placeOf = Effect.fnUntraced(function* ({ source }: Pick<WatchOptions, "source">) {
-      const { endpoint } = consul.at(source)
-      const id = JSON.stringify([endpoint.address, endpoint.datacenter])
-      const known = places.get(id)
-      if (known !== undefined) return known
-      const name = endpoint.datacenter ?? endpoint.address
-      const limit = WaitLimit.make((limit) =>
-        Effect.logWarning(
-          `queries of the source ${name} are ended after about ${Duration.format(limit)}, by its servers or by something ` +
-            `in between; they wait for less from now on`
-        )
-      )
-      const budget = yield* budgetOf(endpoint)
-      const sources = yield* Scope.extend(Source.make(consul, source, budget), scope)
-      const made: Place = { budget, limit, sources }
-      places.set(id, made)
-      return made
-    })
+    const placeOf = yield* Memo.make(
+      ({ source }: Pick<WatchOptions, "source">) => {
+        const { address, datacenter } = consul.at(source).endpoint
+        return JSON.stringify([address, datacenter])
+      },
+      ({ source }): Effect.Effect<Place, never, Scope.Scope> =>
+        Effect.gen(function* () {
+          const { endpoint } = consul.at(source)
+          const name = endpoint.datacenter ?? endpoint.address
+          const limit = WaitLimit.make((limit) =>
+            Effect.logWarning(
+              `queries of the source ${name} are ended after about ${Duration.format(limit)}, by its servers or by something ` +
+                `in between; they wait for less from now on`
+            )
+          )
+          const budget = yield* budgetOf(endpoint)
+          return { budget, limit, sources: yield* Source.make(consul, source, budget) }
+        })
+    )
 
     /** Of each source and prefix, with what a former watch left behind. */
-    const keptOf = Effect.fnUntraced(function* (options: Ways.Watch) {
-      const { prefix, shards, source } = options
-      const id = JSON.stringify([source.address, source.datacenter, prefix, shards])
-      const known = all.get(id)
-      if (known !== undefined) return known
-      const { budget, limit } = yield* placeOf(options)
-      const made: Ways.Kept = {
-        whole: yield* Scope.extend(Parked.make(2), scope),
-        parts: yield* Scope.extend(Parked.make(shards), scope),
-        budget,
-        limit,
-        weights: new Weights.Weights()
-      }
-      all.set(id, made)
-      return made
-    })
+    const keptOf = yield* Memo.make(
+      ({ prefix, shards, source }: Ways.Watch) =>
+        JSON.stringify([source.address, source.datacenter, prefix, shards]),
+      (options): Effect.Effect<Ways.Kept, never, Scope.Scope> =>
+        Effect.gen(function* () {
+          const { budget, limit } = yield* placeOf(options)
+          return {
+            whole: yield* Parked.make(2),
+            parts: yield* Parked.make(options.shards),
+            budget,
+            limit,
+            weights: new Weights.Weights()
+          }
+        })
+    )
 
     /** In one way or the other, for as long as it serves. */
     const watchOnce = Effect.fnUntraced(function* (

@@ -2,7 +2,7 @@ import * as Inspect from "node:util"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientError from "@effect/platform/HttpClientError"
-import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
@@ -22,6 +22,7 @@ import { ClientResponse, type Take } from "../src/internal/ClientResponse.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
 import * as Value from "../src/Value.js"
+import { version } from "../src/Version.js"
 import { failureOf } from "./support/Failure.js"
 import { flags, text, value } from "./support/Keys.js"
 import * as Logs from "./support/Logs.js"
@@ -66,6 +67,19 @@ const everyMember = (
 ]
 
 describe("ConsulHttp", () => {
+  describe("every request", () => {
+    it.effect("names the program and its version, unless the client of the embedder names another", () =>
+      Effect.gen(function* () {
+        const network = Network.scripted(Network.answer(404, "", indexed))
+        yield* (yield* client(network)).kv.get("a")
+        expect(network.sent.at(-1)?.headers["user-agent"]).toBe(`consul-replicate/${version}`)
+        const own = HttpClient.mapRequest(network.client, HttpClientRequest.setHeader("User-Agent", "app/1"))
+        yield* (yield* client({ ...network, client: own })).kv.get("a")
+        expect(network.sent.at(-1)?.headers["user-agent"]).toBe("app/1")
+      })
+    )
+  })
+
   describe("errors", () => {
     it.effect.each([
       [500, "No cluster leader", "NoLeader"],
@@ -109,6 +123,37 @@ describe("ConsulHttp", () => {
           "PUT /v1/kv/a?flags&cas in nyc1"
         )
         expect(yield* named(agent.self)).toBe("GET /v1/agent/self")
+      })
+    )
+
+    it.effect("an unknown datacenter comes with those that the agent knows, if it names any", () =>
+      Effect.gen(function* () {
+        const noPath = Network.answer(500, "No path to datacenter")
+        const catalog = "GET /v1/catalog/datacenters"
+        const message = (answer: Network.Fault) =>
+          Effect.gen(function* () {
+            const network = Network.scripted((sent, pass) =>
+              `${sent.method} ${sent.target}` === catalog ? answer(sent, pass) : noPath(sent, pass)
+            )
+            const { kv } = yield* client(network, { datacenter: "nyc9" })
+            const error = yield* Effect.flip(kv.get("a"))
+            expect(error._tag).toBe("NoPathToDatacenter")
+            return error.message.replace(/ \(GET .*/, "")
+          })
+        expect(yield* message(Network.answer(200, '["nyc1","sfo1"]'))).toBe(
+          'no path to datacenter "nyc9": the agent knows nyc1, sfo1; check the name and that the clusters are WAN-joined'
+        )
+        expect(yield* message(Network.answer(200, '["nyc1","nyc9"]'))).toBe(
+          'no path to datacenter "nyc9": the agent knows it, and reaches none of its servers'
+        )
+        for (const answer of [Network.refused, Network.answer(500, ""), Network.answer(200, "<html>")]) {
+          expect(yield* message(answer)).toBe(
+            'no path to datacenter "nyc9": check its name and that the clusters are WAN-joined'
+          )
+        }
+        const asking = yield* Effect.fork(message(Network.silent))
+        yield* TestClock.adjust("10 seconds")
+        expect(yield* Fiber.join(asking)).toContain("check its name")
       })
     )
 

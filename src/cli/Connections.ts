@@ -33,8 +33,8 @@ const connecting = () => {
   const unused = new WeakSet<Error>()
   const connector: Undici.buildConnector.connector = (options, callback) =>
     connect(options, (...connected) => {
-      const [, socket] = connected
-      if (socket !== null) {
+      const [error, socket] = connected
+      if (error === null) {
         const madeAt = performance.now()
         const isUnused = () => socket.bytesRead === 0 && performance.now() - madeAt < young
         // Before the listeners of undici, which destroys the socket with an error that is known to nobody else.

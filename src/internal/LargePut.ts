@@ -21,6 +21,7 @@ import type { Fence } from "../Transaction.js"
 import * as Monotonic from "./effect/Monotonic.js"
 import { KeyLocked, KeyRefused, KeyTooLarge, type Refusal } from "./Refusal.js"
 import type { Throttle } from "./Throttle.js"
+import * as TransactionLog from "./TransactionLog.js"
 
 /** PUTs of one key, one after another, that may have landed or not. */
 interface Failures {
@@ -105,6 +106,8 @@ const judge = (key: string, error: ConsulError): Verdict => {
         ? { _tag: "Refused", refusal: new KeyRefused({ key, reason: `${status} ${reason}`.trim() }) }
         : { _tag: "Unknown", answered: true }
     }
+    case "TooManyConnections":
+      return error.isAnswered ? { _tag: "Untouched" } : { _tag: "Unknown", answered: false }
     default:
       return { _tag: "Unknown", answered: false }
   }
@@ -137,7 +140,7 @@ export const make = Effect.fnUntraced(function* (
 
   const acquire = (entry: Write) =>
     Effect.catchAll(
-      throttle.send(kv.put(entry, { acquire: session })),
+      throttle.send(TransactionLog.ofPut(entry.key)(kv.put(entry, { acquire: session }))),
       (error): Effect.Effect<never, Failure> => {
         const { key } = entry
         const verdict = judge(key, error)

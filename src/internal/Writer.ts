@@ -40,10 +40,12 @@ import {
   valueBytes,
   valueLimit
 } from "../Transaction.js"
+import * as rights from "./consul/rights.js"
 import * as LargePut from "./LargePut.js"
 import * as Predecessor from "./Predecessor.js"
 import { KeyRefused, KeyTooLarge, type Refusal } from "./Refusal.js"
 import * as Throttle from "./Throttle.js"
+import * as TransactionLog from "./TransactionLog.js"
 import * as UnderWay from "./UnderWay.js"
 import { CheckpointMoved, KeyOutsidePrefix, LimitLowered, type WriterError } from "./WriterError.js"
 
@@ -175,18 +177,26 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     )
 
   /** Sends the operations behind the fence and `guard`. */
-  const transact = (guard: Operation, operations: ReadonlyArray<Operation>, options?: TransactionOptions) =>
-    throttle.send(consul.transaction([fenceOperation(fence), guard, ...operations], options)).pipe(
+  const transact = (guard: Operation, operations: ReadonlyArray<Operation>, options?: TransactionOptions) => {
+    const all = [fenceOperation(fence), guard, ...operations]
+    return throttle.send(TransactionLog.ofTransaction(all)(consul.transaction(all, options))).pipe(
       Effect.mapError((error) => {
         const [first] = error._tag === "Conflict" ? error.failures : []
         if (first === undefined || first.operation >= headOperations) return error
         const { key = "", operation, reason } = first
         if (isDenial(reason)) {
-          return new Denied({ request: error.request, reason: `${reason} for ${JSON.stringify(key)}` })
+          const operation = first.operation === 0 ? fenceOperation(fence) : guard
+          return new Denied({
+            request: error.request,
+            reason: `${reason} for ${JSON.stringify(key)}`,
+            right: rights.ofOperation(operation),
+            isAnonymous: consul.endpoint.token === undefined
+          })
         }
         return operation === 0 ? lockLost(reason) : new CheckpointMoved({ key })
       })
     )
+  }
 
   /** Writes the status, with whatever else the transaction holds, and answers with the new index of its key. */
   const commit = Effect.fnUntraced(function* (

@@ -4,6 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as TestClock from "effect/TestClock"
 import { TooManyConnections } from "../../src/ConsulError.js"
 import { ClosedUnused } from "../../src/internal/consul/words.js"
@@ -133,10 +134,9 @@ describe("the budget of queries", () => {
     Effect.gen(function* () {
       const budget = yield* QueryBudget.make(silent)
       let asked = 0
-      let isNew = false
       const ask = Effect.suspend(() => {
         asked += 1
-        return isNew ? new TooManyConnections({ request: "GET /", address: "http://agent" }) : Effect.void
+        return new TooManyConnections({ request: "GET /", address: "http://agent", isAnswered: true })
       })
       let queries = 4
       const probing = budget.probe(
@@ -145,16 +145,7 @@ describe("the budget of queries", () => {
       )
       // A client that cannot open a new connection is asked nothing.
       yield* probing
-      yield* probing.pipe(
-        Effect.provideService(NewConnection, {
-          over: (effect) =>
-            Effect.suspend(() => {
-              isNew = true
-              return effect
-            })
-        }),
-        Effect.forkScoped
-      )
+      yield* probing.pipe(Effect.provideService(NewConnection, { over: identity }), Effect.forkScoped)
       yield* TestClock.adjust("2 minutes")
       expect(asked).toBe(0)
       queries = 56

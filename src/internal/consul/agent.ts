@@ -5,6 +5,7 @@ import type { ConsulError } from "../../ConsulError.js"
 import type { CheckStatus, Consul, ServiceOptions } from "../../ConsulHttp.js"
 import { decode } from "./document.js"
 import { goDuration, type Send } from "./request.js"
+import * as rights from "./rights.js"
 
 const decodeSelf = decode(
   Schema.Struct({
@@ -19,6 +20,12 @@ const isUnknownService = (error: ConsulError): boolean =>
 /** What an agent is asked about itself is not forwarded: these requests name no datacenter. */
 export const make = (sendTo: Send): Consul["agent"] => {
   const send = sendTo.at({ datacenter: undefined })
+  /** Names of services by id: a token has rights to names. */
+  const names = new Map<string, string>()
+  const rightTo = (id: string) => {
+    const name = names.get(id)
+    return name === undefined ? undefined : rights.ofService(name)
+  }
   return {
     self: Effect.gen(function* () {
       const received = yield* send({ method: "GET", path: "/v1/agent/self" })
@@ -27,9 +34,11 @@ export const make = (sendTo: Send): Consul["agent"] => {
     }).pipe(Effect.withSpan("ConsulHttp.agent.self")),
 
     registerService: Effect.fn("ConsulHttp.agent.registerService")(function* (service: ServiceOptions) {
+      names.set(service.id, service.name)
       yield* send({
         method: "PUT",
         path: "/v1/agent/service/register",
+        right: rights.ofService(service.name),
         body: JSON.stringify({
           ID: service.id,
           Name: service.name,
@@ -45,7 +54,9 @@ export const make = (sendTo: Send): Consul["agent"] => {
 
     deregisterService: Effect.fn("ConsulHttp.agent.deregisterService")(function* (id: string) {
       const path = `/v1/agent/service/deregister/${encodeURIComponent(id)}`
-      yield* Effect.catchIf(send({ method: "PUT", path }, [404]), isUnknownService, () => Effect.void)
+      const request = { method: "PUT", path, right: rightTo(id) } as const
+      yield* Effect.catchIf(send(request, [404]), isUnknownService, () => Effect.void)
+      names.delete(id)
     }),
 
     updateCheck: Effect.fn("ConsulHttp.agent.updateCheck")(function* (
@@ -55,6 +66,7 @@ export const make = (sendTo: Send): Consul["agent"] => {
       yield* send({
         method: "PUT",
         path: `/v1/agent/check/update/${encodeURIComponent(id)}`,
+        right: rightTo(id.replace(/^service:/, "")),
         body: JSON.stringify({ Status: status, Output: output })
       })
     })

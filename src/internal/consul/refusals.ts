@@ -11,6 +11,7 @@
  * | 400, 500 | `invalid key name, …` | the name has a character that 1.21.5 and later take in no path (not measured) |
  * | 301, 307, 308 | a location under `/v1/kv/` | the path was cleaned: it names another key (1.8.7: 301) |
  * | 403 | any | the token may not do this |
+ * | 403 | `ACL not found` | there is no such token |
  * | 413 | `Transaction contains too many operations (65 > 64)` | too many operations |
  * | 413 | `Value for key "…" is too large (30000 > 20000 bytes)` | a value past `kv_max_value_size`, in a transaction |
  * | 413 | `Request body(30000 bytes) too large, … #kv_max_value_size.` | the same for a PUT |
@@ -45,6 +46,9 @@ export const isNoPath = ({ text }: Refusal): boolean => original(text) === "No p
 
 /** Of an answer, or of one operation of a transaction. */
 export const isDenial = (text: string): boolean => /^Permission denied(?:$|:)/.test(original(text))
+
+/** Of a token that the servers do not have. */
+export const isUnknownToken = (text: string): boolean => /^ACL not found(?:$|:)/.test(original(text))
 
 /** Of one `get` in a transaction. */
 export const isAbsence = (reason: string): boolean =>

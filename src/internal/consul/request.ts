@@ -5,7 +5,6 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
-import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,6 +20,7 @@ import { version } from "../../Version.js"
 import * as ClientResponse from "../ClientResponse.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as TimeLimits from "../TimeLimits.js"
+import { errorOf } from "./errorOf.js"
 import { isPortable, PathNames } from "./PathNames.js"
 import * as refusals from "./refusals.js"
 import * as words from "./words.js"
@@ -62,6 +62,8 @@ export interface Request {
   readonly body?: string | Uint8Array | undefined
   /** The key or prefix that the path carries. */
   readonly name?: string | undefined
+  /** The line of a policy that gives the right to it, where the path does not show which that is. */
+  readonly right?: string | undefined
 }
 
 /** An answer with a status that the caller asked for; `describe` names what was asked. */
@@ -137,6 +139,8 @@ export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
     endpoint
   )
 
+const decodeNames = Schema.decodeOption(Schema.parseJson(Schema.Array(Schema.String)))
+
 const namesOf = ({ names }: Shared, { address, datacenter }: Endpoint): PathNames => {
   const id = JSON.stringify([address, datacenter])
   const known = names.get(id)
@@ -192,6 +196,22 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
       )
   })
 
+  /** Asked of the agent, which answers from its memory; none where it does not. The question itself names no datacenter. */
+  const knownDatacenters: Effect.Effect<ReadonlyArray<string> | undefined> =
+    endpoint.datacenter === undefined
+      ? Effect.succeed(undefined)
+      : Effect.suspend(() => {
+          const ask = sending(shared, { ...endpoint, datacenter: undefined })
+          return timeLimits.within(
+            aliveTimeout,
+            () => ask({ method: "GET", path: "/v1/catalog/datacenters" }),
+            () => Effect.fail("silent" as const)
+          )
+        }).pipe(
+          Effect.map(({ text }) => Option.getOrUndefined(decodeNames(text))),
+          Effect.orElseSucceed(() => undefined)
+        )
+
   const send = (
     request: Request,
     also: ReadonlyArray<number> = [],
@@ -211,7 +231,11 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
       const unanswered = (cause: unknown) => {
         const { kind, words: reason } = words.ofTransport(cause)
         return kind === "ClosedUnused" && answering.has(endpoint.address)
-          ? new ConsulError.TooManyConnections({ request: described(), address: endpoint.address })
+          ? new ConsulError.TooManyConnections({
+              request: described(),
+              address: endpoint.address,
+              isAnswered: false
+            })
           : unreachable(reason)
       }
       const most = request.read?.maxBytes ?? mostBytes
@@ -280,7 +304,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
         Effect.filterOrElse(
           ({ nameRefusal, status }) =>
             isSuccess(status) || also.includes(status) || nameRefusal !== undefined,
-          (received) => refused(received, endpoint)
+          (received) => errorOf(received, request, endpoint, knownDatacenters)
         )
       )
     })
@@ -301,50 +325,6 @@ const nameRefusal = ({ name, path }: Request, refusal: refusals.Refusal): refusa
 const withoutToken = (reason: string, { token }: Endpoint): string => {
   const secret = token === undefined ? "" : Redacted.value(token).trim()
   return secret === "" ? reason : reason.replaceAll(secret, String(token))
-}
-
-const decodeFailures = Schema.decodeUnknownOption(
-  Schema.parseJson(
-    Schema.Struct({
-      Errors: Schema.Array(Schema.Struct({ OpIndex: Schema.NonNegativeInt, What: Schema.String }))
-    })
-  )
-)
-
-const refused = (received: Received, endpoint: Endpoint): Effect.Effect<never, ConsulError.ConsulError> => {
-  const { status, text } = received
-  const request = received.describe()
-  const reason = words.ofAnswer(text)
-  if (status === 409) {
-    const failures = decodeFailures(text)
-    return Option.isNone(failures)
-      ? new ConsulError.UnexpectedAnswer({ request, reason: "a conflict that names no operation" })
-      : new ConsulError.Conflict({
-          request,
-          failures: failures.value.Errors.map((e) => ({ operation: e.OpIndex, reason: e.What }))
-        })
-  }
-  if (status === 413) {
-    return new ConsulError.TooLarge({ request, reason, limit: refusals.tooMuch(received) })
-  }
-  if (status === 403 || refusals.isDenial(text)) {
-    return new ConsulError.Denied({ request, reason, isAnonymous: endpoint.token === undefined })
-  }
-  if (refusals.isConnectionLimit(received)) {
-    return new ConsulError.TooManyConnections({ request, address: endpoint.address })
-  }
-  if (refusals.isRateLimit(received)) {
-    // A date of the server is compared with the time of day.
-    return Effect.flatMap(
-      Clock.currentTimeMillis,
-      (now) => new ConsulError.RateLimited({ request, retryAfter: refusals.retryAfter(received, now) })
-    )
-  }
-  if (refusals.isNoLeader(received)) return new ConsulError.NoLeader({ request })
-  if (refusals.isNoPath(received)) {
-    return new ConsulError.NoPathToDatacenter({ request, datacenter: endpoint.datacenter ?? "" })
-  }
-  return new ConsulError.Rejected({ request, status, reason })
 }
 
 export const unexpected = (received: Received, reason: string) =>

@@ -2,6 +2,8 @@
  * What came back in place of an answer of Consul's, in one line for a person.
  */
 
+import * as Data from "effect/Data"
+
 /** As much of a text as a person would read, in characters. */
 const longest = 200
 
@@ -31,10 +33,9 @@ const closing =
   "as a server does that stops, that takes no more connections from this address, or that wants TLS (https://) or a client certificate"
 
 /** A new connection was closed before one byte of an answer came over it. A client that can tell fails with this cause. */
-export class ClosedUnused extends Error {
-  override readonly name = "ClosedUnused"
-  constructor() {
-    super(`a new connection was closed before anything came over it, ${closing}`)
+export class ClosedUnused extends Data.TaggedError("ClosedUnused") {
+  override get message() {
+    return `a new connection was closed before anything came over it, ${closing}`
   }
 }
 
