@@ -46,7 +46,7 @@ describe("a transaction", () => {
       expect(yield* logged(LogLevel.Debug, operations, Effect.void)).toEqual([
         'transaction of 4 operations: wrote "global/a", "global/\u202eb\\n"; deleted "global/c"; checked "lock"; landed after 12 ms'
       ])
-      const [line = ""] = yield* logged(LogLevel.Debug, operations, Effect.fail(new Error("no answer")))
+      const [line = ""] = yield* logged(LogLevel.Debug, operations, Effect.fail({ message: "no answer" }))
       expect(line).toMatch(/failed: no answer after 12 ms$/)
     })
   )

@@ -70,8 +70,7 @@ describe("an answer that lacks keys which are listed", () => {
       )
       yield* instance.network.disturb(lying)
       const { copy, isComplete, isRight, names } = yield* watching(instance, given)
-      // Before the first reminder.
-      yield* Effect.sleep("50 seconds")
+      yield* Effect.sleep("1 minute")
       expect(copy.has("global/a1")).toBe(true)
       // The part is not believed, so that not everything was said.
       expect(copy.has("global/c6")).toBe(false)

@@ -77,9 +77,10 @@ export const make = (
 ): Effect.Effect<Effect.Effect<Source, never, Scope.Scope>, never, Scope.Scope> => {
   const { endpoint, kv } = consul.at(at)
   const place = endpoint.datacenter ?? endpoint.address
-  return Effect.map(Condition.make(`the source ${place} can be read`), (condition) =>
-    Effect.gen(function* (): Effect.fn.Return<Source, never, Scope.Scope> {
-      const own = yield* Condition.shared(condition)
+  return Effect.map(Condition.make(`the source ${place} can be read`), (condition) => {
+    const member = Condition.shared(condition)
+    return Effect.gen(function* (): Effect.fn.Return<Source, never, Scope.Scope> {
+      const own = yield* member
       const waits = yield* Waits
       // A query that was blocked when its server lost the leadership is answered with what that server still holds.
       const led = <A>(prefix: string, answer: Effect.Effect<Answer<A>, ConsulError>) =>
@@ -123,5 +124,5 @@ export const make = (
         })
       }
     })
-  )
+  })
 }
