@@ -99,8 +99,12 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const announce = Effect.fn("FirstComparison.announce")(function* (contents: Contents) {
-    // A first copy into an empty prefix costs nothing more.
-    if (isAnnounced || (contents.size === 0 && !endsInName(prefix))) return
+    if (isAnnounced) return
+    // A first copy into an empty prefix costs nothing more. The next call finds what this process has written.
+    if (contents.size === 0 && !endsInName(prefix)) {
+      isAnnounced = true
+      return
+    }
     const names = yield* watcher.names(watched(replication))
     yield* warnOfSiblings(`prefix of ${source}`, prefix, names)
     const extra = yield* inTurns(() => Diff.goneInSteps(contents, mapping, names))

@@ -103,6 +103,19 @@ describe("the first comparison", () => {
       expect(warnings(second)).toEqual([])
     }))
 
+  it("costs a copy into an empty prefix no request, where it is watched in parts", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(100))
+      const instance = yield* World.instance({ watchShards: 4, shardKeys: 8 })
+      yield* once(instance)
+      // Each of the parts is read once.
+      const reads = sent(instance, /^GET \/v1\/kv\/global\/.*recurse.*dc=nyc1/)
+      expect(reads).toBeGreaterThan(4)
+      const again = yield* World.instance({ watchShards: 4, shardKeys: 8 })
+      yield* once(again)
+      expect(sent(again, /^GET \/v1\/kv\/global\/.*recurse.*dc=nyc1/)).toBe(reads)
+    }))
+
   it("of another replication is a first one, whatever the status said of that", () =>
     Effect.gen(function* () {
       yield* put(source, "global/a", "other/a")
