@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config"
-import ClosingLine from "./test/ClosingLine.js"
 import FiguresReporter from "./test/chaos/support/FiguresReporter.js"
-import ProgressLine from "./test/ProgressLine.js"
+import ClosingLine from "./test/support/ClosingLine.js"
+import ProgressLine from "./test/support/ProgressLine.js"
 
 /** Tests that use servers or the built command. */
-const servers = ["test/consul/**/*.test.ts", "test/cli/**/*.test.ts"]
+const servers = ["test/conformance/**/*.test.ts", "test/program/**/*.test.ts"]
 const simulation = ["test/simulation/**/*.test.ts"]
 /** Tests that take longer than a newcomer waits: `npm run test:long` runs them, `npm test` does not. */
 const long = ["test/**/*.long.test.ts"]
@@ -17,8 +17,8 @@ const limits = { test: 600_000, long: 3_600_000, hook: 600_000, teardown: 120_00
 const together = { forks: { isolate: false } }
 
 const withConsul = {
-  globalSetup: "test/consul/globalSetup.ts",
-  setupFiles: ["test/consul/setup.ts", "test/support/turn.ts"],
+  globalSetup: "test/support/consul/globalSetup.ts",
+  setupFiles: ["test/support/consul/setup.ts", "test/support/turn.ts"],
   hookTimeout: limits.hook
 }
 
@@ -68,7 +68,7 @@ export default defineConfig({
           ...withConsul,
           name: "long",
           // Histories and sequences of requests once more, and many more of them.
-          include: [...long, ...simulation, "test/consul/Conformance.test.ts"],
+          include: [...long, ...simulation, "test/conformance/Conformance.test.ts"],
           env: { SIMULATION_SEEDS: "300", CONFORMANCE_RUNS: "150" },
           testTimeout: limits.long
         }

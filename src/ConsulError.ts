@@ -9,7 +9,7 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
-import * as refusals from "./internal/consul/refusals.js"
+import * as Refusals from "./internal/consul/Refusals.js"
 
 /** What every error tells of the request that failed, for example `GET /v1/kv/global/?recurse in nyc1`. */
 interface Context {
@@ -108,7 +108,7 @@ export class Denied extends Data.TaggedError("Denied")<
     const advice =
       this.isAnonymous === true
         ? `no token was given, and without one this needs ${right}${place}; give a token by CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE`
-        : refusals.isUnknownToken(this.reason)
+        : Refusals.isUnknownToken(this.reason)
           ? `the token is not known${place}: it was deleted, or is one of another cluster`
           : `the token needs ${right}${place}`
     return `Consul denied access: ${this.reason}; ${advice} (${this.request})`
@@ -121,7 +121,7 @@ export class Denied extends Data.TaggedError("Denied")<
  * @since 0.5.0
  * @category predicates
  */
-export const isDenial: (reason: string) => boolean = refusals.isDenial
+export const isDenial: (reason: string) => boolean = Refusals.isDenial
 
 /**
  * Consul asks for fewer requests (429, or 503 `rate limit exceeded`); nothing was changed. `retryAfter` is how long it asks

@@ -12,11 +12,11 @@ import type * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Address from "./Address.js"
 import type { ConsulError } from "./ConsulError.js"
-import * as agent from "./internal/consul/agent.js"
-import * as kv from "./internal/consul/kv.js"
-import * as request from "./internal/consul/request.js"
-import * as session from "./internal/consul/session.js"
-import * as transaction from "./internal/consul/transaction.js"
+import * as Agent from "./internal/consul/Agent.js"
+import * as Kv from "./internal/consul/Kv.js"
+import * as Request from "./internal/consul/Request.js"
+import * as Session from "./internal/consul/Session.js"
+import * as Transaction from "./internal/consul/Transaction.js"
 import type { KeyValue, KeyValues } from "./KeyValue.js"
 import type { Operation } from "./Operation.js"
 import type { Value } from "./Value.js"
@@ -298,13 +298,13 @@ export interface Consul {
  */
 export class ConsulHttp extends Context.Tag("consul-replicate/ConsulHttp")<ConsulHttp, Consul>() {}
 
-const make = (send: request.Send): Consul => ({
+const make = (send: Request.Send): Consul => ({
   endpoint: send.endpoint,
   at: (endpoint) => make(send.at(endpoint)),
-  kv: kv.make(send),
-  transaction: transaction.transaction(send),
-  session: session.make(send),
-  agent: agent.make(send)
+  kv: Kv.make(send),
+  transaction: Transaction.transaction(send),
+  session: Session.make(send),
+  agent: Agent.make(send)
 })
 
 /**
@@ -321,6 +321,6 @@ export const layer = (
     Effect.gen(function* () {
       const address = yield* Address.parse(options.address)
       const client = yield* HttpClient.HttpClient
-      return make(request.make(client, { ...options, address }))
+      return make(Request.make(client, { ...options, address }))
     })
   )

@@ -4,7 +4,7 @@
  * @since 0.5.0
  */
 import * as Option from "effect/Option"
-import type { Mapping } from "./Mapping.js"
+import type { Mapping } from "./internal/plan/Mapping.js"
 
 /**
  * With `exact`, `prefix` is a whole key and no other key belongs to the range.

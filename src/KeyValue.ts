@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import * as Either from "effect/Either"
-import { entryOf, oddName } from "./internal/Entries.js"
-import * as EntryReader from "./internal/EntryReader.js"
-import * as ExactJson from "./internal/ExactJson.js"
-import * as Fingerprint from "./internal/Fingerprint.js"
+import { entryOf, oddName } from "./internal/consul/Entries.js"
+import * as EntryReader from "./internal/consul/EntryReader.js"
+import * as ExactJson from "./internal/consul/ExactJson.js"
+import * as Fingerprint from "./internal/plan/Fingerprint.js"
 import { type KeyRange, under } from "./KeyRange.js"
 import type { Value } from "./Value.js"
 

@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as DeleteLimit from "./DeleteLimit.js"
-import * as halfCharacter from "./internal/halfCharacter.js"
+import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
 import * as Watcher from "./Watcher.js"
 
 /**
@@ -138,7 +138,7 @@ export const make = Effect.fnUntraced(function* (options: {
     ["status", status]
   ] as const
   for (const [option, text] of texts) {
-    const problem = halfCharacter.problemOf(text)
+    const problem = HalfCharacter.problemOf(text)
     if (problem !== undefined) return yield* invalid(option, problem)
   }
   if (

@@ -15,17 +15,17 @@ import * as Stream from "effect/Stream"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
-import * as Condition from "./internal/Condition.js"
+import type * as FencedWriter from "./internal/destination/FencedWriter.js"
+import * as Replica from "./internal/destination/Replica.js"
+import * as StatusOwner from "./internal/destination/StatusOwner.js"
 import { breathe } from "./internal/effect/EventLoop.js"
-import * as LeaderReport from "./internal/LeaderReport.js"
-import * as Predecessor from "./internal/Predecessor.js"
-import * as Replica from "./internal/Replica.js"
-import { Waits } from "./internal/Waits.js"
-import type * as Writer from "./internal/Writer.js"
-import * as Liveness from "./internal/watch/Liveness.js"
+import * as LeaderReport from "./internal/report/LeaderReport.js"
+import * as OutageLog from "./internal/report/OutageLog.js"
+import { Waits } from "./internal/report/Waits.js"
+import * as Schedules from "./internal/Schedules.js"
+import * as Liveness from "./internal/source/Liveness.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
-import * as Schedules from "./Schedules.js"
 import * as Watcher from "./Watcher.js"
 
 /**
@@ -52,8 +52,8 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const checkpoint = yield* Checkpoint.Checkpoint
   const watcher = yield* Watcher.Watcher
   const passes = yield* Replica.make(replication)
-  const starting = yield* Condition.make(`the agent at ${consul.endpoint.address} can be used`)
-  const applying = yield* Condition.make("replication goes on")
+  const starting = yield* OutageLog.make(`the agent at ${consul.endpoint.address} can be used`)
+  const applying = yield* OutageLog.make("replication goes on")
   const waits = yield* Waits
   const pace = yield* Schedule.driver(Schedules.compareAgain)
 
@@ -98,7 +98,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
    */
   const watchSilence = Effect.fnUntraced(function* (
     { liveness, silence: show }: Leading,
-    writer: Effect.Effect<Writer.Writer, Writer.WriterError, Scope.Scope>
+    writer: Effect.Effect<FencedWriter.Writer, FencedWriter.WriterError, Scope.Scope>
   ) {
     const mark = (isSilent: boolean) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
     let isMarked = false
@@ -194,22 +194,22 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   /** Says so; and what is in use is not tried again before it is free, however long that takes. */
   const heldUp = Effect.fnUntraced(function* (
     leader: LeaderLock.Leadership,
-    error: Exclude<Writer.WriterError, LeaderLock.LockLost>
+    error: Exclude<FencedWriter.WriterError, LeaderLock.LockLost>
   ) {
     const output = `replication is held up: ${error.message}`
     yield* waits.waiting(applying, "Trouble", output)
-    yield* applying.trouble(Condition.kindOf(error), output)
+    yield* applying.trouble(OutageLog.kindOf(error), output)
     // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })
     if (error._tag !== "StatusInUse") return
-    yield* Effect.ignore(Effect.provideService(Predecessor.whileInUse(error, leader), ConsulHttp, consul))
+    yield* Effect.ignore(Effect.provideService(StatusOwner.whileInUse(error, leader), ConsulHttp, consul))
   })
 
   /**
    * Leads, and does `use` while leading. What has landed after a failure is not known, so both sides are compared
    * again; after a lost lock it stands again.
    */
-  const lead = <A>(use: (leading: Leading) => Effect.Effect<A, Writer.WriterError, Scope.Scope>) =>
+  const lead = <A>(use: (leading: Leading) => Effect.Effect<A, FencedWriter.WriterError, Scope.Scope>) =>
     leaderLock
       .lead(
         (leadership) =>
@@ -237,7 +237,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const validate = Effect.zipRight(
     Replication.validateUnder(replication, leaderLock.lock),
     consul.agent.self.pipe(
-      Condition.watch(starting, "waiting for the agent"),
+      OutageLog.watch(starting, "waiting for the agent"),
       Effect.retry(Schedules.reconnect),
       Effect.orDie,
       Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter))

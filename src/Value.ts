@@ -7,7 +7,7 @@ import type * as Brand from "effect/Brand"
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
-import * as Base64 from "./internal/Base64.js"
+import * as Base64 from "./internal/consul/Base64.js"
 
 /**
  * Base64 as Consul writes it: standard, padded, with no bits left over, so that the same bytes have the same text. At run

@@ -20,23 +20,23 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
 import { type Answer, ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
-import * as Condition from "./internal/Condition.js"
+import * as PiecewiseRead from "./internal/consul/PiecewiseRead.js"
+import * as WaitLimit from "./internal/consul/WaitLimit.js"
 import * as Memo from "./internal/effect/Memo.js"
-import * as PiecewiseRead from "./internal/PiecewiseRead.js"
-import * as WaitLimit from "./internal/WaitLimit.js"
-import * as Liveness from "./internal/watch/Liveness.js"
-import * as Outlet from "./internal/watch/Outlet.js"
-import * as Parked from "./internal/watch/Parked.js"
-import * as Parts from "./internal/watch/Parts.js"
-import * as Pulse from "./internal/watch/Pulse.js"
-import * as QueryBudget from "./internal/watch/QueryBudget.js"
-import * as Source from "./internal/watch/Source.js"
-import type * as Ways from "./internal/watch/Ways.js"
-import * as Weights from "./internal/watch/Weights.js"
-import * as Whole from "./internal/watch/Whole.js"
+import * as OutageLog from "./internal/report/OutageLog.js"
+import * as Schedules from "./internal/Schedules.js"
+import * as Handoff from "./internal/source/Handoff.js"
+import * as Liveness from "./internal/source/Liveness.js"
+import * as Pulse from "./internal/source/Pulse.js"
+import * as QueryBudget from "./internal/source/QueryBudget.js"
+import * as QueryPool from "./internal/source/QueryPool.js"
+import * as ShardedWatch from "./internal/source/ShardedWatch.js"
+import * as SingleWatch from "./internal/source/SingleWatch.js"
+import * as SourceReader from "./internal/source/SourceReader.js"
+import type * as WatchPlan from "./internal/source/WatchPlan.js"
+import * as Weights from "./internal/source/Weights.js"
 import type { KeyRange } from "./KeyRange.js"
 import type { KeyValues } from "./KeyValue.js"
-import * as Schedules from "./Schedules.js"
 
 /**
  * All entries of a range at one moment of its datacenter: of the watched prefix, or of a part of it. `index` is that
@@ -165,7 +165,7 @@ interface Place {
   /** How many there may be, of those that each watch may have. */
   readonly budget: QueryBudget.QueryBudget
   /** Makes a reader of it. */
-  readonly sources: Effect.Effect<Source.Source, never, Scope.Scope>
+  readonly sources: Effect.Effect<SourceReader.Source, never, Scope.Scope>
 }
 
 /**
@@ -181,7 +181,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       ({ address }: Pick<Endpoint, "address">) => address,
       ({ address }) =>
         Effect.flatMap(
-          Condition.make(`the agent at ${address} has room for all queries that there may be`),
+          OutageLog.make(`the agent at ${address} has room for all queries that there may be`),
           QueryBudget.make
         )
     )
@@ -203,20 +203,20 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
             )
           )
           const budget = yield* budgetOf(endpoint)
-          return { budget, limit, sources: yield* Source.make(consul, source, budget) }
+          return { budget, limit, sources: yield* SourceReader.make(consul, source, budget) }
         })
     )
 
     /** Of each source and prefix, with what a former watch left behind. */
     const keptOf = yield* Memo.make(
-      ({ prefix, shards, source }: Ways.Watch) =>
+      ({ prefix, shards, source }: WatchPlan.Watch) =>
         JSON.stringify([source.address, source.datacenter, prefix, shards]),
-      (options): Effect.Effect<Ways.Kept, never, Scope.Scope> =>
+      (options): Effect.Effect<WatchPlan.Kept, never, Scope.Scope> =>
         Effect.gen(function* () {
           const { budget, limit } = yield* placeOf(options)
           return {
-            whole: yield* Parked.make(2),
-            parts: yield* Parked.make(options.shards),
+            whole: yield* QueryPool.make(2),
+            parts: yield* QueryPool.make(options.shards),
             budget,
             limit,
             weights: new Weights.Weights()
@@ -226,24 +226,28 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 
     /** In one way or the other, for as long as it serves. */
     const watchOnce = Effect.fnUntraced(function* (
-      sources: Effect.Effect<Source.Source, never, Scope.Scope>,
-      source: Source.Source,
-      options: Ways.Watch,
-      kept: Ways.Kept,
-      reports: Ways.Reports
+      sources: Effect.Effect<SourceReader.Source, never, Scope.Scope>,
+      source: SourceReader.Source,
+      options: WatchPlan.Watch,
+      kept: WatchPlan.Kept,
+      reports: WatchPlan.Reports
     ) {
-      const whole = Whole.watch(source, options, kept, reports)
+      const whole = SingleWatch.watch(source, options, kept, reports)
       const { weights } = kept
       const isLight = !weights.areUnknown && weights.total(0) <= Weights.wholeBytes
       if (options.shards === 1 && isLight) return yield* whole
-      const first = yield* Parts.begin(source, options, kept)
+      const first = yield* ShardedWatch.begin(source, options, kept)
       return yield* Option.match(first, {
         onNone: () => whole,
-        onSome: (first) => Parts.watch(sources, options, kept, reports, first)
+        onSome: (first) => ShardedWatch.watch(sources, options, kept, reports, first)
       })
     })
 
-    const watch = Effect.fnUntraced(function* (options: Ways.Watch, kept: Ways.Kept, reports: Ways.Reports) {
+    const watch = Effect.fnUntraced(function* (
+      options: WatchPlan.Watch,
+      kept: WatchPlan.Kept,
+      reports: WatchPlan.Reports
+    ) {
       const { sources } = yield* placeOf(options)
       const source = yield* sources
       yield* Effect.forkScoped(Pulse.keep(yield* sources, options.prefix, reports.liveness))
@@ -255,7 +259,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       }
     })
 
-    const complete = (options: WatchOptions): Ways.Watch => ({
+    const complete = (options: WatchOptions): WatchPlan.Watch => ({
       source: options.source,
       prefix: options.prefix,
       shards: options.shards ?? defaults.shards,
@@ -265,10 +269,10 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     const news = (options: WatchOptions): Stream.Stream<Arr.NonEmptyReadonlyArray<News>, ConsulError> =>
       Stream.unwrapScoped(
         Effect.gen(function* () {
-          const { offer, stream } = yield* Outlet.make<News>({ weigh, most: keysAtOnce })
+          const { offer, stream } = yield* Handoff.make<News>({ weigh, most: keysAtOnce })
           const failed = yield* Deferred.make<never, ConsulError>()
           const given = complete(options)
-          const reports: Ways.Reports = {
+          const reports: WatchPlan.Reports = {
             say: offer,
             liveness: options.liveness ?? (yield* Liveness.make)
           }
@@ -283,17 +287,17 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 
     const once = <A>(
       options: WatchOptions,
-      ask: (source: Source.Source) => Effect.Effect<A, ConsulError>
+      ask: (source: SourceReader.Source) => Effect.Effect<A, ConsulError>
     ): Effect.Effect<A, ConsulError> =>
       Effect.flatMap(placeOf(options), ({ sources }) => sources).pipe(
-        Effect.flatMap((source) => Source.retrying(source)(ask(source))),
+        Effect.flatMap((source) => SourceReader.retrying(source)(ask(source))),
         Effect.scoped
       )
 
     const confirmInPieces: Watcher["Type"]["confirmInPieces"] = (options, use) =>
       Effect.flatMap(placeOf(options), ({ sources }) => sources).pipe(
         Effect.flatMap((source) => {
-          const retrying = Source.retrying(source)
+          const retrying = SourceReader.retrying(source)
           const reads: PiecewiseRead.Reads = {
             read: (...given) => retrying(source.read(...given)),
             names: (...given) => retrying(source.names(...given)),
@@ -332,7 +336,9 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       options: WatchOptions & { readonly before?: ReadonlyArray<string> | undefined }
     ) {
       const { before, prefix } = options
-      const { value } = yield* once(options, ({ names }) => names(prefix, { ...Source.current, before }))
+      const { value } = yield* once(options, ({ names }) =>
+        names(prefix, { ...SourceReader.current, before })
+      )
       return value
     })
 

@@ -10,12 +10,12 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Ansi from "./Ansi.js"
-import * as Log from "./Log.js"
-import * as ProgressLine from "./ProgressLine.js"
-import { printable } from "./printable.js"
-import { run } from "./run.js"
-import * as Signals from "./Signals.js"
+import { run } from "./CommandLine.js"
+import * as Ansi from "./node/Ansi.js"
+import * as ConsoleLogger from "./node/ConsoleLogger.js"
+import { printable } from "./node/Printable.js"
+import * as ProgressLine from "./node/ProgressLine.js"
+import * as StopSignals from "./node/StopSignals.js"
 
 const isWrongUse = (error: unknown): boolean =>
   Predicate.isTagged(error, "WrongUse") ||
@@ -56,10 +56,10 @@ const main = run(process.argv.slice(2)).pipe(
   Effect.provide(
     Layer.mergeAll(
       NodeContext.layer,
-      Signals.layer,
+      StopSignals.layer,
       Layer.unwrapEffect(
         Effect.map(Ansi.of(process.stderr), (ansi) =>
-          Layer.merge(Log.layer(ansi), ansi.redraws ? ProgressLine.layer : Layer.empty)
+          Layer.merge(ConsoleLogger.layer(ansi), ansi.redraws ? ProgressLine.layer : Layer.empty)
         )
       )
     )

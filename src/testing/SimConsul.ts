@@ -41,27 +41,18 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { type ByteString, fromString } from "./internal/ByteString.js"
-import type { Commit, Datacenter } from "./internal/Datacenter.js"
-import type { Request, Response } from "./internal/Http.js"
-import * as OrderedMap from "./internal/OrderedMap.js"
-import type { RequestLimit } from "./internal/RateLimit.js"
-import type { Outage } from "./internal/Rpc.js"
-import * as Serve from "./internal/Serve.js"
-import type { Settings } from "./internal/Settings.js"
-import * as Specify from "./internal/Specify.js"
-import type { Entry, Session, State } from "./internal/Store.js"
-import * as World from "./internal/World.js"
+import type { Commit, Datacenter } from "./internal/cluster/Datacenter.js"
+import type { Outage } from "./internal/cluster/Rpc.js"
+import type { Settings } from "./internal/cluster/Settings.js"
+import type { Entry, Session, State } from "./internal/cluster/Store.js"
+import * as World from "./internal/cluster/World.js"
+import { type ByteString, fromString } from "./internal/go/ByteString.js"
+import * as OrderedMap from "./internal/go/OrderedMap.js"
+import type { Request, Response } from "./internal/http/Http.js"
+import type { RequestLimit } from "./internal/http/RateLimit.js"
+import * as Serve from "./internal/http/Serve.js"
+import * as Specify from "./internal/routes/Specify.js"
 
-export type {
-  /**
-   * A key as Consul holds it: its bytes, one code unit for each. ASCII is itself; for anything else see `key`.
-   *
-   * @since 0.1.0
-   * @category models
-   */
-  ByteString
-} from "./internal/ByteString.js"
 export type {
   /**
    * @since 0.1.0
@@ -78,40 +69,21 @@ export type {
    * @category models
    */
   Reply
-} from "./internal/Command.js"
+} from "./internal/cluster/Command.js"
 export type {
   /**
    * @since 0.1.0
    * @category models
    */
   Commit
-} from "./internal/Datacenter.js"
-export type {
-  /**
-   * @since 0.1.0
-   * @category models
-   */
-  Request,
-  /**
-   * @since 0.1.0
-   * @category models
-   */
-  Response
-} from "./internal/Http.js"
-export type {
-  /**
-   * @since 0.5.0
-   * @category models
-   */
-  RequestLimit
-} from "./internal/RateLimit.js"
+} from "./internal/cluster/Datacenter.js"
 export type {
   /**
    * @since 0.1.0
    * @category models
    */
   Outage
-} from "./internal/Rpc.js"
+} from "./internal/cluster/Rpc.js"
 export type {
   /**
    * @since 0.5.0
@@ -123,19 +95,7 @@ export type {
    * @category models
    */
   Settings
-} from "./internal/Settings.js"
-export type {
-  /**
-   * @since 0.1.0
-   * @category models
-   */
-  AgentOptions,
-  /**
-   * @since 0.1.0
-   * @category models
-   */
-  DatacenterOptions
-} from "./internal/Specify.js"
+} from "./internal/cluster/Settings.js"
 export type {
   /**
    * @since 0.1.0
@@ -162,7 +122,47 @@ export type {
    * @category models
    */
   State
-} from "./internal/Store.js"
+} from "./internal/cluster/Store.js"
+export type {
+  /**
+   * A key as Consul holds it: its bytes, one code unit for each. ASCII is itself; for anything else see `key`.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  ByteString
+} from "./internal/go/ByteString.js"
+export type {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  Request,
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  Response
+} from "./internal/http/Http.js"
+export type {
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  RequestLimit
+} from "./internal/http/RateLimit.js"
+export type {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  AgentOptions,
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  DatacenterOptions
+} from "./internal/routes/Specify.js"
 
 /**
  * @since 0.1.0

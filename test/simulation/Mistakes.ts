@@ -6,7 +6,7 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
-import { ClientResponse } from "../../src/internal/ClientResponse.js"
+import { ClientResponse } from "../../src/internal/effect/ClientResponse.js"
 import {
   answer,
   idle,

@@ -1,7 +1,7 @@
 /** What the source held, when: what a replicator may write follows from it. */
 import type { SimConsul } from "../../src/testing/index.js"
-import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
-import * as Store from "../../src/testing/internal/Store.js"
+import * as Store from "../../src/testing/internal/cluster/Store.js"
+import * as OrderedMap from "../../src/testing/internal/go/OrderedMap.js"
 
 export type Keys = OrderedMap.OrderedMap<Store.Entry>
 

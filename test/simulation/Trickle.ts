@@ -7,7 +7,7 @@ import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import * as ClientResponse from "../../src/internal/ClientResponse.js"
+import * as ClientResponse from "../../src/internal/effect/ClientResponse.js"
 import type { Answer } from "./Spoiling.js"
 
 const encoder = new TextEncoder()

@@ -7,7 +7,7 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
-import { ClientResponse } from "../../src/internal/ClientResponse.js"
+import { ClientResponse } from "../../src/internal/effect/ClientResponse.js"
 import * as Rights from "./Rights.js"
 
 export interface Sent {

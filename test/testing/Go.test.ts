@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
-import * as GoDuration from "../../src/internal/GoDuration.js"
-import * as ByteString from "../../src/testing/internal/ByteString.js"
-import * as GoJson from "../../src/testing/internal/GoJson.js"
-import * as GoJsonReader from "../../src/testing/internal/GoJsonReader.js"
-import * as RequestTarget from "../../src/testing/internal/RequestTarget.js"
+import * as GoDuration from "../../src/internal/consul/GoDuration.js"
+import * as ByteString from "../../src/testing/internal/go/ByteString.js"
+import * as GoJson from "../../src/testing/internal/go/GoJson.js"
+import * as GoJsonReader from "../../src/testing/internal/go/GoJsonReader.js"
+import * as RequestTarget from "../../src/testing/internal/http/RequestTarget.js"
 
 // What Go 1.15 does, asked of Consul 1.8.7.
 

@@ -1,6 +1,6 @@
 import { expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
-import * as OrderedMap from "../../src/testing/internal/OrderedMap.js"
+import * as OrderedMap from "../../src/testing/internal/go/OrderedMap.js"
 
 const key = fc.stringMatching(/^[ab\xff]{0,3}$/)
 

@@ -6,8 +6,8 @@
  * for a character where only one in the name can be the reason. Both are forgotten after a while, since a server may have
  * been upgraded; then one request is refused again.
  */
-import { isNameable, nameablePart } from "./keyPath.js"
-import type { NameRefusal } from "./refusals.js"
+import { isNameable, nameablePart } from "./KeyPath.js"
+import type { NameRefusal } from "./Refusals.js"
 
 /** How long a refusal is believed. */
 const memory = 5 * 60_000

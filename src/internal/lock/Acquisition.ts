@@ -12,13 +12,13 @@ import { ConsulHttp } from "../../ConsulHttp.js"
 import type { KeyValue } from "../../KeyValue.js"
 import type { Leadership } from "../../LeaderLock.js"
 import { Operation } from "../../Operation.js"
-import * as Schedules from "../../Schedules.js"
-import { type Fence, fenceOperation } from "../../Transaction.js"
 import { version } from "../../Version.js"
-import * as Condition from "../Condition.js"
-import * as Shown from "../Shown.js"
-import { Waits } from "../Waits.js"
-import * as WatchedKey from "../WatchedKey.js"
+import * as WatchedKey from "../consul/WatchedKey.js"
+import { type Fence, fenceOperation } from "../destination/TransactionBatches.js"
+import * as OutageLog from "../report/OutageLog.js"
+import { Waits } from "../report/Waits.js"
+import * as Schedules from "../Schedules.js"
+import * as CheckOutput from "./CheckOutput.js"
 import { lastTransaction, whenDone } from "./Farewell.js"
 import { type Health, passing } from "./Health.js"
 import * as Heartbeat from "./Heartbeat.js"
@@ -52,7 +52,7 @@ export const make = Effect.fnUntraced(function* (
   const announce = Effect.fnUntraced(function* (
     entry: Option.Option<KeyValue>,
     purpose: string | undefined,
-    shown: Shown.Shown
+    shown: CheckOutput.Shown
   ) {
     const held = Option.filter(entry, ({ session }) => session !== undefined)
     const holder = Option.flatMap(held, Holder.decode)
@@ -78,8 +78,8 @@ export const make = Effect.fnUntraced(function* (
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
-  const condition = yield* Condition.make(`the lock ${lock} can be used`)
-  const key = WatchedKey.make(consul, lock, Condition.watch(condition, `cannot read the lock ${lock}`))
+  const condition = yield* OutageLog.make(`the lock ${lock} can be used`)
+  const key = WatchedKey.make(consul, lock, OutageLog.watch(condition, `cannot read the lock ${lock}`))
 
   /**
    * Blocks while another session holds the lock, and returns what the lock's value is then. One that is free and still
@@ -88,14 +88,14 @@ export const make = Effect.fnUntraced(function* (
   const contend = Effect.fnUntraced(function* (
     session: string,
     holder: Effect.Effect<Holder.Holder>,
-    shown: Shown.Shown
+    shown: CheckOutput.Shown
   ) {
     let said = ""
     const take = (value: Holder.Holder) =>
       Effect.flatMap(Holder.encode(value), (value) =>
         consul.kv.put({ key: lock, value }, { acquire: session })
       ).pipe(
-        Condition.watch(condition, `cannot take the lock ${lock}`),
+        OutageLog.watch(condition, `cannot take the lock ${lock}`),
         Effect.retry({ schedule: Schedules.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
       )
     for (;;) {
@@ -146,11 +146,11 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const agent = yield* Condition.make("this instance can stand for leadership")
+  const agent = yield* OutageLog.make("this instance can stand for leadership")
 
   const acquire = Effect.fn("LeaderLock.acquire")(function* (purpose: string | undefined) {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
-    const shown = yield* Shown.make(passing)
+    const shown = yield* CheckOutput.make(passing)
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
 
@@ -159,7 +159,7 @@ export const make = Effect.fnUntraced(function* (
       const { checkId, id } = yield* registration
       yield* supervise(Effect.flatMap(Heartbeat.keep(consul.agent, checkId, ttl, shown), lost))
       return { checkId, held: yield* session.create(checkId), id, node }
-    }).pipe(Condition.watch(agent, "cannot stand for leadership"))
+    }).pipe(OutageLog.watch(agent, "cannot stand for leadership"))
 
     const holder = Effect.map(
       DateTime.now,

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { Waits } from "../Waits.js"
+import { Waits } from "../report/Waits.js"
 import { whenDone } from "./Farewell.js"
 
 export interface Exclusive {

@@ -5,8 +5,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Consul } from "../../ConsulHttp.js"
-import * as Schedules from "../../Schedules.js"
-import type { Shown } from "../Shown.js"
+import * as Schedules from "../Schedules.js"
+import type { Shown } from "./CheckOutput.js"
 
 /**
  * Tells the agent what the check shows, three times in its time to live. Returns the reason when Consul has confirmed

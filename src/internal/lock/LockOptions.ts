@@ -5,8 +5,8 @@ import type * as Brand from "effect/Brand"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedules from "../../Schedules.js"
-import * as halfCharacter from "../halfCharacter.js"
+import * as HalfCharacter from "../consul/HalfCharacter.js"
+import * as Schedules from "../Schedules.js"
 
 /**
  * @since 0.5.0
@@ -103,7 +103,7 @@ export const options = (
     const { lock = defaults.lock, purpose, service = defaults.service } = given
     const ttl = Duration.decode(given.ttl ?? defaults.ttl)
     const problems = [
-      ["lock", lock === "" ? "the lock needs a key" : halfCharacter.problemOf(lock)],
+      ["lock", lock === "" ? "the lock needs a key" : HalfCharacter.problemOf(lock)],
       ["service", serviceProblem(service)],
       [
         "ttl",

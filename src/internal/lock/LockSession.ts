@@ -8,10 +8,10 @@ import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "../../ConsulError.js"
 import { ConsulHttp } from "../../ConsulHttp.js"
-import * as Schedules from "../../Schedules.js"
-import * as Condition from "../Condition.js"
-import { leastTtl } from "../consul/session.js"
-import type { Shown } from "../Shown.js"
+import { leastTtl } from "../consul/Session.js"
+import * as OutageLog from "../report/OutageLog.js"
+import * as Schedules from "../Schedules.js"
+import type { Shown } from "./CheckOutput.js"
 import { farewell, whenDone } from "./Farewell.js"
 
 /** `ttl` is how long it lives without a renewal. */
@@ -47,7 +47,7 @@ export const make = Effect.fnUntraced(function* (
   const { agent, session } = yield* ConsulHttp
   /** The least that the servers have been found to allow. */
   const sessionTtl = yield* Ref.make(Schedules.sessionTtl)
-  const renewing = yield* Condition.make("the session of the lock is renewed")
+  const renewing = yield* OutageLog.make("the session of the lock is renewed")
 
   /** Takes the least time to live that the servers allow, when they refuse ours. */
   const adoptTtl = (error: ConsulError) =>
@@ -98,7 +98,7 @@ export const make = Effect.fnUntraced(function* (
         const answer = yield* session.renew(id).pipe(
           Effect.tapErrorTag("Denied", (error) =>
             renewing.trouble(
-              Condition.kindOf(error),
+              OutageLog.kindOf(error),
               `cannot renew the session of the lock: ${error.message}`
             )
           ),

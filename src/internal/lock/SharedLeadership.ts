@@ -12,7 +12,7 @@ import type { ConsulError } from "../../ConsulError.js"
 import { ConsulHttp } from "../../ConsulHttp.js"
 import type { Health, Leadership, LockLost } from "../../LeaderLock.js"
 import type { Operation } from "../../Operation.js"
-import { fenceOperation } from "../../Transaction.js"
+import { fenceOperation } from "../destination/TransactionBatches.js"
 import { lastTransaction, whenDone } from "./Farewell.js"
 
 type Failure = ConsulError | LockLost

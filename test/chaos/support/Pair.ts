@@ -6,8 +6,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import * as Program from "../../cli/Program.js"
-import * as Store from "../../consul/Store.js"
+import * as Program from "../../program/Program.js"
+import * as Store from "../../support/consul/Store.js"
 
 export interface Pair {
   readonly prefix: string

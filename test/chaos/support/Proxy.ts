@@ -16,7 +16,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import { ClientResponse } from "../../../src/internal/ClientResponse.js"
+import { ClientResponse } from "../../../src/internal/effect/ClientResponse.js"
 import * as Network from "../../support/Network.js"
 
 export interface Proxy {

@@ -1,0 +1,170 @@
+/**
+ * From a command line to an effect: parsed by `@effect/cli`, with this program's own help and messages.
+ */
+import type { CliApp } from "@effect/cli/CliApp"
+import * as CliConfig from "@effect/cli/CliConfig"
+import type * as Command from "@effect/cli/Command"
+import * as Descriptor from "@effect/cli/CommandDescriptor"
+import * as HelpDoc from "@effect/cli/HelpDoc"
+import type * as ValidationError from "@effect/cli/ValidationError"
+import * as Terminal from "@effect/platform/Terminal"
+import * as Arr from "effect/Array"
+import type { ConfigError } from "effect/ConfigError"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { InvalidLock } from "../LeaderLock.js"
+import type { InvalidReplication } from "../Replication.js"
+import { demo } from "./commands/Demo.js"
+import { dev } from "./commands/Dev.js"
+import { type NotEqual, replicate, type Unfinished } from "./commands/Replicate.js"
+import type { Hopeless } from "./commands/replicate/FirstContact.js"
+import type { TimedOut } from "./commands/replicate/Patience.js"
+import { describe } from "./commands/Version.js"
+import type { PortUnavailable } from "./node/EmbeddedServers.js"
+import * as StopSignals from "./node/StopSignals.js"
+import { didYouMean } from "./settings/DidYouMean.js"
+import { normalize } from "./settings/GoFlags.js"
+import * as Help from "./settings/Help.js"
+import { demoHelp, devHelp, replicateHelp } from "./settings/HelpPages.js"
+import type { Documented } from "./settings/OptionSpec.js"
+import { subject, WrongUse } from "./settings/WrongUse.js"
+
+const config = CliConfig.make({ isCaseSensitive: true, autoCorrectLimit: 1 })
+
+const commands = ["demo", "dev", "help", "version"]
+
+const unexpectedArgument = (argument: string): WrongUse =>
+  new WrongUse({
+    problem:
+      `unexpected argument ${JSON.stringify(argument)}; ` +
+      Option.match(didYouMean(argument, commands), {
+        onNone: () => `the commands are ${commands.slice(0, -1).join(", ")} and ${commands.at(-1)}`,
+        onSome: (command) => `did you mean ${Help.programName} ${command}?`
+      })
+  })
+
+const unknownOption = (typed: string, options: ReadonlyArray<Documented>): WrongUse =>
+  new WrongUse({
+    problem:
+      `unknown option -${typed}; ` +
+      Option.match(
+        didYouMean(
+          typed,
+          options.map(({ name }) => name)
+        ),
+        { onNone: () => "-help lists the options", onSome: (name) => `did you mean -${name}?` }
+      )
+  })
+
+/** What is wrong with arguments that `@effect/cli` has left over. */
+const leftoverProblem = (
+  leftover: Arr.NonEmptyReadonlyArray<string>,
+  options: ReadonlyArray<Documented>
+): WrongUse => {
+  const [argument, ...rest] = leftover
+  if (!argument.startsWith("-")) return unexpectedArgument(argument)
+  const typed = argument.replace(/^--?/, "").replace(/=.*/s, "")
+  const known = options.find(({ name, parsedAs }) => typed === (parsedAs ?? name))
+  if (known === undefined) return unknownOption(typed, options)
+  const { name, value } = known
+  const [, given] = /=(.*)/s.exec(argument) ?? []
+  // A flag that is given twice is left over as `true`.
+  if (value === undefined && given !== undefined && given !== "true") {
+    return new WrongUse({
+      subject: subject(`-${name}`, given),
+      problem: `neither true nor false; write -${name} or -${name}=false`
+    })
+  }
+  return value !== undefined && rest.length === 0 && given === undefined
+    ? new WrongUse({ subject: `-${name}`, problem: `needs a value; write -${name}=${value}` })
+    : new WrongUse({ subject: `-${name}`, problem: "given twice; write it once" })
+}
+
+/** What else `@effect/cli` finds, in one line. */
+const problem = (error: ValidationError.ValidationError): string =>
+  HelpDoc.toAnsiText(error.error)
+    .replace(/\x1b\[[0-9;]*m/g, "")
+    .replace(/\s+/g, " ")
+    .trim()
+
+const parse = <A>(command: Descriptor.Command<A>, args: ReadonlyArray<string>) =>
+  Descriptor.parse(command, args, config).pipe(
+    Effect.mapError((error) => new WrongUse({ problem: problem(error) }))
+  )
+
+const showHelp = (text: Help.Help) =>
+  Effect.gen(function* () {
+    const terminal = yield* Terminal.Terminal
+    yield* Console.log(Help.render(text, Help.widthFor(yield* terminal.columns)))
+  })
+
+const showVersion = Effect.suspend(() => Console.log(`${Help.programName} ${describe()}`))
+
+const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
+  command: Command.Command<Name, R, E, A>,
+  text: Help.Help,
+  args: ReadonlyArray<string>
+) {
+  const directive = yield* parse(command.descriptor, args)
+  if (directive._tag === "UserDefined") {
+    const { leftover, value } = directive
+    return Arr.isNonEmptyReadonlyArray(leftover)
+      ? yield* leftoverProblem(leftover, text.options)
+      : yield* command.handler(value)
+  }
+  switch (directive.option._tag) {
+    case "ShowHelp":
+      return yield* showHelp(text)
+    case "ShowVersion":
+      return yield* showVersion
+    case "SetLogLevel":
+    case "ShowCompletions":
+    case "ShowWizard":
+      return yield* new WrongUse({ problem: `unexpected ${args.slice(1).join(" ")}` })
+  }
+})
+
+type Failure =
+  | WrongUse
+  | PortUnavailable
+  | InvalidReplication
+  | InvalidLock
+  | Hopeless
+  | TimedOut
+  | NotEqual
+  | Unfinished
+  | ConfigError
+
+/** `help` alone, or `help COMMAND`. */
+const helpOf = (topic: string | undefined) => {
+  switch (topic) {
+    case "demo":
+      return showHelp(demoHelp)
+    case "dev":
+      return showHelp(devHelp)
+    case undefined:
+    case "help":
+    case "version":
+      return showHelp(replicateHelp)
+    default:
+      return unexpectedArgument(topic)
+  }
+}
+
+/** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
+export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, CliApp.Environment> => {
+  const [name, ...rest] = args
+  switch (name) {
+    case "demo":
+      return StopSignals.interrupting(execute(demo, demoHelp, [name, ...normalize(rest, demoHelp.options)]))
+    case "dev":
+      return StopSignals.interrupting(execute(dev, devHelp, [name, ...normalize(rest, devHelp.options)]))
+    case "help":
+      return helpOf(rest[0])
+    case "version":
+      return showVersion
+    default:
+      return execute(replicate, replicateHelp, [Help.programName, ...normalize(args, replicateHelp.options)])
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * `consul-replicate dev`: datacenters in memory, for trying things and for tests of other programs.
+ */
+import * as Command from "@effect/cli/Command"
+import * as Arr from "effect/Array"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Option from "effect/Option"
+import { SimConsul } from "../../testing/index.js"
+import * as EmbeddedServers from "../node/EmbeddedServers.js"
+import { parsers, repeated, valued } from "../settings/OptionSpec.js"
+import { WrongUse } from "../settings/WrongUse.js"
+
+const defaults = { dc: "dc1=8500", bind: "127.0.0.1" } as const
+
+const group = "Options:"
+
+interface Datacenter {
+  readonly name: string
+  readonly port: number
+}
+
+const parseDatacenter = (text: string): Either.Either<Datacenter, string> => {
+  const [, name, digits] = /^([a-z0-9_-]+)=(\d{1,5})$/i.exec(text) ?? []
+  const port = Number(digits)
+  return name === undefined || port > 65_535
+    ? Either.left(`not a name and a port; write it as in ${defaults.dc}`)
+    : Either.right({ name: name.toLowerCase(), port })
+}
+
+/** In the order of the help. */
+export const options = {
+  datacenters: repeated({
+    name: "dc",
+    group,
+    value: "NAME=PORT",
+    description: "a datacenter and the port of its agent, 0 for a free one; may be repeated",
+    default: [defaults.dc],
+    parse: parseDatacenter
+  }),
+  bind: valued({
+    name: "bind",
+    group,
+    value: "ADDRESS",
+    description: "where to listen",
+    default: defaults.bind,
+    // Node listens on every address of the machine where it is given none.
+    parse: (address) =>
+      address.trim() === "" ? Either.left("needs an address, such as 127.0.0.1") : Either.right(address)
+  }),
+  hosts: repeated({
+    name: "host",
+    group,
+    value: "NAME",
+    description:
+      "a name under which others ask it, beside its addresses and localhost; may be repeated. Requests for other hosts " +
+      "are refused: a page of another site could send them",
+    default: [],
+    parse: (name) => (/^[\w.-]+$/.test(name) ? Either.right(name) : Either.left("not the name of a host"))
+  })
+} as const
+
+/** A name that two of the datacenters have. */
+const twice = (names: ReadonlyArray<string>): Option.Option<string> =>
+  Arr.findFirst(names, (name, i) => names.indexOf(name) !== i)
+
+export const dev = Command.make(
+  "dev",
+  parsers(options),
+  Effect.fn("consul-replicate dev")(function* (settings) {
+    const { bind, datacenters, hosts } = yield* Effect.all(settings)
+    const names = datacenters.map(({ name }) => name)
+    const [again] = Option.toArray(twice(names))
+    if (again !== undefined) {
+      return yield* new WrongUse({ subject: "-dc", problem: `the datacenter ${again} is given twice` })
+    }
+    if (!Arr.isNonEmptyReadonlyArray(names)) return
+    const sim = yield* SimConsul.make({ datacenters: names })
+    const ports = yield* Effect.forEach(datacenters, ({ name, port }) => {
+      const agent = sim.agents.find(({ datacenter }) => datacenter === name)
+      return EmbeddedServers.serve({ sim, agent: agent?.name ?? name, host: bind, port, names: hosts })
+    })
+    const host = bind.includes(":") ? `[${bind}]` : bind
+    yield* Effect.forEach(names, (name, i) => Console.log(`${name} http://${host}:${ports[i]}`))
+    return yield* Effect.never
+  }, Effect.scoped)
+)

@@ -1,0 +1,224 @@
+/**
+ * HTTP over the connections of an undici dispatcher, for requests that fit memory and answers that are text.
+ *
+ * Stands in for the client of `@effect/platform-node`, which makes a stream, an abort controller and two promises of
+ * each answer: in a process that has just started, the transactions that write 100,000 keys take 2.3 instead of 3.2 s of
+ * CPU with this one. It traces nothing.
+ *
+ * An answer is made into text as it arrives, and taken by who reads it. Pieces that were kept until the last one, and then
+ * copied into one, left so many holes in the memory of the process that it stayed 40 MB larger after 100,000 keys had
+ * been read.
+ */
+import { StringDecoder } from "node:string_decoder"
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientError from "@effect/platform/HttpClientError"
+import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import * as UrlParams from "@effect/platform/UrlParams"
+import type { Dispatcher } from "@effect/platform-node/Undici"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
+import { ClosedUnused } from "../../internal/consul/Words.js"
+import { type Body, bytesOf, ClientResponse, type Take } from "../../internal/effect/ClientResponse.js"
+
+/**
+ * The body of one answer while it arrives. What nobody has asked for yet is kept as text; whoever reads it in pieces is
+ * given each within the event of the connection, so that the turns of the event loop are those of the network.
+ */
+class ArrivingBody implements Body {
+  private readonly decoder = new StringDecoder("utf8")
+  /** What has arrived before anybody asked for it, and how many bytes that was. */
+  private early = ""
+  private earlyBytes = 0
+  private isAskedFor = false
+  private take: Take | undefined
+  private exit: Exit.Exit<void, unknown> | undefined
+  private done: ((exit: Exit.Exit<void, unknown>) => void) | undefined
+  private whole: Deferred.Deferred<string, unknown> | undefined
+
+  constructor(private readonly abandon: () => void) {}
+
+  arrive(chunk: Uint8Array): void {
+    this.hand(this.decoder.write(chunk), chunk.length)
+  }
+
+  end(): void {
+    this.hand(this.decoder.end(), 0)
+    this.finish(Exit.void)
+  }
+
+  breakOff(cause: unknown): void {
+    this.finish(Exit.fail(cause))
+  }
+
+  private hand(text: string, bytes: number): void {
+    if (this.take === undefined) {
+      this.early += text
+      this.earlyBytes += bytes
+    } else if (this.exit === undefined && !this.take(text, bytes)) {
+      this.finish(Exit.void)
+      this.abandon()
+    }
+  }
+
+  private finish(exit: Exit.Exit<void, unknown>): void {
+    if (this.exit !== undefined) return
+    this.exit = exit
+    this.done?.(exit)
+  }
+
+  private ask(take: Take, done: (exit: Exit.Exit<void, unknown>) => void): void {
+    if (this.isAskedFor) {
+      done(Exit.fail(new Cause.IllegalArgumentException("the answer was read already")))
+      return
+    }
+    this.isAskedFor = true
+    this.take = take
+    const { early, earlyBytes } = this
+    this.early = ""
+    if (earlyBytes > 0 && !take(early, earlyBytes)) {
+      this.exit = Exit.void
+      this.abandon()
+    }
+    if (this.exit === undefined) this.done = done
+    else done(this.exit)
+  }
+
+  read(take: Take): Effect.Effect<void, unknown> {
+    return Effect.async((resume) => {
+      this.ask(take, resume)
+      return Effect.sync(this.abandon)
+    })
+  }
+
+  get text(): Effect.Effect<string, unknown> {
+    return Effect.suspend(() => {
+      if (this.whole === undefined) {
+        const whole = Deferred.unsafeMake<string, unknown>(FiberId.none)
+        this.whole = whole
+        let text = ""
+        const take = (piece: string) => {
+          text += piece
+          return true
+        }
+        this.ask(take, (exit) => Deferred.unsafeDone(whole, Exit.as(exit, text)))
+      }
+      return Effect.onInterrupt(Deferred.await(this.whole), () => Effect.sync(this.abandon))
+    })
+  }
+
+  get bytes(): Effect.Effect<Uint8Array, unknown> {
+    return bytesOf(this.text)
+  }
+}
+
+/** Whom to ask for what. */
+interface Target {
+  readonly origin: string
+  readonly path: string
+}
+
+/** Connections, and which of their failures were those of new ones that were closed before anything came over them. */
+export interface Connected {
+  readonly dispatcher: Dispatcher
+  readonly isUnused?: ((error: unknown) => boolean) | undefined
+}
+
+const exchange = (
+  { dispatcher, isUnused = () => false }: Connected,
+  request: HttpClientRequest,
+  { origin, path }: Target,
+  content: Uint8Array | null
+): Effect.Effect<ClientResponse, HttpClientError.RequestError> =>
+  Effect.async((resume) => {
+    let controller: Dispatcher.DispatchController | undefined
+    let isAnswered = false
+    let isAbandoned = false
+    const abandon = () => {
+      isAbandoned = true
+      controller?.abort(new Error("nobody waits for the answer any more"))
+    }
+    const body = new ArrivingBody(abandon)
+    dispatcher.dispatch(
+      {
+        origin,
+        path,
+        method: request.method,
+        headers: request.headers,
+        body: content,
+        // Whoever asks keeps the limits, by Effect's clock.
+        headersTimeout: 0,
+        bodyTimeout: 0
+      },
+      {
+        onRequestStart: (started) => {
+          controller = started
+          if (isAbandoned) abandon()
+        },
+        onResponseStart: (_, status, headers) => {
+          // 1xx: the answer is still to come.
+          if (status < 200) return
+          isAnswered = true
+          resume(Effect.succeed(new ClientResponse(request, { status, headers, body })))
+        },
+        onResponseData: (_, chunk) => body.arrive(chunk),
+        onResponseEnd: () => body.end(),
+        onResponseError: (_, cause) => {
+          if (isAnswered) return body.breakOff(cause)
+          resume(
+            Effect.fail(
+              new HttpClientError.RequestError({
+                request,
+                reason: "Transport",
+                cause: isUnused(cause) ? new ClosedUnused() : cause
+              })
+            )
+          )
+        }
+      }
+    )
+    return Effect.sync(abandon)
+  })
+
+const failure = (request: HttpClientRequest, reason: "InvalidUrl" | "Encode", cause: unknown) =>
+  Effect.fail(new HttpClientError.RequestError({ request, reason, cause }))
+
+/** Most requests of many go to one place: the last that was read is remembered. */
+const targets = () => {
+  let last: { readonly url: string; readonly origin: string; readonly path: string } | undefined
+  return ({ url, urlParams }: HttpClientRequest): Target => {
+    if (last?.url !== url) {
+      const { origin, pathname } = new URL(url)
+      last = { url, origin, path: pathname }
+    }
+    const { origin, path } = last
+    return { origin, path: urlParams.length === 0 ? path : `${path}?${UrlParams.toString(urlParams)}` }
+  }
+}
+
+export const make = (connected: Connected): HttpClient.HttpClient => {
+  const targetOf = targets()
+  const send = (request: HttpClientRequest) => {
+    let target: Target
+    try {
+      target = targetOf(request)
+    } catch (cause) {
+      return failure(request, "InvalidUrl", cause)
+    }
+    const { body } = request
+    switch (body._tag) {
+      case "Empty":
+        return exchange(connected, request, target, null)
+      case "Uint8Array":
+        return exchange(connected, request, target, body.body)
+      default:
+        return failure(request, "Encode", `a ${body._tag} is not sent`)
+    }
+  }
+  return HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
+    Effect.flatMap(send),
+    Effect.succeed
+  )
+}

@@ -1,0 +1,20 @@
+/**
+ * The address of the agent, as `-addr` or the environment give it.
+ */
+import * as Either from "effect/Either"
+import * as Address from "../../Address.js"
+
+/** A user with a password, or a query that may hold a token. */
+export const mayRepeat = (text: string): boolean => !/[@?#]/.test(text)
+
+const problems: Readonly<Record<Address.InvalidAddress["reason"], string>> = {
+  Empty: "the agent needs an address, such as 127.0.0.1:8500",
+  Scheme: "only http:// and https:// are supported; write host:port, http://host:port or https://host:port",
+  Syntax: "not an address; write host:port, with IPv6 as in [::1]:8500",
+  Credentials: "an address holds no user and no password; give Consul's token by CONSUL_HTTP_TOKEN",
+  Path: "an address has no path and no query; write host:port"
+}
+
+/** Left: what is wrong with the text, without the text. */
+export const parse = (text: string): Either.Either<Address.Address, string> =>
+  Either.mapLeft(Address.parse(text), ({ reason }) => problems[reason])

@@ -1,0 +1,181 @@
+/**
+ * The options of the command that replicates.
+ */
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as DeleteLimit from "../../DeleteLimit.js"
+import * as LeaderLock from "../../LeaderLock.js"
+import * as Replication from "../../Replication.js"
+import * as AddressOption from "./AddressOption.js"
+import * as DurationOption from "./DurationOption.js"
+import { flag, valued } from "./OptionSpec.js"
+
+const what = "What is replicated:"
+const safety = "What may be deleted:"
+const instances = "The instances:"
+const running = "How it runs:"
+
+const levels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
+  ["trace", LogLevel.Trace],
+  ["debug", LogLevel.Debug],
+  ["info", LogLevel.Info],
+  ["warning", LogLevel.Warning],
+  ["warn", LogLevel.Warning],
+  ["error", LogLevel.Error],
+  ["err", LogLevel.Error]
+])
+
+const parseLevel = (text: string): Either.Either<LogLevel.LogLevel, string> =>
+  Either.fromNullable(
+    levels.get(text.toLowerCase()),
+    () => "not a level; write trace, debug, info, warning or error"
+  )
+
+/** The text itself: the library reads it again. */
+const parseLimit = (text: string): Either.Either<string, string> =>
+  Either.mapBoth(DeleteLimit.parse(text), {
+    onLeft: () => "not a limit; write a share from 0% to 100%, such as 50%, or a number of keys such as 200",
+    onRight: () => text
+  })
+
+const parseNumber = (text: string): Either.Either<number, string> =>
+  /^\d{1,6}$/.test(text) ? Either.right(Number(text)) : Either.left("not a number; write one such as 16")
+
+/** Any text but none. */
+const required =
+  (problem: string) =>
+  (text: string): Either.Either<string, string> =>
+    text === "" ? Either.left(problem) : Either.right(text)
+
+/** `-timeout` with `-once`, unless it is given. */
+export const onceTimeout = Duration.seconds(60)
+
+/** In the order of the help. `-version` and `-help` are `@effect/cli`'s own. */
+export const options = {
+  src: valued({
+    name: "src",
+    group: what,
+    value: "DATACENTER",
+    description: "datacenter to replicate from; required",
+    default: "",
+    shownDefault: null,
+    parse: required("name the datacenter to replicate from")
+  }),
+  prefix: valued({
+    name: "prefix",
+    group: what,
+    value: "PREFIX",
+    description: "keys to replicate: those that begin with this; empty for all",
+    default: Replication.defaults.prefix,
+    parse: Either.right
+  }),
+  destinationPrefix: valued({
+    name: "dst-prefix",
+    group: what,
+    value: "PREFIX",
+    description: "what takes the place of the prefix at the destination; empty counts as not given",
+    default: "",
+    shownDefault: "the same as -prefix",
+    // As in the Go tool's first release; a variable of the shell that is not set would name the whole store.
+    parse: (text) => Either.right(text === "" ? undefined : text)
+  }),
+  addr: valued({
+    name: "addr",
+    group: what,
+    value: "ADDRESS",
+    description:
+      "the local Consul agent, host:port or an http(s):// URL; its datacenter is replicated into. Else CONSUL_HTTP_ADDR",
+    default: "127.0.0.1:8500",
+    variable: "CONSUL_HTTP_ADDR",
+    parse: AddressOption.parse,
+    mayRepeat: AddressOption.mayRepeat
+  }),
+  maxDeletes: valued({
+    name: "max-deletes",
+    group: safety,
+    value: "LIMIT",
+    description:
+      "how many keys one pass may delete: a share of the destination's, or a number; past it deletes are held back, " +
+      `and ${DeleteLimit.alwaysAllowed} or fewer never are`,
+    default: DeleteLimit.format(Replication.defaults.maxDeletes),
+    parse: parseLimit
+  }),
+  noDelete: flag({
+    name: "no-delete",
+    group: safety,
+    description: "never delete a key at the destination"
+  }),
+  lock: valued({
+    name: "lock",
+    group: instances,
+    value: "KEY",
+    description: "key of the lock that the leading instance holds; another replication needs another",
+    default: LeaderLock.defaults.lock,
+    parse: required("the lock needs a key")
+  }),
+  status: valued({
+    name: "status",
+    group: instances,
+    value: "KEY",
+    description: "key of the status, written with each change; another replication needs another",
+    default: Replication.defaults.status,
+    parse: required("the status needs a key")
+  }),
+  service: valued({
+    name: "service",
+    group: instances,
+    value: "NAME",
+    description: "name of the service under which the instances are registered",
+    default: LeaderLock.defaults.service,
+    parse: required("the service needs a name")
+  }),
+  once: flag({
+    name: "once",
+    group: running,
+    description:
+      "replicate once and exit: 0, or 1 if deletes were held back, keys were refused or a signal came first; what is " +
+      "away is waited for, and so is the lock (see -timeout)"
+  }),
+  timeout: valued({
+    name: "timeout",
+    group: running,
+    value: "DURATION",
+    description:
+      "how long to wait for one thing, such as an agent that does not answer or, with -once, the lock; then exit with 1 " +
+      "and say what it was. 0 for ever",
+    default: "",
+    shownDefault: "0, or 60s with -once",
+    parse: (text) =>
+      text === "" ? Either.right(Option.none()) : Either.map(DurationOption.parse(text), Option.some)
+  }),
+  reconcile: valued({
+    name: "reconcile",
+    group: running,
+    value: "DURATION",
+    description: "how often to look at the destination for what others changed; 0 for never",
+    default: "60s",
+    parse: DurationOption.parse
+  }),
+  watchShards: valued({
+    name: "watch-shards",
+    group: running,
+    value: "NUMBER",
+    description:
+      `blocking queries for the parts of a prefix of more than ${Replication.defaults.shardKeys} keys; 1 to watch it ` +
+      "as one",
+    default: String(Replication.defaults.watchShards),
+    parse: parseNumber
+  }),
+  logLevel: valued({
+    name: "log-level",
+    // `@effect/cli` has a `--log-level` of its own, with other levels, and only where it is the first option.
+    parsedAs: "level",
+    group: running,
+    value: "LEVEL",
+    description: "lowest level that is logged: trace, debug, info, warning or error",
+    default: "info",
+    parse: parseLevel
+  })
+} as const

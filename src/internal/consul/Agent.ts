@@ -1,0 +1,74 @@
+/** The agent: who it is, and the services and checks that it looks after. */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { ConsulError } from "../../ConsulError.js"
+import type { CheckStatus, Consul, ServiceOptions } from "../../ConsulHttp.js"
+import { decode } from "./Document.js"
+import { goDuration, type Send } from "./Request.js"
+import * as Rights from "./Rights.js"
+
+const decodeSelf = decode(
+  Schema.Struct({
+    Config: Schema.Struct({ Datacenter: Schema.String, NodeName: Schema.String, Version: Schema.String })
+  })
+)
+
+/** With ACLs, Consul (1.8.7) looks for whose service it is before it removes it; without, it takes any id. */
+const isUnknownService = (error: ConsulError): boolean =>
+  error._tag === "Rejected" && error.status === 500 && error.reason.startsWith("Unknown service")
+
+/** What an agent is asked about itself is not forwarded: these requests name no datacenter. */
+export const make = (sendTo: Send): Consul["agent"] => {
+  const send = sendTo.at({ datacenter: undefined })
+  /** Names of services by id: a token has rights to names. */
+  const names = new Map<string, string>()
+  const rightTo = (id: string) => {
+    const name = names.get(id)
+    return name === undefined ? undefined : Rights.ofService(name)
+  }
+  return {
+    self: Effect.gen(function* () {
+      const received = yield* send({ method: "GET", path: "/v1/agent/self" })
+      const { Config } = yield* decodeSelf(received)
+      return { datacenter: Config.Datacenter, node: Config.NodeName, version: Config.Version }
+    }).pipe(Effect.withSpan("ConsulHttp.agent.self")),
+
+    registerService: Effect.fn("ConsulHttp.agent.registerService")(function* (service: ServiceOptions) {
+      names.set(service.id, service.name)
+      yield* send({
+        method: "PUT",
+        path: "/v1/agent/service/register",
+        right: Rights.ofService(service.name),
+        body: JSON.stringify({
+          ID: service.id,
+          Name: service.name,
+          Meta: service.meta ?? {},
+          Check: {
+            TTL: goDuration(service.ttl),
+            Status: "passing",
+            DeregisterCriticalServiceAfter: goDuration(service.deregisterAfter)
+          }
+        })
+      })
+    }),
+
+    deregisterService: Effect.fn("ConsulHttp.agent.deregisterService")(function* (id: string) {
+      const path = `/v1/agent/service/deregister/${encodeURIComponent(id)}`
+      const request = { method: "PUT", path, right: rightTo(id) } as const
+      yield* Effect.catchIf(send(request, [404]), isUnknownService, () => Effect.void)
+      names.delete(id)
+    }),
+
+    updateCheck: Effect.fn("ConsulHttp.agent.updateCheck")(function* (
+      id: string,
+      { output, status }: { readonly status: CheckStatus; readonly output: string }
+    ) {
+      yield* send({
+        method: "PUT",
+        path: `/v1/agent/check/update/${encodeURIComponent(id)}`,
+        right: rightTo(id.replace(/^service:/, "")),
+        body: JSON.stringify({ Status: status, Output: output })
+      })
+    })
+  }
+}

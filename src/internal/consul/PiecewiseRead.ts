@@ -1,0 +1,71 @@
+/**
+ * Reads a range whose answer may be too large for one: then its keys are listed, and read in ranges of a few keys each, one
+ * after another, until each answer is small enough.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { ConsulError } from "../../ConsulError.js"
+import type { Answer, KeysOptions, ReadOptions } from "../../ConsulHttp.js"
+import { equals, type KeyRange, only } from "../../KeyRange.js"
+import type { KeyValues } from "../../KeyValue.js"
+import { sorted } from "../plan/SortKeys.js"
+import * as Sample from "../source/Sample.js"
+import * as ShardLayout from "../source/ShardLayout.js"
+
+/** What is asked for the keys of a range. */
+export interface Reads {
+  readonly read: (range: KeyRange, options: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
+  readonly names: (
+    prefix: string,
+    options: KeysOptions
+  ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
+  readonly isNameable: ShardLayout.IsNameable
+}
+
+/** Into how many pieces a range is divided at least that is too heavy. */
+const pieces = 16
+
+const current = { consistency: "consistent" } as const
+
+/**
+ * Calls `use` with each piece of a range, never stale, in the order of the names, each of `maxBytes` at most unless a single
+ * key has more. Returns the index of the range before any of its pieces was read: what changes meanwhile has a later one. A
+ * key that is created meanwhile can be in none of the pieces.
+ */
+export const readInPieces = <E, R>(
+  source: Reads,
+  range: KeyRange,
+  maxBytes: number,
+  use: (piece: KeyRange, answer: Answer<KeyValues>) => Effect.Effect<void, E, R>
+): Effect.Effect<number, E | ConsulError, R> =>
+  source.read(range, range.exact ? current : { ...current, maxBytes }).pipe(
+    Effect.asSome,
+    Effect.catchTag("AnswerTooLarge", () => Effect.succeed(Option.none<Answer<KeyValues>>())),
+    Effect.flatMap(
+      Option.match({
+        onNone: () => divided(source, range, maxBytes, use),
+        onSome: (answer) => Effect.as(use(range, answer), answer.index)
+      })
+    )
+  )
+
+const divided = <E, R>(
+  source: Reads,
+  range: KeyRange,
+  maxBytes: number,
+  use: (piece: KeyRange, answer: Answer<KeyValues>) => Effect.Effect<void, E, R>
+): Effect.Effect<number, E | ConsulError, R> =>
+  Effect.gen(function* () {
+    const { index, value } = yield* source.names(range.prefix, current)
+    const names = sorted(value)
+    const most = Math.max(1, Math.floor(names.length / pieces))
+    const bytes = yield* Sample.entryBytes(source.read, names)
+    const size = { keysEach: Sample.keysWithin(maxBytes / 2, bytes, most) }
+    const ranges = ShardLayout.ranges(range.prefix, names, size, source.isNameable)
+    // What cannot be divided would be cut off again.
+    const isDivided = !ranges.some((piece) => equals(piece, range))
+    for (const piece of isDivided ? ranges : names.map(only)) {
+      yield* readInPieces(source, piece, maxBytes, use)
+    }
+    return index
+  })

@@ -1,0 +1,36 @@
+/**
+ * What tells two states of a range apart without its values: its index, and whether it has keys.
+ *
+ * The index alone does not. `consul kv delete -recurse global` leaves one tombstone, under `global`. The index of `global/`
+ * and of each deeper range does not count that tombstone: with an older tombstone inside, the range keeps its index and is
+ * empty (measured on 1.8.7; a blocked query on it ends with its wait). Together they do, for 10 minutes: a delete inside
+ * the range leaves a tombstone that counts, a delete from above empties the range completely, and a later write has a later
+ * index. After 15 minutes Consul forgets a tombstone, and an index can fall back to an earlier one.
+ */
+import type { Answer } from "../../ConsulHttp.js"
+import type { KeyValues } from "../../KeyValue.js"
+
+export interface RangeVersion {
+  /** `X-Consul-Index` of the range. */
+  readonly index: number
+  readonly hasKeys: boolean
+}
+
+export const equals = (a: RangeVersion, b: RangeVersion): boolean =>
+  a.index === b.index && a.hasKeys === b.hasKeys
+
+/** Of an answer that says whether there are keys. */
+export const of = ({ index, value }: Pick<Answer<boolean>, "index" | "value">): RangeVersion => ({
+  index,
+  hasKeys: value
+})
+
+/** Whether an answer has keys, those included that cannot be copied. */
+export const hasKeys = ({ entries, malformed, unnameable }: KeyValues): boolean =>
+  entries.length + malformed.length + unnameable.length > 0
+
+/** Of an answer with the entries. */
+export const ofEntries = ({ index, value }: Pick<Answer<KeyValues>, "index" | "value">): RangeVersion => ({
+  index,
+  hasKeys: hasKeys(value)
+})

@@ -1,0 +1,355 @@
+/**
+ * One request to a Consul agent: shaped, timed, sent, and its answer sorted into success or one of the errors.
+ */
+import * as HttpClient from "@effect/platform/HttpClient"
+import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
+import type { HttpMethod } from "@effect/platform/HttpMethod"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as ConsulError from "../../ConsulError.js"
+import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
+import { version } from "../../Version.js"
+import * as ClientResponse from "../effect/ClientResponse.js"
+import * as Deadlines from "../effect/Deadlines.js"
+import * as Monotonic from "../effect/Monotonic.js"
+import { errorOf } from "./ErrorOf.js"
+import { isPortable, PathNames } from "./PathNames.js"
+import * as Refusals from "./Refusals.js"
+import * as Words from "./Words.js"
+
+/** Consul answers most requests in milliseconds, one that waits for a Raft commit in an overloaded cluster in seconds. */
+const headersTimeout = Duration.seconds(10)
+
+/**
+ * So long before a read of keys is given up, its servers are asked for something small. While they answer, the read is
+ * waited for: an agent that forwards a read sends nothing before it has all of the answer, which over 8 Mbit/s takes a
+ * second for each megabyte.
+ */
+const aliveTimeout = Duration.seconds(5)
+
+/**
+ * However alive the servers are, a read that nobody has begun to answer for so much longer is lost: 60 MB over 8 Mbit/s
+ * take a minute, and a request that a balancer has swallowed is sent again before anybody has to be told.
+ */
+const longestPatience = Duration.seconds(50)
+
+/** Between two pieces of a body: an answer may take as long as it likes while it arrives. */
+const silenceTimeout = Duration.seconds(10)
+
+/** The longest answer unless the reader says otherwise: V8 has no text of 2^29 characters. */
+const mostBytes = 2 ** 28
+
+/** What Consul waits when the request names no `wait`. */
+const defaultWait = Duration.minutes(5)
+
+/** Every request names the program and its version. A client that sets a header of its own replaces this one. */
+export const userAgent = `consul-replicate/${version}`
+
+export interface Request {
+  readonly method: HttpMethod
+  /** Percent-encoded, from `/v1` on. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string>> | undefined
+  readonly read?: ReadOptions | undefined
+  readonly body?: string | Uint8Array | undefined
+  /** The key or prefix that the path carries. */
+  readonly name?: string | undefined
+  /** The line of a policy that gives the right to it, where the path does not show which that is. */
+  readonly right?: string | undefined
+}
+
+/** An answer with a status that the caller asked for; `describe` names what was asked. */
+export interface Received {
+  readonly describe: () => string
+  readonly status: number
+  readonly headers: HttpClientResponse["headers"]
+  /** All of the body, unless it was read in pieces. */
+  readonly text: string
+  /** Set where the path was refused for the name that it carries. */
+  readonly nameRefusal: Refusals.NameRefusal | undefined
+}
+
+/** Reads the body of a 2xx answer while it arrives. False: the rest is not wanted. */
+export interface Reader {
+  readonly write: (text: string) => boolean
+}
+
+export interface Send {
+  readonly endpoint: Endpoint
+  /** What the endpoint's answers have shown of paths. */
+  readonly names: PathNames
+  readonly at: (endpoint: Partial<Endpoint>) => Send
+  /** Succeeds on 2xx, on the statuses in `also`, and where the path is refused for its name. */
+  (
+    request: Request,
+    also?: ReadonlyArray<number>,
+    reader?: (headers: HttpClientResponse["headers"]) => Reader
+  ): Effect.Effect<Received, ConsulError.ConsulError>
+}
+
+/** Consul's durations are Go's. */
+export const goDuration = (duration: Duration.DurationInput): string => `${Duration.toMillis(duration)}ms`
+
+const readQuery = ({ consistency, index, wait }: ReadOptions): Record<string, string> => ({
+  ...(consistency === "consistent" && { consistent: "" }),
+  ...(consistency === "stale" && { stale: "" }),
+  ...(index !== undefined && { index: String(index), wait: goDuration(wait ?? defaultWait) })
+})
+
+/** A blocking query may be held for its wait and a sixteenth before the first byte of its answer. */
+const answerTimeout = (read: ReadOptions | undefined): Duration.Duration =>
+  read?.index === undefined
+    ? headersTimeout
+    : Duration.sum(headersTimeout, Duration.times(read.wait ?? defaultWait, 17 / 16))
+
+const describe = (request: Request, endpoint: Endpoint): string => {
+  const names = Object.keys(request.query ?? {}).join("&")
+  const query = names === "" ? "" : `?${names}`
+  const datacenter = endpoint.datacenter === undefined ? "" : ` in ${endpoint.datacenter}`
+  return `${request.method} ${request.path}${query}${datacenter}`
+}
+
+/** What all clients that came from one share. */
+interface Shared {
+  readonly http: HttpClient.HttpClient
+  readonly timeLimits: Deadlines.TimeLimits
+  /** By address and datacenter. */
+  readonly names: Map<string, PathNames>
+  /** Addresses whose agents answer: from each answer until a connection fails or nothing comes in time. */
+  readonly answering: Set<string>
+}
+
+export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
+  sending(
+    {
+      // Consul knows no trace headers, and the service's members have spans, or whoever uses them has.
+      http: HttpClient.withTracerDisabledWhen(client, () => true),
+      timeLimits: Deadlines.make(aliveTimeout),
+      names: new Map(),
+      answering: new Set()
+    },
+    endpoint
+  )
+
+const decodeNames = Schema.decodeOption(Schema.parseJson(Schema.Array(Schema.String)))
+
+const namesOf = ({ names }: Shared, { address, datacenter }: Endpoint): PathNames => {
+  const id = JSON.stringify([address, datacenter])
+  const known = names.get(id)
+  if (known !== undefined) return known
+  const made = new PathNames()
+  names.set(id, made)
+  return made
+}
+
+/** A token is not shown to an agent that it was not meant for. */
+const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
+  const { address = endpoint.address } = other
+  return address === endpoint.address
+    ? { ...endpoint, ...other }
+    : { ...endpoint, token: undefined, ...other }
+}
+
+const sending = (shared: Shared, endpoint: Endpoint): Send => {
+  const { answering, http, timeLimits } = shared
+  const shape = ({ body, method, path, query, read }: Request): HttpClientRequest.HttpClientRequest => {
+    let request = HttpClientRequest.make(method)(`${endpoint.address}${path}`, {
+      headers: { "user-agent": userAgent }
+    })
+    if (query !== undefined) request = HttpClientRequest.appendUrlParams(request, query)
+    if (read !== undefined) request = HttpClientRequest.appendUrlParams(request, readQuery(read))
+    if (endpoint.datacenter !== undefined) {
+      request = HttpClientRequest.appendUrlParam(request, "dc", endpoint.datacenter)
+    }
+    // Not `X-Consul-Token`: Effect redacts `Authorization` wherever it shows a request.
+    if (endpoint.token !== undefined) request = HttpClientRequest.bearerToken(request, endpoint.token)
+    if (typeof body === "string") request = HttpClientRequest.bodyText(request, body, "application/json")
+    else if (body !== undefined) request = HttpClientRequest.bodyUint8Array(request, body)
+    return request
+  }
+
+  /** Whether the servers answer something small. One question at a time is enough for all that wait. */
+  let asking: Deferred.Deferred<boolean> | undefined
+  const isAlive: Effect.Effect<boolean> = Effect.suspend(() => {
+    if (asking !== undefined) return Deferred.await(asking)
+    const answer = Deferred.unsafeMake<boolean>(FiberId.none)
+    asking = answer
+    const ask = () => http.execute(shape({ method: "GET", path: "/v1/status/leader" }))
+    return timeLimits
+      .within(aliveTimeout, ask, () => Effect.fail("silent" as const))
+      .pipe(
+        Effect.match({ onFailure: () => false, onSuccess: ({ status }) => isSuccess(status) }),
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            asking = undefined
+            Deferred.unsafeDone(answer, Exit.succeed(Exit.isSuccess(exit) && exit.value))
+          })
+        )
+      )
+  })
+
+  /** Asked of the agent, which answers from its memory; none where it does not. The question itself names no datacenter. */
+  const knownDatacenters: Effect.Effect<ReadonlyArray<string> | undefined> =
+    endpoint.datacenter === undefined
+      ? Effect.succeed(undefined)
+      : Effect.suspend(() => {
+          const ask = sending(shared, { ...endpoint, datacenter: undefined })
+          return timeLimits.within(
+            aliveTimeout,
+            () => ask({ method: "GET", path: "/v1/catalog/datacenters" }),
+            () => Effect.fail("silent" as const)
+          )
+        }).pipe(
+          Effect.map(({ text }) => Option.getOrUndefined(decodeNames(text))),
+          Effect.orElseSucceed(() => undefined)
+        )
+
+  const send = (
+    request: Request,
+    also: ReadonlyArray<number> = [],
+    readerOf?: (headers: HttpClientResponse["headers"]) => Reader
+  ) =>
+    Effect.suspend(() => {
+      const described = () => describe(request, endpoint)
+      const unreachable = (reason: string) => {
+        answering.delete(endpoint.address)
+        return new ConsulError.Unreachable({
+          request: described(),
+          address: endpoint.address,
+          reason: Words.oneLine(withoutToken(reason, endpoint))
+        })
+      }
+      /** A stopped agent breaks or refuses other connections, too. */
+      const unanswered = (cause: unknown) => {
+        const { kind, words: reason } = Words.ofTransport(cause)
+        return kind === "ClosedUnused" && answering.has(endpoint.address)
+          ? new ConsulError.TooManyConnections({
+              request: described(),
+              address: endpoint.address,
+              isAnswered: false
+            })
+          : unreachable(reason)
+      }
+      const most = request.read?.maxBytes ?? mostBytes
+      let bytes = 0
+      let isAnswered = false
+      const receive = (response: HttpClientResponse, renew: Deadlines.Renew) => {
+        const { headers, status } = response
+        const reader = isSuccess(status) ? readerOf?.(headers) : undefined
+        let text = ""
+        isAnswered = true
+        renew(silenceTimeout)
+        const arriving = ClientResponse.read(response, (piece, size) => {
+          renew(silenceTimeout)
+          bytes += size
+          if (bytes > most) return false
+          if (reader !== undefined) return reader.write(piece)
+          text += piece
+          return true
+        })
+        return Effect.matchEffect(arriving, {
+          onFailure: (error) => unreachable(`the answer broke off: ${Words.ofTransport(error.cause).words}`),
+          onSuccess: () =>
+            bytes > most
+              ? new ConsulError.AnswerTooLarge({ request: described(), maxBytes: most })
+              : Effect.succeed<Received>({
+                  describe: described,
+                  status,
+                  headers,
+                  text,
+                  nameRefusal: isSuccess(status) ? undefined : nameRefusal(request, { status, headers, text })
+                })
+        })
+      }
+      const exchange = (renew: Deadlines.Renew) =>
+        http.execute(shape(request)).pipe(
+          Effect.mapError((error) => unanswered(error.cause)),
+          Effect.flatMap((response) => {
+            answering.add(endpoint.address)
+            return receive(response, renew)
+          })
+        )
+      const longest = answerTimeout(request.read)
+      const silent = (limit: Duration.Duration) =>
+        unreachable(
+          isAnswered
+            ? `the answer stopped after ${bytes} bytes: nothing within ${Duration.format(limit)}`
+            : `nothing within ${Duration.format(limit)}`
+        )
+      // A query that blocks has its wait already, and is followed by a plain read where it is given up.
+      const isPatient =
+        request.method === "GET" && request.name !== undefined && request.read?.index === undefined
+      const first = isPatient ? Duration.subtract(longest, aliveTimeout) : longest
+      let lateSince: number | undefined
+      const late = (limit: Duration.Duration): Effect.Effect<Duration.Duration, ConsulError.Unreachable> => {
+        if (!isPatient || isAnswered) return silent(limit)
+        return Effect.flatMap(Monotonic.now, (now) => {
+          lateSince ??= now
+          if (now - lateSince > Duration.toMillis(longestPatience)) return silent(limit)
+          return Effect.flatMap(isAlive, (alive) => {
+            if (isAnswered) return Effect.succeed(silenceTimeout)
+            return alive ? Effect.succeed(aliveTimeout) : silent(longest)
+          })
+        })
+      }
+      return timeLimits.within(first, exchange, late).pipe(
+        Effect.filterOrElse(
+          ({ nameRefusal, status }) =>
+            isSuccess(status) || also.includes(status) || nameRefusal !== undefined,
+          (received) => errorOf(received, request, endpoint, knownDatacenters)
+        )
+      )
+    })
+  return Object.assign(send, {
+    endpoint,
+    names: namesOf(shared, endpoint),
+    at: (other: Partial<Endpoint>) => sending(shared, elsewhere(endpoint, other))
+  })
+}
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300
+
+/** Of a name that every Consul takes, the answer is about something else. */
+const nameRefusal = ({ name, path }: Request, refusal: Refusals.Refusal): Refusals.NameRefusal | undefined =>
+  name === undefined || isPortable(name) ? undefined : Refusals.nameRefusal(refusal, path)
+
+/** `fetch` quotes a header that it does not send, less the space around it. */
+const withoutToken = (reason: string, { token }: Endpoint): string => {
+  const secret = token === undefined ? "" : Redacted.value(token).trim()
+  return secret === "" ? reason : reason.replaceAll(secret, String(token))
+}
+
+export const unexpected = (received: Received, reason: string) =>
+  new ConsulError.UnexpectedAnswer({ request: received.describe(), reason })
+
+/** Headers that Consul puts on reads. A blocking query must never go on from a missing index: it would not block. */
+export const indexed = <A>(
+  received: Received,
+  value: A
+): Effect.Effect<Answer<A>, ConsulError.UnexpectedAnswer> => {
+  const index = Number(received.headers["x-consul-index"])
+  return Number.isSafeInteger(index) && index > 0
+    ? Effect.succeed({ ...answer(received, value), index })
+    : Effect.fail(unexpected(received, "no X-Consul-Index above 0"))
+}
+
+export const answer = <A>(received: Received, value: A): Answer<A> => ({
+  value,
+  index: Number(received.headers["x-consul-index"] ?? 0),
+  knownLeader: received.headers["x-consul-knownleader"] !== "false",
+  lastContact: Number(received.headers["x-consul-lastcontact"] ?? 0)
+})
+
+export const fromEither = <A>(
+  received: Received,
+  either: Either.Either<A, string>
+): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>
+  Effect.mapError(either, (reason) => unexpected(received, reason))

@@ -1,0 +1,108 @@
+/**
+ * Sends requests as fast as a Consul takes them that limits their rate (429, or 503 with "rate limit exceeded").
+ *
+ * A request that was refused for its rate changed nothing, so the same one is sent again. Meanwhile requests leave one by
+ * one: the pause between two of them grows by half with each refusal and shrinks by a twentieth with each success, so that
+ * it settles at what the server allows, and ends soon after the server allows more. Nobody sends before the time that a
+ * refusal named in `Retry-After`. While nothing is refused, all of this costs nothing.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import { RateLimited } from "../../ConsulError.js"
+import type { Consul } from "../../ConsulHttp.js"
+import * as Monotonic from "../effect/Monotonic.js"
+import * as OutageLog from "../report/OutageLog.js"
+
+export interface Throttle {
+  /** Sends the request when it is its turn, and again until its rate is not refused. */
+  readonly send: <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+}
+
+/** After the first refusal, between two requests. */
+const firstPause = 50
+
+/** At most that between two requests, unless the server asks for more. */
+const longestPause = 5_000
+
+/** A shorter pause is none. */
+const shortestPause = 10
+
+/** Who asks for more has made a mistake: what takes so long is worth another try. */
+const longestRetryAfter = Duration.minutes(5)
+
+/** `what` is limited: `reads`, `writes`. */
+export const make = Effect.fnUntraced(function* (
+  what: string
+): Effect.fn.Return<Throttle, never, Scope.Scope> {
+  const turn = yield* Effect.makeSemaphore(1)
+  const condition = yield* OutageLog.make(`the destination does not limit the rate of ${what} any more`)
+  /** Milliseconds between two requests; 0: no limit. */
+  let pause = 0
+  /** When the next request may leave (ms, monotonic). */
+  let next = 0
+  let slowedAt = Number.NEGATIVE_INFINITY
+
+  const slowDown = Effect.fnUntraced(function* (sentAt: number, { message, retryAfter }: RateLimited) {
+    const now = yield* Monotonic.now
+    // Those that left before the last refusal came tell nothing new.
+    if (sentAt > slowedAt) {
+      pause = Math.min(longestPause, Math.max(firstPause, pause * 1.5))
+      slowedAt = now
+    }
+    const jittered = pause * (yield* Random.nextRange(1, 1.2))
+    const asked = Duration.toMillis(Duration.min(retryAfter ?? Duration.zero, longestRetryAfter))
+    next = Math.max(next, now + Math.max(jittered, asked))
+    yield* condition.trouble("limited", `${message}: ${what} are sent again, and more slowly`)
+  })
+
+  const speedUp = Effect.suspend(() => {
+    pause = pause < shortestPause ? 0 : pause * 0.95
+    return pause === 0 ? condition.fine : Effect.void
+  })
+
+  const takeTurn = turn.withPermits(1)(
+    Effect.gen(function* () {
+      for (;;) {
+        const now = yield* Monotonic.now
+        if (now >= next) {
+          next = now + pause
+          return
+        }
+        yield* Effect.sleep(Duration.millis(Math.ceil(next - now)))
+      }
+    })
+  )
+
+  /** Sends it when it is its turn, and slows down where its rate is refused. */
+  const sendSlowly = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.zipRight(takeTurn, sendNow(request))
+
+  const sendNow = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(Monotonic.now, (sentAt) =>
+      Effect.matchEffect(request, {
+        onFailure: (error) =>
+          error instanceof RateLimited
+            ? Effect.zipRight(slowDown(sentAt, error), sendSlowly(request))
+            : Effect.fail(error),
+        onSuccess: (answer) => (pause === 0 ? Effect.succeed(answer) : Effect.as(speedUp, answer))
+      })
+    )
+
+  const send: Throttle["send"] = (request) =>
+    Effect.suspend(() => (pause === 0 ? sendNow(request) : sendSlowly(request)))
+  return { send }
+})
+
+/** Reads of keys, each sent when it is its turn. */
+export const reading = (
+  { kv }: Consul,
+  { send }: Throttle
+): Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved"> => ({
+  entry: (...request) => send(kv.entry(...request)),
+  keys: (...request) => send(kv.keys(...request)),
+  isNameable: kv.isNameable,
+  list: (...request) => send(kv.list(...request)),
+  moved: (...request) => send(kv.moved(...request))
+})

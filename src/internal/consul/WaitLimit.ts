@@ -1,0 +1,88 @@
+/**
+ * For how long blocking queries may wait at a source: a balancer in between, or `limits` of its servers, may end them
+ * earlier than asked for. The limit is learned from the queries that were ended, and tried again from time to time.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Monotonic from "../effect/Monotonic.js"
+
+export interface WaitLimit {
+  /** How long the next query may wait, if it would wait for `wait` without a limit. */
+  readonly next: (wait: Duration.Duration) => Effect.Effect<Duration.Duration>
+  /** A query was ended after `waited`, before its own wait was over. */
+  readonly ended: (waited: Duration.Duration) => Effect.Effect<void>
+  /** A query waited for as long as it was to. */
+  readonly lasted: (wait: Duration.Duration) => Effect.Effect<void>
+}
+
+/** Of what got through, the server may add a sixteenth to a wait, and an answer takes its time. */
+const share = 0.8
+
+/** A wait that is shorter would be little more than polling. */
+const shortest = 1_000
+
+/** A query that tries for how long it may wait asks for so much more. */
+const growth = 1.5
+
+/** Two queries were ended by the same limit if their waits differ by less than this share. */
+const tolerance = 0.25
+
+/** Until the limit was seen a second time, it is tried again soon (ms): one query can have been ended by a restart. */
+const firstTry = 60_000
+
+/** Afterwards one query in half an hour tries, and ever more seldom while it is ended again (ms). */
+const laterTry = 30 * 60_000
+const lastTry = 4 * 3_600_000
+
+/** Queries that were ended at the same moment were ended by one event (ms). */
+const moment = 1_000
+
+/** `say` is done when a limit has been seen twice. */
+export const make = (say: (limit: Duration.Duration) => Effect.Effect<void>): WaitLimit => {
+  /** ms; none while every query lasts. */
+  let limit: number | undefined
+  let tryAt = Number.POSITIVE_INFINITY
+  let tryAfter = firstTry
+  let last: { readonly waited: number; readonly at: number } | undefined
+  let isSaid = false
+
+  return {
+    next: (wait) =>
+      Effect.map(Monotonic.now, (now) => {
+        const wanted = Duration.toMillis(wait)
+        if (limit === undefined || wanted <= limit) return wait
+        if (now < tryAt) return Duration.millis(limit)
+        tryAt = now + tryAfter
+        return Duration.millis(Math.round(Math.min(wanted, limit * growth)))
+      }),
+    ended: (waited) =>
+      Effect.flatMap(Monotonic.now, (now) => {
+        const ms = Duration.toMillis(waited)
+        const isSame =
+          last !== undefined &&
+          now - last.at >= moment &&
+          Math.abs(last.waited - ms) <= tolerance * Math.max(last.waited, ms)
+        limit = Math.max(shortest, Math.min(limit ?? Number.POSITIVE_INFINITY, Math.round(ms * share)))
+        if (isSame) tryAfter = tryAfter === firstTry ? laterTry : Math.min(lastTry, 2 * tryAfter)
+        if (last === undefined || now - last.at >= moment) last = { waited: ms, at: now }
+        tryAt = now + tryAfter
+        if (!isSame || isSaid) return Effect.void
+        isSaid = true
+        return say(waited)
+      }),
+    lasted: (wait) =>
+      Effect.map(Monotonic.now, (now) => {
+        if (limit === undefined || Duration.toMillis(wait) <= limit) return
+        limit = Duration.toMillis(wait)
+        tryAfter = firstTry
+        tryAt = now + tryAfter
+        if (limit < longest) return
+        limit = undefined
+        isSaid = false
+        last = undefined
+      })
+  }
+}
+
+/** What nobody asks for more than (ms). */
+const longest = 180_000

@@ -1,0 +1,49 @@
+/**
+ * One key: what it holds now, and when it comes to hold something else. What fails and can pass is waited for.
+ */
+import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
+import type * as Option from "effect/Option"
+import type { ConsulError } from "../../ConsulError.js"
+import type { Answer, Consul } from "../../ConsulHttp.js"
+import type { KeyValue } from "../../KeyValue.js"
+import * as Schedules from "../Schedules.js"
+import * as BlockingQuery from "./BlockingQuery.js"
+
+type Entry = Option.Option<KeyValue>
+
+export interface WatchedKey {
+  /** Never stale. */
+  readonly now: Effect.Effect<Entry, ConsulError>
+  /** The entry as soon as it is so. */
+  readonly when: (isSo: (entry: Entry) => boolean) => Effect.Effect<Entry, ConsulError>
+}
+
+/** `asking` is done around each request, except one whose wait something in between has cut short. */
+export const make = (
+  { kv }: Consul,
+  key: string,
+  asking: (
+    request: Effect.Effect<Answer<Entry>, ConsulError>
+  ) => Effect.Effect<Answer<Entry>, ConsulError> = identity
+): WatchedKey => {
+  const chains = BlockingQuery.make({ failed: (error) => Effect.ignore(asking(Effect.fail(error))) })
+  const read = (chain: BlockingQuery.Chain, from: BlockingQuery.From) =>
+    chain.ask(from, Schedules.watchWait, (wait) =>
+      Effect.flatMap(
+        kv.get(key, BlockingQuery.isNow(wait) ? { consistency: "consistent" } : wait),
+        (answer) => asking(Effect.succeed(answer))
+      )
+    )
+  return {
+    now: Effect.flatMap(chains, (chain) =>
+      Effect.map(read(chain, BlockingQuery.start), ({ value }) => value)
+    ),
+    when: Effect.fnUntraced(function* (isSo) {
+      const chain = yield* chains
+      let { next, value } = yield* read(chain, BlockingQuery.start)
+      while (!isSo(value)) ({ next, value } = yield* read(chain, next))
+      return value
+    })
+  }
+}

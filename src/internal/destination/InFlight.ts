@@ -1,0 +1,65 @@
+/**
+ * Transactions that are under way, several at once: what becomes of them is told by whatever is asked next.
+ *
+ * The first that fails fails all that follow, and those under way end with the scope, not with whoever sent them. One that
+ * ends in any other way than landing is a failure too.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Batch } from "./TransactionBatches.js"
+
+export interface UnderWay<E> {
+  /** Sends batches when there is room for them, and does not wait for what becomes of them. */
+  readonly send: (
+    batches: ReadonlyArray<Batch>,
+    land: (batch: Batch) => Effect.Effect<unknown, E>
+  ) => Effect.Effect<void, E>
+  /** Waits until all that were sent have landed; fails as soon as one of them does. */
+  readonly settled: Effect.Effect<void, E>
+  /** Whether a key of these is among those under way. */
+  readonly hasAny: (keys: ReadonlyArray<string>) => boolean
+}
+
+export const make = Effect.fnUntraced(function* <E>(
+  atOnce: number
+): Effect.fn.Return<UnderWay<E>, never, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const lanes = yield* Effect.makeSemaphore(atOnce)
+  const failed = yield* Deferred.make<never, E>()
+  const batches = new Set<Batch>()
+
+  const unlessFailed = Effect.flatMap(Deferred.isDone(failed), (isDone) =>
+    isDone ? Deferred.await(failed) : Effect.void
+  )
+
+  const sendOne = (batch: Batch, land: (batch: Batch) => Effect.Effect<unknown, E>) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        yield* restore(lanes.take(1))
+        yield* Effect.tapErrorCause(unlessFailed, () => lanes.release(1))
+        batches.add(batch)
+        yield* land(batch).pipe(
+          restore,
+          Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
+          Effect.ensuring(Effect.sync(() => batches.delete(batch))),
+          Effect.ensuring(lanes.release(1)),
+          Effect.forkIn(scope)
+        )
+      })
+    )
+
+  return {
+    send: (all, land) => Effect.forEach(all, (batch) => sendOne(batch, land), { discard: true }),
+    settled: Effect.raceFirst(
+      Effect.zipRight(lanes.take(atOnce), lanes.release(atOnce)),
+      Deferred.await(failed)
+    ).pipe(Effect.zipRight(unlessFailed)),
+    hasAny: (keys) => {
+      if (batches.size === 0) return false
+      const busy = new Set<string>()
+      for (const batch of batches) for (const { key } of batch) busy.add(key)
+      return keys.some((key) => busy.has(key))
+    }
+  }
+})

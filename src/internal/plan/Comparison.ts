@@ -1,0 +1,37 @@
+/**
+ * What the full comparison that begins with each leadership has done so far.
+ */
+import type * as Diff from "./Diff.js"
+
+export interface Comparison {
+  /** When it began: ms, monotonic. */
+  readonly since: number
+  /** How many keys the destination held then. */
+  readonly held: number
+  /** Whether no comparison of this replication has been completed before, by any instance. */
+  readonly isFirst: boolean
+  /** Whether deletes were held back before. */
+  readonly wasHolding: boolean
+  /** How many keys of the source it has compared. */
+  readonly compared: number
+  /** About how many keys the source has. */
+  readonly of: number
+  /** How many keys it has written. */
+  readonly writes: number
+  /** How many keys were not as at the source. A key that changes there again counts again. */
+  readonly found: Diff.Drift
+  /** The keys that it wrote and that were not there, until it is complete. */
+  readonly fresh: Set<string>
+}
+
+/** What is known of a comparison when it begins. */
+export type Begin = Pick<Comparison, "held" | "isFirst" | "since" | "wasHolding">
+
+export const begin = (known: Begin): Comparison => ({
+  ...known,
+  compared: 0,
+  of: 0,
+  writes: 0,
+  found: { changed: 0, missing: 0, extra: 0 },
+  fresh: new Set()
+})

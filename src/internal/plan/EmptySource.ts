@@ -1,0 +1,153 @@
+/**
+ * A source that shows no keys: there are none, or the token may not read them. Consul leaves out of its answers what the
+ * token may not read, without a word.
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import { type ConsulError, isDenial, isRetryable } from "../../ConsulError.js"
+import { ConsulHttp } from "../../ConsulHttp.js"
+import * as KeyRange from "../../KeyRange.js"
+import { Operation } from "../../Operation.js"
+import { type Replication, watched } from "../../Replication.js"
+import { type Complete, Watcher } from "../../Watcher.js"
+import * as Monotonic from "../effect/Monotonic.js"
+import { Waits } from "../report/Waits.js"
+import * as Schedules from "../Schedules.js"
+import type { Seen } from "./SnapshotCheck.js"
+
+/**
+ * The source shows no key under the prefix, and the token may not read there: whether there are keys is not known.
+ */
+export class SourceUnreadable extends Data.TaggedError("SourceUnreadable")<{
+  readonly datacenter: string
+  readonly prefix: string
+  readonly reason: string
+  /** Whether no token was given. */
+  readonly isAnonymous: boolean
+}> {
+  override get message() {
+    const prefix = JSON.stringify(this.prefix)
+    const rule = `key_prefix ${prefix} { policy = "read" }`
+    const lack = this.isAnonymous ? `no token was given, and one needs ${rule}` : `the token lacks ${rule}`
+    return (
+      `cannot read any key under ${prefix} in ${this.datacenter}: ${this.reason}; ${lack} in datacenter ` +
+      `${this.datacenter}, or the prefix is misspelt`
+    )
+  }
+}
+
+export interface EmptySource {
+  /**
+   * Logs one warning when the source has become empty. Fails if the token may not read there. Call it with everything that
+   * is believed of the source, before a decision is made on that. Waits for the source as the watcher does.
+   */
+  readonly examine: (believed: Seen | Complete) => Effect.Effect<void, ConsulError | SourceUnreadable>
+  /** This instance does not lead any more. */
+  readonly forget: Effect.Effect<void>
+}
+
+/** While the source stays empty, the rights of the token are asked for again no sooner than that. */
+const askInterval = Duration.minutes(1)
+
+/** The rights are a detail of a warning: an agent that does not answer soon is not waited for. */
+const mostRetries = 3
+
+/**
+ * The name that stands for the empty prefix, which no transaction takes: every Consul takes it, and hardly any rule is about
+ * it alone.
+ */
+const anyName = "-"
+
+/** Whether the token may read under the prefix. */
+type Rights =
+  | { readonly _tag: "Readable" }
+  | { readonly _tag: "Unreadable"; readonly reason: string }
+  | { readonly _tag: "Unknown" }
+
+/** What the failure of a `check-index` tells. An agent that takes no transactions tells nothing. */
+const rightsBy = (error: ConsulError): Rights => {
+  if (error._tag !== "Conflict") return { _tag: "Unknown" }
+  const denial = error.failures.find(({ reason }) => isDenial(reason))
+  return denial === undefined ? { _tag: "Readable" } : { _tag: "Unreadable", reason: denial.reason }
+}
+
+/** Whether a report about the whole prefix has no keys; undefined if it is about a part. */
+export const showsNothing = (whole: KeyRange.KeyRange, report: Seen | Complete): boolean | undefined => {
+  if (report._tag === "Complete") return report.names.length === 0
+  const { entries, malformed, range, unnameable } = report
+  return KeyRange.equals(range, whole)
+    ? entries.length + malformed.length + unnameable.length === 0
+    : undefined
+}
+
+export const make = Effect.fnUntraced(function* (
+  replication: Replication
+): Effect.fn.Return<EmptySource, never, ConsulHttp | Watcher> {
+  const { prefix, source } = replication
+  const consul = (yield* ConsulHttp).at(watched(replication).source)
+  const watcher = yield* Watcher
+  const waits = yield* Waits
+  const whole = KeyRange.under(prefix)
+  /** Tells the wait for the right to read from other waits. */
+  const reading = {}
+  let isKnown = false
+  /** ms, monotonic. */
+  let askedAt = 0
+
+  /**
+   * Consul (1.8.7) refuses `check-index` of a key that the token may not read, whether or not there is such a key. Without a
+   * right, `get` of a key that is not there answers that it does not exist, and `get-tree` answers nothing.
+   */
+  const rights = consul
+    .transaction([Operation.CheckIndex({ key: prefix === "" ? anyName : prefix, index: 0 })])
+    .pipe(
+      Effect.retry({
+        schedule: Schedule.intersect(Schedules.reconnect, Schedule.recurs(mostRetries)),
+        while: isRetryable
+      }),
+      Effect.match({ onFailure: rightsBy, onSuccess: (): Rights => ({ _tag: "Readable" }) })
+    )
+
+  const ask = Effect.fn("EmptySource.ask")(function* (isCertain: boolean) {
+    const now = yield* Monotonic.now
+    if (isKnown && now - askedAt < Duration.toMillis(askInterval)) return
+    if (!isCertain && (yield* watcher.names(watched(replication))).length > 0) return
+    const answer = yield* rights
+    askedAt = now
+    if (answer._tag === "Unreadable") {
+      isKnown = false
+      const error = new SourceUnreadable({
+        datacenter: source,
+        prefix,
+        reason: answer.reason,
+        isAnonymous: consul.endpoint.token === undefined
+      })
+      yield* waits.waiting(reading, "Denied", error.message)
+      return yield* error
+    }
+    yield* waits.over(reading)
+    if (isKnown) return
+    isKnown = true
+    const otherwise = answer._tag === "Unknown" ? ", or none that the token may read" : ""
+    yield* Effect.logWarning(
+      `${source} has no keys under ${JSON.stringify(prefix)}${otherwise}: nothing is copied until there are some; ` +
+        "check the prefix"
+    )
+  })
+
+  const forget = Effect.sync(() => {
+    isKnown = false
+  })
+
+  const examine: EmptySource["examine"] = (believed) =>
+    Effect.suspend(() => {
+      const isEmpty = showsNothing(whole, believed)
+      if (isEmpty === undefined) return Effect.void
+      // The names of all keys are never stale.
+      return isEmpty ? ask(believed._tag === "Complete" || believed.isCertain) : forget
+    })
+
+  return { examine, forget }
+})

@@ -1,0 +1,225 @@
+/**
+ * Reads parts of a prefix, and says what is in them, unless their versions show that this was said already. However many
+ * parts there are, only a few answers are in memory at once, and each is of a limited size.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { AnswerTooLarge, type ConsulError, UnexpectedAnswer } from "../../ConsulError.js"
+import type { Answer } from "../../ConsulHttp.js"
+import * as KeyRange from "../../KeyRange.js"
+import type { KeyValues } from "../../KeyValue.js"
+import * as RangeVersion from "../consul/RangeVersion.js"
+import * as FifoSemaphore from "../effect/FifoSemaphore.js"
+import * as Monotonic from "../effect/Monotonic.js"
+import * as Schedules from "../Schedules.js"
+import type { Listing } from "./Listing.js"
+import type { Part } from "./Liveness.js"
+import { current, type Reads, retrying, type Source } from "./SourceReader.js"
+import * as Weights from "./Weights.js"
+
+/** What was read of a range; `rewound` when its index is lower than before, `isCertain` when it cannot be stale. */
+export interface Found extends KeyValues {
+  readonly range: KeyRange.KeyRange
+  readonly index: number
+  readonly rewound: boolean
+  readonly isCertain: boolean
+}
+
+/** From when on what was said of parts counts. Times are ms of `Monotonic.now`. */
+export interface Trust {
+  /** Nothing changed in the parts between what was said of them and this time. */
+  readonly since: number
+  /** What was said before this time proves nothing: the source may have had another history. */
+  readonly notBefore: number
+}
+
+/** What is there is read, whatever was said before. */
+export const noTrust: Trust = { since: Number.NEGATIVE_INFINITY, notBefore: Number.POSITIVE_INFINITY }
+
+/** What was said counts for as long as an index does. */
+export const fullTrust: Trust = { since: Number.NEGATIVE_INFINITY, notBefore: Number.NEGATIVE_INFINITY }
+
+/** Whether a range has keys, and which; none if that was said already. */
+export interface Looked {
+  readonly hasKeys: boolean
+  readonly found: Option.Option<KeyValues>
+}
+
+export interface PartReader {
+  /** Turns of those who read. Whoever has one keeps it until the consumer has dealt with what was found. */
+  readonly reads: FifoSemaphore.Turns
+  /** What is in a range, never stale. Takes no turn, and fails with `AnswerTooLarge` if the range must be divided. */
+  readonly look: (
+    source: Reads & Pick<Source, "isNameable">,
+    trust: Trust,
+    range: KeyRange.KeyRange
+  ) => Effect.Effect<Answer<Looked>, ConsulError>
+  /**
+   * Looks at a range in its turn, with retries, and says what there is to say. Returns whether there was something. Fails
+   * with `AnswerTooLarge` if the range must be divided.
+   */
+  readonly examine: (
+    source: Source,
+    part: Part,
+    trust: Trust
+  ) => (range: KeyRange.KeyRange) => Effect.Effect<boolean, ConsulError>
+  /** Says what was found in a range, and remembers that. */
+  readonly tell: (found: Omit<Found, "rewound">) => Effect.Effect<void>
+  /** Whether an answer lacks keys that were listed. */
+  readonly isIncomplete: (range: KeyRange.KeyRange, value: KeyValues) => boolean
+  /** What was said of a range, if that counts. */
+  readonly said: (
+    range: KeyRange.KeyRange,
+    trust: Trust
+  ) => Effect.Effect<RangeVersion.RangeVersion | undefined>
+  /** Forgets what was said of all ranges but these. */
+  readonly keep: (ranges: ReadonlyArray<KeyRange.KeyRange>) => void
+  /** These ranges were made as small as they can be. */
+  readonly divided: (ranges: ReadonlyArray<KeyRange.KeyRange>) => void
+}
+
+/** Reads at once, where no query blocks: while what some of them found is dealt with, others find more. */
+const readsAtOnce = 8
+
+/** The last word about a range, and when the source confirmed it (ms of `Monotonic.now`). */
+interface Said {
+  readonly version: RangeVersion.RangeVersion
+  readonly at: number
+}
+
+export interface Options {
+  readonly weights: Weights.Weights
+  readonly listing: Listing
+  readonly say: (found: Found) => Effect.Effect<void>
+  /** Done when a read has failed: that may have been a restart with older data. */
+  readonly failed: Effect.Effect<void>
+}
+
+export const make = ({ failed, listing, say, weights }: Options): PartReader => {
+  const all = new Map<string, Said>()
+  const reads = FifoSemaphore.make(readsAtOnce)
+  /** These are read whatever they weigh. */
+  let indivisible: ReadonlySet<string> = new Set()
+
+  const said: PartReader["said"] = (range, { notBefore, since }) =>
+    Effect.map(Monotonic.now, (now) => {
+      const one = all.get(KeyRange.id(range))
+      if (one === undefined) return undefined
+      const at = Math.max(one.at, since)
+      return at >= notBefore && now - at < Duration.toMillis(Schedules.indexTrust) ? one.version : undefined
+    })
+
+  const isDivisible = (range: KeyRange.KeyRange) => !range.exact && !indivisible.has(KeyRange.id(range))
+
+  /** Nobody reads what is known to be cut off. */
+  const isHopeless = (range: KeyRange.KeyRange) =>
+    isDivisible(range) && weights.estimate(range, listing.count(range)) > 2 * Weights.readBytes
+
+  const readOnce = (source: Reads, range: KeyRange.KeyRange) =>
+    Effect.suspend(() => {
+      if (isHopeless(range)) {
+        return new AnswerTooLarge({ request: `keys under ${range.prefix}`, maxBytes: Weights.readBytes })
+      }
+      const limit = isDivisible(range) ? { maxBytes: Weights.readBytes } : {}
+      return source.read(range, { ...current, ...limit }).pipe(
+        Effect.tap(({ value }) =>
+          Effect.sync(() => weights.note(range, value.entries.length, Weights.bytesOf(value)))
+        ),
+        Effect.tapErrorTag("AnswerTooLarge", () =>
+          Effect.sync(() => weights.noteTooHeavy(range, listing.count(range), Weights.readBytes))
+        )
+      )
+    })
+
+  /**
+   * An answer without keys that were listed is believed if a second listing lacks them too. At the same index, a listing
+   * that has them contradicts the answer. At a later one they may be there again.
+   */
+  const read = (source: Reads, range: KeyRange.KeyRange): Effect.Effect<Answer<KeyValues>, ConsulError> =>
+    Effect.gen(function* () {
+      const answer = yield* readOnce(source, range)
+      const lacking = listing.lacking(range, answer.value)
+      if (lacking.length === 0) return answer
+      const { index, value } = yield* source.names(range.prefix, current)
+      const names = new Set(value)
+      const [one, ...others] = lacking.filter((name) => names.has(name))
+      if (one === undefined) {
+        listing.forget(lacking)
+        return answer
+      }
+      if (index > answer.index) return yield* read(source, range)
+      const more = others.length === 0 ? "" : ` and ${others.length} more`
+      return yield* new UnexpectedAnswer({
+        request: `keys under ${JSON.stringify(range.prefix)}`,
+        reason: `it lacks keys that the source lists: ${JSON.stringify(one)}${more}`
+      })
+    })
+
+  const look: PartReader["look"] = (source, trust, range) =>
+    Effect.gen(function* () {
+      const { exact, prefix } = range
+      const before = yield* said(range, trust)
+      // The index of one key alone is not that of the prefix, unless no path can name it.
+      if (before !== undefined && !(exact && source.isNameable(prefix))) {
+        const answer = yield* source.moved(prefix, current)
+        if (RangeVersion.equals(RangeVersion.of(answer), before)) {
+          all.set(KeyRange.id(range), { version: before, at: yield* Monotonic.now })
+          return { ...answer, value: { hasKeys: before.hasKeys, found: Option.none() } }
+        }
+      }
+      const answer = yield* read(source, range)
+      const version = RangeVersion.ofEntries(answer)
+      const isSame = before !== undefined && RangeVersion.equals(version, before)
+      const found = isSame ? Option.none() : Option.some(answer.value)
+      return { ...answer, value: { hasKeys: version.hasKeys, found } }
+    })
+
+  const tell: PartReader["tell"] = (found) =>
+    Effect.gen(function* () {
+      const id = KeyRange.id(found.range)
+      const at = yield* Monotonic.now
+      const before = all.get(id)
+      yield* say({ ...found, rewound: before !== undefined && found.index < before.version.index })
+      all.set(id, { version: RangeVersion.ofEntries({ index: found.index, value: found }), at })
+    })
+
+  return {
+    reads,
+    look,
+    examine: (source, part, trust) => {
+      let { notBefore } = trust
+      const untrusted = Effect.map(Monotonic.now, (now) => {
+        notBefore = now
+      })
+      return (range) =>
+        Effect.gen(function* () {
+          const asking = Effect.suspend(() => look(source, { ...trust, notBefore }, range)).pipe(
+            Effect.tapError((error) =>
+              error._tag === "AnswerTooLarge" ? Effect.void : Effect.zipRight(untrusted, failed)
+            ),
+            retrying(source)
+          )
+          const { index, value } = yield* part.asking(asking)
+          if (Option.isNone(value.found)) return false
+          yield* tell({ ...value.found.value, range, index, isCertain: true })
+          return true
+        }).pipe(reads)
+    },
+    tell,
+    isIncomplete: (range, value) => listing.lacking(range, value).length > 0,
+    said,
+    keep: (ranges) => {
+      const wanted = new Set(ranges.map(KeyRange.id))
+      for (const id of all.keys()) if (!wanted.has(id)) all.delete(id)
+      weights.keep(ranges)
+    },
+    divided: (ranges) => {
+      indivisible = new Set(
+        ranges
+          .filter((range) => weights.estimate(range, listing.count(range)) > Weights.readBytes / 2)
+          .map(KeyRange.id)
+      )
+    }
+  }
+}

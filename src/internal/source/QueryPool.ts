@@ -1,0 +1,121 @@
+/**
+ * Blocking queries that are not given up, but left to end by themselves.
+ *
+ * Consul (1.8.7) does not notice that nobody waits for a blocking query any more: it holds the connection until the query
+ * would have ended, and refuses an address that has 200 of them. So whoever stops waiting leaves the query where it is,
+ * whoever asks the same again waits for that one, and what is left behind counts as one of those that there may be.
+ *
+ * Only one that is overdue is given up: its keys are known to have changed since, so that Consul has answered it, or
+ * never will. That answer was lost, and nothing would be left for others until the time-out.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { ConsulError } from "../../ConsulError.js"
+import type { Answer } from "../../ConsulHttp.js"
+import type * as BlockingQuery from "../consul/BlockingQuery.js"
+import * as Monotonic from "../effect/Monotonic.js"
+import * as Schedules from "../Schedules.js"
+
+type Query<A> = Effect.Effect<Answer<A>, ConsulError>
+
+/** Says whether its wait was over, and how long it took, by when it was asked for the first time. */
+type Asked<A> = Effect.Effect<BlockingQuery.Reply<A>, ConsulError>
+
+/** What is asked `of` which keys; all queries of one kind of the same keys answer with the same kind of value. */
+export interface Question {
+  readonly kind: string
+  readonly of: string
+}
+
+export interface Parked {
+  readonly ask: <A>(question: Question, wait: BlockingQuery.Wait, query: Query<A>) => Asked<A>
+}
+
+interface Waiting extends Question {
+  readonly index: number
+  /** When it was sent (ms of `Monotonic.now`). */
+  readonly at: number
+  readonly fiber: Fiber.Fiber<unknown, ConsulError>
+  /** How many wait for it. */
+  waiters: number
+}
+
+/** There are never more than `most` of them at once; whoever asks for one more waits for the end of another. */
+export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const permits = yield* Effect.makeSemaphore(most)
+    const all = new Set<Waiting>()
+
+    const join = <A>(one: Waiting): Asked<A> =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          one.waiters += 1
+        }),
+        () => Fiber.join(one.fiber as Fiber.Fiber<BlockingQuery.Reply<A>, ConsulError>),
+        () =>
+          Effect.sync(() => {
+            one.waiters -= 1
+          })
+      )
+
+    const park = <A>(
+      { kind, of }: Question,
+      { index, sent, wait }: BlockingQuery.Wait,
+      query: Query<A>
+    ): Asked<A> =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          yield* restore(permits.take(1))
+          const at = yield* Monotonic.now
+          sent?.(at)
+          const fiber = yield* Effect.timed(query).pipe(
+            Effect.map(([took, answer]) => ({
+              ...answer,
+              took,
+              isOver: Duration.greaterThanOrEqualTo(took, wait)
+            })),
+            restore,
+            Effect.ensuring(
+              Effect.zipRight(
+                Effect.sync(() => all.delete(one)),
+                permits.release(1)
+              )
+            ),
+            Effect.interruptible,
+            Effect.forkIn(scope)
+          )
+          const one: Waiting = { kind, of, index, at, fiber, waiters: 0 }
+          all.add(one)
+          return yield* restore(join<A>(one))
+        })
+      )
+
+    /** An answer that is on its way gets the time to arrive. Whoever asks while it ends must not join it. */
+    const giveUp = (one: Waiting) =>
+      Effect.suspend(() => {
+        if (one.waiters > 0) return Effect.void
+        all.delete(one)
+        return Fiber.interruptFork(one.fiber)
+      }).pipe(Effect.delay(Schedules.shardPatience), Effect.forkIn(scope))
+
+    return {
+      ask: <A>(question: Question, wait: BlockingQuery.Wait, query: Query<A>): Asked<A> =>
+        Effect.suspend(() => {
+          const { index } = wait
+          const related = [...all].filter(({ of }) => of === question.of)
+          const known = related.find((one) => one.kind === question.kind && one.index === index)
+          if (known !== undefined) {
+            wait.sent?.(known.at)
+            return join<A>(known)
+          }
+          const overdue = related.filter((one) => one.index < index)
+          return Effect.zipRight(
+            Effect.forEach(overdue, giveUp, { discard: true }),
+            park(question, wait, query)
+          )
+        })
+    }
+  })

@@ -1,0 +1,58 @@
+/**
+ * Watches a prefix of few keys as a whole, with one query, which sends all of it again for each change.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { under } from "../../KeyRange.js"
+import * as BlockingQuery from "../consul/BlockingQuery.js"
+import { sorted } from "../plan/SortKeys.js"
+import * as Schedules from "../Schedules.js"
+import { chain, current, type Source } from "./SourceReader.js"
+import { isLarge, type Kept, layoutFor, type Reports, type Watch } from "./WatchPlan.js"
+import * as Weights from "./Weights.js"
+
+/** Says a snapshot of the whole for each answer, until the keys are too many or too heavy for that. */
+export const watch = (
+  source: Source,
+  options: Watch,
+  { budget, limit, weights, whole }: Kept,
+  { liveness, say }: Reports
+) =>
+  Effect.gen(function* () {
+    const { prefix } = options
+    const range = under(prefix)
+    const maxBytes = Weights.wholeBytes
+    const links = yield* chain(source, limit)
+    const part = yield* liveness.part()
+    let from = BlockingQuery.start
+    let last = 0
+    let of = 0
+    for (;;) {
+      const { index, isFresh, next, value } = yield* part.asking(
+        links.ask(from, Schedules.watchWait, (wait) =>
+          // What a chain begins with is compared with nothing older, which would show that it is stale.
+          BlockingQuery.isNow(wait)
+            ? source.read(range, { ...current, maxBytes })
+            : whole.ask({ kind: "keys", of: prefix }, wait, source.read(range, { ...wait, maxBytes }))
+        )
+      )
+      of = value.entries.length
+      weights.keep([range])
+      weights.note(range, of, Weights.bytesOf(value))
+      const rewound = index < last
+      yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
+      if (isLarge(of, options)) {
+        const names = sorted(value.entries.map(({ key }) => key))
+        const shards = yield* budget.allowed(options.shards)
+        const layout = layoutFor({ ...options, shards }, names, true, weights, source.isNameable)
+        if (Option.isSome(layout)) return
+      }
+      from = next
+      last = index
+    }
+  }).pipe(
+    Effect.catchTag("AnswerTooLarge", () =>
+      Effect.sync(() => weights.noteCutOff(under(options.prefix), Weights.wholeBytes))
+    ),
+    Effect.scoped
+  )

@@ -1,0 +1,128 @@
+/**
+ * What a watch asks its source for. An answer of servers without a leader is none.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { type ConsulError, isRetryable, NoLeader } from "../../ConsulError.js"
+import type {
+  Answer,
+  Consul,
+  Endpoint,
+  FoldOptions,
+  KeysOptions,
+  Presence,
+  ReadOptions
+} from "../../ConsulHttp.js"
+import type { KeyRange } from "../../KeyRange.js"
+import type { KeyValues } from "../../KeyValue.js"
+import * as BlockingQuery from "../consul/BlockingQuery.js"
+import type * as WaitLimit from "../consul/WaitLimit.js"
+import * as OutageLog from "../report/OutageLog.js"
+import { Waits } from "../report/Waits.js"
+import * as Schedules from "../Schedules.js"
+import type { QueryBudget } from "./QueryBudget.js"
+
+/** What can be asked of the keys in a range. */
+export interface Reads {
+  readonly read: (range: KeyRange, options: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
+  /** What is in a range as soon as that is newer than `index`; none where it is not when the wait is over. */
+  readonly newer: (
+    range: KeyRange,
+    options: ReadOptions & { readonly index: number }
+  ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
+  /** Whether there are keys, and their index. */
+  readonly moved: (prefix: string, options: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+  readonly names: (
+    prefix: string,
+    options: KeysOptions
+  ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
+}
+
+/** For one fiber: it waits for the source alone, and says with the others that it does. */
+export interface Source extends Reads {
+  readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
+  /** Whether a path can carry a name, as far as the answers of the source have shown. */
+  readonly isNameable: (name: string) => boolean
+  /** Says that a request failed. An answer that is too large is no failure of the source. */
+  readonly failed: (error: ConsulError) => Effect.Effect<void>
+  /** The source has answered a request. */
+  readonly answered: Effect.Effect<void>
+}
+
+/** Never stale. */
+export const current = { consistency: "consistent" } as const
+
+/** Again and again while what fails can pass. The failures are said, and their end. */
+export const retrying =
+  ({ answered, failed }: Pick<Source, "answered" | "failed">) =>
+  <A, R>(ask: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
+    ask.pipe(
+      Effect.tapError(failed),
+      Effect.zipLeft(answered),
+      Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
+    )
+
+/** A chain of queries that says what fails as the source does, and whose queries wait no longer than `limit`. */
+export const chain = (
+  { answered, failed }: Source,
+  limit: WaitLimit.WaitLimit
+): Effect.Effect<BlockingQuery.Chain> => BlockingQuery.make({ answered, failed, limit })
+
+/** Makes sources of which each has its own troubles, said as one. Refused connections are for the `budget` to report. */
+export const make = (
+  consul: Consul,
+  at: Partial<Endpoint>,
+  budget: Pick<QueryBudget, "refused">
+): Effect.Effect<Effect.Effect<Source, never, Scope.Scope>, never, Scope.Scope> => {
+  const { endpoint, kv } = consul.at(at)
+  const place = endpoint.datacenter ?? endpoint.address
+  return Effect.map(OutageLog.make(`the source ${place} can be read`), (condition) => {
+    const member = OutageLog.shared(condition)
+    return Effect.gen(function* (): Effect.fn.Return<Source, never, Scope.Scope> {
+      const own = yield* member
+      const waits = yield* Waits
+      // A query that was blocked when its server lost the leadership is answered with what that server still holds.
+      const led = <A>(prefix: string, answer: Effect.Effect<Answer<A>, ConsulError>) =>
+        Effect.filterOrFail(
+          answer,
+          ({ knownLeader }) => knownLeader,
+          () => new NoLeader({ request: `keys under ${JSON.stringify(prefix)} in ${place}` })
+        )
+      const what = `waiting for the source ${place}`
+      const waiting = OutageLog.watch(own, what)
+      let isWaiting = false
+      const fail = (error: ConsulError) => {
+        isWaiting = true
+        if (error._tag !== "TooManyConnections") return Effect.ignore(waiting(Effect.fail(error)))
+        const message = `${what}: ${error.message}`
+        return Effect.zipRight(waits.waiting(own, "Trouble", message), budget.refused(error.message))
+      }
+      return {
+        read: ({ exact, prefix }, options) =>
+          led(prefix, exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
+        newer: ({ exact, prefix }, options) =>
+          led(
+            prefix,
+            exact
+              ? Effect.map(kv.entry(prefix, options), (answer) => ({
+                  ...answer,
+                  value: Option.some(answer.value)
+                }))
+              : kv.newer(prefix, options)
+          ),
+        moved: (prefix, options) => led(prefix, kv.moved(prefix, options)),
+        names: (prefix, options) => led(prefix, kv.keys(prefix, options)),
+        presence: kv.presence,
+        isNameable: kv.isNameable,
+        failed: (error) =>
+          error._tag === "AnswerTooLarge" ? Effect.void : Effect.suspend(() => fail(error)),
+        answered: Effect.suspend(() => {
+          if (!isWaiting) return own.fine
+          isWaiting = false
+          return Effect.zipRight(waits.over(own), own.fine)
+        })
+      }
+    })
+  })
+}

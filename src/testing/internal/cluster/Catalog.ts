@@ -1,0 +1,138 @@
+/**
+ * The catalog: nodes, their services and checks, and the indexes that health and catalog reads wait on.
+ */
+import * as Either from "effect/Either"
+import type { ByteString } from "../go/ByteString.js"
+import * as OrderedMap from "../go/OrderedMap.js"
+import * as Sessions from "./Sessions.js"
+import * as Store from "./Store.js"
+
+type Indexed = "createIndex" | "modifyIndex"
+
+export type NewNode = Omit<Store.Node, Indexed>
+export type NewService = Omit<Store.Service, Indexed>
+export type NewCheck = Omit<Store.Check, Indexed | "serviceName" | "serviceTags">
+
+/** What an agent tells the servers, all of it in one log entry. */
+export interface Registration {
+  readonly node: ByteString
+  /** Left out by an agent that changes a service or check only. */
+  readonly info?: NewNode | undefined
+  readonly service?: NewService | undefined
+  readonly checks: ReadonlyArray<NewCheck>
+}
+
+export const servicesOf = (state: Store.State, node: ByteString): ReadonlyArray<Store.Service> =>
+  OrderedMap.withPrefix(state.services, Store.nodeKey(node))
+
+export const checksOf = (state: Store.State, node: ByteString): ReadonlyArray<Store.Check> =>
+  OrderedMap.withPrefix(state.checks, Store.nodeKey(node))
+
+/** The instances of a service, in the order of their nodes and ids. */
+export const instances = (state: Store.State, name: ByteString): ReadonlyArray<Store.Service> =>
+  OrderedMap.values(state.services).filter((service) => service.name.toLowerCase() === name.toLowerCase())
+
+/**
+ * The index of a service: moved by its instances, their checks and their nodes. A name that no service has (any
+ * more) has the index of the last service that went.
+ */
+export const serviceIndex = (state: Store.State, name: ByteString, withChecks: boolean): number => {
+  const own = state.indexes.get(`service.${name.toLowerCase()}`)
+  const extinction = state.indexes.get("extinction")
+  const tables: ReadonlyArray<Store.Table> = withChecks
+    ? ["nodes", "services", "checks"]
+    : ["nodes", "services"]
+  return own ?? extinction ?? Store.indexOf(state, ...tables)
+}
+
+export const register = (draft: Store.Draft, registration: Registration): Either.Either<void, ByteString> => {
+  if (registration.info !== undefined) ensureNode(draft, registration.info)
+  if (!OrderedMap.has(draft.state.nodes, registration.node.toLowerCase())) return Either.left("Missing node")
+  if (registration.service !== undefined) ensureService(draft, registration.service)
+  for (const check of registration.checks) ensureCheck(draft, check)
+  return Either.void
+}
+
+export const deregisterService = (draft: Store.Draft, node: ByteString, id: ByteString): void => {
+  const service = OrderedMap.get(draft.state.services, Store.nodeKey(node, id))
+  if (service === undefined) return
+  for (const check of checksOf(draft.state, node)) {
+    if (check.serviceId === service.id) deregisterCheck(draft, node, check.id)
+  }
+  const services = OrderedMap.remove(draft.state.services, Store.nodeKey(node, id))
+  draft.state = { ...draft.state, services }
+  Store.touch(draft, "services")
+  if (instances(draft.state, service.name).length > 0) {
+    touchService(draft, service.name)
+    return
+  }
+  const indexes = new Map(draft.state.indexes)
+  indexes.delete(`service.${service.name.toLowerCase()}`)
+  draft.state = { ...draft.state, indexes }
+  Store.touch(draft, "extinction")
+}
+
+export const deregisterCheck = (draft: Store.Draft, node: ByteString, id: ByteString): void => {
+  const check = OrderedMap.get(draft.state.checks, Store.nodeKey(node, id))
+  if (check === undefined) return
+  touchServicesOf(draft, check)
+  const checks = OrderedMap.remove(draft.state.checks, Store.nodeKey(node, id))
+  draft.state = { ...draft.state, checks }
+  Store.touch(draft, "checks", ...(check.serviceId === "" ? (["services"] as const) : []))
+  Sessions.endWithCheck(draft, node, id)
+}
+
+const touchService = (draft: Store.Draft, name: ByteString): void =>
+  Store.touch(draft, `service.${name.toLowerCase()}`)
+
+/** A check of a service moves that service's index; one of the node moves those of all its services. */
+const touchServicesOf = (draft: Store.Draft, check: { node: ByteString; serviceId: ByteString }): void => {
+  for (const service of servicesOf(draft.state, check.node)) {
+    if (check.serviceId === "" || check.serviceId === service.id) touchService(draft, service.name)
+  }
+}
+
+const ensureNode = (draft: Store.Draft, info: NewNode): void => {
+  const key = info.name.toLowerCase()
+  const before = OrderedMap.get(draft.state.nodes, key)
+  if (before !== undefined && isSame(before, info)) return
+  const node = { ...info, createIndex: before?.createIndex ?? draft.index, modifyIndex: draft.index }
+  draft.state = { ...draft.state, nodes: OrderedMap.set(draft.state.nodes, key, node) }
+  Store.touch(draft, "nodes")
+  touchServicesOf(draft, { node: info.name, serviceId: "" })
+}
+
+const ensureService = (draft: Store.Draft, given: NewService): void => {
+  const key = Store.nodeKey(given.node, given.id)
+  const before = OrderedMap.get(draft.state.services, key)
+  if (before !== undefined && isSame(before, given)) return
+  const service = { ...given, createIndex: before?.createIndex ?? draft.index, modifyIndex: draft.index }
+  draft.state = { ...draft.state, services: OrderedMap.set(draft.state.services, key, service) }
+  Store.touch(draft, "services")
+  touchService(draft, service.name)
+}
+
+const ensureCheck = (draft: Store.Draft, given: NewCheck): void => {
+  const key = Store.nodeKey(given.node, given.id)
+  const before = OrderedMap.get(draft.state.checks, key)
+  const service = OrderedMap.get(draft.state.services, Store.nodeKey(given.node, given.serviceId))
+  const named = { ...given, serviceName: service?.name ?? "", serviceTags: service?.tags ?? [] }
+  const changed = before === undefined || !isSame(before, named)
+  if (changed) touchServicesOf(draft, given)
+  if (given.status === "critical") Sessions.endWithCheck(draft, given.node, given.id)
+  // Even one that says nothing new moves the table's index.
+  Store.touch(draft, "checks")
+  if (!changed) return
+  const check = { ...named, createIndex: before?.createIndex ?? draft.index, modifyIndex: draft.index }
+  draft.state = { ...draft.state, checks: OrderedMap.set(draft.state.checks, key, check) }
+}
+
+/** Whether everything that was given is there already, indexes aside. */
+const isSame = (before: object, given: object): boolean => {
+  const there = new Map(Object.entries(before))
+  return Object.entries(given).every(([field, value]) => plain(there.get(field)) === plain(value))
+}
+
+/** A text that is equal for equal field values: strings, numbers, booleans, lists and maps of strings. */
+const plain = (value: unknown): string =>
+  JSON.stringify(value instanceof Map ? Array.from(value).sort() : value) ?? ""

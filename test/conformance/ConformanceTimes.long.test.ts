@@ -1,0 +1,43 @@
+/**
+ * SimConsul takes as long as a real Consul does where time matters: 25 seconds of waiting for sessions, checks and locks.
+ */
+import { expect, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { describeConsul } from "../support/consul/DescribeConsul.js"
+import * as RealConsul from "../support/consul/RealConsul.js"
+import * as Side from "./ConformanceSide.js"
+import * as Times from "./ConformanceTimes.js"
+
+/** By how many ms the two may be apart on a machine that is never late: the jitter of a wait of four seconds. */
+const jitter = 400
+
+/** A time is that of a few steps one after another, each of which can be late. */
+const steps = 5
+
+describeConsul("SimConsul answers as Consul does", () => {
+  layer(RealConsul.TwoDatacenters.layer, { excludeTestServices: true })((it) => {
+    it.scoped("in the time that it takes", () =>
+      Effect.gen(function* () {
+        const [real, simulated] = yield* Side.pair
+        const played = Effect.forEach(
+          Object.entries(Times.scenarios),
+          ([name, scenario]) =>
+            Effect.map(
+              Effect.all([scenario(real), scenario(simulated)], { concurrency: 2 }),
+              ([expected, actual]) => ({ name, expected, actual })
+            ),
+          { concurrency: "unbounded" }
+        )
+        const [results, late] = yield* Times.lateness(real, played)
+        const tolerance = jitter + steps * late
+        for (const { actual, expected, name } of results) {
+          for (const [what, value] of Object.entries(expected)) {
+            const where = `${name}: ${what}, where the machine was late by ${late} ms`
+            if (typeof value !== "number") expect(actual[what], where).toBe(value)
+            else expect(Math.abs(Number(actual[what]) - value), where).toBeLessThanOrEqual(tolerance)
+          }
+        }
+      })
+    )
+  })
+})

@@ -1,0 +1,224 @@
+import { describe, expect } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as DeleteLimit from "../../src/DeleteLimit.js"
+import * as Replica from "../../src/internal/destination/Replica.js"
+import { under } from "../../src/KeyRange.js"
+import { LeaderLock } from "../../src/LeaderLock.js"
+import { SimConsul } from "../../src/testing/index.js"
+import { type News, type Snapshot, Watcher } from "../../src/Watcher.js"
+import * as Network from "../support/Network.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { it, keys, named, put, remove, sent, stored } = Replicating
+const { destination, source } = World
+
+/** `global/a0` to `global/c9`. */
+const thirty = ["a", "b", "c"].flatMap((letter) => named(10, letter))
+
+/** What the source holds in a range now, as a part of a watch says it. */
+const part = (prefix: string, given: Partial<Snapshot> = {}) =>
+  Effect.gen(function* () {
+    const watcher = yield* Watcher
+    const snapshot = yield* watcher.confirm({
+      source: { datacenter: source },
+      prefix: "global/",
+      range: under(prefix)
+    })
+    return { ...snapshot, isCertain: false, ...given } satisfies News
+  })
+
+const complete = Effect.gen(function* () {
+  const sim = yield* SimConsul.SimConsul
+  const { index } = yield* sim.state(source)
+  return { _tag: "Complete", index, names: yield* keys(source), reshaped: false } satisfies News
+})
+
+/** Leads, and makes passes of news that a test makes up; both sides hold the same thirty keys at first. */
+const passing = (
+  options: Parameters<typeof World.instance>[0],
+  test: (
+    passes: Replica.Passes,
+    replica: Replica.Replica,
+    instance: World.Instance
+  ) => Effect.Effect<unknown, unknown, World.Services | SimConsul.SimConsul>
+) =>
+  Effect.gen(function* () {
+    yield* put(source, ...thirty)
+    const instance = yield* World.instance(options)
+    const leading = Effect.gen(function* () {
+      const leader = yield* Effect.flatMap(LeaderLock, ({ acquire }) => acquire)
+      const passes = yield* Replica.make(instance.replication)
+      const replica = yield* passes.takeOver(leader, yield* passes.open(leader))
+      const first = yield* Effect.all([part("global/a"), part("global/b"), part("global/c")])
+      yield* test(passes, yield* passes.catchUp(replica, [...first, yield* complete]), instance)
+    })
+    yield* instance.run(Effect.scoped(leading)).pipe(Effect.orDie)
+  })
+
+const half = { maxDeletes: DeleteLimit.DeleteLimit.Share({ percent: 50 }) }
+
+describe("a pass", () => {
+  it("deletes nothing that everything has, though a part had not before", () =>
+    passing({}, (passes, replica) =>
+      Effect.gen(function* () {
+        yield* remove(source, "global/a1")
+        const without = yield* part("global/a")
+        yield* put(source, "global/a1")
+        yield* passes.catchUp(replica, [without, yield* part("global/")])
+        expect(yield* keys(destination)).toEqual(thirty)
+      })
+    ))
+
+  /** Two parts that lost 14 keys, as everything said then tells, and 12 more that go as soon as the 14 were looked for. */
+  const losingMore = (instance: World.Instance) =>
+    Effect.gen(function* () {
+      yield* remove(source, ...named(10, "a"), ...named(4, "b"))
+      const first = yield* Effect.all([part("global/a"), part("global/b"), complete])
+      const more = [...named(10, "b").slice(4), ...named(6, "c")]
+      const sim = yield* SimConsul.SimConsul
+      yield* instance.network.disturb(
+        Network.on(
+          /keys=/,
+          Network.once((_, pass) =>
+            Effect.zipLeft(
+              pass,
+              Effect.forEach(more, (key) => sim.remove(source, key))
+            )
+          )
+        )
+      )
+      const without = (snapshot: Snapshot): Snapshot => ({
+        ...snapshot,
+        entries: snapshot.entries.filter(({ key }) => !more.includes(key))
+      })
+      return { first, without }
+    })
+
+  it("deletes no more than the limit, be everything said in the middle of it", () =>
+    passing(half, (passes, replica, instance) =>
+      Effect.gen(function* () {
+        const { first, without } = yield* losingMore(instance)
+        const then = [without(yield* part("global/b")), without(yield* part("global/c"))]
+        const after = yield* passes.catchUp(replica, [...first, ...then])
+        expect(yield* keys(destination)).toHaveLength(16)
+        expect(after.held.size).toBe(12)
+        expect(yield* stored).toMatchObject({ State: "deletes-held", HeldDeletes: 12 })
+      })
+    ))
+
+  it("deletes no more than the limit, be everything said again at the end of it", () =>
+    passing(half, (passes, replica, instance) =>
+      Effect.gen(function* () {
+        const { first, without } = yield* losingMore(instance)
+        const after = yield* passes.catchUp(replica, [...first, without(yield* part("global/"))])
+        expect(yield* keys(destination)).toHaveLength(16)
+        expect(after.held.size).toBe(12)
+      })
+    ))
+
+  it("tells by its checkpoint what a part of it said last, as soon as everything has been said", () =>
+    passing({}, (passes, replica) =>
+      Effect.gen(function* () {
+        yield* put(source, "global/b10")
+        const before = yield* complete
+        yield* put(source, "global/c10")
+        const after = yield* passes.catchUp(replica, [
+          yield* part("global/b"),
+          before,
+          yield* part("global/c")
+        ])
+        expect((yield* stored)["LastReplicated"]).toBe(before.index)
+        const last = yield* complete
+        expect(last.index).toBeGreaterThan(before.index)
+        yield* passes.catchUp(after, [last])
+        expect((yield* stored)["LastReplicated"]).toBe(last.index)
+      })
+    ))
+
+  it("counts what looks for drift delete by itself, where everything is said at once", () =>
+    passing({ ...half, shardKeys: 12 }, (passes, replica) =>
+      Effect.gen(function* () {
+        let known = replica
+        for (let i = 0; i < 6; i++) {
+          const foreign = named(8, `drift-${i}-`)
+          yield* put(destination, ...foreign)
+          known = yield* passes.reconcile(known)
+          expect(known.held.size).toBe(0)
+          known = yield* passes.catchUp(known, [yield* part("global/")])
+        }
+        expect(yield* keys(destination)).toEqual(thirty)
+      })
+    ))
+
+  /** A new key at the source that a repair has read, and what was read of the parts before. */
+  const repairing = (passes: Replica.Passes, replica: Replica.Replica, given: Partial<Snapshot>) =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const b = yield* part("global/b", given)
+      const c = yield* part("global/c", { isCertain: true })
+      yield* put(source, "global/bnew")
+      yield* sim.put(destination, "global/a1", "drift")
+      const repaired = yield* passes.reconcile(replica)
+      expect(yield* keys(destination)).toContain("global/bnew")
+      return { repaired, b, c }
+    })
+
+  for (const isCertain of [true, false]) {
+    it(`does not undo what a repair did with an answer that had to wait, be it ${isCertain ? "certain" : "plain"}`, () =>
+      passing({}, (passes, replica) =>
+        Effect.gen(function* () {
+          const { b, c, repaired } = yield* repairing(passes, replica, { isCertain })
+          yield* passes.catchUp(repaired, [c, b])
+          expect(yield* keys(destination)).toContain("global/bnew")
+        })
+      ))
+  }
+
+  it("does not doubt what came after a repair, nor what agrees with it", () =>
+    passing({}, (passes, replica, instance) =>
+      Effect.gen(function* () {
+        const { c, repaired } = yield* repairing(passes, replica, {})
+        yield* remove(source, "global/bnew")
+        const b = yield* part("global/b")
+        const before = sent(instance, /^GET .*consistent/)
+        yield* passes.catchUp(repaired, [c, b])
+        expect(yield* keys(destination)).toEqual(thirty)
+        expect(sent(instance, /^GET .*consistent/)).toBe(before)
+      })
+    ))
+
+  it("asks a source that was rebuilt with lower indexes once more, and then believes it", () =>
+    passing({}, (passes, replica, instance) =>
+      Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        const saved = yield* sim.snapshot(source)
+        for (let i = 0; i < 20; i++) yield* sim.put(source, "elsewhere", `${i}`)
+        const { repaired } = yield* repairing(passes, replica, {})
+        yield* sim.restore(saved, { rebuilt: true })
+        const rebuilt = yield* part("global/b")
+        const before = sent(instance, /^GET .*consistent/)
+        const after = yield* passes.catchUp(repaired, [rebuilt])
+        expect(yield* keys(destination)).toEqual(thirty)
+        expect(sent(instance, /^GET .*consistent/)).toBe(before + 1)
+        yield* put(source, "global/bnew")
+        yield* passes.catchUp(after, [yield* part("global/b")])
+        expect(yield* keys(destination)).toContain("global/bnew")
+        // For `part` itself.
+        expect(sent(instance, /^GET .*consistent/)).toBe(before + 2)
+      })
+    ))
+
+  it("does not doubt a part that lacks what was confirmed to be missing, and stays", () =>
+    passing({ deletes: false }, (passes, replica, instance) =>
+      Effect.gen(function* () {
+        yield* remove(source, "global/b1")
+        yield* put(source, "global/c10")
+        const confirmed = yield* passes.catchUp(replica, [yield* part("global/", { rewound: true })])
+        const lower = yield* part("global/b")
+        const before = sent(instance, /^GET .*consistent/)
+        yield* passes.catchUp(confirmed, [lower])
+        expect(sent(instance, /^GET .*consistent/)).toBe(before)
+      })
+    ))
+})

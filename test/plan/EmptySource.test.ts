@@ -1,0 +1,148 @@
+import { describe, expect } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Waits from "../../src/internal/report/Waits.js"
+import * as Replicator from "../../src/Replicator.js"
+import * as Network from "../support/Network.js"
+import * as Replicating from "../support/Replicating.js"
+import * as World from "../support/World.js"
+
+const { holds, inSync, it, keys, named, put, remove, replicate, said, sent, stored, synced, until } =
+  Replicating
+const { destination, source } = World
+
+const once = (instance: World.Instance) => instance.run(Replicator.runOnce(instance.replication))
+
+const empty =
+  'WARN nyc1 has no keys under "global/": nothing is copied until there are some; check the prefix'
+
+const denial = JSON.stringify({ Results: null, Errors: [{ OpIndex: 0, What: "Permission denied" }] })
+
+/** What Consul (1.8.7) answers a token that may read nothing at the source. */
+const unreadable: Network.Fault = (sent, pass) => {
+  if (!sent.target.includes("dc=nyc1")) return pass
+  if (sent.target.startsWith("/v1/kv/")) {
+    return Network.answer(404, "", { "x-consul-index": "900", "x-consul-knownleader": "true" })(sent, pass)
+  }
+  if (!sent.target.startsWith("/v1/txn")) return pass
+  return sent.body.includes("check-index")
+    ? Network.answer(409, denial)(sent, pass)
+    : Network.answer(200, JSON.stringify({ Results: [], Errors: null }), {
+        "x-consul-index": "900",
+        "x-consul-knownleader": "true"
+      })(sent, pass)
+}
+
+const cannotRead =
+  'cannot read any key under "global/" in nyc1: Permission denied; no token was given, and one needs ' +
+  'key_prefix "global/" { policy = "read" } in datacenter nyc1, or the prefix is misspelt'
+
+describe("a source without keys", () => {
+  it("is warned of once, and again when it has become empty anew", () =>
+    Effect.gen(function* () {
+      const instance = yield* World.instance()
+      yield* replicate(instance)
+      yield* until(inSync)
+      yield* put(source, "elsewhere/a")
+      yield* Effect.sleep("6 minutes")
+      expect(said(instance, empty)).toHaveLength(1)
+      expect(said(instance, "still: nyc1 has no keys")).toEqual([])
+      yield* put(source, "global/a")
+      yield* until(holds(destination, "global/a"))
+      yield* remove(source, "global/a")
+      yield* until(Effect.map(holds(destination, "global/a"), (isThere) => !isThere))
+      expect(said(instance, empty)).toHaveLength(2)
+    }))
+
+  it("ends one pass as in sync, and is asked for the rights only when it is empty", () =>
+    Effect.gen(function* () {
+      const instance = yield* World.instance()
+      yield* once(instance)
+      expect(yield* stored).toMatchObject({ LastState: "in-sync" })
+      expect(instance.logs.filter((line) => line.startsWith("WARN "))).toEqual([empty])
+      expect(sent(instance, /^PUT \/v1\/txn.*dc=nyc1/)).toBe(1)
+      const full = yield* synced(3)
+      expect(sent(full, /^PUT \/v1\/txn.*dc=nyc1/)).toBe(0)
+    }))
+
+  it("may be an answer of servers that are behind: nothing is said of that", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      yield* instance.network.disturb(
+        Replicating.plainReads(
+          Network.answer(404, "", { "x-consul-index": "900", "x-consul-knownleader": "true" })
+        )
+      )
+      yield* put(source, "global/new")
+      yield* Effect.sleep("1 minute")
+      expect(said(instance, "has no keys")).toEqual([])
+      expect(yield* keys(destination)).toHaveLength(4)
+    }))
+
+  it("is not asked for its rights by an agent that takes no transactions: the warning names both causes", () =>
+    Effect.gen(function* () {
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(
+        Network.on(/^PUT \/v1\/txn.*dc=nyc1/, Network.answer(405, "not allowed"))
+      )
+      yield* once(instance)
+      expect(
+        said(instance, 'nyc1 has no keys under "global/", or none that the token may read')
+      ).toHaveLength(1)
+    }))
+})
+
+describe("a source whose keys the token may not read", () => {
+  it("is not in sync: it is logged with the right that is lacking, and copied when that is granted", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3))
+      yield* put(destination, "global/ours")
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(unreadable)
+      yield* replicate(instance)
+      yield* Effect.sleep("3 minutes")
+      expect(said(instance, "replication is held up: ")).toEqual([
+        `WARN replication is held up: ${cannotRead}`
+      ])
+      expect(said(instance, "in sync")).toEqual([])
+      expect(said(instance, "the first comparison")).toEqual([])
+      expect(yield* stored).toMatchObject({ State: "comparing", LastReplicated: 0 })
+      expect(Object.values(yield* World.services(destination))).toEqual(["warning"])
+      expect(yield* keys(destination)).toEqual(["global/ours"])
+      yield* instance.network.heal
+      yield* until(inSync)
+      expect(yield* keys(destination)).toEqual(named(3))
+    }))
+
+  it("keeps its copy when the right is taken away later", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(3)
+      yield* instance.network.disturb(unreadable)
+      yield* put(source, "global/new")
+      yield* until(
+        Effect.sync(() => said(instance, "replication is held up").length > 0),
+        "15 minutes"
+      )
+      expect(said(instance, cannotRead)).toHaveLength(1)
+      yield* Effect.sleep("3 minutes")
+      // The query that was blocked when the right was taken away was answered.
+      expect(yield* keys(destination)).toEqual([...named(3), "global/new"])
+      expect(said(instance, "has no keys")).toEqual([])
+    }))
+
+  it("is reported to whoever waits for one pass, which does not end", () =>
+    Effect.gen(function* () {
+      const reported: Array<string> = []
+      const listener: Waits.Listener = {
+        waiting: (_, kind, what) => Effect.sync(() => void (kind === "Denied" && reported.push(what))),
+        over: () => Effect.void
+      }
+      const instance = yield* World.instance({}, listener)
+      yield* instance.network.disturb(unreadable)
+      const fiber = yield* Effect.forkScoped(once(instance))
+      yield* Effect.sleep("1 minute")
+      expect(new Set(reported)).toEqual(new Set([cannotRead]))
+      expect(Option.isNone(yield* Fiber.poll(fiber))).toBe(true)
+    }))
+})

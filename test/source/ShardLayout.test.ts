@@ -1,0 +1,210 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as fc from "effect/FastCheck"
+import { isNameable } from "../../src/internal/consul/KeyPath.js"
+import { sorted } from "../../src/internal/plan/SortKeys.js"
+import * as ShardLayout from "../../src/internal/source/ShardLayout.js"
+import { contains, type KeyRange, under } from "../../src/KeyRange.js"
+import { dense, text } from "../support/Keys.js"
+
+const prefix = "global/"
+
+const names = (rest: fc.Arbitrary<string>, maxLength: number) =>
+  fc
+    .uniqueArray(
+      rest.map((one) => prefix + one),
+      { minLength: 1, maxLength }
+    )
+    .map((all) => sorted(all.sort()))
+
+const limits = fc.record({
+  shards: fc.integer({ min: 1, max: 8 }),
+  keysEach: fc.integer({ min: 1, max: 6 }),
+  isNameable: fc.constant(isNameable)
+})
+
+const rangesOf = (layout: ShardLayout.Layout): ReadonlyArray<KeyRange> => [
+  ...layout.shards.flatMap(({ parts }) => parts),
+  ...layout.loose
+]
+
+const count = (all: ReadonlyArray<string>, range: KeyRange) =>
+  all.filter((name) => contains(range, name)).length
+
+const numbered = (count: number, name: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => prefix + name(i)).sort()
+
+const serves = (layout: ShardLayout.Layout, names: ReadonlyArray<string>) =>
+  Effect.runSync(ShardLayout.serves(layout, names))
+
+const six = (i: number) => String(i).padStart(6, "0")
+
+describe("Layout", () => {
+  for (const [what, rest] of [
+    ["that meet", dense],
+    ["of any kind", text]
+  ] as const) {
+    it.prop(`keys ${what} are each in one range`, [names(rest, 40), limits], ([all, limits]) => {
+      const layout = ShardLayout.make(prefix, all, limits)
+      const ranges = rangesOf(layout)
+      const isIn = (name: string) => ranges.filter((range) => contains(range, name)).length
+      for (const name of all) expect(isIn(name)).toBe(1)
+      expect(serves(layout, all)).toBe(true)
+    })
+
+    it.prop(
+      `what is waited for of keys ${what} can be, and there are no more shards than may be`,
+      [names(rest, 40), limits],
+      ([all, limits]) => {
+        const layout = ShardLayout.make(prefix, all, limits)
+        expect(layout.shards.length).toBeLessThanOrEqual(limits.shards)
+        for (const { parts, range } of layout.shards) {
+          expect(isNameable(range.prefix)).toBe(true)
+          for (const part of parts) expect(part.prefix.startsWith(range.prefix)).toBe(true)
+        }
+      }
+    )
+  }
+
+  it.prop(
+    "a layout does not serve for a key between its ranges",
+    [names(dense, 30), dense, limits],
+    ([all, more, limits]) => {
+      const layout = ShardLayout.make(prefix, all, limits)
+      const name = prefix + more
+      fc.pre(!rangesOf(layout).some((range) => contains(range, name)))
+      expect(serves(layout, sorted([...all, name].sort()))).toBe(false)
+    }
+  )
+
+  it.prop("nor for a range that has lost all of its keys", [names(dense, 30), limits], ([all, limits]) => {
+    const layout = ShardLayout.make(prefix, all, limits)
+    const [first] = rangesOf(layout)
+    fc.pre(first !== undefined)
+    const left = all.filter((name) => first === undefined || !contains(first, name))
+    expect(serves(layout, left)).toBe(false)
+  })
+
+  it("100,000 keys in a row are watched in ranges of a thousand", () => {
+    const all = numbered(100_000, (i) => `k${six(i + 1)}`)
+    const { loose, shards } = ShardLayout.make(prefix, all, { shards: 56, keysEach: 1_500, isNameable })
+    expect(loose).toEqual([])
+    expect(shards.length).toBeLessThanOrEqual(56)
+    const parts = shards.flatMap(({ parts }) => parts)
+    expect(parts).toHaveLength(101)
+    expect(Math.max(...parts.map((part) => count(all, part)))).toBe(1_000)
+    // Most of the queries there may be.
+    expect(shards.length).toBeGreaterThan(46)
+  })
+
+  it("a huge folder beside many small ones is divided, and so are the small ones together", () => {
+    const all = [
+      ...numbered(50_000, (i) => `huge/k${six(i)}`),
+      ...numbered(1_000, (i) => `f${String(i).padStart(4, "0")}/a`),
+      ...numbered(1_000, (i) => `f${String(i).padStart(4, "0")}/b`)
+    ].sort()
+    const layout = ShardLayout.make(prefix, all, { shards: 56, keysEach: 1_500, isNameable })
+    const counts = rangesOf(layout).map((range) => count(all, range))
+    expect(layout.loose).toEqual([])
+    expect(Math.max(...counts)).toBeLessThanOrEqual(1_500)
+  })
+
+  it("more beginnings than queries leave the smallest without", () => {
+    const all = sorted(
+      Array.from({ length: 60 }, (_, i) => String.fromCodePoint(0x4e00 + i)).flatMap((first, i) =>
+        Array.from({ length: i + 1 }, (_, j) => `${prefix}${first}${six(j)}`)
+      )
+    )
+    const layout = ShardLayout.make(prefix, all, { shards: 40, keysEach: 100, isNameable })
+    expect(layout.shards).toHaveLength(40)
+    expect(layout.loose).toHaveLength(20)
+    expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(20)
+  })
+
+  it("those are divided as others are, as long as they do not become too many", () => {
+    const all = ["b", "c", "d"].flatMap((first) => numbered(100, (i) => `${first}${six(i)}`))
+    const layout = ShardLayout.make(prefix, all, { shards: 1, keysEach: 3, isNameable })
+    expect(layout.shards).toHaveLength(1)
+    expect(layout.loose.length).toBeLessThanOrEqual(48)
+    expect(layout.loose.length).toBeGreaterThan(40)
+    expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(10)
+    expect(serves(layout, all)).toBe(true)
+  })
+
+  const isWorthwhile = (all: ReadonlyArray<string>, limits: ShardLayout.Limits) =>
+    ShardLayout.isWorthwhile(prefix, ShardLayout.make(prefix, all, limits), true)
+
+  it("keys that no path can name are looked at beside the parts of the others, without a query", () => {
+    const all = [...numbered(1_000, (i) => `k${six(i)}`), `${prefix}/slashed`, `${prefix}a\nb`].sort()
+    const limits = { shards: 8, keysEach: 200, isNameable }
+    const layout = ShardLayout.make(prefix, all, limits)
+    expect(layout.loose).toEqual([{ prefix: `${prefix}/`, exact: false }])
+    expect(layout.shards.map(({ range }) => range.prefix)).toContain(`${prefix}a`)
+    expect(isWorthwhile(all, limits)).toBe(true)
+  })
+
+  it("where none can be named, all that they begin with is one part, with a query", () => {
+    const all = [...numbered(1_000, (i) => `k${six(i)}`), ...numbered(1_000, (i) => `x//${six(i)}`)]
+    const limits = { shards: 8, keysEach: 200, isNameable }
+    const layout = ShardLayout.make(prefix, all, limits)
+    expect(layout.loose).toEqual([])
+    expect(layout.shards).toContainEqual({ range: under(`${prefix}x`), parts: [under(`${prefix}x`)] })
+    expect(isWorthwhile(all, limits)).toBe(true)
+  })
+
+  it("names that begin with a dot are divided as others are, though no path can end with it", () => {
+    const all = [...numbered(1_000, (i) => `.${six(i)}`), ...numbered(500, (i) => `.env${six(i)}`)].sort()
+    const layout = ShardLayout.make(prefix, all, { shards: 20, keysEach: 200, isNameable })
+    expect(layout.loose).toEqual([])
+    expect(layout.shards.length).toBeGreaterThan(5)
+  })
+
+  it.each([
+    ["ids of 62 characters", 62, 100_000, 56],
+    ["ids of 62 characters, of fewer queries", 62, 100_000, 40],
+    ["ids of 16 characters, of fewer queries", 16, 30_000, 10]
+  ])("%s are watched in parts, with few ranges that have no query", (_, radix, count, shards) => {
+    const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".slice(0, radix)
+    const id = (i: number) =>
+      Array.from({ length: 5 }, (_, j) => digits[Math.floor(i / radix ** j) % radix]).join("")
+    const all = sorted(numbered(count, (i) => id(i * 7919)))
+    expect(isWorthwhile(all, { shards, keysEach: 1_500, isNameable })).toBe(true)
+  })
+
+  it("a hundred beginnings that there are no queries for are better watched as one", () => {
+    const all = Array.from({ length: 100 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
+    expect(isWorthwhile(all, { shards: 60, keysEach: 10, isNameable })).toBe(true)
+    expect(isWorthwhile(all, { shards: 30, keysEach: 10, isNameable })).toBe(false)
+  })
+
+  it("and so are keys most of which are in ranges without a query, or that cannot be divided", () => {
+    const slashed = [`${prefix}a`, ...numbered(1_000, (i) => `/${six(i)}`)].sort()
+    expect(isWorthwhile(slashed, { shards: 8, keysEach: 200, isNameable })).toBe(false)
+    const few = Array.from({ length: 40 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
+    expect(isWorthwhile(few, { shards: 2, keysEach: 10, isNameable })).toBe(false)
+    expect(
+      ShardLayout.isWorthwhile(
+        "a//",
+        ShardLayout.make("a//", ["a//b", "a//c"], { shards: 8, keysEach: 1, isNameable }),
+        true
+      )
+    ).toBe(false)
+  })
+
+  it("characters are never cut in half", () => {
+    const all = sorted(["😀a", "😀b", "😁a", "😁b"].map((name) => prefix + name))
+    const { shards } = ShardLayout.make(prefix, all, { shards: 8, keysEach: 1, isNameable })
+    expect(shards.map(({ range }) => range.prefix)).toEqual(
+      ["😀a", "😀b", "😁a", "😁b"].map((n) => prefix + n)
+    )
+  })
+
+  it.each([
+    ["in a row", numbered(1_000, (i) => `k${six(i)}`), 1],
+    ["in folders", numbered(1_000, (i) => `team-${i % 7}/${six(i)}`), 7]
+  ])("keys %s fold to few names", (_, all, few) => {
+    const separator = ShardLayout.separator(prefix, all)
+    const folded = new Set(all.map((name) => name.slice(prefix.length).split(separator)[0]))
+    expect(folded.size).toBeLessThanOrEqual(few)
+  })
+})

@@ -1,0 +1,84 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Array from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/TestClock"
+import type { Answer } from "../../src/ConsulHttp.js"
+import * as WaitLimit from "../../src/internal/consul/WaitLimit.js"
+import { Listing } from "../../src/internal/source/Listing.js"
+import * as Liveness from "../../src/internal/source/Liveness.js"
+import * as QueryBudget from "../../src/internal/source/QueryBudget.js"
+import * as QueryPool from "../../src/internal/source/QueryPool.js"
+import * as Shards from "../../src/internal/source/Shards.js"
+import type { Source } from "../../src/internal/source/SourceReader.js"
+import { Weights } from "../../src/internal/source/Weights.js"
+import * as KeyRange from "../../src/KeyRange.js"
+
+const answer = <A>(value: A): Answer<A> => ({ value, index: 7, knownLeader: true, lastContact: 0 })
+
+/** A source in which nothing ever changes, and how often it was asked. */
+const makeSource = () => {
+  let asked = 0
+  const counted = <A>(value: A) =>
+    Effect.suspend(() => {
+      asked += 1
+      return Effect.succeed(answer(value))
+    })
+  const source: Source = {
+    read: () => counted({ entries: [], unnameable: [], malformed: [] }),
+    newer: () => Effect.delay(counted(Option.none()), "5 millis"),
+    moved: () => Effect.delay(counted(true), "5 millis"),
+    presence: () => Effect.succeed({ absent: new Set(), hidden: new Set(), created: new Map() }),
+    names: () => counted([]),
+    isNameable: () => true,
+    failed: () => Effect.void,
+    answered: Effect.void
+  }
+  return { source, asked: () => asked }
+}
+
+const range = KeyRange.under("a")
+
+describe("shards", () => {
+  it.scoped.each(Array.range(0, 5))(
+    "ask nothing any more when the watch has ended that was stopping one, interrupted after %i steps",
+    (steps) =>
+      Effect.gen(function* () {
+        const { asked, source } = makeSource()
+        const parked = yield* QueryPool.make(8)
+        const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+        const shards = yield* Scope.extend(
+          Shards.make({
+            source: Effect.succeed(source),
+            kept: {
+              parts: parked,
+              weights: new Weights(),
+              limit: WaitLimit.make(() => Effect.void),
+              budget: yield* QueryBudget.make({ trouble: () => Effect.void, fine: Effect.void })
+            },
+            listing: new Listing(),
+            liveness: yield* Liveness.make,
+            say: () => Effect.void
+          }),
+          scope
+        )
+        yield* shards.watch([{ range, parts: [range] }])
+        yield* shards.begun
+        yield* shards.wait
+        yield* TestClock.adjust("1 second")
+        expect(asked()).toBeGreaterThan(0)
+        const stopping = yield* Effect.fork(shards.watch([]))
+        yield* Effect.repeatN(Effect.yieldNow(), steps)
+        yield* Fiber.interrupt(stopping)
+        yield* Scope.close(scope, Exit.void)
+        yield* TestClock.adjust("1 second")
+        const before = asked()
+        yield* TestClock.adjust("1 minute")
+        expect(asked()).toBe(before)
+      })
+  )
+})
