@@ -96,7 +96,7 @@ export interface KeysOptions extends FoldOptions {
  */
 export interface Presence {
   readonly absent: ReadonlySet<string>
-  readonly hidden: ReadonlySet<string>
+  readonly unreadable: ReadonlySet<string>
   /** `CreateIndex` of each key that is there and can be read. */
   readonly created: ReadonlyMap<string, number>
 }

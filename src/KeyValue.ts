@@ -54,7 +54,7 @@ export interface KeyValues {
    * client can tell what they are called; they are kept apart from keys that really contain U+FFFD, and are good for a
    * message only.
    */
-  readonly unnameable: ReadonlyArray<string>
+  readonly invalidUtf8Keys: ReadonlyArray<string>
   /**
    * Keys whose entries no Consul would answer so: a value that is not base64, flags that are no uint64, an index that is
    * none.

@@ -17,6 +17,7 @@ import * as Checkpoint from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import type * as FencedWriter from "./internal/destination/FencedWriter.js"
 import * as Replica from "./internal/destination/Replica.js"
+import type { ReplicaState } from "./internal/destination/ReplicaState.js"
 import * as StatusOwner from "./internal/destination/StatusOwner.js"
 import { breathe } from "./internal/effect/EventLoop.js"
 import * as LeaderReport from "./internal/report/LeaderReport.js"
@@ -42,7 +43,7 @@ export interface LeftOver {
 
 const refusedBy = Option.match({
   onNone: () => 0,
-  onSome: ({ refused }: Replica.Replica) => refused.size
+  onSome: ({ refused }: ReplicaState) => refused.size
 })
 
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
@@ -55,7 +56,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const starting = yield* OutageLog.make(`the agent at ${consul.endpoint.address} can be used`)
   const applying = yield* OutageLog.make("replication goes on")
   const waits = yield* Waits
-  const pace = yield* Schedule.driver(Schedules.compareAgain)
+  const pace = yield* Schedule.driver(Schedules.retryApply)
 
   const comparing: LeaderLock.Health = {
     status: "passing",
@@ -73,21 +74,21 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const newsFor = ({ liveness }: Leading) => watcher.news({ ...Replication.watched(replication), liveness })
 
   /** What has landed of a comparison says nothing about its end. */
-  const landed = ({ index }: Replica.Replica) =>
+  const landed = ({ index }: ReplicaState) =>
     Option.isNone(index)
       ? Effect.void
-      : Effect.all([waits.over(applying), applying.fine, pace.reset], { discard: true })
+      : Effect.all([waits.over(applying), applying.resolve, pace.reset], { discard: true })
 
   /** Opens a writer when it is first needed, and reads the destination when the source is first heard. */
   const begin = (leading: Leading) =>
     Effect.map(Effect.cached(passes.open(leading.leader)), (writer) => ({
       writer,
-      catchUp: (known: Option.Option<Replica.Replica>, news: Arr.NonEmptyReadonlyArray<Watcher.News>) =>
+      catchUp: (known: Option.Option<ReplicaState>, news: Arr.NonEmptyReadonlyArray<Watcher.WatchEvent>) =>
         Option.match(known, {
           onNone: () => Effect.flatMap(writer, (writer) => passes.takeOver(leading.leader, writer)),
           onSome: Effect.succeed
         }).pipe(
-          Effect.flatMap((replica) => passes.catchUp(replica, news)),
+          Effect.flatMap((replica) => passes.applyEvents(replica, news)),
           Effect.tap(landed)
         )
     }))
@@ -98,7 +99,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
    */
   const watchSilence = Effect.fnUntraced(function* (
     { liveness, silence: show }: Leading,
-    writer: Effect.Effect<FencedWriter.Writer, FencedWriter.WriterError, Scope.Scope>
+    writer: Effect.Effect<FencedWriter.FencedWriter, FencedWriter.WriterError, Scope.Scope>
   ) {
     const mark = (isSilent: boolean) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
     let isMarked = false
@@ -123,11 +124,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const follow = Effect.fnUntraced(function* (leading: Leading) {
     const { catchUp, writer } = yield* begin(leading)
     // One pass at a time.
-    const replica = yield* SynchronizedRef.make(Option.none<Replica.Replica>())
+    const replica = yield* SynchronizedRef.make(Option.none<ReplicaState>())
     /** Answers whether there is a reason to do the same again at once. The others have their turn before. */
     const meanwhile = (
-      pass: Replica.Passes["reconcile" | "tryRefused"],
-      isUnfinished: (after: Option.Option<Replica.Replica>, before: Option.Option<Replica.Replica>) => boolean
+      pass: Replica.Replica["reconcile" | "retryRefused"],
+      isUnfinished: (after: Option.Option<ReplicaState>, before: Option.Option<ReplicaState>) => boolean
     ) =>
       SynchronizedRef.modifyEffect(replica, (known) =>
         Effect.map(
@@ -145,14 +146,15 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       ? Effect.void
       : Effect.schedule(
           meanwhile(passes.reconcile, (after) =>
-            Option.exists(after, ({ looked }) => looked.rest !== undefined)
+            Option.exists(after, ({ cursor }) => cursor.rest !== undefined)
           ),
           Schedule.spaced(reconcile)
         )
     // Rights that were given back are so for all: while something lands, the next are tried at once.
-    const trying = meanwhile(passes.tryRefused, (after, before) => refusedBy(after) < refusedBy(before)).pipe(
-      Effect.schedule(Schedule.spaced(Schedules.refusedInterval))
-    )
+    const trying = meanwhile(
+      passes.retryRefused,
+      (after, before) => refusedBy(after) < refusedBy(before)
+    ).pipe(Effect.schedule(Schedule.spaced(Schedules.refusedInterval)))
     yield* Effect.all([following, reconciling, trying, watchSilence(leading, writer)], {
       concurrency: "unbounded",
       discard: true
@@ -165,7 +167,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     const { catchUp, writer } = yield* begin(leading)
     const whole = newsFor(leading).pipe(
       Stream.runFoldWhileEffect(
-        Option.none<Replica.Replica>(),
+        Option.none<ReplicaState>(),
         (replica) => !Option.exists(replica, ({ index }) => Option.isSome(index)),
         (known, news) => Effect.asSome(catchUp(known, news))
       )
@@ -198,11 +200,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   ) {
     const output = `replication is held up: ${error.message}`
     yield* waits.waiting(applying, "Trouble", output)
-    yield* applying.trouble(OutageLog.kindOf(error), output)
+    yield* applying.report(OutageLog.causeOf(error), output)
     // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })
     if (error._tag !== "StatusInUse") return
-    yield* Effect.ignore(Effect.provideService(StatusOwner.whileInUse(error, leader), ConsulHttp, consul))
+    yield* Effect.ignore(Effect.provideService(StatusOwner.awaitFree(error, leader), ConsulHttp, consul))
   })
 
   /**
@@ -230,14 +232,14 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       )
       .pipe(
         Effect.tapErrorTag("LockLost", (error) => Effect.logWarning(error.message)),
-        Effect.retry(Schedules.standAgain),
+        Effect.retry(Schedules.retryLeadership),
         Effect.orDie
       )
 
   const validate = Effect.zipRight(
     Replication.validateUnder(replication, leaderLock.lock),
     consul.agent.self.pipe(
-      OutageLog.watch(starting, "waiting for the agent"),
+      OutageLog.logOutages(starting, "waiting for the agent"),
       Effect.retry(Schedules.reconnect),
       Effect.orDie,
       Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter))

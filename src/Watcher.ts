@@ -51,9 +51,9 @@ export interface Snapshot extends KeyValues {
   readonly _tag: "Snapshot"
   readonly range: KeyRange
   readonly index: number
-  readonly rewound: boolean
-  readonly isCertain: boolean
-  readonly of: number
+  readonly indexWentBackwards: boolean
+  readonly isConsistent: boolean
+  readonly totalKeys: number
 }
 
 /**
@@ -64,18 +64,18 @@ export interface Snapshot extends KeyValues {
  * @since 0.5.0
  * @category models
  */
-export interface Complete {
-  readonly _tag: "Complete"
+export interface CaughtUp {
+  readonly _tag: "CaughtUp"
   readonly index: number
   readonly names: ReadonlyArray<string>
-  readonly reshaped: boolean
+  readonly layoutChanged: boolean
 }
 
 /**
  * @since 0.5.0
  * @category models
  */
-export type News = Snapshot | Complete
+export type WatchEvent = Snapshot | CaughtUp
 
 /**
  * `source` names what differs from the client's own endpoint: another datacenter, or an agent of its own. `shards` is
@@ -117,7 +117,9 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
      * without a change can be a snapshot like any other. What passes by itself is waited for, and said once; the stream
      * fails only with what is not worth another try.
      */
-    readonly news: (options: WatchOptions) => Stream.Stream<Arr.NonEmptyReadonlyArray<News>, ConsulError>
+    readonly news: (
+      options: WatchOptions
+    ) => Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError>
     /** A range as it is now, never stale, for whoever doubts a snapshot. Waits as `news` does. */
     readonly confirm: (
       options: WatchOptions & { readonly range: KeyRange }
@@ -155,7 +157,7 @@ const keysAtOnce = 5_000
 /** The bytes of a batch of that many keys: 8 MB. */
 const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
 
-const weigh = (news: News): number =>
+const weigh = (news: WatchEvent): number =>
   news._tag === "Snapshot" ? Math.max(news.entries.length, Weights.bytesOf(news) / bytesPerKey) : 0
 
 /** What all watches of one source share. */
@@ -165,7 +167,7 @@ interface Place {
   /** How many there may be, of those that each watch may have. */
   readonly budget: QueryBudget.QueryBudget
   /** Makes a reader of it. */
-  readonly sources: Effect.Effect<SourceReader.Source, never, Scope.Scope>
+  readonly sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>
 }
 
 /**
@@ -209,9 +211,9 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 
     /** Of each source and prefix, with what a former watch left behind. */
     const keptOf = yield* Memo.make(
-      ({ prefix, shards, source }: WatchPlan.Watch) =>
+      ({ prefix, shards, source }: WatchPlan.WatchSettings) =>
         JSON.stringify([source.address, source.datacenter, prefix, shards]),
-      (options): Effect.Effect<WatchPlan.Kept, never, Scope.Scope> =>
+      (options): Effect.Effect<WatchPlan.QueryPools, never, Scope.Scope> =>
         Effect.gen(function* () {
           const { budget, limit } = yield* placeOf(options)
           return {
@@ -226,11 +228,11 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 
     /** In one way or the other, for as long as it serves. */
     const watchOnce = Effect.fnUntraced(function* (
-      sources: Effect.Effect<SourceReader.Source, never, Scope.Scope>,
-      source: SourceReader.Source,
-      options: WatchPlan.Watch,
-      kept: WatchPlan.Kept,
-      reports: WatchPlan.Reports
+      sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>,
+      source: SourceReader.SourceReader,
+      options: WatchPlan.WatchSettings,
+      kept: WatchPlan.QueryPools,
+      reports: WatchPlan.Emit
     ) {
       const whole = SingleWatch.watch(source, options, kept, reports)
       const { weights } = kept
@@ -244,9 +246,9 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     })
 
     const watch = Effect.fnUntraced(function* (
-      options: WatchPlan.Watch,
-      kept: WatchPlan.Kept,
-      reports: WatchPlan.Reports
+      options: WatchPlan.WatchSettings,
+      kept: WatchPlan.QueryPools,
+      reports: WatchPlan.Emit
     ) {
       const { sources } = yield* placeOf(options)
       const source = yield* sources
@@ -254,25 +256,25 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       for (;;) {
         const [took] = yield* Effect.timed(watchOnce(sources, source, options, kept, reports))
         // A source that contradicts itself is not asked without end.
-        const pause = Duration.subtract(Schedules.brokenOffPause, took)
+        const pause = Duration.subtract(Schedules.restartPause, took)
         yield* Effect.sleep(Duration.millis(Math.ceil(Duration.toMillis(pause))))
       }
     })
 
-    const complete = (options: WatchOptions): WatchPlan.Watch => ({
+    const complete = (options: WatchOptions): WatchPlan.WatchSettings => ({
       source: options.source,
       prefix: options.prefix,
       shards: options.shards ?? defaults.shards,
       keysEach: options.keysEach ?? defaults.keysEach
     })
 
-    const news = (options: WatchOptions): Stream.Stream<Arr.NonEmptyReadonlyArray<News>, ConsulError> =>
+    const news = (options: WatchOptions): Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError> =>
       Stream.unwrapScoped(
         Effect.gen(function* () {
-          const { offer, stream } = yield* Handoff.make<News>({ weigh, most: keysAtOnce })
+          const { offer, stream } = yield* Handoff.make<WatchEvent>({ weigh, most: keysAtOnce })
           const failed = yield* Deferred.make<never, ConsulError>()
           const given = complete(options)
-          const reports: WatchPlan.Reports = {
+          const reports: WatchPlan.Emit = {
             say: offer,
             liveness: options.liveness ?? (yield* Liveness.make)
           }
@@ -287,7 +289,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 
     const once = <A>(
       options: WatchOptions,
-      ask: (source: SourceReader.Source) => Effect.Effect<A, ConsulError>
+      ask: (source: SourceReader.SourceReader) => Effect.Effect<A, ConsulError>
     ): Effect.Effect<A, ConsulError> =>
       Effect.flatMap(placeOf(options), ({ sources }) => sources).pipe(
         Effect.flatMap((source) => SourceReader.retrying(source)(ask(source))),
@@ -317,7 +319,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       const index = yield* confirmInPieces(options, (_, { value }) => Effect.sync(() => parts.push(value)))
       const value: KeyValues = {
         entries: parts.flatMap(({ entries }) => entries),
-        unnameable: parts.flatMap(({ unnameable }) => unnameable),
+        invalidUtf8Keys: parts.flatMap(({ invalidUtf8Keys }) => invalidUtf8Keys),
         malformed: parts.flatMap(({ malformed }) => malformed)
       }
       const of = value.entries.length
@@ -326,9 +328,9 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
         ...value,
         range,
         index,
-        rewound: false,
-        isCertain: true,
-        of
+        indexWentBackwards: false,
+        isConsistent: true,
+        totalKeys: of
       } satisfies Snapshot
     })
 
@@ -360,5 +362,5 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
  */
 export const news = (
   options: WatchOptions
-): Stream.Stream<Arr.NonEmptyReadonlyArray<News>, ConsulError, Watcher> =>
+): Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError, Watcher> =>
   Stream.unwrap(Effect.map(Watcher, (watcher) => watcher.news(options)))

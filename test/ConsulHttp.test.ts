@@ -308,7 +308,7 @@ describe("ConsulHttp", () => {
         })
         const about = { index: 7, knownLeader: false, lastContact: 12 }
         expect(yield* kv.list("a")).toEqual({
-          value: { entries: [], unnameable: [], malformed: [] },
+          value: { entries: [], invalidUtf8Keys: [], malformed: [] },
           ...about
         })
         expect(yield* kv.get("a")).toEqual({ value: Option.none(), ...about })

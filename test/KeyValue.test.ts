@@ -42,7 +42,7 @@ const one = (fields: string) =>
 const keyOf = (json: string) =>
   Either.map(
     decodeList(`[{"LockIndex":0,"Key":${json},"Flags":0,"Value":null,"CreateIndex":1,"ModifyIndex":2}]`),
-    ({ entries, unnameable }) => ({ keys: entries.map(({ key }) => key), unnameable })
+    ({ entries, invalidUtf8Keys: unnameable }) => ({ keys: entries.map(({ key }) => key), unnameable })
   )
 
 const named = (...keys: ReadonlyArray<string>) => Either.right({ keys, unnameable: [] })
@@ -54,7 +54,7 @@ describe("KeyValue", () => {
     [fc.uniqueArray(entry, { maxLength: 6, selector: ({ key }) => key })],
     ([entries]) => {
       const json = written(entries.map((entry) => goEntry(fromString(entry.key), entry)))
-      expect(decodeList(json)).toEqual(Either.right({ entries, unnameable: [], malformed: [] }))
+      expect(decodeList(json)).toEqual(Either.right({ entries, invalidUtf8Keys: [], malformed: [] }))
     }
   )
 
@@ -137,8 +137,8 @@ describe("KeyValue", () => {
       const decoded = decodeList(written(keys.map((key) => goEntry(key, nothing))))
       const found = Either.getOrThrow(decoded)
       expect(found.entries.map(({ key }) => key)).toEqual(valid)
-      expect(found.unnameable).toHaveLength(keys.length - valid.length)
-      expect(found.unnameable.every((key) => key.includes("\ufffd"))).toBe(true)
+      expect(found.invalidUtf8Keys).toHaveLength(keys.length - valid.length)
+      expect(found.invalidUtf8Keys.every((key) => key.includes("\ufffd"))).toBe(true)
     }
   )
 
@@ -242,7 +242,11 @@ describe("KeyValue", () => {
     )
   ])("leaves out a key with %s, says so, and holds up no other", (_, json) => {
     const other = '{"LockIndex":0,"Key":"other","Flags":1,"Value":null,"CreateIndex":1,"ModifyIndex":2}'
-    const { entries, malformed, unnameable } = Either.getOrThrow(decodeList(`${json.slice(0, -1)},${other}]`))
+    const {
+      entries,
+      malformed,
+      invalidUtf8Keys: unnameable
+    } = Either.getOrThrow(decodeList(`${json.slice(0, -1)},${other}]`))
     expect(entries.map(({ key }) => key)).toEqual(["other"])
     expect(malformed).toEqual([{ key: "k", reason: expect.any(String) }])
     expect(malformed[0]?.reason).not.toContain(secret)

@@ -25,7 +25,7 @@ const watched = (options: Options = {}): Watcher.WatchOptions => ({
 const listen = (
   instance: World.Instance,
   options: Options,
-  use: (news: Watcher.News) => Effect.Effect<unknown>
+  use: (news: Watcher.WatchEvent) => Effect.Effect<unknown>
 ) =>
   Watcher.news(watched(options)).pipe(
     Stream.runForEach((all) => Effect.forEach(all, use, { discard: true })),
@@ -43,8 +43,8 @@ const watching = (instance: World.Instance, options: Options = {}) =>
     }> = []
     const fiber = yield* listen(instance, options, (news) =>
       Effect.sync(() => {
-        if (news._tag === "Complete") return
-        const { entries, index, rewound } = news
+        if (news._tag === "CaughtUp") return
+        const { entries, index, indexWentBackwards: rewound } = news
         seen.push({ index, rewound, entries: entries.map(({ key, value }) => `${key}=${atob(value)}`) })
       })
     )
@@ -233,7 +233,7 @@ describe("Watcher", () => {
       Effect.gen(function* () {
         yield* put("global/a", "1")
         const instance = yield* World.instance()
-        const { entries, rewound } = yield* confirming(instance)
+        const { entries, indexWentBackwards: rewound } = yield* confirming(instance)
         expect(entries.map(({ key }) => key)).toEqual(["global/a"])
         expect(rewound).toBe(false)
         expect(reads(instance)).toEqual([`/v1/kv/global/?recurse=&consistent=&dc=${source}`])

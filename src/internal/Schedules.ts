@@ -30,7 +30,7 @@ export const reconnect = Schedule.exponential("100 millis", 2).pipe(
  * @since 0.1.0
  * @category schedules
  */
-export const standAgain = reconnect.pipe(Schedule.resetAfter("1 minute"))
+export const retryLeadership = reconnect.pipe(Schedule.resetAfter("1 minute"))
 
 /**
  * After an error while applying, before both sides are compared in full again. It starts over when they have been, and
@@ -39,7 +39,7 @@ export const standAgain = reconnect.pipe(Schedule.resetAfter("1 minute"))
  * @since 0.1.0
  * @category schedules
  */
-export const compareAgain = reconnect
+export const retryApply = reconnect
 
 /**
  * Between a doubtful read of the source and the one that settles it: a source that keeps giving wrong answers at once
@@ -48,7 +48,7 @@ export const compareAgain = reconnect
  * @since 0.5.0
  * @category schedules
  */
-export const lookAgain = standAgain
+export const retryDoubtful = retryLeadership
 
 /**
  * How long nothing need be heard of a source before the check of the service warns. Where nothing changes, the watch says
@@ -163,7 +163,7 @@ export const watchWait = Duration.minutes(1)
  * @since 0.5.0
  * @category intervals
  */
-export const partWait = (age: Duration.Duration): Duration.Duration =>
+export const shardWait = (age: Duration.Duration): Duration.Duration =>
   Duration.clamp(Duration.times(age, 2), { minimum: Duration.seconds(1), maximum: Duration.minutes(3) })
 
 /**
@@ -173,7 +173,7 @@ export const partWait = (age: Duration.Duration): Duration.Duration =>
  * @since 0.5.0
  * @category intervals
  */
-export const lookInterval = Duration.millis(500)
+export const pollInterval = Duration.millis(500)
 
 /**
  * The same for a prefix whose names take so long to list: about a tenth of the time goes into looking, which takes 26 ms for
@@ -182,9 +182,9 @@ export const lookInterval = Duration.millis(500)
  * @since 0.5.0
  * @category intervals
  */
-export const lookPause = (took: Duration.Duration): Duration.Duration =>
+export const pollPause = (took: Duration.Duration): Duration.Duration =>
   Duration.clamp(Duration.millis(Math.round(9 * Duration.toMillis(took))), {
-    minimum: lookInterval,
+    minimum: pollInterval,
     maximum: Duration.seconds(10)
   })
 
@@ -195,7 +195,7 @@ export const lookPause = (took: Duration.Duration): Duration.Duration =>
  * @since 0.5.0
  * @category intervals
  */
-export const vouchInterval = Duration.seconds(5)
+export const verifyInterval = Duration.seconds(5)
 
 /**
  * How long a part that has changed may take to say so, before its query is given up and its keys are read again.
@@ -203,7 +203,7 @@ export const vouchInterval = Duration.seconds(5)
  * @since 0.5.0
  * @category intervals
  */
-export const shardPatience = Duration.seconds(2)
+export const shardTimeout = Duration.seconds(2)
 
 /**
  * Before a watch starts over whose query was broken off.
@@ -211,7 +211,7 @@ export const shardPatience = Duration.seconds(2)
  * @since 0.1.0
  * @category intervals
  */
-export const brokenOffPause = Duration.seconds(1)
+export const restartPause = Duration.seconds(1)
 
 /**
  * How long a source is silent about a part before it is asked whether it answers at all. A wait of a minute takes up to 64
@@ -246,7 +246,7 @@ export const cutOffAfter = Duration.seconds(5)
  * @since 0.5.0
  * @category intervals
  */
-export const indexTrust = Duration.minutes(10)
+export const indexMaxAge = Duration.minutes(10)
 
 /**
  * How long an answer may be on its way and wait to be dealt with, while newer ones are. The body of a large one may take
@@ -255,4 +255,4 @@ export const indexTrust = Duration.minutes(10)
  * @since 0.5.0
  * @category intervals
  */
-export const answerLife = Duration.minutes(3)
+export const answerMaxAge = Duration.minutes(3)

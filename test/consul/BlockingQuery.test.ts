@@ -17,7 +17,7 @@ const answered = (index: number) => ({ value: "", index, knownLeader: true, last
 /** Asks from index 7, known so long ago, a source that is still at 7, and answers with the index it was asked with. */
 const askedAfter = (age: Duration.DurationInput) =>
   Effect.gen(function* () {
-    const from: BlockingQuery.From = { index: 7, at: yield* Monotonic.now }
+    const from: BlockingQuery.Cursor = { index: 7, at: yield* Monotonic.now }
     yield* TestClock.adjust(age)
     const { ask } = yield* BlockingQuery.make()
     return yield* ask(from, Duration.zero, ({ index }) => Effect.succeed({ ...answered(7), value: index }))
@@ -26,15 +26,15 @@ const askedAfter = (age: Duration.DurationInput) =>
 describe("Blocking", () => {
   it.effect("goes on from an answer that is not old", () =>
     Effect.gen(function* () {
-      const { isFresh, value } = yield* askedAfter(Duration.subtract(Schedules.indexTrust, 1))
-      expect({ isFresh, value }).toEqual({ isFresh: false, value: 7 })
+      const { wasUnconditional, value } = yield* askedAfter(Duration.subtract(Schedules.indexMaxAge, 1))
+      expect({ wasUnconditional, value }).toEqual({ wasUnconditional: false, value: 7 })
     })
   )
 
   it.effect("starts over from one that is: what happened since may be forgotten", () =>
     Effect.gen(function* () {
-      const { isFresh, next, value } = yield* askedAfter(Schedules.indexTrust)
-      expect({ isFresh, value }).toEqual({ isFresh: true, value: 0 })
+      const { wasUnconditional, next, value } = yield* askedAfter(Schedules.indexMaxAge)
+      expect({ wasUnconditional, value }).toEqual({ wasUnconditional: true, value: 0 })
       expect(next).toEqual({ index: 7, at: yield* Monotonic.now })
     })
   )
@@ -44,7 +44,7 @@ describe("Blocking", () => {
       const { ask } = yield* BlockingQuery.make()
       const at: Array<number> = []
       let isHealed = false
-      const query = ({ index }: BlockingQuery.Wait) =>
+      const query = ({ index }: BlockingQuery.Request) =>
         Effect.flatMap(Clock.currentTimeMillis, (now) => {
           if (index === 0) return Effect.succeed(answered(7))
           at.push(now)
@@ -52,7 +52,7 @@ describe("Blocking", () => {
             ? Effect.succeed(answered(index + 1))
             : Effect.fail(new RateLimited({ request: "" }))
         })
-      const asking = Effect.iterate(BlockingQuery.start, {
+      const asking = Effect.iterate(BlockingQuery.fromScratch, {
         while: () => true,
         body: (from) => Effect.map(ask(from, Duration.minutes(1), query), ({ next }) => next)
       })
@@ -85,26 +85,26 @@ describe("Blocking", () => {
     const isFreshAfter = (age: Duration.Duration) =>
       Effect.clockWith((clock) =>
         Effect.gen(function* () {
-          const from: BlockingQuery.From = { index: 7, at: yield* Monotonic.now }
+          const from: BlockingQuery.Cursor = { index: 7, at: yield* Monotonic.now }
           yield* Effect.sleep(age)
           const { ask } = yield* BlockingQuery.make()
-          const { isFresh } = yield* ask(from, Duration.zero, () => Effect.succeed(answered(7)))
-          return isFresh
+          const { wasUnconditional } = yield* ask(from, Duration.zero, () => Effect.succeed(answered(7)))
+          return wasUnconditional
         }).pipe(Effect.withClock(setBack(clock)))
       )
-    const young = Duration.subtract(Schedules.indexTrust, 1)
+    const young = Duration.subtract(Schedules.indexMaxAge, 1)
     expect(Stepper.run(isFreshAfter(young), "young")).toEqual(Exit.succeed(false))
-    expect(Stepper.run(isFreshAfter(Schedules.indexTrust), "old")).toEqual(Exit.succeed(true))
+    expect(Stepper.run(isFreshAfter(Schedules.indexMaxAge), "old")).toEqual(Exit.succeed(true))
   })
 
   /** Asks from index 7 for a minute; what blocks ends as given, and what does not is answered with `now`. */
   const cut = (
-    end: Effect.Effect<BlockingQuery.Reply<string>, ConsulError>,
-    now: Effect.Effect<BlockingQuery.Reply<string>, ConsulError>
+    end: Effect.Effect<BlockingQuery.Raw<string>, ConsulError>,
+    now: Effect.Effect<BlockingQuery.Raw<string>, ConsulError>
   ) =>
     Effect.gen(function* () {
       const failures: Array<string> = []
-      const asked: Array<BlockingQuery.Wait> = []
+      const asked: Array<BlockingQuery.Request> = []
       const { ask } = yield* BlockingQuery.make({
         failed: ({ _tag }) => Effect.sync(() => failures.push(_tag))
       })
@@ -116,8 +116,8 @@ describe("Blocking", () => {
         })
       )
       yield* TestClock.adjust("10 minutes")
-      const { index, isFresh, next } = yield* Fiber.join(asking)
-      return { index, isFresh, next: next.index, failures, asked: asked.map(({ index }) => index) }
+      const { index, wasUnconditional, next } = yield* Fiber.join(asking)
+      return { index, wasUnconditional, next: next.index, failures, asked: asked.map(({ index }) => index) }
     })
 
   const closed = new Unreachable({ request: "", address: "", reason: "socket hang up" })
@@ -127,14 +127,14 @@ describe("Blocking", () => {
     it.effect(`goes on where a query that had blocked for a while ends with ${error._tag}`, () =>
       Effect.gen(function* () {
         const ended = yield* cut(Effect.delay(Effect.fail(error), "20 seconds"), Effect.succeed(answered(7)))
-        expect(ended).toEqual({ index: 7, isFresh: false, next: 7, failures: [], asked: [7, 7] })
+        expect(ended).toEqual({ index: 7, wasUnconditional: false, next: 7, failures: [], asked: [7, 7] })
       })
     )
 
     it.effect(`and starts over where that comes soon, as ${error._tag} of a server that is gone does`, () =>
       Effect.gen(function* () {
         const failed = yield* cut(Effect.delay(Effect.fail(error), "2 seconds"), Effect.succeed(answered(7)))
-        expect(failed).toMatchObject({ isFresh: true, failures: [error._tag], asked: [7, 0] })
+        expect(failed).toMatchObject({ wasUnconditional: true, failures: [error._tag], asked: [7, 0] })
       })
     )
   }
@@ -150,7 +150,7 @@ describe("Blocking", () => {
           return now
         })
       )
-      expect(failed).toMatchObject({ isFresh: true, failures: ["Unreachable"], asked: [7, 7, 0] })
+      expect(failed).toMatchObject({ wasUnconditional: true, failures: ["Unreachable"], asked: [7, 7, 0] })
     })
   )
 
@@ -166,7 +166,7 @@ describe("Blocking", () => {
       const { ask } = yield* BlockingQuery.make({ limit: WaitLimit.make(() => Effect.void) })
       const waits: Array<number> = []
       let restarts = 0
-      const query = ({ index, wait }: BlockingQuery.Wait) => {
+      const query = ({ index, wait }: BlockingQuery.Request) => {
         if (index === 0) {
           restarts += 1
           return Effect.succeed(answered(7))
@@ -175,7 +175,7 @@ describe("Blocking", () => {
         return Effect.delay(Effect.succeed(answered(7)), Duration.min(wait, Duration.seconds(10)))
       }
       const asking = yield* Effect.fork(
-        Effect.iterate(BlockingQuery.start, {
+        Effect.iterate(BlockingQuery.fromScratch, {
           while: () => true,
           body: (from) => Effect.map(ask(from, Duration.minutes(1), query), ({ next }) => next)
         })

@@ -31,7 +31,7 @@ const sourceOf = (entries: ReadonlyArray<KeyValue>) => {
       const bytes = found.reduce((sum, { value }) => sum + value.length, 0)
       if (bytes > maxBytes) return new AnswerTooLarge({ request: "", maxBytes })
       sizes.push(bytes)
-      return Effect.succeed(answer({ entries: found, unnameable: [], malformed: [] }))
+      return Effect.succeed(answer({ entries: found, invalidUtf8Keys: [], malformed: [] }))
     },
     names: (prefix) =>
       Effect.succeed(answer(entries.map(({ key }) => key).filter((key) => key.startsWith(prefix)))),

@@ -34,7 +34,7 @@ const holding = (...names: ReadonlyArray<string>) => {
     moved: () => answer(names.length > 0),
     list: () => {
       reads += 1
-      return answer({ entries: names.map(entry), unnameable: [], malformed: [] })
+      return answer({ entries: names.map(entry), invalidUtf8Keys: [], malformed: [] })
     }
   }
   return { kv, reads: () => reads }
@@ -45,7 +45,7 @@ const storing = (
   names: ReadonlyArray<string>
 ): Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved"> => {
   const found = (isIn: (name: string) => boolean) =>
-    answer({ entries: [...names].sort().filter(isIn).map(entry), unnameable: [], malformed: [] })
+    answer({ entries: [...names].sort().filter(isIn).map(entry), invalidUtf8Keys: [], malformed: [] })
   return {
     entry: (key) => found((name) => name === key),
     isNameable: () => true,
@@ -85,12 +85,12 @@ describe("Survey", () => {
       const { clock, pass } = yield* settable
       const { kv, reads } = holding("global/a")
       const contents = DestinationIndex.empty()
-      const look = (looked: DriftScan.Looked) =>
+      const look = (cursor: DriftScan.ScanCursor) =>
         Effect.map(
-          Effect.withClock(DriftScan.survey(kv, mapping, contents, looked, 100), clock),
-          ({ looked }) => looked
+          Effect.withClock(DriftScan.scan(kv, mapping, contents, cursor, 100), clock),
+          ({ cursor }) => cursor
         )
-      const first = yield* look(DriftScan.never)
+      const first = yield* look(DriftScan.startOfScan)
       pass("9 minutes", shownAs)
       const second = yield* look(first)
       expect(reads()).toBe(1)
@@ -104,7 +104,7 @@ describe("Survey", () => {
     Effect.gen(function* () {
       const { kv } = holding("app/password", "global/a")
       const contents = DestinationIndex.empty()
-      yield* DriftScan.survey(kv, mapping, contents, DriftScan.never, 1)
+      yield* DriftScan.scan(kv, mapping, contents, DriftScan.startOfScan, 1)
       expect([...contents.keys()]).toEqual(["global/a"])
     })
   )
@@ -127,12 +127,12 @@ describe("Survey", () => {
           const contents = DestinationIndex.empty()
           for (const key of known) contents.set(key, DestinationIndex.fingerprint(btoa(key), 0n))
           const found: Array<string> = []
-          let looked = DriftScan.never
+          let cursor = DriftScan.startOfScan
           do {
-            const after = yield* DriftScan.survey(storing(there), mapping, contents, looked, 4, most)
-            looked = after.looked
+            const after = yield* DriftScan.scan(storing(there), mapping, contents, cursor, 4, most)
+            cursor = after.cursor
             for (const { found: it } of after.drifted) found.push(...it.changed, ...it.missing, ...it.extra)
-          } while (looked.rest !== undefined)
+          } while (cursor.rest !== undefined)
           return { found: found.sort(), keys: [...contents.keys()] }
         })
         const atOnce = yield* find(undefined)

@@ -107,8 +107,8 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const { fence } = leader.leader
         const writer = yield* leader.open
-        yield* writer.apply(changes({ writes: writes(150) }), 77)
-        yield* writer.apply(
+        yield* writer.commit(changes({ writes: writes(150) }), 77)
+        yield* writer.commit(
           changes({ writes: writes(20, Value.fromText("2")), deletes: writes(80).map(({ key }) => key) }),
           78
         )
@@ -162,7 +162,7 @@ describe.concurrent("Writer", () => {
             })
           )
           const applying = yield* Effect.fork(
-            writer.apply(changes({ writes: writes(62 * 20), deletes: others(62 * 3) }), 7)
+            writer.commit(changes({ writes: writes(62 * 20), deletes: others(62 * 3) }), 7)
           )
           yield* Time.until(Effect.map(storedStatus, ({ LastReplicated }) => LastReplicated === 7))
           yield* Fiber.join(applying)
@@ -176,8 +176,8 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const writer = yield* leader.open
         yield* leader.network.disturb(Network.on(transactions, (_, pass) => Effect.delay(pass, "50 millis")))
-        yield* Effect.timeout(writer.stage(writes(500)), "1 minute")
-        const applying = yield* Effect.fork(writer.apply(one("1"), 7))
+        yield* Effect.timeout(writer.write(writes(500)), "1 minute")
+        const applying = yield* Effect.fork(writer.commit(one("1"), 7))
         yield* TestClock.adjust("10 seconds")
         expect(Option.map(yield* Fiber.poll(applying), Exit.isSuccess)).toEqual(Option.some(true))
         expect(Object.keys(yield* stored)).toHaveLength(501)
@@ -190,10 +190,10 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const writer = yield* leader.open
         yield* leader.network.disturb(Network.on(transactions, (_, pass) => Effect.delay(pass, "50 millis")))
-        const staging = yield* Effect.fork(Effect.timeoutOption(writer.stage(writes(62 * 20)), "10 millis"))
+        const staging = yield* Effect.fork(Effect.timeoutOption(writer.write(writes(62 * 20)), "10 millis"))
         yield* TestClock.adjust("10 millis")
         expect(yield* Fiber.join(staging)).toEqual(Option.none())
-        const applying = yield* Effect.fork(writer.apply(one("1"), 7))
+        const applying = yield* Effect.fork(writer.commit(one("1"), 7))
         yield* TestClock.adjust("10 seconds")
         expect(Option.map(yield* Fiber.poll(applying), Exit.isSuccess)).toEqual(Option.some(true))
         expect(Object.keys(yield* stored)).toHaveLength(62 * 16 + 1)
@@ -207,10 +207,10 @@ describe.concurrent("Writer", () => {
         const scope = yield* Scope.make()
         const writer = yield* Scope.extend(leader.open, scope)
         yield* leader.network.disturb(Network.on(transactions, Network.silent))
-        yield* writer.stage(writes(500))
+        yield* writer.write(writes(500))
         yield* Scope.close(scope, Exit.void)
         yield* leader.network.heal
-        for (const use of [writer.apply(one("1"), 7), writer.stage(writes(1))]) {
+        for (const use of [writer.commit(one("1"), 7), writer.write(writes(1))]) {
           const exit = yield* Effect.exit(Effect.fork(use).pipe(Effect.flatMap(Fiber.join)))
           expect(Exit.isInterrupted(exit)).toBe(true)
         }
@@ -225,8 +225,8 @@ describe.concurrent("Writer", () => {
         const writer = yield* leader.open
         const landed: Array<ReadonlyArray<string>> = []
         yield* sim.observe(({ changes }) => landed.push(changes.map(({ key }) => key)))
-        yield* writer.apply(changes({ writes: writes(40) }), 5)
-        yield* writer.apply(
+        yield* writer.commit(changes({ writes: writes(40) }), 5)
+        yield* writer.commit(
           changes({ writes: writes(2, Value.fromText("2")), deletes: ["global/30", "global/31"] }),
           6
         )
@@ -241,7 +241,7 @@ describe.concurrent("Writer", () => {
       Effect.gen(function* () {
         const leader = yield* leading()
         const writer = yield* leader.open
-        yield* writer.apply(changes({}), 9)
+        yield* writer.commit(changes({}), 9)
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 9 })
         expect(transactionsOf(leader).map((operations) => operations.length)).toEqual([2, 2])
       }).pipe(Effect.provide(World.layer))
@@ -267,7 +267,7 @@ describe.concurrent("Writer", () => {
           Time: "2015-04-01T12:00:00.001Z"
         }
         expect(yield* storedStatus).toEqual({ ...about, State: "comparing", LastReplicated: 0 })
-        yield* writer.apply(one("1"), 12)
+        yield* writer.commit(one("1"), 12)
         expect(yield* storedStatus).toEqual({ ...about, State: "in-sync", LastReplicated: 12 })
       }).pipe(Effect.provide(World.layer))
     )
@@ -276,13 +276,13 @@ describe.concurrent("Writer", () => {
       Effect.gen(function* () {
         const leader = yield* leading()
         const writer = yield* leader.open
-        yield* writer.apply(one("1"), 12)
-        yield* writer.apply(one("2"), 13, { ...FencedWriter.nothingLeft, heldDeletes: 40 })
+        yield* writer.commit(one("1"), 12)
+        yield* writer.commit(one("2"), 13, { ...FencedWriter.nothingRemaining, heldDeletes: 40 })
         const held = { State: "deletes-held", LastReplicated: 12, HeldDeletes: 40 }
         expect(yield* storedStatus).toMatchObject(held)
-        yield* writer.apply(one("3"), 14, { ...FencedWriter.nothingLeft, heldDeletes: 41 })
+        yield* writer.commit(one("3"), 14, { ...FencedWriter.nothingRemaining, heldDeletes: 41 })
         expect(yield* storedStatus).toMatchObject({ ...held, HeldDeletes: 41 })
-        yield* writer.apply(one("4"), 15)
+        yield* writer.commit(one("4"), 15)
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 15, HeldDeletes: 0 })
       }).pipe(Effect.provide(World.layer))
     )
@@ -291,12 +291,12 @@ describe.concurrent("Writer", () => {
       Effect.gen(function* () {
         const leader = yield* leading()
         const writer = yield* leader.open
-        yield* writer.apply(one("1"), 12)
+        yield* writer.commit(one("1"), 12)
         let left = 2
         yield* leader.network.disturb(
           Network.on(transactions, (sent, pass) => (left-- > 0 ? pass : Network.refused(sent, pass)))
         )
-        expect(yield* failureOf(writer.apply(changes({ writes: writes(150) }), 13))).toMatchObject({
+        expect(yield* failureOf(writer.commit(changes({ writes: writes(150) }), 13))).toMatchObject({
           _tag: "Unreachable"
         })
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 12 })
@@ -309,7 +309,7 @@ describe.concurrent("Writer", () => {
     it.scoped("keeps what the leader before had replicated, if it was the same replication", () =>
       Effect.gen(function* () {
         const first = yield* leading()
-        yield* (yield* first.open).apply(one("1"), 12)
+        yield* (yield* first.open).commit(one("1"), 12)
         yield* (yield* ConsulOf(first)).session.destroy(first.leader.fence.session)
         const second = yield* leading()
         yield* second.open
@@ -318,7 +318,7 @@ describe.concurrent("Writer", () => {
           const replication = { ...World.replication, ...other }
           yield* second.run(FencedWriter.open({ leader: second.leader, memory: second.memory, replication }))
           expect(yield* storedStatus).toMatchObject({ State: "comparing", LastReplicated: 0 })
-          yield* (yield* second.open).apply(changes({}), 12)
+          yield* (yield* second.open).commit(changes({}), 12)
         }
       }).pipe(Effect.provide(World.layer))
     )
@@ -330,15 +330,15 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const older = yield* leader.open
         const newer = yield* leader.open
-        expect(yield* failureOf(older.apply(one("old"), 5))).toMatchObject({
+        expect(yield* failureOf(older.commit(one("old"), 5))).toMatchObject({
           _tag: "CheckpointMoved",
           key: World.status
         })
-        expect(yield* failureOf(older.apply(changes({ writes: writes(100) }), 5))).toMatchObject({
+        expect(yield* failureOf(older.commit(changes({ writes: writes(100) }), 5))).toMatchObject({
           _tag: "CheckpointMoved"
         })
         expect(yield* stored).toEqual({})
-        yield* newer.apply(one("new"), 6)
+        yield* newer.commit(one("new"), 6)
         expect(yield* stored).toEqual({ "global/a": "new" })
       }).pipe(Effect.provide(World.layer))
     )
@@ -348,9 +348,9 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const older = yield* leader.open
         const late = yield* holdBack(leader, transactions)
-        expect(yield* failureOf(older.apply(one("old"), 5))).toMatchObject({ _tag: "Unreachable" })
+        expect(yield* failureOf(older.commit(one("old"), 5))).toMatchObject({ _tag: "Unreachable" })
         const newer = yield* leader.open
-        yield* newer.apply(one("new"), 6)
+        yield* newer.commit(one("new"), 6)
         expect(yield* late).toBe(409)
         expect(yield* stored).toEqual({ "global/a": "new" })
         expect(yield* storedStatus).toMatchObject({ LastReplicated: 6 })
@@ -363,18 +363,18 @@ describe.concurrent("Writer", () => {
         const former = yield* leading()
         const writer = yield* former.open
         const late = yield* holdBack(former, transactions)
-        expect(yield* failureOf(writer.apply(one("late"), 5))).toMatchObject({ _tag: "Unreachable" })
+        expect(yield* failureOf(writer.commit(one("late"), 5))).toMatchObject({ _tag: "Unreachable" })
         yield* sim.destroySession(World.destination, former.leader.fence.session)
         expect(yield* late).toBe(409)
-        expect(yield* failureOf(writer.apply(one("former"), 5))).toMatchObject({
+        expect(yield* failureOf(writer.commit(one("former"), 5))).toMatchObject({
           _tag: "LockLost",
           lock: World.lock
         })
         const next = yield* leading()
-        expect(yield* failureOf(writer.apply(one("former"), 5))).toMatchObject({ _tag: "LockLost" })
+        expect(yield* failureOf(writer.commit(one("former"), 5))).toMatchObject({ _tag: "LockLost" })
         expect(yield* failureOf(former.open)).toMatchObject({ _tag: "LockLost" })
-        yield* (yield* next.open).apply(one("next"), 6)
-        expect(yield* failureOf(writer.apply(changes({ deletes: ["global/a"] }), 7))).toMatchObject({
+        yield* (yield* next.open).commit(one("next"), 6)
+        expect(yield* failureOf(writer.commit(changes({ deletes: ["global/a"] }), 7))).toMatchObject({
           _tag: "LockLost"
         })
         expect(yield* stored).toEqual({ "global/a": "next" })
@@ -391,9 +391,9 @@ describe.concurrent("Writer", () => {
           const leader = yield* leading()
           const writer = yield* leader.open
           yield* disturb(yield* SimConsul.SimConsul)
-          expect(yield* failureOf(writer.apply(one("1"), 5))).toMatchObject({ _tag: "CheckpointMoved" })
+          expect(yield* failureOf(writer.commit(one("1"), 5))).toMatchObject({ _tag: "CheckpointMoved" })
           expect(yield* stored).toEqual({})
-          yield* (yield* leader.open).apply(one("2"), 6)
+          yield* (yield* leader.open).commit(one("2"), 6)
           expect(yield* stored).toEqual({ "global/a": "2" })
         }).pipe(Effect.provide(World.layer))
     )
@@ -432,7 +432,7 @@ describe.concurrent("Writer", () => {
         expect(transactionsOf(next)).toEqual([])
         expect(yield* sim.sessions(World.destination)).toHaveLength(2)
         if (error._tag !== "StatusInUse") return expect.unreachable()
-        const waiting = yield* Effect.fork(next.run(StatusOwner.whileInUse(error, next.leader)))
+        const waiting = yield* Effect.fork(next.run(StatusOwner.awaitFree(error, next.leader)))
         yield* TestClock.adjust("10 seconds")
         expect(yield* Fiber.poll(waiting)).toEqual(Option.none())
         yield* sim.remove(World.destination, "other/leader")
@@ -463,7 +463,7 @@ describe.concurrent("Writer", () => {
         }
         const other = yield* session.create({ name, checks, behavior: "release", lockDelay: 0 })
         yield* sim.put(World.destination, World.status, JSON.stringify(statusWith(other)))
-        yield* (yield* next.open).apply(one("1"), 5)
+        yield* (yield* next.open).commit(one("1"), 5)
         expect((yield* sim.sessions(World.destination)).map(({ id }) => id)).toContain(other)
         expect(next.logs).toContainEqual(expect.stringMatching(/^WARN the status names the session /))
       }).pipe(Effect.provide(World.layer))
@@ -480,7 +480,7 @@ describe.concurrent("Writer", () => {
         yield* next.network.disturb(Network.on(ending, Network.answer(500, "rpc error making call: EOF")))
         expect(yield* failureOf(next.open)).toMatchObject({ _tag: "Rejected" })
         yield* next.network.disturb(Network.on(ending, Network.answer(403, "Permission denied")))
-        yield* (yield* next.open).apply(one("1"), 5)
+        yield* (yield* next.open).commit(one("1"), 5)
         expect(yield* stored).toEqual({ "global/a": "1" })
       }).pipe(Effect.provide(World.layer))
     )
@@ -504,7 +504,7 @@ describe.concurrent("Writer", () => {
         const sim = yield* SimConsul.SimConsul
         yield* sim.put(World.destination, World.status, status)
         const leader = yield* leading()
-        yield* (yield* leader.open).apply(one("1"), 5)
+        yield* (yield* leader.open).commit(one("1"), 5)
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 5 })
       }).pipe(Effect.provide(World.layer))
     )
@@ -515,7 +515,7 @@ describe.concurrent("Writer", () => {
       Effect.gen(function* () {
         const leader = yield* leading()
         const writer = yield* leader.open
-        yield* writer.apply(large, 5)
+        yield* writer.commit(large, 5)
         const entry = yield* World.entry(World.destination, "global/large")
         expect(Encoding.encodeBase64(entry?.value ?? new Uint8Array())).toBe(largeValue)
         expect(entry).toMatchObject({ flags: 2n ** 64n - 1n, session: "" })
@@ -533,7 +533,7 @@ describe.concurrent("Writer", () => {
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 5 })
         // Again, with another value, over the one that is there.
         const other = Value.fromBytes(new Uint8Array(450_000))
-        yield* writer.apply(changes({ writes: [{ key: "global/large", value: other, flags: 0n }] }), 6)
+        yield* writer.commit(changes({ writes: [{ key: "global/large", value: other, flags: 0n }] }), 6)
         const changed = yield* World.entry(World.destination, "global/large")
         expect(changed).toMatchObject({ flags: 0n, session: "" })
         expect(changed?.value).toHaveLength(450_000)
@@ -547,10 +547,10 @@ describe.concurrent("Writer", () => {
         const former = yield* leading()
         const writer = yield* former.open
         const late = yield* holdBack(former, /acquire=/)
-        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "LockLost" })
+        expect(yield* failureOf(writer.commit(large, 5))).toMatchObject({ _tag: "LockLost" })
         yield* sim.destroySession(World.destination, former.leader.fence.session)
         expect(yield* late).toBe(500)
-        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "LockLost" })
+        expect(yield* failureOf(writer.commit(large, 5))).toMatchObject({ _tag: "LockLost" })
         expect(yield* stored).toEqual({ "global/large": "before" })
       }).pipe(Effect.provide(World.layer))
     )
@@ -567,14 +567,14 @@ describe.concurrent("Writer", () => {
           const leader = yield* leading()
           const writer = yield* leader.open
           yield* leader.network.disturb(Network.on(step, fault))
-          const applying = yield* Effect.fork(failureOf(writer.apply(large, 5)))
+          const applying = yield* Effect.fork(failureOf(writer.commit(large, 5)))
           yield* TestClock.adjust("10 seconds")
           const lost = { _tag: "LockLost", reason: expect.stringMatching(/^given up, since .*: ./) }
           expect(yield* Fiber.join(applying)).toMatchObject(lost)
           expect(yield* storedStatus).toMatchObject({ State: "comparing" })
           // Whatever else fails at the same time, nothing is written behind this session any more.
           yield* leader.network.heal
-          expect(yield* failureOf(writer.apply(one("1"), 5))).toMatchObject(lost)
+          expect(yield* failureOf(writer.commit(one("1"), 5))).toMatchObject(lost)
           expect(yield* failureOf(leader.open)).toMatchObject(lost)
           yield* sim.destroySession(World.destination, leader.leader.fence.session)
         }
@@ -601,17 +601,17 @@ describe.concurrent("Writer", () => {
               })
             )
           )
-          const applying = yield* Effect.fork(writer.apply(large, 5))
+          const applying = yield* Effect.fork(writer.commit(large, 5))
           yield* Time.until(Effect.sync(() => stuck.length > 0))
           yield* Fiber.interrupt(applying)
           const lost = { _tag: "LockLost", reason: expect.stringContaining("was interrupted") }
           expect(yield* failureOf(leader.open)).toMatchObject(lost)
-          expect(yield* failureOf(writer.stage(one("1").writes))).toMatchObject(lost)
+          expect(yield* failureOf(writer.write(one("1").writes))).toMatchObject(lost)
           // As the end of the leadership does.
           yield* sim.destroySession(World.destination, leader.leader.fence.session)
           const next = yield* leading()
           const newer = { key: "global/large", value: Value.fromText("newer"), flags: 0n }
-          yield* (yield* next.open).apply(changes({ writes: [newer] }), 6)
+          yield* (yield* next.open).commit(changes({ writes: [newer] }), 6)
           for (const late of stuck) yield* late
           expect(yield* stored).toEqual({ "global/large": "newer" })
         }).pipe(Effect.provide(World.layer))
@@ -622,9 +622,9 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const writer = yield* leader.open
         yield* leader.network.disturb(Network.on(/acquire=/, Network.answer(500, "No cluster leader")))
-        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "NoLeader" })
+        expect(yield* failureOf(writer.commit(large, 5))).toMatchObject({ _tag: "NoLeader" })
         yield* leader.network.heal
-        yield* writer.apply(large, 5)
+        yield* writer.commit(large, 5)
       }).pipe(Effect.provide(World.layer))
     )
 
@@ -634,7 +634,7 @@ describe.concurrent("Writer", () => {
         const writer = yield* leader.open
         for (const step of [/acquire=/, /release=/]) {
           yield* leader.network.disturb(Network.on(step, Network.once(Network.answer(429, ""))))
-          const applying = yield* Effect.fork(writer.apply(large, 5))
+          const applying = yield* Effect.fork(writer.commit(large, 5))
           yield* TestClock.adjust("10 seconds")
           expect(yield* Fiber.join(applying)).toEqual([])
           expect(yield* World.entry(World.destination, "global/large")).toMatchObject({ session: "" })
@@ -655,7 +655,7 @@ describe.concurrent("Writer", () => {
           const writer = yield* leader.open
           yield* leader.network.disturb(Network.on(/acquire=/, Network.answer(status, text)))
           const all = changes({ writes: [...large.writes, ...writes(3)] })
-          expect(yield* writer.apply(all, 5)).toMatchObject([
+          expect(yield* writer.commit(all, 5)).toMatchObject([
             { _tag: "KeyRefused", key: "global/large", reason: `${status} ${text}`.trim() }
           ])
           expect(Object.keys(yield* stored)).toHaveLength(3)
@@ -668,7 +668,7 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const writer = yield* leader.open
         yield* leader.network.disturb(Network.on(/release=/, Network.answer(403, "Permission denied")))
-        expect(yield* failureOf(writer.apply(large, 5))).toMatchObject({ _tag: "LockLost" })
+        expect(yield* failureOf(writer.commit(large, 5))).toMatchObject({ _tag: "LockLost" })
       }).pipe(Effect.provide(World.layer))
     )
 
@@ -678,12 +678,12 @@ describe.concurrent("Writer", () => {
         Effect.gen(function* () {
           const leader = yield* leading()
           const writer = yield* leader.open
-          yield* writer.apply(one("1"), 4)
+          yield* writer.commit(one("1"), 4)
           yield* leader.network.disturb(Network.on(/large\?.*acquire=/, Network.answer(413, "no")))
           const most = { key: "global/most", value: largeValue, flags: 0n }
           const all = { writes: [...large.writes, most, ...writes(150)], deletes: ["global/a"] }
-          const staged = yield* writer.stage(all.writes)
-          const refusals = yield* writer.apply(all, 5, { heldDeletes: 2, refusedWrites: 3, unreadable: 0 })
+          const staged = yield* writer.write(all.writes)
+          const refusals = yield* writer.commit(all, 5, { heldDeletes: 2, refusedWrites: 3, unreadable: 0 })
           for (const refusal of [staged, refusals]) {
             expect(refusal).toMatchObject([{ _tag: "KeyTooLarge", key: "global/large", reason: "no" }])
           }
@@ -695,7 +695,7 @@ describe.concurrent("Writer", () => {
             RefusedWrites: 4
           })
           yield* leader.network.heal
-          expect(yield* writer.apply(large, 6)).toEqual([])
+          expect(yield* writer.commit(large, 6)).toEqual([])
           expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 6, RefusedWrites: 0 })
         }).pipe(Effect.provide(World.layer))
     )
@@ -705,14 +705,14 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const writer = yield* leader.open
         yield* leader.network.disturb(Network.denying((key) => key === "global/a"))
-        yield* writer.stage(one("1").writes)
-        const again = yield* writer.apply(one("2"), 4)
+        yield* writer.write(one("1").writes)
+        const again = yield* writer.commit(one("2"), 4)
         expect(again).toMatchObject([{ _tag: "KeyRefused", key: "global/a", reason: "Permission denied" }])
         expect(yield* storedStatus).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
-        yield* writer.stage(one("3").writes)
+        yield* writer.write(one("3").writes)
         yield* leader.network.heal
         yield* TestClock.adjust(0)
-        expect(yield* writer.apply(one("4"), 5)).toEqual([])
+        expect(yield* writer.commit(one("4"), 5)).toEqual([])
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", RefusedWrites: 0, LastReplicated: 5 })
         expect(yield* stored).toEqual({ "global/a": "4" })
       }).pipe(Effect.provide(World.layer))
@@ -730,11 +730,11 @@ describe.concurrent("Writer", () => {
         })
         yield* kv.put({ key: "global/large", value: Value.empty }, { acquire: other })
         const writer = yield* leader.open
-        const [refusal] = yield* writer.apply(large, 5)
+        const [refusal] = yield* writer.commit(large, 5)
         expect(refusal).toMatchObject({ _tag: "KeyLocked", key: "global/large" })
         expect(refusal?.message).toContain('"global/large" is locked by another session')
         yield* session.destroy(other)
-        expect(yield* writer.apply(large, 5)).toEqual([])
+        expect(yield* writer.commit(large, 5)).toEqual([])
       }).pipe(Effect.provide(World.layer))
     )
 
@@ -745,7 +745,7 @@ describe.concurrent("Writer", () => {
         const writer = yield* leader.open
         const landed: Array<string> = []
         yield* sim.observe(({ changes }) => landed.push(changes.map(({ key }) => key).join()))
-        yield* writer.apply({ writes: [...one("1").writes, ...large.writes], deletes: ["global/gone"] }, 5)
+        yield* writer.commit({ writes: [...one("1").writes, ...large.writes], deletes: ["global/gone"] }, 5)
         expect(landed).toEqual(["global/large", "global/large", `${World.status},global/a`])
       }).pipe(Effect.provide(World.layer))
     )
@@ -765,11 +765,11 @@ describe.concurrent("Writer", () => {
           const { flags, value } = large.writes[0] ?? write
           const refused = { _tag: "KeyOutsidePrefix", key }
           for (const writes of [[...one("1").writes, write], [{ key, value, flags }]]) {
-            expect(yield* failureOf(writer.apply(changes({ writes }), 5))).toMatchObject(refused)
-            expect(yield* failureOf(writer.stage(writes))).toMatchObject(refused)
+            expect(yield* failureOf(writer.commit(changes({ writes }), 5))).toMatchObject(refused)
+            expect(yield* failureOf(writer.write(writes))).toMatchObject(refused)
           }
           const deletes = changes({ writes: one("1").writes, deletes: [key] })
-          const failure = yield* failureOf(writer.apply(deletes, 5))
+          const failure = yield* failureOf(writer.commit(deletes, 5))
           expect(failure).toMatchObject(refused)
           expect(failure.message).toContain(JSON.stringify(key))
           expect((yield* sim.state(World.destination)).index).toBe(before.index)
@@ -801,7 +801,7 @@ describe.concurrent("Writer", () => {
     const untilItLands = (leader: Leading, all: Changes) =>
       Effect.gen(function* () {
         for (let refused = 0; refused < 20; refused++) {
-          const outcome = yield* Effect.either(Effect.flatMap(leader.open, (writer) => writer.apply(all, 5)))
+          const outcome = yield* Effect.either(Effect.flatMap(leader.open, (writer) => writer.commit(all, 5)))
           if (outcome._tag === "Right") return refused
           expect({ ...outcome.left, _tag: outcome.left._tag }).toMatchObject({ _tag: "LimitLowered" })
         }
@@ -873,7 +873,7 @@ describe.concurrent("Writer", () => {
             ...tooLarge.slice(first),
             ...others(100).map((key) => ({ key, value: Value.empty, flags: 0n }))
           ]
-          const refusals = yield* writer.apply(changes({ writes: all, deletes: ["global/gone"] }), 5)
+          const refusals = yield* writer.commit(changes({ writes: all, deletes: ["global/gone"] }), 5)
           expect(refusals.map(({ _tag, key }) => [_tag, key]).sort()).toEqual(
             tooLarge
               .slice(first)
@@ -904,8 +904,8 @@ describe.concurrent("Writer", () => {
           refusedWrites: 5_000 + refused,
           unreadable: 5_000
         })
-        expect(yield* writer.apply(one("1"), 5, left(999))).toMatchObject([{ key: "global/a" }])
-        expect(yield* failureOf(writer.apply(one("1"), 5, left(1_000)))).toMatchObject({ _tag: "Conflict" })
+        expect(yield* writer.commit(one("1"), 5, left(999))).toMatchObject([{ key: "global/a" }])
+        expect(yield* failureOf(writer.commit(one("1"), 5, left(1_000)))).toMatchObject({ _tag: "Conflict" })
       }).pipe(Effect.provide(World.layer))
     )
 
@@ -916,7 +916,7 @@ describe.concurrent("Writer", () => {
         yield* leader.network.disturb(
           Network.on(transactions, Network.answer(413, "Transaction contains too many operations (3 > 2)"))
         )
-        expect(yield* failureOf(writer.apply(one("1"), 5))).toMatchObject({ _tag: "TooLarge" })
+        expect(yield* failureOf(writer.commit(one("1"), 5))).toMatchObject({ _tag: "TooLarge" })
         expect(yield* Ref.get(leader.memory.limits)).toEqual(defaultLimits)
       }).pipe(Effect.provide(World.layer))
     )

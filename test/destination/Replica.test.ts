@@ -2,10 +2,11 @@ import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as DeleteLimit from "../../src/DeleteLimit.js"
 import * as Replica from "../../src/internal/destination/Replica.js"
+import type { ReplicaState } from "../../src/internal/destination/ReplicaState.js"
 import { under } from "../../src/KeyRange.js"
 import { LeaderLock } from "../../src/LeaderLock.js"
 import { SimConsul } from "../../src/testing/index.js"
-import { type News, type Snapshot, Watcher } from "../../src/Watcher.js"
+import { type Snapshot, type WatchEvent, Watcher } from "../../src/Watcher.js"
 import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
 import * as World from "../support/World.js"
@@ -25,21 +26,21 @@ const part = (prefix: string, given: Partial<Snapshot> = {}) =>
       prefix: "global/",
       range: under(prefix)
     })
-    return { ...snapshot, isCertain: false, ...given } satisfies News
+    return { ...snapshot, isConsistent: false, ...given } satisfies WatchEvent
   })
 
 const complete = Effect.gen(function* () {
   const sim = yield* SimConsul.SimConsul
   const { index } = yield* sim.state(source)
-  return { _tag: "Complete", index, names: yield* keys(source), reshaped: false } satisfies News
+  return { _tag: "CaughtUp", index, names: yield* keys(source), layoutChanged: false } satisfies WatchEvent
 })
 
 /** Leads, and makes passes of news that a test makes up; both sides hold the same thirty keys at first. */
 const passing = (
   options: Parameters<typeof World.instance>[0],
   test: (
-    passes: Replica.Passes,
-    replica: Replica.Replica,
+    passes: Replica.Replica,
+    replica: ReplicaState,
     instance: World.Instance
   ) => Effect.Effect<unknown, unknown, World.Services | SimConsul.SimConsul>
 ) =>
@@ -51,7 +52,7 @@ const passing = (
       const passes = yield* Replica.make(instance.replication)
       const replica = yield* passes.takeOver(leader, yield* passes.open(leader))
       const first = yield* Effect.all([part("global/a"), part("global/b"), part("global/c")])
-      yield* test(passes, yield* passes.catchUp(replica, [...first, yield* complete]), instance)
+      yield* test(passes, yield* passes.applyEvents(replica, [...first, yield* complete]), instance)
     })
     yield* instance.run(Effect.scoped(leading)).pipe(Effect.orDie)
   })
@@ -65,7 +66,7 @@ describe("a pass", () => {
         yield* remove(source, "global/a1")
         const without = yield* part("global/a")
         yield* put(source, "global/a1")
-        yield* passes.catchUp(replica, [without, yield* part("global/")])
+        yield* passes.applyEvents(replica, [without, yield* part("global/")])
         expect(yield* keys(destination)).toEqual(thirty)
       })
     ))
@@ -100,7 +101,7 @@ describe("a pass", () => {
       Effect.gen(function* () {
         const { first, without } = yield* losingMore(instance)
         const then = [without(yield* part("global/b")), without(yield* part("global/c"))]
-        const after = yield* passes.catchUp(replica, [...first, ...then])
+        const after = yield* passes.applyEvents(replica, [...first, ...then])
         expect(yield* keys(destination)).toHaveLength(16)
         expect(after.held.size).toBe(12)
         expect(yield* stored).toMatchObject({ State: "deletes-held", HeldDeletes: 12 })
@@ -111,7 +112,7 @@ describe("a pass", () => {
     passing(half, (passes, replica, instance) =>
       Effect.gen(function* () {
         const { first, without } = yield* losingMore(instance)
-        const after = yield* passes.catchUp(replica, [...first, without(yield* part("global/"))])
+        const after = yield* passes.applyEvents(replica, [...first, without(yield* part("global/"))])
         expect(yield* keys(destination)).toHaveLength(16)
         expect(after.held.size).toBe(12)
       })
@@ -123,7 +124,7 @@ describe("a pass", () => {
         yield* put(source, "global/b10")
         const before = yield* complete
         yield* put(source, "global/c10")
-        const after = yield* passes.catchUp(replica, [
+        const after = yield* passes.applyEvents(replica, [
           yield* part("global/b"),
           before,
           yield* part("global/c")
@@ -131,7 +132,7 @@ describe("a pass", () => {
         expect((yield* stored)["LastReplicated"]).toBe(before.index)
         const last = yield* complete
         expect(last.index).toBeGreaterThan(before.index)
-        yield* passes.catchUp(after, [last])
+        yield* passes.applyEvents(after, [last])
         expect((yield* stored)["LastReplicated"]).toBe(last.index)
       })
     ))
@@ -145,18 +146,18 @@ describe("a pass", () => {
           yield* put(destination, ...foreign)
           known = yield* passes.reconcile(known)
           expect(known.held.size).toBe(0)
-          known = yield* passes.catchUp(known, [yield* part("global/")])
+          known = yield* passes.applyEvents(known, [yield* part("global/")])
         }
         expect(yield* keys(destination)).toEqual(thirty)
       })
     ))
 
   /** A new key at the source that a repair has read, and what was read of the parts before. */
-  const repairing = (passes: Replica.Passes, replica: Replica.Replica, given: Partial<Snapshot>) =>
+  const repairing = (passes: Replica.Replica, replica: ReplicaState, given: Partial<Snapshot>) =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       const b = yield* part("global/b", given)
-      const c = yield* part("global/c", { isCertain: true })
+      const c = yield* part("global/c", { isConsistent: true })
       yield* put(source, "global/bnew")
       yield* sim.put(destination, "global/a1", "drift")
       const repaired = yield* passes.reconcile(replica)
@@ -168,8 +169,8 @@ describe("a pass", () => {
     it(`does not undo what a repair did with an answer that had to wait, be it ${isCertain ? "certain" : "plain"}`, () =>
       passing({}, (passes, replica) =>
         Effect.gen(function* () {
-          const { b, c, repaired } = yield* repairing(passes, replica, { isCertain })
-          yield* passes.catchUp(repaired, [c, b])
+          const { b, c, repaired } = yield* repairing(passes, replica, { isConsistent: isCertain })
+          yield* passes.applyEvents(repaired, [c, b])
           expect(yield* keys(destination)).toContain("global/bnew")
         })
       ))
@@ -182,7 +183,7 @@ describe("a pass", () => {
         yield* remove(source, "global/bnew")
         const b = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
-        yield* passes.catchUp(repaired, [c, b])
+        yield* passes.applyEvents(repaired, [c, b])
         expect(yield* keys(destination)).toEqual(thirty)
         expect(sent(instance, /^GET .*consistent/)).toBe(before)
       })
@@ -198,11 +199,11 @@ describe("a pass", () => {
         yield* sim.restore(saved, { rebuilt: true })
         const rebuilt = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
-        const after = yield* passes.catchUp(repaired, [rebuilt])
+        const after = yield* passes.applyEvents(repaired, [rebuilt])
         expect(yield* keys(destination)).toEqual(thirty)
         expect(sent(instance, /^GET .*consistent/)).toBe(before + 1)
         yield* put(source, "global/bnew")
-        yield* passes.catchUp(after, [yield* part("global/b")])
+        yield* passes.applyEvents(after, [yield* part("global/b")])
         expect(yield* keys(destination)).toContain("global/bnew")
         // For `part` itself.
         expect(sent(instance, /^GET .*consistent/)).toBe(before + 2)
@@ -214,10 +215,12 @@ describe("a pass", () => {
       Effect.gen(function* () {
         yield* remove(source, "global/b1")
         yield* put(source, "global/c10")
-        const confirmed = yield* passes.catchUp(replica, [yield* part("global/", { rewound: true })])
+        const confirmed = yield* passes.applyEvents(replica, [
+          yield* part("global/", { indexWentBackwards: true })
+        ])
         const lower = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
-        yield* passes.catchUp(confirmed, [lower])
+        yield* passes.applyEvents(confirmed, [lower])
         expect(sent(instance, /^GET .*consistent/)).toBe(before)
       })
     ))

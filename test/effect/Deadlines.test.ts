@@ -15,7 +15,7 @@ const late = (limit: Duration.Duration) => Effect.fail(`nothing within ${Duratio
 describe("Time limits", () => {
   it.effect("are kept to the millisecond, and end what they limit", () =>
     Effect.gen(function* () {
-      const { within } = Deadlines.make(shortest)
+      const { withDeadline: within } = Deadlines.make(shortest)
       let isEnded = false
       const endless = Effect.onInterrupt(Effect.never, () =>
         Effect.sync(() => {
@@ -34,7 +34,7 @@ describe("Time limits", () => {
 
   it.effect.each([-3_600_000, 3_600_000])("are kept while somebody sets the clock by %d ms", (step) =>
     Effect.gen(function* () {
-      const { within } = Deadlines.make(shortest)
+      const { withDeadline: within } = Deadlines.make(shortest)
       const clock = yield* Effect.clock
       let offset = 0
       const millis = () => clock.unsafeCurrentTimeMillis() + offset
@@ -77,7 +77,7 @@ describe("Time limits", () => {
     ],
     ([all]) =>
       Effect.gen(function* () {
-        const { within } = Deadlines.make(shortest)
+        const { withDeadline: within } = Deadlines.make(shortest)
         const fibers = yield* Effect.forEach(all, ({ begins, limit, renewed, takes }) =>
           Effect.gen(function* () {
             yield* Effect.sleep(begins)
@@ -113,7 +113,7 @@ describe("Time limits", () => {
 
   it.effect("are prolonged as often as somebody says so, and then end what they limit", () =>
     Effect.gen(function* () {
-      const { within } = Deadlines.make(shortest)
+      const { withDeadline: within } = Deadlines.make(shortest)
       let left = 3
       const more = () =>
         left-- > 0 ? Effect.delay(Effect.succeed(shortest), "1 second") : Effect.fail("late")
@@ -135,7 +135,7 @@ describe("Time limits", () => {
 
   it.effect("go on for what is prolonged while all else that is limited ends", () =>
     Effect.gen(function* () {
-      const { within } = Deadlines.make(shortest)
+      const { withDeadline: within } = Deadlines.make(shortest)
       let left = 1
       const more = () =>
         left-- > 0 ? Effect.delay(Effect.succeed(shortest), "1 second") : Effect.fail("late")
@@ -150,7 +150,7 @@ describe("Time limits", () => {
 
   it.effect("hold where the one who waits cannot be interrupted", () =>
     Effect.gen(function* () {
-      const { within } = Deadlines.make(shortest)
+      const { withDeadline: within } = Deadlines.make(shortest)
       const fiber = yield* Effect.fork(
         Effect.uninterruptible(Effect.flip(within(shortest, () => Effect.never, late)))
       )
@@ -161,7 +161,7 @@ describe("Time limits", () => {
 
   it.effect("do not outlast the one who waits: what is limited ends before it does", () =>
     Effect.gen(function* () {
-      const { within } = Deadlines.make(shortest)
+      const { withDeadline: within } = Deadlines.make(shortest)
       let isEnded = false
       const slowToEnd = Effect.onInterrupt(Effect.never, () =>
         Effect.zipRight(
@@ -182,7 +182,7 @@ describe("Time limits", () => {
 
   it.effect("leave nothing running once nothing is limited, however it ended", () =>
     Effect.gen(function* () {
-      const { within } = Deadlines.make(shortest)
+      const { withDeadline: within } = Deadlines.make(shortest)
       const before = yield* roots
       const limited = (seconds: number) => within(shortest, () => Effect.sleep(seconds * 1_000), late)
       const fibers = yield* Effect.forEach([1, 2, 20], (seconds) => Effect.fork(limited(seconds)))

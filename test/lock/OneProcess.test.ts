@@ -26,7 +26,7 @@ const leads = (instance: World.Instance) =>
         )
       )
     )
-    const fiber = yield* Effect.forkScoped(instance.run(Effect.retry(leading, Schedules.standAgain)))
+    const fiber = yield* Effect.forkScoped(instance.run(Effect.retry(leading, Schedules.retryLeadership)))
     yield* TestClock.adjust(0)
     return { led, fiber }
   })

@@ -34,7 +34,7 @@ const leads = (instance: World.Instance, options: LeaderLock.UseOptions = {}) =>
       )
     ).pipe(
       Effect.tapError((error) => Effect.sync(() => losses.push(error._tag))),
-      Effect.retry(Schedules.standAgain)
+      Effect.retry(Schedules.retryLeadership)
     )
     const fiber = yield* Effect.forkScoped(instance.run(leading))
     yield* TestClock.adjust(0)

@@ -44,13 +44,13 @@ const store: fc.Arbitrary<Store> = fc
 const entries = (store: Store): ReadonlyArray<KeyValue> =>
   [...store].map(([key, { flags, value }]) => entry(key, value, flags))
 
-const contentsOf = (store: Store): DestinationIndex.Contents => {
+const contentsOf = (store: Store): DestinationIndex.DestinationIndex => {
   const contents = DestinationIndex.empty()
   for (const [key, { flags, value }] of store) contents.set(key, DestinationIndex.fingerprint(value, flags))
   return contents
 }
 
-const plain = (contents: DestinationIndex.Contents) =>
+const plain = (contents: DestinationIndex.DestinationIndex) =>
   [...contents.keys()].map((key) => [key, contents.get(key)])
 
 /** Keys stay where they are. */

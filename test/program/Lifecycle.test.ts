@@ -21,8 +21,8 @@ const traces = (store: Store.Store, name: string) =>
       store.request("GET", `/v1/kv/service/${name}/leader`)
     ])
     return {
-      sessions: (JSON.parse(sessions.text) as ReadonlyArray<{ readonly Name: string }>).filter(
-        (session) => session.Name === name
+      sessions: (JSON.parse(sessions.text) as ReadonlyArray<{ readonly Name: string }>).filter((session) =>
+        session.Name.startsWith(`${name} for `)
       ).length,
       services: (JSON.parse(services.text) as ReadonlyArray<unknown>).length,
       held: lock.text.includes('"Session"')

@@ -18,9 +18,9 @@ describe("Condition", () => {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
         const condition = yield* OutageLog.make("it answers")
-        yield* condition.fine
-        yield* condition.trouble("Away", "away 1")
-        yield* condition.trouble("Away", "away 2")
+        yield* condition.resolve
+        yield* condition.report("Away", "away 1")
+        yield* condition.report("Away", "away 2")
         expect(logs.lines).toEqual(["WARN away 1"])
       }).pipe(logs.capture)
     })
@@ -32,7 +32,7 @@ describe("Condition", () => {
       yield* Effect.gen(function* () {
         const condition = yield* OutageLog.make("it answers")
         const attempt = (outcome: Effect.Effect<string, Away | Denied>) =>
-          outcome.pipe(OutageLog.watch(condition, "waiting"), Effect.either)
+          outcome.pipe(OutageLog.logOutages(condition, "waiting"), Effect.either)
         yield* attempt(new Away({ message: "away" }))
         yield* attempt(new Denied({ message: "denied" }))
         yield* attempt(new Denied({ message: "denied again" }))
@@ -55,11 +55,11 @@ describe("Condition", () => {
       yield* Effect.gen(function* () {
         const condition = yield* OutageLog.make("it answers")
         const turns = Effect.repeatN(
-          Effect.zipRight(condition.trouble("a", "a"), condition.trouble("b", "b")),
+          Effect.zipRight(condition.report("a", "a"), condition.report("b", "b")),
           9
         )
         yield* turns
-        yield* condition.fine
+        yield* condition.resolve
         yield* turns
         expect(logs.lines).toEqual(["WARN a", "WARN b", "INFO recovered: it answers", "WARN a", "WARN b"])
       }).pipe(logs.capture)
@@ -71,8 +71,8 @@ describe("Condition", () => {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
         const condition = yield* OutageLog.make("it answers")
-        for (let i = 0; i < 1_000; i++) yield* condition.trouble(`kind ${i}`, `trouble ${i}`)
-        yield* condition.fine
+        for (let i = 0; i < 1_000; i++) yield* condition.report(`kind ${i}`, `trouble ${i}`)
+        yield* condition.resolve
         expect(logs.lines).toHaveLength(21)
       }).pipe(logs.capture)
     })
@@ -88,11 +88,11 @@ describe("Condition", () => {
         const logs = Logs.make()
         yield* Effect.gen(function* () {
           const condition = yield* OutageLog.make("it answers")
-          yield* condition.trouble("Away", "away 1")
-          yield* condition.trouble("Away", "away 2")
+          yield* condition.report("Away", "away 1")
+          yield* condition.report("Away", "away 2")
           // Nothing is tried in between.
           yield* minutes(36)
-          yield* condition.fine
+          yield* condition.resolve
           yield* minutes(60)
           expect(logs.lines).toEqual([
             "WARN away 1",
@@ -111,11 +111,11 @@ describe("Condition", () => {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
         const condition = yield* OutageLog.make("it answers")
-        yield* condition.trouble("a", "a")
-        yield* condition.trouble("b", "b")
+        yield* condition.report("a", "a")
+        yield* condition.report("b", "b")
         yield* TestClock.adjust("30 seconds")
-        yield* condition.trouble("a", "a")
-        yield* condition.trouble("c", "c")
+        yield* condition.report("a", "a")
+        yield* condition.report("c", "c")
         yield* minutes(2)
         expect(logs.lines.slice(3)).toEqual(["WARN still: a (for 1m)", "WARN still: c (for 1m)"])
       }).pipe(logs.capture)
@@ -127,14 +127,14 @@ describe("Condition", () => {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
         const condition = yield* OutageLog.make("it answers")
-        yield* condition.trouble("a", "a")
+        yield* condition.report("a", "a")
         yield* condition.forget
         const scope = yield* Scope.make()
         const other = yield* Scope.extend(OutageLog.make("it answers"), scope)
-        yield* other.trouble("b", "b")
+        yield* other.report("b", "b")
         yield* Scope.close(scope, Exit.void)
         yield* minutes(60)
-        yield* condition.fine
+        yield* condition.resolve
         expect(logs.lines).toEqual(["WARN a", "WARN b"])
       }).pipe(logs.capture)
     })
@@ -147,7 +147,7 @@ describe("Condition", () => {
         const condition = yield* OutageLog.make("it answers")
         const all = Effect.forEach(
           Array.from({ length: 1_000 }, (_, i) => i),
-          (i) => condition.trouble(`kind ${i}`, `trouble ${i}`),
+          (i) => condition.report(`kind ${i}`, `trouble ${i}`),
           { discard: true }
         )
         yield* all
@@ -172,7 +172,7 @@ describe("Condition", () => {
       new ConsulError.NoLeader({ request }),
       new CheckpointMoved({ key: "status-1" }),
       new CheckpointMoved({ key: "status-2" })
-    ].map(OutageLog.kindOf)
+    ].map(OutageLog.causeOf)
     expect(new Set(kinds).size).toBe(kinds.length)
   })
 
@@ -196,14 +196,14 @@ describe("Condition", () => {
         new ConsulError.Unreachable({ request: "PUT /v1/txn", address: "a", reason: "no answer in time" })
       ]
     ] as const) {
-      expect(OutageLog.kindOf(one)).toBe(OutageLog.kindOf(other))
+      expect(OutageLog.causeOf(one)).toBe(OutageLog.causeOf(other))
     }
   })
 
   it.scoped("what is watched keeps its answer and its failure", () =>
     Effect.gen(function* () {
       const condition = yield* OutageLog.make("it answers")
-      const watch = OutageLog.watch(condition, "waiting")
+      const watch = OutageLog.logOutages(condition, "waiting")
       expect(yield* watch(Effect.succeed(1))).toBe(1)
       const failed = yield* Effect.flip(watch(new Away({ message: "away" })))
       expect(failed._tag).toBe("Away")
@@ -227,8 +227,8 @@ describe("conditions that are one to whoever reads", () => {
       const logs = Logs.make()
       yield* Effect.gen(function* () {
         const { all } = yield* members(3)
-        for (const [i, one] of all.entries()) yield* one.trouble(`kind ${i}`, `trouble ${i}`)
-        for (const one of all) yield* one.fine
+        for (const [i, one] of all.entries()) yield* one.report(`kind ${i}`, `trouble ${i}`)
+        for (const one of all) yield* one.resolve
       }).pipe(logs.capture)
       expect(logs.lines).toEqual(["WARN trouble 0", "INFO recovered: it is fine"])
     })
@@ -240,9 +240,9 @@ describe("conditions that are one to whoever reads", () => {
       yield* Effect.gen(function* () {
         const { all, close } = yield* members(2)
         yield* close(0)
-        yield* all[0]?.trouble("kind", "of one that is closed") ?? Effect.void
-        yield* all[1]?.trouble("kind", "of one that is open") ?? Effect.void
-        yield* all[1]?.fine ?? Effect.void
+        yield* all[0]?.report("kind", "of one that is closed") ?? Effect.void
+        yield* all[1]?.report("kind", "of one that is open") ?? Effect.void
+        yield* all[1]?.resolve ?? Effect.void
       }).pipe(logs.capture)
       expect(logs.lines).toEqual(["WARN of one that is open", "INFO recovered: it is fine"])
     })

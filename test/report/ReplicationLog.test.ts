@@ -11,9 +11,9 @@ const snapshot = (locked: ReadonlyArray<string>, unnameable: ReadonlyArray<strin
   _tag: "Snapshot",
   range: under("global/"),
   index: 7,
-  rewound: false,
-  isCertain: true,
-  of: locked.length,
+  indexWentBackwards: false,
+  isConsistent: true,
+  totalKeys: locked.length,
   entries: locked.map((key) => ({
     key,
     value: Value.empty,
@@ -23,7 +23,7 @@ const snapshot = (locked: ReadonlyArray<string>, unnameable: ReadonlyArray<strin
     modifyIndex: 7,
     session: "73bd…"
   })),
-  unnameable,
+  invalidUtf8Keys: unnameable,
   malformed: []
 })
 

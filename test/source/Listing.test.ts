@@ -19,7 +19,7 @@ const entry = (key: string): KeyValue => ({
 
 const answerOf = (keys: ReadonlyArray<string>): KeyValues => ({
   entries: keys.map(entry),
-  unnameable: [],
+  invalidUtf8Keys: [],
   malformed: []
 })
 

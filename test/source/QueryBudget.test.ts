@@ -19,7 +19,7 @@ import * as World from "../support/World.js"
 const { it, named, put, said, until } = Replicating
 const { source } = World
 
-const silent = { trouble: () => Effect.void, fine: Effect.void }
+const silent = { report: () => Effect.void, resolve: Effect.void }
 
 /** An agent that takes `room` requests at once, and closes the connections of all others. */
 const crowded = (room: number) => {

@@ -13,7 +13,7 @@ import * as QueryPool from "../../src/internal/source/QueryPool.js"
 
 const answer = (index: number): Answer<string> => ({ value: "new", index, knownLeader: true, lastContact: 0 })
 
-const from = (index: number): BlockingQuery.Wait => ({ index, wait: Duration.minutes(1) })
+const from = (index: number): BlockingQuery.Request => ({ index, wait: Duration.minutes(1) })
 
 const keys = { kind: "keys", of: "global/" }
 
@@ -68,7 +68,7 @@ describe("a parked query", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(lost)
       yield* Effect.fork(parked.ask(keys, from(9), Effect.never))
-      yield* TestClock.adjust(Schedules.shardPatience)
+      yield* TestClock.adjust(Schedules.shardTimeout)
       const again = yield* Effect.fork(parked.ask(keys, from(7), Effect.succeed(answer(8))))
       yield* TestClock.adjust("1 minute")
       expect(yield* Fiber.join(again)).toMatchObject(answer(8))
@@ -104,7 +104,7 @@ describe("a parked query", () => {
         yield* Fiber.interrupt(first)
         const second = yield* Effect.fork(ask)
         yield* TestClock.adjust("35 seconds")
-        expect(yield* Fiber.join(second)).toMatchObject({ isFresh: false, next: { index: 7 } })
+        expect(yield* Fiber.join(second)).toMatchObject({ wasUnconditional: false, next: { index: 7 } })
       })
   )
 
@@ -127,7 +127,7 @@ describe("a parked query", () => {
         )
       )
       yield* TestClock.adjust("80 seconds")
-      expect(yield* Fiber.join(asked)).toMatchObject({ isFresh: false, next: { index: 7 } })
+      expect(yield* Fiber.join(asked)).toMatchObject({ wasUnconditional: false, next: { index: 7 } })
       expect(failures).toEqual([])
     })
   )

@@ -28,7 +28,7 @@ const holding = (sizeOf: (key: string) => number) => {
       asked.push(prefix)
       const entries = [entry(prefix, sizeOf(prefix))]
       return {
-        value: { entries, unnameable: [], malformed: [] },
+        value: { entries, invalidUtf8Keys: [], malformed: [] },
         index: 7,
         knownLeader: true,
         lastContact: 0

@@ -25,7 +25,7 @@ const limits = fc.record({
 
 const rangesOf = (layout: ShardLayout.Layout): ReadonlyArray<KeyRange> => [
   ...layout.shards.flatMap(({ parts }) => parts),
-  ...layout.loose
+  ...layout.unwatched
 ]
 
 const count = (all: ReadonlyArray<string>, range: KeyRange) =>
@@ -35,7 +35,7 @@ const numbered = (count: number, name: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => prefix + name(i)).sort()
 
 const serves = (layout: ShardLayout.Layout, names: ReadonlyArray<string>) =>
-  Effect.runSync(ShardLayout.serves(layout, names))
+  Effect.runSync(ShardLayout.stillFits(layout, names))
 
 const six = (i: number) => String(i).padStart(6, "0")
 
@@ -87,7 +87,11 @@ describe("Layout", () => {
 
   it("100,000 keys in a row are watched in ranges of a thousand", () => {
     const all = numbered(100_000, (i) => `k${six(i + 1)}`)
-    const { loose, shards } = ShardLayout.make(prefix, all, { shards: 56, keysEach: 1_500, isNameable })
+    const { unwatched: loose, shards } = ShardLayout.make(prefix, all, {
+      shards: 56,
+      keysEach: 1_500,
+      isNameable
+    })
     expect(loose).toEqual([])
     expect(shards.length).toBeLessThanOrEqual(56)
     const parts = shards.flatMap(({ parts }) => parts)
@@ -105,7 +109,7 @@ describe("Layout", () => {
     ].sort()
     const layout = ShardLayout.make(prefix, all, { shards: 56, keysEach: 1_500, isNameable })
     const counts = rangesOf(layout).map((range) => count(all, range))
-    expect(layout.loose).toEqual([])
+    expect(layout.unwatched).toEqual([])
     expect(Math.max(...counts)).toBeLessThanOrEqual(1_500)
   })
 
@@ -117,28 +121,28 @@ describe("Layout", () => {
     )
     const layout = ShardLayout.make(prefix, all, { shards: 40, keysEach: 100, isNameable })
     expect(layout.shards).toHaveLength(40)
-    expect(layout.loose).toHaveLength(20)
-    expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(20)
+    expect(layout.unwatched).toHaveLength(20)
+    expect(Math.max(...layout.unwatched.map((range) => count(all, range)))).toBe(20)
   })
 
   it("those are divided as others are, as long as they do not become too many", () => {
     const all = ["b", "c", "d"].flatMap((first) => numbered(100, (i) => `${first}${six(i)}`))
     const layout = ShardLayout.make(prefix, all, { shards: 1, keysEach: 3, isNameable })
     expect(layout.shards).toHaveLength(1)
-    expect(layout.loose.length).toBeLessThanOrEqual(48)
-    expect(layout.loose.length).toBeGreaterThan(40)
-    expect(Math.max(...layout.loose.map((range) => count(all, range)))).toBe(10)
+    expect(layout.unwatched.length).toBeLessThanOrEqual(48)
+    expect(layout.unwatched.length).toBeGreaterThan(40)
+    expect(Math.max(...layout.unwatched.map((range) => count(all, range)))).toBe(10)
     expect(serves(layout, all)).toBe(true)
   })
 
   const isWorthwhile = (all: ReadonlyArray<string>, limits: ShardLayout.Limits) =>
-    ShardLayout.isWorthwhile(prefix, ShardLayout.make(prefix, all, limits), true)
+    ShardLayout.isBetterThanOneQuery(prefix, ShardLayout.make(prefix, all, limits), true)
 
   it("keys that no path can name are looked at beside the parts of the others, without a query", () => {
     const all = [...numbered(1_000, (i) => `k${six(i)}`), `${prefix}/slashed`, `${prefix}a\nb`].sort()
     const limits = { shards: 8, keysEach: 200, isNameable }
     const layout = ShardLayout.make(prefix, all, limits)
-    expect(layout.loose).toEqual([{ prefix: `${prefix}/`, exact: false }])
+    expect(layout.unwatched).toEqual([{ prefix: `${prefix}/`, exact: false }])
     expect(layout.shards.map(({ range }) => range.prefix)).toContain(`${prefix}a`)
     expect(isWorthwhile(all, limits)).toBe(true)
   })
@@ -147,7 +151,7 @@ describe("Layout", () => {
     const all = [...numbered(1_000, (i) => `k${six(i)}`), ...numbered(1_000, (i) => `x//${six(i)}`)]
     const limits = { shards: 8, keysEach: 200, isNameable }
     const layout = ShardLayout.make(prefix, all, limits)
-    expect(layout.loose).toEqual([])
+    expect(layout.unwatched).toEqual([])
     expect(layout.shards).toContainEqual({ range: under(`${prefix}x`), parts: [under(`${prefix}x`)] })
     expect(isWorthwhile(all, limits)).toBe(true)
   })
@@ -155,7 +159,7 @@ describe("Layout", () => {
   it("names that begin with a dot are divided as others are, though no path can end with it", () => {
     const all = [...numbered(1_000, (i) => `.${six(i)}`), ...numbered(500, (i) => `.env${six(i)}`)].sort()
     const layout = ShardLayout.make(prefix, all, { shards: 20, keysEach: 200, isNameable })
-    expect(layout.loose).toEqual([])
+    expect(layout.unwatched).toEqual([])
     expect(layout.shards.length).toBeGreaterThan(5)
   })
 
@@ -183,7 +187,7 @@ describe("Layout", () => {
     const few = Array.from({ length: 40 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
     expect(isWorthwhile(few, { shards: 2, keysEach: 10, isNameable })).toBe(false)
     expect(
-      ShardLayout.isWorthwhile(
+      ShardLayout.isBetterThanOneQuery(
         "a//",
         ShardLayout.make("a//", ["a//b", "a//c"], { shards: 8, keysEach: 1, isNameable }),
         true

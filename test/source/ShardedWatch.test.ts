@@ -93,7 +93,7 @@ describe("a prefix of many keys", () => {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
       const read = yield* Watcher.news(options).pipe(
-        Stream.takeUntil((news) => news.some(({ _tag }) => _tag === "Complete")),
+        Stream.takeUntil((news) => news.some(({ _tag }) => _tag === "CaughtUp")),
         Stream.runCollect,
         instance.run
       )

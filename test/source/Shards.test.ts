@@ -14,7 +14,7 @@ import * as Liveness from "../../src/internal/source/Liveness.js"
 import * as QueryBudget from "../../src/internal/source/QueryBudget.js"
 import * as QueryPool from "../../src/internal/source/QueryPool.js"
 import * as Shards from "../../src/internal/source/Shards.js"
-import type { Source } from "../../src/internal/source/SourceReader.js"
+import type { SourceReader } from "../../src/internal/source/SourceReader.js"
 import { Weights } from "../../src/internal/source/Weights.js"
 import * as KeyRange from "../../src/KeyRange.js"
 
@@ -28,11 +28,11 @@ const makeSource = () => {
       asked += 1
       return Effect.succeed(answer(value))
     })
-  const source: Source = {
-    read: () => counted({ entries: [], unnameable: [], malformed: [] }),
+  const source: SourceReader = {
+    read: () => counted({ entries: [], invalidUtf8Keys: [], malformed: [] }),
     newer: () => Effect.delay(counted(Option.none()), "5 millis"),
     moved: () => Effect.delay(counted(true), "5 millis"),
-    presence: () => Effect.succeed({ absent: new Set(), hidden: new Set(), created: new Map() }),
+    presence: () => Effect.succeed({ absent: new Set(), unreadable: new Set(), created: new Map() }),
     names: () => counted([]),
     isNameable: () => true,
     failed: () => Effect.void,
@@ -58,17 +58,17 @@ describe("shards", () => {
               parts: parked,
               weights: new Weights(),
               limit: WaitLimit.make(() => Effect.void),
-              budget: yield* QueryBudget.make({ trouble: () => Effect.void, fine: Effect.void })
+              budget: yield* QueryBudget.make({ report: () => Effect.void, resolve: Effect.void })
             },
             listing: new Listing(),
             liveness: yield* Liveness.make,
-            say: () => Effect.void
+            emit: () => Effect.void
           }),
           scope
         )
         yield* shards.watch([{ range, parts: [range] }])
-        yield* shards.begun
-        yield* shards.wait
+        yield* shards.awaitFirstRead
+        yield* shards.startBlocking
         yield* TestClock.adjust("1 second")
         expect(asked()).toBeGreaterThan(0)
         const stopping = yield* Effect.fork(shards.watch([]))

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Option from "effect/Option"
-import { layoutFor, type Watch } from "../../src/internal/source/WatchPlan.js"
+import { layoutFor, type WatchSettings } from "../../src/internal/source/WatchPlan.js"
 import * as Weights from "../../src/internal/source/Weights.js"
 import { under } from "../../src/KeyRange.js"
 
-const options: Watch = { source: {}, prefix: "global/", shards: 1, keysEach: 1_500 }
+const options: WatchSettings = { source: {}, prefix: "global/", shards: 1, keysEach: 1_500 }
 
 const named = (keys: number) => Array.from({ length: keys }, (_, i) => `global/${String(i).padStart(6, "0")}`)
 

@@ -32,13 +32,13 @@ export const watching = (
   Effect.gen(function* () {
     const copy = new Map<string, string>()
     const said: Array<{ readonly what: string; readonly at: number }> = []
-    const learn = (news: Watcher.News) =>
+    const learn = (news: Watcher.WatchEvent) =>
       Effect.gen(function* () {
         const at = yield* Clock.currentTimeMillis
-        if (news._tag === "Complete") {
+        if (news._tag === "CaughtUp") {
           said.push({ what: `complete ${news.index}`, at })
           const there = new Set(news.names)
-          if (news.reshaped)
+          if (news.layoutChanged)
             for (const key of [...copy.keys()].filter((key) => !there.has(key))) copy.delete(key)
         } else {
           const { entries, range } = news

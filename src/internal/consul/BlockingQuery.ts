@@ -15,41 +15,41 @@ import * as WaitLimit from "./WaitLimit.js"
  * Where a chain is: everything up to `index` was known `at` that time (ms of `Monotonic.now`). An index of 0 asks without
  * waiting.
  */
-export interface From {
+export interface Cursor {
   readonly index: number
   readonly at: number
 }
 
 /** Where a chain begins. */
-export const start: From = { index: 0, at: Number.NEGATIVE_INFINITY }
+export const fromScratch: Cursor = { index: 0, at: Number.NEGATIVE_INFINITY }
 
 /** When something is as it was at a time, by its index: whether that can still be told from the index. */
-export const isTrusted = ({ at }: Pick<From, "at">): Effect.Effect<boolean> =>
-  Effect.map(Monotonic.now, (now) => now - at < Duration.toMillis(Schedules.indexTrust))
+export const isTrusted = ({ at }: Pick<Cursor, "at">): Effect.Effect<boolean> =>
+  Effect.map(Monotonic.now, (now) => now - at < Duration.toMillis(Schedules.indexMaxAge))
 
 /**
  * `isOver` where it is known whether the answer came because the wait was over, and `took` how long the query blocked;
  * otherwise the clock tells.
  */
-export type Reply<A> = Answer<A> & {
+export type Raw<A> = Answer<A> & {
   readonly isOver?: boolean
   readonly took?: Duration.Duration
 }
 
 /**
- * An answer, and from where to ask on. `isFresh` when it was asked for without an index, and nothing is known of what it
+ * An answer, and from where to ask on. `wasUnconditional` when it was asked for without an index, and nothing is known of what it
  * has to do with the answer before.
  */
-export interface Link<A> extends Answer<A> {
-  readonly next: From
-  readonly isFresh: boolean
+export interface Answered<A> extends Answer<A> {
+  readonly next: Cursor
+  readonly wasUnconditional: boolean
 }
 
 /**
  * What a query is asked with: for what is newer than `index`, for as long as `wait`. A wait of 0 asks for what is there
  * now, never stale, and the answer's index tells whether that is newer.
  */
-export interface Wait {
+export interface Request {
   readonly index: number
   readonly wait: Duration.Duration
   /** Called with the time at which the query was sent (ms of `Monotonic.now`), if that is not when it was asked. */
@@ -57,9 +57,9 @@ export interface Wait {
 }
 
 /** Whether it asks for what is there now. */
-export const isNow = ({ index, wait }: Wait): boolean => index === 0 || Duration.isZero(wait)
+export const isNow = ({ index, wait }: Request): boolean => index === 0 || Duration.isZero(wait)
 
-export interface Chain {
+export interface Sequence {
   /**
    * Asks for what is newer, again and again while what fails can pass, and blocks for as long as `wait`, or as long as the
    * limit of the source allows.
@@ -78,10 +78,10 @@ export interface Chain {
    * then may be forgotten by now, and its index with it.
    */
   readonly ask: <A, R>(
-    from: From,
+    from: Cursor,
     wait: Duration.Duration,
-    query: (wait: Wait) => Effect.Effect<Reply<A>, ConsulError, R>
-  ) => Effect.Effect<Link<A>, ConsulError, R>
+    query: (wait: Request) => Effect.Effect<Raw<A>, ConsulError, R>
+  ) => Effect.Effect<Answered<A>, ConsulError, R>
 }
 
 export interface Options {
@@ -111,18 +111,18 @@ export const make = ({
   answered = Effect.void,
   failed = () => Effect.void,
   limit = WaitLimit.make(() => Effect.void)
-}: Options = {}): Effect.Effect<Chain> =>
+}: Options = {}): Effect.Effect<Sequence> =>
   Effect.map(Schedule.driver(Schedules.reconnect), (pace) => ({
     ask: <A, R>(
-      from: From,
+      from: Cursor,
       longest: Duration.Duration,
-      query: (wait: Wait) => Effect.Effect<Reply<A>, ConsulError, R>
+      query: (wait: Request) => Effect.Effect<Raw<A>, ConsulError, R>
     ) =>
       Effect.gen(function* () {
         let asked = (yield* isTrusted(from)) ? from.index : 0
         const wait = asked > 0 ? yield* limit.next(longest) : longest
         const before = yield* Monotonic.now
-        const attempt: Effect.Effect<Reply<A>, ConsulError, R> = Effect.gen(function* () {
+        const attempt: Effect.Effect<Raw<A>, ConsulError, R> = Effect.gen(function* () {
           let since = yield* Monotonic.now
           const sent = (at: number) => {
             since = at
@@ -146,7 +146,7 @@ export const make = ({
           }
           yield* failed(error)
           if (!isRetryable(error)) return yield* Effect.fail(error)
-          if (asked > 0 && Duration.greaterThanOrEqualTo(waited, Schedules.brokenOffPause)) yield* pace.reset
+          if (asked > 0 && Duration.greaterThanOrEqualTo(waited, Schedules.restartPause)) yield* pace.reset
           asked = 0
           yield* Effect.ignore(pace.next(error))
           return yield* attempt
@@ -154,10 +154,10 @@ export const make = ({
         const answer = yield* attempt
         yield* answered
         const at = yield* Monotonic.now
-        const isFresh = asked === 0
-        if (!isFresh) yield* pace.reset
-        const onward: Link<A> = { ...answer, next: { index: answer.index, at }, isFresh }
-        if (isFresh || answer.index > asked) return onward
+        const wasUnconditional = asked === 0
+        if (!wasUnconditional) yield* pace.reset
+        const onward: Answered<A> = { ...answer, next: { index: answer.index, at }, wasUnconditional }
+        if (wasUnconditional || answer.index > asked) return onward
         if (answer.index === asked) {
           const took = answer.took ?? Duration.millis(Math.round(at - before))
           const isOver = answer.isOver ?? Duration.greaterThanOrEqualTo(took, wait)
@@ -166,8 +166,8 @@ export const make = ({
             return onward
           }
           if (Duration.greaterThanOrEqualTo(took, Schedules.cutOffAfter)) yield* limit.ended(took)
-          yield* Effect.sleep(Schedules.brokenOffPause)
+          yield* Effect.sleep(Schedules.restartPause)
         }
-        return { ...answer, next: start, isFresh }
+        return { ...answer, next: fromScratch, wasUnconditional }
       })
   }))

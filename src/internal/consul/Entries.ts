@@ -67,7 +67,7 @@ export const isRounded = (item: unknown): boolean => isFields(item) && ExactJson
 /** Mutable, and filled by a loop: it runs over every entry of a prefix for every change. */
 export class Entries {
   private readonly entries: Array<KeyValue> = []
-  private readonly unnameable: Array<string> = []
+  private readonly invalidUtf8Keys: Array<string> = []
   private readonly malformed: Array<Malformed> = []
   private count = 0
   private first: string | undefined
@@ -85,7 +85,7 @@ export class Entries {
     if (mayBeIllFormed && !ExactJson.isWellFormed(key)) {
       const name = ExactJson.shown(key)
       if (!contains(this.range, name)) return outside(name, this.range)
-      this.unnameable.push(name)
+      this.invalidUtf8Keys.push(name)
       return undefined
     }
     if (this.first === undefined) this.first = key
@@ -102,8 +102,8 @@ export class Entries {
 
   /** What was asked for, or why the answer is none. */
   end(): KeyValues | string {
-    const { entries, malformed, unnameable } = this
-    return this.problem() ?? { entries, unnameable, malformed }
+    const { entries, malformed, invalidUtf8Keys } = this
+    return this.problem() ?? { entries, invalidUtf8Keys, malformed }
   }
 
   /** In order, all keys between two that begin with a prefix begin with it, and none of them comes twice. */

@@ -28,9 +28,9 @@ import { notAskedFor, succeeds, transaction } from "./Transaction.js"
 
 const decodeSuccess = decode(Schema.Boolean)
 
-const nothing: KeyValues = { entries: [], unnameable: [], malformed: [] }
+const nothing: KeyValues = { entries: [], invalidUtf8Keys: [], malformed: [] }
 
-const allThere: Presence = { absent: new Set(), hidden: new Set(), created: new Map() }
+const allThere: Presence = { absent: new Set(), unreadable: new Set(), created: new Map() }
 
 /** What Consul takes in one transaction. */
 const mostOperations = 64
@@ -70,8 +70,8 @@ const glance = () => {
   }
 }
 
-const isNone = ({ entries, malformed, unnameable }: KeyValues): boolean =>
-  entries.length + malformed.length + unnameable.length === 0
+const isNone = ({ entries, malformed, invalidUtf8Keys }: KeyValues): boolean =>
+  entries.length + malformed.length + invalidUtf8Keys.length === 0
 
 /** As many characters of a name as a person would read. */
 const shown = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)
@@ -193,14 +193,14 @@ export const make = (send: Send): Consul["kv"] => {
         [],
         () => reader
       )
-      const { entries, malformed, unnameable } = yield* fromEither(received, reader.end())
+      const { entries, malformed, invalidUtf8Keys } = yield* fromEither(received, reader.end())
       const read = new Set([...entries, ...malformed].map(({ key }) => key))
       const asked = new Set(keys)
-      const other = [...read, ...unnameable].find((key) => !asked.has(key))
+      const other = [...read, ...invalidUtf8Keys].find((key) => !asked.has(key))
       if (other !== undefined) return yield* unexpected(received, notAskedFor(other))
       return {
         absent: new Set<string>(),
-        hidden: new Set(keys.filter((key) => !read.has(key))),
+        unreadable: new Set(keys.filter((key) => !read.has(key))),
         created: new Map(entries.map(({ createIndex, key }) => [key, createIndex]))
       }
     }).pipe(
@@ -221,7 +221,7 @@ export const make = (send: Send): Consul["kv"] => {
     const all = yield* Effect.forEach(parts, presenceOf, { concurrency: presencesAtOnce })
     return {
       absent: new Set(all.flatMap(({ absent }) => [...absent])),
-      hidden: new Set(all.flatMap(({ hidden }) => [...hidden])),
+      unreadable: new Set(all.flatMap(({ unreadable }) => [...unreadable])),
       created: new Map(all.flatMap(({ created }) => [...created]))
     }
   })

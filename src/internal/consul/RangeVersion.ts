@@ -26,8 +26,8 @@ export const of = ({ index, value }: Pick<Answer<boolean>, "index" | "value">): 
 })
 
 /** Whether an answer has keys, those included that cannot be copied. */
-export const hasKeys = ({ entries, malformed, unnameable }: KeyValues): boolean =>
-  entries.length + malformed.length + unnameable.length > 0
+export const hasKeys = ({ entries, malformed, invalidUtf8Keys }: KeyValues): boolean =>
+  entries.length + malformed.length + invalidUtf8Keys.length > 0
 
 /** Of an answer with the entries. */
 export const ofEntries = ({ index, value }: Pick<Answer<KeyValues>, "index" | "value">): RangeVersion => ({

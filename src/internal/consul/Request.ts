@@ -120,7 +120,7 @@ const describe = (request: Request, endpoint: Endpoint): string => {
 /** What all clients that came from one share. */
 interface Shared {
   readonly http: HttpClient.HttpClient
-  readonly timeLimits: Deadlines.TimeLimits
+  readonly timeLimits: Deadlines.Deadlines
   /** By address and datacenter. */
   readonly names: Map<string, PathNames>
   /** Addresses whose agents answer: from each answer until a connection fails or nothing comes in time. */
@@ -184,7 +184,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
     asking = answer
     const ask = () => http.execute(shape({ method: "GET", path: "/v1/status/leader" }))
     return timeLimits
-      .within(aliveTimeout, ask, () => Effect.fail("silent" as const))
+      .withDeadline(aliveTimeout, ask, () => Effect.fail("silent" as const))
       .pipe(
         Effect.match({ onFailure: () => false, onSuccess: ({ status }) => isSuccess(status) }),
         Effect.onExit((exit) =>
@@ -202,7 +202,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
       ? Effect.succeed(undefined)
       : Effect.suspend(() => {
           const ask = sending(shared, { ...endpoint, datacenter: undefined })
-          return timeLimits.within(
+          return timeLimits.withDeadline(
             aliveTimeout,
             () => ask({ method: "GET", path: "/v1/catalog/datacenters" }),
             () => Effect.fail("silent" as const)
@@ -241,7 +241,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
       const most = request.read?.maxBytes ?? mostBytes
       let bytes = 0
       let isAnswered = false
-      const receive = (response: HttpClientResponse, renew: Deadlines.Renew) => {
+      const receive = (response: HttpClientResponse, renew: Deadlines.Extend) => {
         const { headers, status } = response
         const reader = isSuccess(status) ? readerOf?.(headers) : undefined
         let text = ""
@@ -269,7 +269,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
                 })
         })
       }
-      const exchange = (renew: Deadlines.Renew) =>
+      const exchange = (renew: Deadlines.Extend) =>
         http.execute(shape(request)).pipe(
           Effect.mapError((error) => unanswered(error.cause)),
           Effect.flatMap((response) => {
@@ -300,7 +300,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
           })
         })
       }
-      return timeLimits.within(first, exchange, late).pipe(
+      return timeLimits.withDeadline(first, exchange, late).pipe(
         Effect.filterOrElse(
           ({ nameRefusal, status }) =>
             isSuccess(status) || also.includes(status) || nameRefusal !== undefined,

@@ -54,12 +54,12 @@ export const make = Effect.fnUntraced(function* (
     const jittered = pause * (yield* Random.nextRange(1, 1.2))
     const asked = Duration.toMillis(Duration.min(retryAfter ?? Duration.zero, longestRetryAfter))
     next = Math.max(next, now + Math.max(jittered, asked))
-    yield* condition.trouble("limited", `${message}: ${what} are sent again, and more slowly`)
+    yield* condition.report("limited", `${message}: ${what} are sent again, and more slowly`)
   })
 
   const speedUp = Effect.suspend(() => {
     pause = pause < shortestPause ? 0 : pause * 0.95
-    return pause === 0 ? condition.fine : Effect.void
+    return pause === 0 ? condition.resolve : Effect.void
   })
 
   const takeTurn = turn.withPermits(1)(

@@ -14,9 +14,9 @@ type Entry = Option.Option<KeyValue>
 
 export interface WatchedKey {
   /** Never stale. */
-  readonly now: Effect.Effect<Entry, ConsulError>
+  readonly read: Effect.Effect<Entry, ConsulError>
   /** The entry as soon as it is so. */
-  readonly when: (isSo: (entry: Entry) => boolean) => Effect.Effect<Entry, ConsulError>
+  readonly awaitUntil: (isSo: (entry: Entry) => boolean) => Effect.Effect<Entry, ConsulError>
 }
 
 /** `asking` is done around each request, except one whose wait something in between has cut short. */
@@ -28,7 +28,7 @@ export const make = (
   ) => Effect.Effect<Answer<Entry>, ConsulError> = identity
 ): WatchedKey => {
   const chains = BlockingQuery.make({ failed: (error) => Effect.ignore(asking(Effect.fail(error))) })
-  const read = (chain: BlockingQuery.Chain, from: BlockingQuery.From) =>
+  const read = (chain: BlockingQuery.Sequence, from: BlockingQuery.Cursor) =>
     chain.ask(from, Schedules.watchWait, (wait) =>
       Effect.flatMap(
         kv.get(key, BlockingQuery.isNow(wait) ? { consistency: "consistent" } : wait),
@@ -36,12 +36,12 @@ export const make = (
       )
     )
   return {
-    now: Effect.flatMap(chains, (chain) =>
-      Effect.map(read(chain, BlockingQuery.start), ({ value }) => value)
+    read: Effect.flatMap(chains, (chain) =>
+      Effect.map(read(chain, BlockingQuery.fromScratch), ({ value }) => value)
     ),
-    when: Effect.fnUntraced(function* (isSo) {
+    awaitUntil: Effect.fnUntraced(function* (isSo) {
       const chain = yield* chains
-      let { next, value } = yield* read(chain, BlockingQuery.start)
+      let { next, value } = yield* read(chain, BlockingQuery.fromScratch)
       while (!isSo(value)) ({ next, value } = yield* read(chain, next))
       return value
     })

@@ -15,7 +15,7 @@ import * as PiecewiseRead from "../consul/PiecewiseRead.js"
 import * as RangeVersion from "../consul/RangeVersion.js"
 import { inTurns, type Steps, stepSize } from "../effect/EventLoop.js"
 import * as Monotonic from "../effect/Monotonic.js"
-import type { Contents } from "../plan/DestinationIndex.js"
+import type { DestinationIndex } from "../plan/DestinationIndex.js"
 import * as Diff from "../plan/Diff.js"
 import { isReplicated, type Mapping } from "../plan/Mapping.js"
 import { sorted } from "../plan/SortKeys.js"
@@ -36,7 +36,7 @@ interface Rest {
 }
 
 /** What the last look at the destination has shown. */
-export interface Looked {
+export interface ScanCursor {
   /** Of the prefix; none before the first look. */
   readonly version: RangeVersion.RangeVersion | undefined
   /** When it began (ms, monotonic). */
@@ -51,7 +51,7 @@ export interface Looked {
   readonly rest: Rest | undefined
 }
 
-export const never: Looked = {
+export const startOfScan: ScanCursor = {
   version: undefined,
   at: 0,
   parts: new Map(),
@@ -61,7 +61,7 @@ export const never: Looked = {
 }
 
 /** A range of the destination that holds something other than was believed. */
-export interface Drifted {
+export interface DriftedRange {
   readonly range: KeyRange
   readonly found: Diff.Found
 }
@@ -78,7 +78,7 @@ const current = { consistency: "consistent" } as const
 function* compareNames(
   mapping: Mapping,
   listed: ReadonlyArray<string>,
-  contents: Contents
+  contents: DestinationIndex
 ): Steps<{ readonly names: ReadonlyArray<string>; readonly different: ReadonlyArray<string> }> {
   const names: Array<string> = []
   const different: Array<string> = []
@@ -121,23 +121,26 @@ const nothingKnown: Rest["known"] = new Map()
 /**
  * Brings `contents` up to date with the destination, and says where it was not. A part that is read at once holds about
  * `mostKeys` keys, or fewer where they are heavy. After about `mostBytes` of answers the look is interrupted: who goes on
- * with what it has shown (`looked`) has the rest.
+ * with what it has shown (`cursor`) has the rest.
  */
-export const survey = Effect.fn("Survey")(function* (
+export const scan = Effect.fn("Survey")(function* (
   kv: Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved">,
   mapping: Mapping,
-  contents: Contents,
-  looked: Looked,
+  contents: DestinationIndex,
+  cursor: ScanCursor,
   mostKeys: number,
   mostBytes: number = Number.POSITIVE_INFINITY
-): Effect.fn.Return<{ readonly looked: Looked; readonly drifted: ReadonlyArray<Drifted> }, ConsulError> {
+): Effect.fn.Return<
+  { readonly cursor: ScanCursor; readonly drifted: ReadonlyArray<DriftedRange> },
+  ConsulError
+> {
   const { destinationPrefix } = mapping
   const at = yield* Monotonic.now
-  const isRecent = (then: number) => at - then < Duration.toMillis(Schedules.indexTrust)
-  if (looked.version !== undefined && looked.rest === undefined && isRecent(looked.at)) {
+  const isRecent = (then: number) => at - then < Duration.toMillis(Schedules.indexMaxAge)
+  if (cursor.version !== undefined && cursor.rest === undefined && isRecent(cursor.at)) {
     // Folded, an answer is small, and its index that of the whole prefix all the same.
-    const now = RangeVersion.of(yield* kv.moved(destinationPrefix, { separator: looked.separator }))
-    if (RangeVersion.equals(looked.version, now)) return { looked: { ...looked, at }, drifted: [] }
+    const now = RangeVersion.of(yield* kv.moved(destinationPrefix, { separator: cursor.separator }))
+    if (RangeVersion.equals(cursor.version, now)) return { cursor: { ...cursor, at }, drifted: [] }
   }
   const reads: PiecewiseRead.Reads = {
     read: ({ exact, prefix }, options) => (exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
@@ -148,29 +151,29 @@ export const survey = Effect.fn("Survey")(function* (
     const listing = yield* kv.keys(destinationPrefix, current)
     const version = RangeVersion.of({ ...listing, value: listing.value.length > 0 })
     const { different, names } = yield* inTurns(() => compareNames(mapping, listing.value, contents))
-    const entryBytes = looked.keysEach === undefined ? yield* Sample.entryBytes(reads.read, names) : undefined
+    const entryBytes = cursor.keysEach === undefined ? yield* Sample.entryBytes(reads.read, names) : undefined
     const sampledEach =
       entryBytes === undefined ? undefined : Sample.keysWithin(readBytes / 2, entryBytes, mostKeys)
-    const keysEach = looked.keysEach ?? sampledEach
+    const keysEach = cursor.keysEach ?? sampledEach
     const size = { keysEach: keysEach ?? mostKeys }
     const ranges = ShardLayout.ranges(destinationPrefix, names, size, kv.isNameable)
     // One range has the version of the prefix.
-    const known = ranges.length > 1 ? looked.parts : nothingKnown
+    const known = ranges.length > 1 ? cursor.parts : nothingKnown
     const separator = ShardLayout.separator(destinationPrefix, names)
     return {
-      looked: { version, at, separator, keysEach },
-      rest: { ranges, different, known, knownAt: looked.at }
+      cursor: { version, at, separator, keysEach },
+      rest: { ranges, different, known, knownAt: cursor.at }
     }
   })
   const begun =
-    looked.rest !== undefined
-      ? { looked, rest: looked.rest, done: looked.parts }
+    cursor.rest !== undefined
+      ? { cursor, rest: cursor.rest, done: cursor.parts }
       : { ...(yield* begin), done: nothingKnown }
   const { different, known, knownAt, ranges } = begun.rest
   const parts = new Map(begun.done)
   const left: Array<KeyRange> = []
   // To list and compare many names has taken a turn.
-  const isTurnOver = looked.rest === undefined && contents.size > stepSize && Number.isFinite(mostBytes)
+  const isTurnOver = cursor.rest === undefined && contents.size > stepSize && Number.isFinite(mostBytes)
   let bytes = isTurnOver ? mostBytes : 0
   const read = Effect.fnUntraced(function* (range: KeyRange) {
     const { exact, prefix } = range
@@ -180,7 +183,7 @@ export const survey = Effect.fn("Survey")(function* (
     }
     const before = isRecent(knownAt) && !hasAny(different, range) ? known.get(id(range)) : undefined
     if (before !== undefined && !exact) {
-      const now = RangeVersion.of(yield* kv.moved(prefix, { ...current, separator: looked.separator }))
+      const now = RangeVersion.of(yield* kv.moved(prefix, { ...current, separator: cursor.separator }))
       if (RangeVersion.equals(before, now)) {
         parts.set(id(range), now)
         return []
@@ -211,5 +214,5 @@ export const survey = Effect.fn("Survey")(function* (
   })
   const drifted = yield* Effect.forEach(ranges, read, { concurrency })
   const rest = left.length === 0 ? undefined : { ...begun.rest, ranges: left }
-  return { looked: { ...begun.looked, parts, rest }, drifted: drifted.flat() }
+  return { cursor: { ...begun.cursor, parts, rest }, drifted: drifted.flat() }
 })

@@ -53,7 +53,7 @@ export type { Refusal } from "./Refusal.js"
 export { CheckpointMoved, type WriterError } from "./WriterError.js"
 
 /** What a pass leaves as it was, in numbers of keys. */
-export interface Left {
+export interface Remaining {
   /** Keys whose deletion is held back. */
   readonly heldDeletes: number
   /** Keys that did not land before and are not tried again: `unreadable`, and those that the destination refused. */
@@ -62,7 +62,7 @@ export interface Left {
   readonly unreadable: number
 }
 
-export const nothingLeft: Left = { heldDeletes: 0, refusedWrites: 0, unreadable: 0 }
+export const nothingRemaining: Remaining = { heldDeletes: 0, refusedWrites: 0, unreadable: 0 }
 
 /**
  * What outlives the writers of a process, since it is learned from what they failed with.
@@ -80,7 +80,7 @@ export const makeMemory: Effect.Effect<Memory, never, Scope.Scope> = Effect.all(
   throttle: Throttle.make("writes")
 })
 
-export interface Writer {
+export interface FencedWriter {
   /** Whether no instance has completed a comparison of this replication yet, as far as the status tells. */
   readonly isFirst: boolean
   /** Whether deletes were held back when it was opened: by the same limit, be it by this instance or by another. */
@@ -90,9 +90,9 @@ export interface Writer {
    * transactions are still under way when it returns: what becomes of them, and which of their keys are refused, is told
    * by what follows, be it `stage` or `apply`. What is said of a failure holds here too.
    */
-  readonly stage: (
+  readonly write: (
     writes: ReadonlyArray<Write>,
-    left?: Left
+    left?: Remaining
   ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
    * Lands all large values, then all writes, then all deletes, and with the last of them the checkpoint that
@@ -101,10 +101,10 @@ export interface Writer {
    * keys that were refused, which the checkpoint counts among what is left. After a failure, parts may have landed, or may
    * land until another writer is opened: open one and compare.
    */
-  readonly apply: (
+  readonly commit: (
     changes: Changes,
     index: number,
-    left?: Left
+    left?: Remaining
   ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
    * Fails with `CheckpointMoved` unless the status key is where this writer left it. It moves without this writer when
@@ -156,7 +156,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const maxDeletes = DeleteLimit.format(replication.maxDeletes)
   const lockLost = (reason: string) => new LockLost({ lock: fence.lock, reason })
 
-  const statusOf = (State: State, LastReplicated: number, left = nothingLeft) =>
+  const statusOf = (State: State, LastReplicated: number, left = nothingRemaining) =>
     Effect.map(
       DateTime.now,
       (Time) =>
@@ -199,7 +199,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   }
 
   /** Writes the status, with whatever else the transaction holds, and answers with the new index of its key. */
-  const commit = Effect.fnUntraced(function* (
+  const writeStatus = Effect.fnUntraced(function* (
     status: Status,
     index: number,
     operations: ReadonlyArray<Operation>
@@ -211,7 +211,7 @@ export const open = Effect.fn("Writer.open")(function* (options: {
 
   const found = yield* throttle.send(checkpoint.read(key))
   if (Option.isSome(found.status)) {
-    yield* throttle.send(StatusOwner.supersede(found.status.value, leader, replication))
+    yield* throttle.send(StatusOwner.takeOver(found.status.value, leader, replication))
   }
   const before = Option.filter(found.status, (status) => isAbout(status, replication))
   const landed = Option.match(before, { onNone: () => 0, onSome: (status) => status.LastReplicated })
@@ -224,8 +224,8 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     ({ HeldDeletes, LastReplicated, RefusedWrites }) => LastReplicated + HeldDeletes + RefusedWrites > 0
   )
   const lastReplicated = yield* Ref.make(landed)
-  const comparing = yield* statusOf("comparing", landed, { ...nothingLeft, heldDeletes: heldBefore })
-  const guard = yield* Ref.make(yield* commit(comparing, found.index, []))
+  const comparing = yield* statusOf("comparing", landed, { ...nothingRemaining, heldDeletes: heldBefore })
+  const guard = yield* Ref.make(yield* writeStatus(comparing, found.index, []))
 
   /** One at a time writes the status. */
   const turns = yield* Effect.makeSemaphore(1)
@@ -238,26 +238,26 @@ export const open = Effect.fn("Writer.open")(function* (options: {
     isSilent ? new Status({ ...status, State: "source-silent" }) : status
 
   /** What was refused and not told yet, and how many keys the destination had refused before. */
-  let untold: ReadonlyArray<Refusal> = []
+  let pendingRefusals: ReadonlyArray<Refusal> = []
   let refusedBefore = 0
 
   const refuse = (refusals: ReadonlyArray<Refusal>) =>
     Effect.sync(() => {
-      untold = [...untold, ...refusals]
+      pendingRefusals = [...pendingRefusals, ...refusals]
     })
 
   /** Nothing of these keys is under way: what was said of them is out of date. */
-  const trying = (keys: Iterable<string>, { refusedWrites, unreadable }: Left) =>
+  const dropOutdated = (keys: Iterable<string>, { refusedWrites, unreadable }: Remaining) =>
     Effect.sync(() => {
       refusedBefore = refusedWrites - unreadable
-      if (untold.length === 0) return
+      if (pendingRefusals.length === 0) return
       const again = new Set(keys)
-      untold = untold.filter(({ key }) => !again.has(key))
+      pendingRefusals = pendingRefusals.filter(({ key }) => !again.has(key))
     })
 
-  const tell = Effect.sync(() => {
-    const told = untold
-    untold = []
+  const drainRefusals = Effect.sync(() => {
+    const told = pendingRefusals
+    pendingRefusals = []
     return told
   })
 
@@ -331,14 +331,14 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       const reason = reasons.get(at)
       return reason === undefined ? [] : [new KeyRefused({ key, reason })]
     })
-    const isTooMany = refusedBefore + untold.length + refusals.length > mostRefused
+    const isTooMany = refusedBefore + pendingRefusals.length + refusals.length > mostRefused
     if (refusals.length === 0 || isTooMany) return yield* error
     yield* refuse(refusals)
     return batch.filter((_, at) => !reasons.has(at))
   })
 
   /** Sends a batch, and what is left of it when keys are refused. */
-  const within = <A>(
+  const sendOrSplit = <A>(
     batch: Batch,
     headBytes: number,
     transaction: (batch: Batch) => Effect.Effect<A, WriterError>
@@ -347,11 +347,11 @@ export const open = Effect.fn("Writer.open")(function* (options: {
       TooLarge: (error) => {
         const { limit } = error
         return limit === "value"
-          ? Effect.flatMap(withoutTooLarge(batch, error), (rest) => within(rest, headBytes, transaction))
+          ? Effect.flatMap(withoutTooLarge(batch, error), (rest) => sendOrSplit(rest, headBytes, transaction))
           : lowerLimits(batch, headBytes, limit, error)
       },
       Conflict: (error) =>
-        Effect.flatMap(withoutRefused(batch, error), (rest) => within(rest, headBytes, transaction))
+        Effect.flatMap(withoutRefused(batch, error), (rest) => sendOrSplit(rest, headBytes, transaction))
     })
 
   // Whether those that were under way at a failure have landed is not worth waiting for: the next writer moves the status
@@ -359,80 +359,87 @@ export const open = Effect.fn("Writer.open")(function* (options: {
   const underWay = yield* InFlight.make<WriterError>(transactionsInFlight)
 
   /** The guard of a transaction that leaves the status as it is. */
-  const unmoved = Effect.map(Ref.get(guard), (index) => Operation.CheckIndex({ key, index }))
+  const statusUnchanged = Effect.map(Ref.get(guard), (index) => Operation.CheckIndex({ key, index }))
 
-  const landBehind =
+  const sendBatch =
     (guard: Operation, { headBytes }: Prepared) =>
     (batch: Batch) =>
-      within(batch, headBytes, (operations) => transact(guard, operations, { results: false }))
+      sendOrSplit(batch, headBytes, (operations) => transact(guard, operations, { results: false }))
 
-  const stage: Writer["stage"] = Effect.fn("Writer.stage")(function* (
+  const stage: FencedWriter["write"] = Effect.fn("Writer.stage")(function* (
     writes: ReadonlyArray<Write>,
-    left: Left = nothingLeft
+    left: Remaining = nothingRemaining
   ) {
     const keys = Arr.map(writes, keyOf)
     // Two writes of one key must not overtake each other.
-    if (underWay.hasAny(keys)) yield* underWay.settled
-    yield* trying(keys, left)
-    const guard = yield* unmoved
+    if (underWay.touchesAny(keys)) yield* underWay.awaitAll
+    yield* dropOutdated(keys, left)
+    const guard = yield* statusUnchanged
     const prepared = yield* prepare({ writes, deletes: [] }, guard)
     const { last, writes: batches } = prepared
-    yield* underWay.send(last.length === 0 ? batches : [...batches, last], landBehind(guard, prepared))
-    return yield* tell
+    yield* underWay.send(last.length === 0 ? batches : [...batches, last], sendBatch(guard, prepared))
+    return yield* drainRefusals
   }, inTurn)
 
-  const apply: Writer["apply"] = Effect.fn("Writer.apply")(function* (
+  const apply: FencedWriter["commit"] = Effect.fn("Writer.apply")(function* (
     changes: Changes,
     replicated: number,
-    left: Left = nothingLeft
+    left: Remaining = nothingRemaining
   ) {
     const { heldDeletes, refusedWrites } = left
     const before = yield* Ref.get(lastReplicated)
     const statusWith = (refused: number) => {
-      const all: Left = { ...left, refusedWrites: refusedWrites + refused }
+      const all: Remaining = { ...left, refusedWrites: refusedWrites + refused }
       if (all.refusedWrites > 0) return statusOf("writes-refused", before, all)
       return heldDeletes > 0 ? statusOf("deletes-held", before, all) : statusOf("in-sync", replicated)
     }
     const index = yield* Ref.get(guard)
     const guardOf = (status: Status) => checkpoint.operation(key, status, index)
-    yield* underWay.settled
-    yield* trying([...Arr.map(changes.writes, keyOf), ...changes.deletes], left)
+    yield* underWay.awaitAll
+    yield* dropOutdated([...Arr.map(changes.writes, keyOf), ...changes.deletes], left)
     // How much will be refused is not known before; the longest status leaves room for any.
     const longest = yield* statusOf("writes-refused", Math.max(before, replicated), {
       ...left,
-      refusedWrites: refusedWrites + untold.length + changes.writes.length + changes.deletes.length
+      refusedWrites: refusedWrites + pendingRefusals.length + changes.writes.length + changes.deletes.length
     })
     const prepared = yield* prepare(changes, guardOf(longest))
-    const land = landBehind(yield* unmoved, prepared)
+    const land = sendBatch(yield* statusUnchanged, prepared)
     yield* underWay.send(prepared.writes, land)
-    yield* underWay.settled
+    yield* underWay.awaitAll
     yield* underWay.send(prepared.deletes, land)
-    yield* underWay.settled
-    yield* within(prepared.last, prepared.headBytes, (operations) =>
+    yield* underWay.awaitAll
+    yield* sendOrSplit(prepared.last, prepared.headBytes, (operations) =>
       Effect.gen(function* () {
-        const status = yield* statusWith(untold.length)
-        yield* Ref.set(guard, yield* commit(shown(status), index, operations))
+        const status = yield* statusWith(pendingRefusals.length)
+        yield* Ref.set(guard, yield* writeStatus(shown(status), index, operations))
         yield* Ref.set(lastReplicated, status.LastReplicated)
         latest = status
       })
     )
-    return yield* tell
+    return yield* drainRefusals
   }, inTurn)
 
-  const verifyStatus: Writer["verifyStatus"] = Effect.gen(function* () {
+  const verifyStatus: FencedWriter["verifyStatus"] = Effect.gen(function* () {
     const { index } = yield* throttle.send(checkpoint.read(key))
     if (index !== (yield* Ref.get(guard))) return yield* new CheckpointMoved({ key })
   }).pipe(inTurn, Effect.withSpan("Writer.verifyStatus"))
 
-  const markSilence: Writer["markSilence"] = Effect.fn("Writer.markSilence")(function* (now: boolean) {
+  const markSilence: FencedWriter["markSilence"] = Effect.fn("Writer.markSilence")(function* (now: boolean) {
     if (isSilent === now) return
     // The status must not move under them.
-    yield* underWay.settled
+    yield* underWay.awaitAll
     const status = new Status({ ...latest, Time: yield* DateTime.now })
     const marked = now ? new Status({ ...status, State: "source-silent" }) : status
-    yield* Ref.set(guard, yield* commit(marked, yield* Ref.get(guard), []))
+    yield* Ref.set(guard, yield* writeStatus(marked, yield* Ref.get(guard), []))
     isSilent = now
   }, inTurn)
 
-  return { apply, isFirst, markSilence, stage, verifyStatus, wasHolding: heldBefore > 0 } satisfies Writer
+  return {
+    commit: apply,
+    isFirst,
+    markSilence,
+    write: stage,
+    verifyStatus,
+    wasHolding: heldBefore > 0
+  } satisfies FencedWriter
 })

@@ -9,23 +9,23 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Batch } from "./TransactionBatches.js"
 
-export interface UnderWay<E> {
+export interface InFlight<E> {
   /** Sends batches when there is room for them, and does not wait for what becomes of them. */
   readonly send: (
     batches: ReadonlyArray<Batch>,
     land: (batch: Batch) => Effect.Effect<unknown, E>
   ) => Effect.Effect<void, E>
   /** Waits until all that were sent have landed; fails as soon as one of them does. */
-  readonly settled: Effect.Effect<void, E>
+  readonly awaitAll: Effect.Effect<void, E>
   /** Whether a key of these is among those under way. */
-  readonly hasAny: (keys: ReadonlyArray<string>) => boolean
+  readonly touchesAny: (keys: ReadonlyArray<string>) => boolean
 }
 
 export const make = Effect.fnUntraced(function* <E>(
   atOnce: number
-): Effect.fn.Return<UnderWay<E>, never, Scope.Scope> {
+): Effect.fn.Return<InFlight<E>, never, Scope.Scope> {
   const scope = yield* Effect.scope
-  const lanes = yield* Effect.makeSemaphore(atOnce)
+  const permits = yield* Effect.makeSemaphore(atOnce)
   const failed = yield* Deferred.make<never, E>()
   const batches = new Set<Batch>()
 
@@ -36,14 +36,14 @@ export const make = Effect.fnUntraced(function* <E>(
   const sendOne = (batch: Batch, land: (batch: Batch) => Effect.Effect<unknown, E>) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        yield* restore(lanes.take(1))
-        yield* Effect.tapErrorCause(unlessFailed, () => lanes.release(1))
+        yield* restore(permits.take(1))
+        yield* Effect.tapErrorCause(unlessFailed, () => permits.release(1))
         batches.add(batch)
         yield* land(batch).pipe(
           restore,
           Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
           Effect.ensuring(Effect.sync(() => batches.delete(batch))),
-          Effect.ensuring(lanes.release(1)),
+          Effect.ensuring(permits.release(1)),
           Effect.forkIn(scope)
         )
       })
@@ -51,11 +51,11 @@ export const make = Effect.fnUntraced(function* <E>(
 
   return {
     send: (all, land) => Effect.forEach(all, (batch) => sendOne(batch, land), { discard: true }),
-    settled: Effect.raceFirst(
-      Effect.zipRight(lanes.take(atOnce), lanes.release(atOnce)),
+    awaitAll: Effect.raceFirst(
+      Effect.zipRight(permits.take(atOnce), permits.release(atOnce)),
       Deferred.await(failed)
     ).pipe(Effect.zipRight(unlessFailed)),
-    hasAny: (keys) => {
+    touchesAny: (keys) => {
       if (batches.size === 0) return false
       const busy = new Set<string>()
       for (const batch of batches) for (const { key } of batch) busy.add(key)

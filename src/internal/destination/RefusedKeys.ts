@@ -13,22 +13,25 @@ import { KeyUnreadable, type Obstacle } from "./Refusal.js"
  * By key of the destination: the fingerprint of what the source holds, none if it is gone or unreadable, and why that did
  * not land.
  */
-export type Refused = ReadonlyMap<string, { readonly print: string | undefined; readonly refusal: Obstacle }>
+export type RefusedKeys = ReadonlyMap<
+  string,
+  { readonly print: string | undefined; readonly refusal: Obstacle }
+>
 
 const isUnreadable = ({ refusal }: { readonly refusal: Obstacle }): boolean =>
   refusal._tag === "KeyUnreadable"
 
-export const none: Refused = new Map()
+export const none: RefusedKeys = new Map()
 
 /**
  * Parts what differs in a range, as it was just compared: what is worth trying, and what is still refused. A key that
  * does not differ any more is forgotten.
  */
-export const sift = (
-  refused: Refused,
+export const skipKnown = (
+  refused: RefusedKeys,
   range: KeyRange,
   found: Difference
-): { readonly refused: Refused; readonly difference: Difference } => {
+): { readonly refused: RefusedKeys; readonly difference: Difference } => {
   const { missing, unreadable, writes } = found
   if (refused.size + unreadable.length === 0) return { refused, difference: found }
   const still = new Set<string>()
@@ -48,7 +51,7 @@ export const sift = (
 }
 
 /** Adds keys that the source has and that cannot be read there. */
-export const withUnreadable = (refused: Refused, unreadable: ReadonlyArray<Malformed>): Refused => {
+export const withUnreadable = (refused: RefusedKeys, unreadable: ReadonlyArray<Malformed>): RefusedKeys => {
   if (unreadable.length === 0) return refused
   const all = new Map(refused)
   for (const one of unreadable) all.set(one.key, { print: undefined, refusal: new KeyUnreadable(one) })
@@ -56,7 +59,7 @@ export const withUnreadable = (refused: Refused, unreadable: ReadonlyArray<Malfo
 }
 
 /** Forgets some keys, so that they are tried again. */
-export const without = (refused: Refused, keys: Iterable<string>): Refused => {
+export const forget = (refused: RefusedKeys, keys: Iterable<string>): RefusedKeys => {
   if (refused.size === 0) return refused
   const left = new Map(refused)
   for (const key of keys) left.delete(key)
@@ -64,20 +67,20 @@ export const without = (refused: Refused, keys: Iterable<string>): Refused => {
 }
 
 /** Whether what the destination refuses is the deletion of a key. */
-export const isDelete = (refused: Refused, key: string): boolean => {
+export const isDelete = (refused: RefusedKeys, key: string): boolean => {
   const one = refused.get(key)
   return one !== undefined && one.print === undefined && !isUnreadable(one)
 }
 
 /** How many of the keys cannot be read at the source. */
-export const countUnreadable = (refused: Refused): number => {
+export const countUnreadable = (refused: RefusedKeys): number => {
   let count = 0
   for (const one of refused.values()) if (isUnreadable(one)) count += 1
   return count
 }
 
 /** In the order of the keys. */
-export const refusals = (refused: Refused): ReadonlyArray<Obstacle> =>
+export const refusals = (refused: RefusedKeys): ReadonlyArray<Obstacle> =>
   Array.from(refused.values(), ({ refusal }) => refusal).sort((a, b) => (a.key < b.key ? -1 : 1))
 
 /** Values are up to 512 kB each: no more of them than are read and sent in seconds. */
@@ -87,7 +90,7 @@ const mostTried = 64
  * Some that are worth another try. So few deletes need not be judged anew, which they were when they were refused; while
  * deletes are held, none is tried.
  */
-export const toTry = (refused: Refused, isHolding: boolean): ReadonlyArray<string> => {
+export const nextToRetry = (refused: RefusedKeys, isHolding: boolean): ReadonlyArray<string> => {
   const [writes, deletes] = Arr.partition([...refused.keys()], (key) => isDelete(refused, key))
   return [...(isHolding ? [] : deletes.slice(0, alwaysAllowed)), ...writes].slice(0, mostTried)
 }

@@ -14,7 +14,7 @@ import { ConsulHttp } from "../../ConsulHttp.js"
 import * as KeyRange from "../../KeyRange.js"
 import { LeaderLock, type Leadership } from "../../LeaderLock.js"
 import type { Replication } from "../../Replication.js"
-import type { News, Watcher } from "../../Watcher.js"
+import type { WatchEvent, Watcher } from "../../Watcher.js"
 import * as Throttle from "../consul/Throttle.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as DestinationIndex from "../plan/DestinationIndex.js"
@@ -29,46 +29,35 @@ import * as ReplicationLog from "../report/ReplicationLog.js"
 import * as DriftScan from "./DriftScan.js"
 import * as FencedWriter from "./FencedWriter.js"
 import * as RefusedKeys from "./RefusedKeys.js"
+import { isComparing, type ReplicaState, uncompared } from "./ReplicaState.js"
 
 /**
- * What the leader knows. Passes change its `contents` and what is `confirmed`, which are not copied.
+ * The passes. Each takes the state and returns the next one. After a failure nobody knows what has landed: take over anew.
+ * Only one pass may run at a time.
  */
-export interface Replica extends Planner.Known {
-  readonly leader: Leadership
-  readonly writer: FencedWriter.Writer
-  /** When the destination was last looked at, and by which indexes. */
-  readonly looked: DriftScan.Looked
-  /** Whether something has landed that `index` does not tell of. */
-  readonly isAhead: boolean
-}
-
-/**
- * Every member answers with the replica as it is afterwards. After a failure, what has landed is not known: take over
- * again. Only one of them may run at a time.
- */
-export interface Passes {
-  /** Voids what is still under way from before. What passes leave under way ends with the scope. */
+export interface Replica {
+  /** Opens a writer, which voids transactions of the writer before. Transactions in flight end with the scope. */
   readonly open: (
     leader: Leadership
-  ) => Effect.Effect<FencedWriter.Writer, FencedWriter.WriterError, Scope.Scope>
-  /** Reads what the destination holds. The writer has landed nothing yet. */
+  ) => Effect.Effect<FencedWriter.FencedWriter, FencedWriter.WriterError, Scope.Scope>
+  /** Reads what the destination has. The writer has written nothing yet. */
   readonly takeOver: (
     leader: Leadership,
-    writer: FencedWriter.Writer
-  ) => Effect.Effect<Replica, FencedWriter.WriterError>
-  /** Makes the destination equal to what the source was found to hold. */
-  readonly catchUp: (
-    replica: Replica,
-    news: Arr.NonEmptyReadonlyArray<News>
-  ) => Effect.Effect<Replica, FencedWriter.WriterError>
+    writer: FencedWriter.FencedWriter
+  ) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
+  /** Makes the destination equal to what events of the watcher say of the source. */
+  readonly applyEvents: (
+    replica: ReplicaState,
+    news: Arr.NonEmptyReadonlyArray<WatchEvent>
+  ) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
   /**
-   * Looks for what others changed at the destination, and makes that equal to the source as it is now. Of many keys it looks
-   * at some: until `looked` has no rest, it is to be called again, when other passes had their turn.
+   * Scans the destination for drift, and makes it equal to the source as it is now. A call scans some of many keys: as long as
+   * `cursor` has a rest, call it again, after other passes had their turn.
    */
-  readonly reconcile: (replica: Replica) => Effect.Effect<Replica, FencedWriter.WriterError>
-  /** Tries some of the keys that the destination refused, as they are at the source now. */
-  readonly tryRefused: (replica: Replica) => Effect.Effect<Replica, FencedWriter.WriterError>
-  /** This instance does not lead any more: its troubles are logged no longer. */
+  readonly reconcile: (replica: ReplicaState) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
+  /** Writes some of the keys that the destination refused, as they are at the source now. */
+  readonly retryRefused: (replica: ReplicaState) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
+  /** This instance does not lead any more: its outages are not logged any longer. */
   readonly leave: Effect.Effect<void>
 }
 
@@ -86,7 +75,7 @@ const portionSize = 16 * 1024 * 1024
 
 export const make = Effect.fnUntraced(function* (
   replication: Replication
-): Effect.fn.Return<Passes, never, ConsulHttp | LeaderLock | Checkpoint | Watcher | Scope.Scope> {
+): Effect.fn.Return<Replica, never, ConsulHttp | LeaderLock | Checkpoint | Watcher | Scope.Scope> {
   const { deletes, destinationPrefix, prefix, shardKeys, status } = replication
   const context = yield* Effect.context<ConsulHttp | Checkpoint>()
   const { lock } = yield* LeaderLock
@@ -94,46 +83,45 @@ export const make = Effect.fnUntraced(function* (
   const consul = yield* ConsulHttp
   const memory = yield* FencedWriter.makeMemory
   const kv = Throttle.reading(consul, yield* Throttle.make("reads"))
-  const notices = yield* ReplicationLog.make(replication)
-  const doubt = yield* SnapshotCheck.make(replication, mapping)
+  const log = yield* ReplicationLog.make(replication)
+  const check = yield* SnapshotCheck.make(replication, mapping)
   const emptySource = yield* EmptySource.make(replication)
   const firstComparison = yield* FirstComparison.make(replication, mapping)
-  const examine: Planner.Examine = (known, believed) => {
+  const examine: Planner.Examine = (state, believed) => {
     const examined = emptySource.examine(believed)
-    return Planner.isComparing(known) && known.comparison.isFirst
-      ? Effect.zipRight(examined, firstComparison.announce(known.contents))
+    return isComparing(state) && state.comparison.isFirst
+      ? Effect.zipRight(examined, firstComparison.announce(state.contents))
       : examined
   }
-  const courses = yield* Planner.make(replication, mapping, doubt, notices, examine)
+  const planner = yield* Planner.make({ replication, mapping, check, log, examine })
   const holding = yield* OutageLog.make("no deletes are held back any more")
   const refusing = yield* OutageLog.make("no keys are refused any more")
 
-  const open: Passes["open"] = (leader) =>
+  const open: Replica["open"] = (leader) =>
     Effect.provide(FencedWriter.open({ leader, memory, replication }), context)
 
-  const takeOver: Passes["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader, writer) {
+  const takeOver: Replica["takeOver"] = Effect.fn("Replica.takeOver")(function* (leader, writer) {
     const contents = DestinationIndex.empty()
-    const { looked } = yield* DriftScan.survey(kv, mapping, contents, DriftScan.never, shardKeys)
+    const { cursor } = yield* DriftScan.scan(kv, mapping, contents, DriftScan.startOfScan, shardKeys)
     const { isFirst, wasHolding } = writer
-    const since = yield* Monotonic.now
-    const known = Planner.uncompared(contents, { isFirst, since, wasHolding })
-    return { ...known, leader, writer, looked, isAhead: false }
+    const startedAt = yield* Monotonic.now
+    return uncompared({ contents, cursor, leader, writer }, { isFirst, startedAt, wasHolding })
   })
 
   /** `isDoneAtLast` when nothing is left to do, as there was before. */
-  const report = Effect.fnUntraced(function* (replica: Replica, isDoneAtLast: boolean) {
+  const report = Effect.fnUntraced(function* (replica: ReplicaState, isDoneAtLast: boolean) {
     const { contents, held, leader, refused } = replica
     const outputs: Array<string> = []
-    if (held.size === 0) yield* holding.fine
+    if (held.size === 0) yield* holding.resolve
     else {
       const output = ReplicationLog.holding(replication, held, contents.size)
-      yield* holding.trouble("held", output)
+      yield* holding.report("held", output)
       outputs.push(output)
     }
-    if (refused.size === 0) yield* refusing.fine
+    if (refused.size === 0) yield* refusing.resolve
     else {
       const output = ReplicationLog.refused(RefusedKeys.refusals(refused))
-      yield* refusing.trouble(output, output)
+      yield* refusing.report(output, output)
       outputs.push(output)
     }
     if (outputs.length > 0) yield* leader.report({ status: "warning", output: outputs.join("; ") })
@@ -145,8 +133,8 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** Looks up what the destination holds in place of what it has just refused. */
-  const leaveOut = Effect.fnUntraced(function* (
-    { contents, refused }: Planner.Known,
+  const recordRefused = Effect.fnUntraced(function* (
+    { contents, refused }: ReplicaState,
     refusals: ReadonlyArray<FencedWriter.Refusal>
   ) {
     const all = new Map(refused)
@@ -168,33 +156,33 @@ export const make = Effect.fnUntraced(function* (
     return all
   })
 
-  /** Lands a pass, with the `index` of its course as the one up to which nothing is left then, if there is one. */
-  const land = Effect.fn("Replica.land")(function* (before: Replica, course: Planner.Course) {
-    const { index, isBeyond, known, pass } = course
-    const changes = pass.changes()
-    const { comparison, held } = known
-    const { isAhead, leader, looked, writer } = before
-    const wasComparing = Planner.isComparing(before)
+  /** Writes a plan. If the plan has an `index`, the checkpoint says that everything up to it has landed. */
+  const applyPlan = Effect.fn("Replica.applyPlan")(function* (before: ReplicaState, plan: Planner.Plan) {
+    const { index, state } = plan
+    const changes = plan.changes.changes()
+    const { comparison, held } = state
+    const { writer } = before
+    const wasComparing = isComparing(before)
     const [duration, refusals] = yield* Effect.timed(
       Effect.gen(function* () {
-        const left: FencedWriter.Left = {
+        const left: FencedWriter.Remaining = {
           heldDeletes: held.size,
-          refusedWrites: known.refused.size,
-          unreadable: RefusedKeys.countUnreadable(known.refused)
+          refusedWrites: state.refused.size,
+          unreadable: RefusedKeys.countUnreadable(state.refused)
         }
-        if (wasComparing && Option.isNone(index)) return yield* writer.stage(changes.writes, left)
+        if (wasComparing && Option.isNone(index)) return yield* writer.write(changes.writes, left)
         const isNews =
           !Diff.isEmpty(changes) ||
           held.size !== before.held.size ||
-          known.refused.size !== before.refused.size ||
-          (isAhead && Option.isSome(index))
+          state.refused.size !== before.refused.size ||
+          (before.aheadOfCheckpoint && Option.isSome(index))
         const isOlder = Option.exists(index, (now) => !Option.exists(before.index, (was) => was <= now))
         if (!isNews && !isOlder) return []
         const claim = Option.getOrElse(
           Option.orElse(index, () => before.index),
           () => 0
         )
-        return yield* writer.apply(changes, claim, left)
+        return yield* writer.commit(changes, claim, left)
       })
     )
     const refusedNow = new Set(refusals.map(({ key }) => key))
@@ -203,58 +191,57 @@ export const make = Effect.fnUntraced(function* (
     const refusedDeletes = changes.deletes.length - deleted
     const written = changes.writes.length - (refusals.length - refusedDeletes)
     const writes = comparison.writes + written
-    const refused = yield* leaveOut(known, refusals)
-    const replica: Replica = {
-      ...known,
-      // What was refused is here still; where everything was said in between, it may count until it is said again.
-      deleted: known.deleted - (Option.isNone(index) ? refusedDeletes : 0),
+    const refused = yield* recordRefused(state, refusals)
+    const replica: ReplicaState = {
+      ...state,
+      // A refused delete did not happen. With an index it may be counted until the source is complete again.
+      deletesSinceComplete: state.deletesSinceComplete - (Option.isNone(index) ? refusedDeletes : 0),
       refused,
-      leader,
-      writer,
-      looked,
       index: Option.orElse(index, () => before.index),
-      isAhead: isBeyond || (Option.isNone(index) && (isAhead || !Diff.isEmpty(changes))),
+      aheadOfCheckpoint:
+        plan.aheadOfCheckpoint ||
+        (Option.isNone(index) && (before.aheadOfCheckpoint || !Diff.isEmpty(changes))),
       comparison: { ...comparison, writes }
     }
     const isAllDone = held.size + refused.size === 0
     const isDoneAtLast = isAllDone && (wasComparing || before.held.size + before.refused.size > 0)
-    if (Planner.isComparing(replica)) yield* notices.comparing({ ...comparison, writes })
+    if (isComparing(replica)) yield* log.comparing({ ...comparison, writes })
     else if (wasComparing || isDoneAtLast || written + deleted > 0) {
-      const since = yield* Effect.map(Monotonic.now, (now) => Duration.millis(now - comparison.since))
-      yield* notices.applied({
+      const since = yield* Effect.map(Monotonic.now, (now) => Duration.millis(now - comparison.startedAt))
+      yield* log.applied({
         writes: wasComparing ? writes : written,
         deletes: deleted,
-        keys: known.contents.size - held.size,
-        index: Option.getOrElse(index, () => pass.index),
+        keys: state.contents.size - held.size,
+        index: Option.getOrElse(index, () => plan.changes.index),
         duration: wasComparing ? since : duration,
-        found: wasComparing ? Option.some(comparison.found) : Option.none(),
+        found: wasComparing ? Option.some(comparison.drift) : Option.none(),
         inSync: isDoneAtLast
       })
     }
-    if (!Planner.isComparing(replica)) yield* report(replica, isDoneAtLast)
+    if (!isComparing(replica)) yield* report(replica, isDoneAtLast)
     return replica
   })
 
-  const catchUp: Passes["catchUp"] = Effect.fn("Replica.catchUp")(function* (replica, news) {
-    const after = yield* land(replica, yield* courses.follow(replica, news))
-    after.confirmed.forget(yield* Monotonic.now)
+  const applyEvents: Replica["applyEvents"] = Effect.fn("Replica.applyEvents")(function* (state, events) {
+    const after = yield* applyPlan(state, yield* planner.planEvents(state, events))
+    after.consistentReads.forget(yield* Monotonic.now)
     return after
   })
 
   /** Makes ranges equal to the source. Answers also with the keys that the source has there, as they are named here. */
   const repair = Effect.fnUntraced(function* (
-    replica: Replica,
+    replica: ReplicaState,
     ranges: ReadonlyArray<KeyRange.KeyRange>
   ): Effect.fn.Return<
-    { readonly repaired: Replica; readonly wanted: ReadonlySet<string> },
+    { readonly repaired: ReplicaState; readonly wanted: ReadonlySet<string> },
     FencedWriter.WriterError
   > {
     const wanted = new Set<string>()
     let repaired = replica
     let portion: Array<SnapshotCheck.Compared> = []
     let characters = 0
-    const landPortion = Effect.gen(function* () {
-      repaired = yield* land(repaired, yield* courses.followConfirmed(repaired, portion))
+    const applyPortion = Effect.gen(function* () {
+      repaired = yield* applyPlan(repaired, yield* planner.planConfirmed(repaired, portion))
       portion = []
       characters = 0
     })
@@ -262,33 +249,33 @@ export const make = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         portion.push(compared)
         for (const { value } of compared.difference.writes) characters += value.length
-        return characters > portionSize ? landPortion : Effect.void
+        return characters > portionSize ? applyPortion : Effect.void
       })
     for (const range of ranges) {
-      const compared = yield* doubt.confirm(repaired, range, take)
+      const compared = yield* check.confirm(repaired, range, take)
       for (const { key } of compared.snapshot.entries) {
         for (const name of Option.toArray(rename(mapping, key))) wanted.add(name)
       }
       yield* take(compared)
     }
-    if (portion.length > 0 || repaired === replica) yield* landPortion
+    if (portion.length > 0 || repaired === replica) yield* applyPortion
     return { repaired, wanted }
   })
 
-  const reconcile: Passes["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
-    if (Planner.isComparing(replica)) return replica
+  const reconcile: Replica["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
+    if (isComparing(replica)) return replica
     yield* replica.writer.verifyStatus
-    const { drifted, looked } = yield* DriftScan.survey(
+    const { cursor, drifted } = yield* DriftScan.scan(
       kv,
       mapping,
       replica.contents,
-      replica.looked,
+      replica.cursor,
       shardKeys,
       lookedAtOnce
     )
-    if (drifted.length === 0) return { ...replica, looked }
+    if (drifted.length === 0) return { ...replica, cursor }
     const there = drifted.flatMap(({ range }) => Option.toArray(KeyRange.original(mapping, range)))
-    const { repaired, wanted } = yield* repair({ ...replica, looked }, there)
+    const { repaired, wanted } = yield* repair({ ...replica, cursor }, there)
     const notRefused = (key: string): boolean => !repaired.refused.has(key)
     const drift = Diff.drift(
       {
@@ -298,27 +285,27 @@ export const make = Effect.fnUntraced(function* (
       },
       (key) => wanted.has(key)
     )
-    yield* notices.drift(drift, drift.extra.length === 0 || (deletes && repaired.held.size === 0))
+    yield* log.drift(drift, drift.extra.length === 0 || (deletes && repaired.held.size === 0))
     return repaired
   })
 
-  const tryRefused: Passes["tryRefused"] = Effect.fn("Replica.tryRefused")(function* (replica) {
-    if (Planner.isComparing(replica)) return replica
+  const retryRefused: Replica["retryRefused"] = Effect.fn("Replica.retryRefused")(function* (replica) {
+    if (isComparing(replica)) return replica
     // Those that are refused again come last the next time.
-    const tried = RefusedKeys.toTry(replica.refused, replica.held.size > 0)
+    const tried = RefusedKeys.nextToRetry(replica.refused, replica.held.size > 0)
     if (tried.length === 0) return replica
-    const known = { ...replica, refused: RefusedKeys.without(replica.refused, tried) }
+    const state = { ...replica, refused: RefusedKeys.forget(replica.refused, tried) }
     const confirmed = yield* Effect.forEach(
       tried.flatMap((key) => Option.toArray(KeyRange.original(mapping, KeyRange.only(key)))),
-      (range) => doubt.confirm(known, range),
+      (range) => check.confirm(state, range),
       { concurrency: readsAtOnce }
     )
-    return yield* land(replica, yield* courses.followConfirmed(known, confirmed))
+    return yield* applyPlan(replica, yield* planner.planConfirmed(state, confirmed))
   })
 
-  const leave = Effect.all([holding.forget, refusing.forget, doubt.leave, emptySource.forget], {
+  const leave = Effect.all([holding.forget, refusing.forget, check.leave, emptySource.forget], {
     discard: true
   })
 
-  return { open, takeOver, catchUp, reconcile, tryRefused, leave }
+  return { open, takeOver, applyEvents, reconcile, retryRefused, leave }
 })

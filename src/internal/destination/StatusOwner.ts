@@ -56,13 +56,13 @@ const lockOf = Effect.fnUntraced(function* (
         onFailure: ({ message }) => leader.report({ status: "warning", output: `${trouble}: ${message}` }),
         onSuccess: () => readable
       }),
-      OutageLog.watch(condition, trouble)
+      OutageLog.logOutages(condition, trouble)
     )
   )
 })
 
 /** Fails where it writes on, by another lock. */
-const giveWay = Effect.fnUntraced(function* (
+const failIfInUse = Effect.fnUntraced(function* (
   status: Checkpoint.Status,
   leader: Pick<Leadership, "fence" | "report">,
   replication: Replication.Replication
@@ -70,7 +70,7 @@ const giveWay = Effect.fnUntraced(function* (
   const { status: key } = replication
   const { Instance: instance, Lock: lock = leader.fence.lock, Session: session } = status
   if (lock === leader.fence.lock) return
-  const held = yield* Effect.scoped(Effect.flatMap(lockOf(lock, leader, Effect.void), ({ now }) => now))
+  const held = yield* Effect.scoped(Effect.flatMap(lockOf(lock, leader, Effect.void), ({ read: now }) => now))
   if (!holds(held, session)) return
   const theirs = {
     source: status.Source,
@@ -125,13 +125,13 @@ const endSession = Effect.fnUntraced(function* (
  * Takes the place of whoever wrote the status, if that is somebody else, and ends its session; fails while it holds
  * another lock.
  */
-export const supersede = Effect.fn("Predecessor.supersede")(function* (
+export const takeOver = Effect.fn("Predecessor.supersede")(function* (
   status: Checkpoint.Status,
   leader: Pick<Leadership, "fence" | "report" | "service">,
   replication: Replication.Replication
 ) {
   if (status.Session === leader.fence.session) return
-  yield* giveWay(status, leader, replication)
+  yield* failIfInUse(status, leader, replication)
   // A token that may not end it is no reason not to lead.
   yield* Effect.catchTag(endSession(status, leader), "Denied", ({ message }) => Effect.logDebug(message))
 })
@@ -139,11 +139,11 @@ export const supersede = Effect.fn("Predecessor.supersede")(function* (
 /**
  * Waits until the status key is free again.
  */
-export const whileInUse = Effect.fn("Predecessor.whileInUse")(function* (
+export const awaitFree = Effect.fn("Predecessor.whileInUse")(function* (
   error: StatusInUse,
   leader: Pick<Leadership, "report">
 ) {
   const inUse = leader.report({ status: "warning", output: error.message })
   const lock = yield* lockOf(error.lock, leader, inUse)
-  yield* lock.when((entry) => !holds(entry, error.session))
+  yield* lock.awaitUntil((entry) => !holds(entry, error.session))
 }, Effect.scoped)

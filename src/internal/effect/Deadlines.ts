@@ -12,16 +12,16 @@ import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 
 /** Gives what is under way another limit, from now on. Called for each piece of an answer, so it is no effect. */
-export type Renew = (limit: Duration.Duration) => void
+export type Extend = (limit: Duration.Duration) => void
 
-export interface TimeLimits {
+export interface Deadlines {
   /**
    * Runs an effect, in a fiber of its own. When its time is up, `late` gives it more, or fails: then it is interrupted,
    * which nobody waits for, and fails so.
    */
-  readonly within: <A, E, R, E2>(
+  readonly withDeadline: <A, E, R, E2>(
     limit: Duration.Duration,
-    use: (renew: Renew) => Effect.Effect<A, E, R>,
+    use: (renew: Extend) => Effect.Effect<A, E, R>,
     late: (limit: Duration.Duration) => Effect.Effect<Duration.Duration, E2>
   ) => Effect.Effect<A, E | E2, R>
 }
@@ -37,7 +37,7 @@ interface Timed {
 const now = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
 
 /** No limit that is kept may be shorter than `shortest`: so seldom is it looked for those that are up. */
-export const make = (shortest: Duration.Duration): TimeLimits => {
+export const make = (shortest: Duration.Duration): Deadlines => {
   const running = new Set<Timed>()
   let isKept = false
   let keeper: Fiber.RuntimeFiber<never> | undefined
@@ -77,15 +77,15 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
     isKept = false
   }
 
-  const within: TimeLimits["within"] = <A, E, R, E2>(
+  const within: Deadlines["withDeadline"] = <A, E, R, E2>(
     first: Duration.Duration,
-    use: (renew: Renew) => Effect.Effect<A, E, R>,
+    use: (renew: Extend) => Effect.Effect<A, E, R>,
     late: (limit: Duration.Duration) => Effect.Effect<Duration.Duration, E2>
   ) =>
     Effect.clockWith((clock) => {
       const upAfter = (limit: Duration.Duration) => now(clock) + Duration.toMillis(limit)
       let fail = (_: E2): void => {}
-      const renew: Renew = (limit) => {
+      const renew: Extend = (limit) => {
         timed.limit = limit
         timed.until = upAfter(limit)
       }
@@ -113,5 +113,5 @@ export const make = (shortest: Duration.Duration): TimeLimits => {
       })
     })
 
-  return { within }
+  return { withDeadline: within }
 }

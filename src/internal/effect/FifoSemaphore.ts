@@ -10,14 +10,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
 /** Runs an effect when it is its turn. */
-export type Turns = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+export type FifoSemaphore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /** No more than `most` have their turn at once. */
-export const make = (most: number): Turns => {
+export const make = (most: number): FifoSemaphore => {
   let free = most
   const waiting = new Set<Deferred.Deferred<void>>()
 
-  const pass = Effect.sync(() => {
+  const release = Effect.sync(() => {
     const [next] = waiting
     if (next === undefined) {
       free += 1
@@ -27,7 +27,7 @@ export const make = (most: number): Turns => {
     Deferred.unsafeDone(next, Exit.void)
   })
 
-  const wait = Effect.flatMap(Deferred.make<void>(), (turn) => {
+  const acquire = Effect.flatMap(Deferred.make<void>(), (turn) => {
     if (free > 0) {
       free -= 1
       return Effect.void
@@ -35,14 +35,14 @@ export const make = (most: number): Turns => {
     waiting.add(turn)
     return Effect.onInterrupt(Effect.interruptible(Deferred.await(turn)), () =>
       // A turn that was given at the same moment goes to the next.
-      Effect.suspend(() => (waiting.delete(turn) ? Effect.void : pass))
+      Effect.suspend(() => (waiting.delete(turn) ? Effect.void : release))
     )
   })
 
   return (effect) =>
     Effect.acquireUseRelease(
-      wait,
+      acquire,
       () => effect,
-      () => pass
+      () => release
     )
 }

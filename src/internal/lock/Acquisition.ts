@@ -52,7 +52,7 @@ export const make = Effect.fnUntraced(function* (
   const announce = Effect.fnUntraced(function* (
     entry: Option.Option<KeyValue>,
     purpose: string | undefined,
-    shown: CheckOutput.Shown
+    shown: CheckOutput.CheckOutput
   ) {
     const held = Option.filter(entry, ({ session }) => session !== undefined)
     const holder = Option.flatMap(held, Holder.decode)
@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function* (
         `${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
     })
     const output = `standing by: ${who}`
-    yield* shown.want({ ...passing, output })
+    yield* shown.request({ ...passing, output })
     yield* waits.waiting(turn, "Turn", output)
     const theirs = Option.getOrUndefined(holder)?.purpose
     yield* purpose === undefined || theirs === undefined || purpose === theirs
@@ -79,7 +79,7 @@ export const make = Effect.fnUntraced(function* (
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
   const condition = yield* OutageLog.make(`the lock ${lock} can be used`)
-  const key = WatchedKey.make(consul, lock, OutageLog.watch(condition, `cannot read the lock ${lock}`))
+  const key = WatchedKey.make(consul, lock, OutageLog.logOutages(condition, `cannot read the lock ${lock}`))
 
   /**
    * Blocks while another session holds the lock, and returns what the lock's value is then. One that is free and still
@@ -88,14 +88,14 @@ export const make = Effect.fnUntraced(function* (
   const contend = Effect.fnUntraced(function* (
     session: string,
     holder: Effect.Effect<Holder.Holder>,
-    shown: CheckOutput.Shown
+    shown: CheckOutput.CheckOutput
   ) {
     let said = ""
     const take = (value: Holder.Holder) =>
       Effect.flatMap(Holder.encode(value), (value) =>
         consul.kv.put({ key: lock, value }, { acquire: session })
       ).pipe(
-        OutageLog.watch(condition, `cannot take the lock ${lock}`),
+        OutageLog.logOutages(condition, `cannot take the lock ${lock}`),
         Effect.retry({ schedule: Schedules.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
       )
     for (;;) {
@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function* (
         yield* waits.over(turn)
         return value
       }
-      const entry = yield* key.now
+      const entry = yield* key.read
       const owner = Option.getOrElse(
         Option.map(entry, (e) => e.session ?? ""),
         () => ""
@@ -112,13 +112,13 @@ export const make = Effect.fnUntraced(function* (
       if (owner !== said) yield* announce(entry, value.purpose, shown)
       said = owner
       if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
-      else yield* key.when((entry) => !isHeld(entry))
+      else yield* key.awaitUntil((entry) => !isHeld(entry))
     }
   })
 
   /** Fails as soon as the lock is not held by `session`; trouble in asking says nothing about the lock. */
   const guard = Effect.fnUntraced(function* (session: string) {
-    const entry = yield* key.when((e) => !Option.exists(e, (held) => held.session === session))
+    const entry = yield* key.awaitUntil((e) => !Option.exists(e, (held) => held.session === session))
     return yield* lost(
       Option.match(entry, {
         onNone: () => "the key was deleted",
@@ -159,7 +159,7 @@ export const make = Effect.fnUntraced(function* (
       const { checkId, id } = yield* registration
       yield* supervise(Effect.flatMap(Heartbeat.keep(consul.agent, checkId, ttl, shown), lost))
       return { checkId, held: yield* session.create(checkId), id, node }
-    }).pipe(OutageLog.watch(agent, "cannot stand for leadership"))
+    }).pipe(OutageLog.logOutages(agent, "cannot stand for leadership"))
 
     const holder = Effect.map(
       DateTime.now,
@@ -173,7 +173,7 @@ export const make = Effect.fnUntraced(function* (
     const fence: Fence = { lock, session: held.id }
     const last = yield* Ref.make<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>(Effect.succeed([]))
     yield* whenDone(Effect.unlessEffect(resign(fence, value, last), Deferred.isDone(failed)))
-    const report = (health: Health) => shown.want({ ...health, output: `leading: ${health.output}` })
+    const report = (health: Health) => shown.request({ ...health, output: `leading: ${health.output}` })
     yield* report(passing)
     yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
     yield* supervise(guard(held.id))

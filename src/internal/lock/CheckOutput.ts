@@ -5,19 +5,19 @@ import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import type { Health } from "../../LeaderLock.js"
 
-export interface Shown {
-  readonly want: (health: Health) => Effect.Effect<void>
-  readonly wanted: Effect.Effect<Health>
+export interface CheckOutput {
+  readonly request: (health: Health) => Effect.Effect<void>
+  readonly requested: Effect.Effect<Health>
   /** Open while something else is wanted than is told. */
-  readonly isNews: Effect.Latch
-  readonly handOn: (health: Health) => Effect.Effect<void>
-  readonly told: Effect.Effect<Health>
+  readonly changed: Effect.Latch
+  readonly markReported: (health: Health) => Effect.Effect<void>
+  readonly reported: Effect.Effect<Health>
 }
 
 const isSame = (one: Health, other: Health): boolean =>
   one.status === other.status && one.output === other.output
 
-export const make = Effect.fnUntraced(function* (first: Health): Effect.fn.Return<Shown> {
+export const make = Effect.fnUntraced(function* (first: Health): Effect.fn.Return<CheckOutput> {
   const wanted = yield* Ref.make(first)
   const told = yield* Ref.make(first)
   const isNews = yield* Effect.makeLatch()
@@ -25,10 +25,10 @@ export const make = Effect.fnUntraced(function* (first: Health): Effect.fn.Retur
     isSame(one, other) ? isNews.close : isNews.open
   )
   return {
-    want: (health) => Effect.zipRight(Ref.set(wanted, health), compare),
-    wanted: Ref.get(wanted),
-    isNews,
-    handOn: (health) => Effect.zipRight(Ref.set(told, health), compare),
-    told: Ref.get(told)
+    request: (health) => Effect.zipRight(Ref.set(wanted, health), compare),
+    requested: Ref.get(wanted),
+    changed: isNews,
+    markReported: (health) => Effect.zipRight(Ref.set(told, health), compare),
+    reported: Ref.get(told)
   }
 })

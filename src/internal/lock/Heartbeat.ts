@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Consul } from "../../ConsulHttp.js"
 import * as Schedules from "../Schedules.js"
-import type { Shown } from "./CheckOutput.js"
+import type { CheckOutput } from "./CheckOutput.js"
 
 /**
  * Tells the agent what the check shows, three times in its time to live. Returns the reason when Consul has confirmed
@@ -16,7 +16,7 @@ export const keep = Effect.fnUntraced(function* (
   { updateCheck }: Pick<Consul["agent"], "updateCheck">,
   checkId: string,
   ttl: Duration.Duration,
-  { told }: Shown
+  { reported: told }: CheckOutput
 ): Effect.fn.Return<string> {
   const limit = Duration.unsafeToNanos(ttl)
   let confirmed = yield* Clock.currentTimeNanos

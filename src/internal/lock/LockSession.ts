@@ -11,7 +11,7 @@ import { ConsulHttp } from "../../ConsulHttp.js"
 import { leastTtl } from "../consul/Session.js"
 import * as OutageLog from "../report/OutageLog.js"
 import * as Schedules from "../Schedules.js"
-import type { Shown } from "./CheckOutput.js"
+import type { CheckOutput } from "./CheckOutput.js"
 import { farewell, whenDone } from "./Farewell.js"
 
 /** `ttl` is how long it lives without a renewal. */
@@ -30,7 +30,7 @@ export interface LockSession {
    * Tells the agent what the check is to show only after a renewal: the agent passes a new status on to the servers, and
    * while these have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
    */
-  readonly renew: (session: Session, checkId: string, shown: Shown) => Effect.Effect<void>
+  readonly renew: (session: Session, checkId: string, shown: CheckOutput) => Effect.Effect<void>
 }
 
 /**
@@ -90,19 +90,23 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const renew: LockSession["renew"] = Effect.fnUntraced(
-    function* ({ id, ttl }, checkId, { handOn, isNews, told, wanted }) {
+    function* (
+      { id, ttl },
+      checkId,
+      { markReported: handOn, changed: isNews, reported: told, requested: wanted }
+    ) {
       const interval = Schedules.renewalInterval(ttl)
       for (;;) {
         const news = yield* Effect.timeoutOption(isNews.await, interval)
         const health = yield* wanted
         const answer = yield* session.renew(id).pipe(
           Effect.tapErrorTag("Denied", (error) =>
-            renewing.trouble(
-              OutageLog.kindOf(error),
+            renewing.report(
+              OutageLog.causeOf(error),
               `cannot renew the session of the lock: ${error.message}`
             )
           ),
-          Effect.zipLeft(renewing.fine),
+          Effect.zipLeft(renewing.resolve),
           Effect.tapError((error) => Effect.logDebug(`renewal: ${error.message}`)),
           Effect.option
         )

@@ -3,7 +3,7 @@
  */
 import type { Changes, Write } from "./Diff.js"
 
-export class Pass {
+export class ChangeSet {
   private readonly all = new Map<string, Write | undefined>()
 
   private highest = 0
@@ -13,8 +13,8 @@ export class Pass {
    * was said.
    */
   constructor(
-    readonly held: number,
-    readonly deleted: number
+    readonly keysBefore: number,
+    readonly deletesBefore: number
   ) {}
 
   /** The highest index of the source that it takes in. */

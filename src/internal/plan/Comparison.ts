@@ -5,9 +5,9 @@ import type * as Diff from "./Diff.js"
 
 export interface Comparison {
   /** When it began: ms, monotonic. */
-  readonly since: number
+  readonly startedAt: number
   /** How many keys the destination held then. */
-  readonly held: number
+  readonly keysAtStart: number
   /** Whether no comparison of this replication has been completed before, by any instance. */
   readonly isFirst: boolean
   /** Whether deletes were held back before. */
@@ -15,23 +15,23 @@ export interface Comparison {
   /** How many keys of the source it has compared. */
   readonly compared: number
   /** About how many keys the source has. */
-  readonly of: number
+  readonly expectedKeys: number
   /** How many keys it has written. */
   readonly writes: number
   /** How many keys were not as at the source. A key that changes there again counts again. */
-  readonly found: Diff.Drift
+  readonly drift: Diff.Drift
   /** The keys that it wrote and that were not there, until it is complete. */
-  readonly fresh: Set<string>
+  readonly createdByComparison: Set<string>
 }
 
 /** What is known of a comparison when it begins. */
-export type Begin = Pick<Comparison, "held" | "isFirst" | "since" | "wasHolding">
+export type Begin = Pick<Comparison, "isFirst" | "keysAtStart" | "startedAt" | "wasHolding">
 
 export const begin = (known: Begin): Comparison => ({
   ...known,
   compared: 0,
-  of: 0,
+  expectedKeys: 0,
   writes: 0,
-  found: { changed: 0, missing: 0, extra: 0 },
-  fresh: new Set()
+  drift: { changed: 0, missing: 0, extra: 0 },
+  createdByComparison: new Set()
 })

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Schedules from "../Schedules.js"
 
 /** By which index of the source. No `print` where it had no such key. */
-interface Said {
+interface Reading {
   readonly index: number
   readonly print: string | undefined
 }
@@ -15,13 +15,13 @@ interface Said {
  * Mutable, as the contents that it tells of: a repair can be of as many keys as there are. An older half is forgotten
  * as a whole, so that nothing has to be looked for.
  */
-export class Confirmed {
-  private recent = new Map<string, Said>()
-  private older = new Map<string, Said>()
+export class ConsistentReads {
+  private recent = new Map<string, Reading>()
+  private older = new Map<string, Reading>()
   private since = 0
 
   /** `print` is the fingerprint of what the source holds, none where it has no such key. */
-  note(key: string, said: Said): void {
+  record(key: string, said: Reading): void {
     this.recent.set(key, said)
   }
 
@@ -29,7 +29,7 @@ export class Confirmed {
    * Whether whoever says that of a key, by an `index` of the source, was asked before: what they say otherwise would
    * have a later index if it were newer.
    */
-  isNewerThan(key: string, { index, print }: Said): boolean {
+  overrules(key: string, { index, print }: Reading): boolean {
     const said = this.recent.get(key) ?? this.older.get(key)
     return said !== undefined && said.print !== print && index < said.index
   }
@@ -42,7 +42,7 @@ export class Confirmed {
 
   /** Forgets what no answer can be older than any more (ms, monotonic). */
   forget(now: number): void {
-    if (now - this.since < Duration.toMillis(Schedules.answerLife)) return
+    if (now - this.since < Duration.toMillis(Schedules.answerMaxAge)) return
     this.older = this.recent
     this.recent = new Map()
     this.since = now

@@ -1,44 +1,62 @@
 /**
- * What is decided on keys of the destination that the source has not: which of them may go, and which the limit holds
- * back.
+ * Which keys of the destination may be deleted because the source does not have them. All of it is pure: the planner asks,
+ * and then asks the source by name for each key that may go.
+ *
+ * The rule: between two complete views of the source, no more keys go than the limit allows. If more are missing, all of them
+ * are held. While keys are held, no others go, also under the next leader, until the source is complete again. So a source
+ * that loses its keys little by little, or gets them back little by little, costs the destination nothing beyond the limit.
  */
+import * as Option from "effect/Option"
 import * as DeleteLimit from "../../DeleteLimit.js"
 import { contains, type KeyRange } from "../../KeyRange.js"
 
-export interface Verdict {
-  /** Keys that the source has not, as was confirmed, and that stay because of the limit. */
+/** What deletion remembers from pass to pass. Keys are named as at the destination. */
+export interface DeleteLedger {
+  /** Keys that the source does not have, and that stay because of the limit. */
   readonly held: ReadonlySet<string>
-  /** Keys that the source has not, as was confirmed, and that may go. */
-  readonly condemned: ReadonlySet<string>
+  /** Keys that the source did not list, and that may go when their own shard lacks them too. */
+  readonly approved: ReadonlySet<string>
   /**
-   * Keys that their part of the source did not have, and that are here still. One that comes back holds something that
-   * nobody has read.
+   * Keys that their shard lacked, and that the destination still has. One that comes back may hold a value that nobody has
+   * read: it is read again.
    */
-  readonly absent: ReadonlySet<string>
-  /** How many keys have gone since everything was said for the last time. */
-  readonly deleted: number
+  readonly toReread: ReadonlySet<string>
+  /** Number of keys that were deleted since the source was last seen complete. */
+  readonly deletesSinceComplete: number
 }
 
-const nobody: ReadonlySet<string> = new Set()
+/** What the limit is a share of, and on what else it depends. */
+export interface View {
+  readonly limit: DeleteLimit.DeleteLimit
+  /** Number of keys that the destination had when the pass began; during the first comparison: when that began. */
+  readonly keysBefore: number
+  /** Number of keys that were deleted since the source was last seen complete, when the pass began. */
+  readonly deletesBefore: number
+  /** Set during the comparison that begins a leadership. */
+  readonly comparison: Option.Option<ComparisonView>
+}
 
-/** On nothing. */
-export const none: Omit<Verdict, "deleted"> = { held: nobody, condemned: nobody, absent: nobody }
+export interface ComparisonView {
+  /** Whether the leader before held deletes. */
+  readonly wasHolding: boolean
+  /** Keys that the comparison has created itself. */
+  readonly created: ReadonlySet<string>
+  /** Number of keys that the destination has now. */
+  readonly keysNow: number
+}
 
-/** All that are gone are held back. */
-export const hold = (gone: ReadonlyArray<string>): Pick<Verdict, "held" | "condemned"> => ({
-  held: new Set(gone),
-  condemned: nobody
-})
+const noKeys: ReadonlySet<string> = new Set()
 
-/** All that are gone may go. */
-export const condemn = (gone: ReadonlyArray<string>): Pick<Verdict, "held" | "condemned"> => ({
-  held: nobody,
-  condemned: new Set(gone)
-})
+/** Nothing is held, approved or to be read again. */
+export const nothing: Omit<DeleteLedger, "deletesSinceComplete"> = {
+  held: noKeys,
+  approved: noKeys,
+  toReread: noKeys
+}
 
 /**
- * The keys that are missing at the source once a range of them (as it is here) was read again: the last that was read of
- * a key counts. A part that is watched no more may have spoken just before those that took its place.
+ * The keys that are missing at the source after a range of them (named as at the destination) was read again. The latest read
+ * of a key counts. After a change of layout, the answer of a former shard may still be queued ahead of those of its successors.
  */
 export const missingAfter = (
   before: ReadonlyArray<string>,
@@ -46,18 +64,90 @@ export const missingAfter = (
   missing: ReadonlyArray<string>
 ): ReadonlyArray<string> => [...before.filter((key) => !contains(range, key)), ...missing]
 
-/** Whether keys that are `missing` from a part of the source are so few that they go without being looked for. */
-export const isFew = ({ deleted }: Verdict, missing: ReadonlyArray<string>): boolean =>
-  deleted + missing.length <= DeleteLimit.alwaysAllowed
+/** Approved keys count as well: they may go at any moment. */
+const isFew = ({ approved, deletesSinceComplete }: DeleteLedger, missing: ReadonlyArray<string>): boolean => {
+  if (missing.length > DeleteLimit.alwaysAllowed) return false
+  let count = deletesSinceComplete + approved.size
+  for (const key of missing) if (!approved.has(key)) count += 1
+  return count <= DeleteLimit.alwaysAllowed
+}
 
-/** Whether a snapshot, of everything or of a part, may delete what is `missing` in it, as far as is known already. */
-export const allows = (
-  limit: DeleteLimit.DeleteLimit,
-  verdict: Verdict,
+const isHolding = ({ held }: DeleteLedger, { comparison }: View): boolean =>
+  held.size > 0 || Option.exists(comparison, ({ wasHolding }) => wasHolding)
+
+/** Whether all keys go that a snapshot of the whole prefix lacks. Otherwise all of them are held. */
+export const allowsWhole = (ledger: DeleteLedger, view: View, missing: number): boolean => {
+  const deletesInPass = ledger.deletesSinceComplete - view.deletesBefore
+  return !isHolding(ledger, view) && DeleteLimit.allows(view.limit, deletesInPass + missing, view.keysBefore)
+}
+
+/**
+ * What becomes of keys that shards of the source lack:
+ *
+ * | decision | the keys                                                                         |
+ * | -------- | -------------------------------------------------------------------------------- |
+ * | `delete` | may go now                                                                       |
+ * | `list`   | may be part of a larger loss: list all keys of the source, and judge all of them |
+ * | `hold`   | are held                                                                         |
+ * | `wait`   | are judged when the first comparison is complete                                 |
+ */
+export type PartDecision = "delete" | "list" | "hold" | "wait"
+
+/** `lostAll` says that a shard has lost every key. Then others may have lost theirs too, and few are not few. */
+export const ofParts = (
+  ledger: DeleteLedger,
+  view: View,
   missing: ReadonlyArray<string>,
-  isAll: boolean,
+  lostAll: boolean
+): PartDecision => {
+  if (Option.isSome(view.comparison)) return "wait"
+  if (ledger.held.size > 0) return "hold"
+  const isDecided = (!lostAll && isFew(ledger, missing)) || missing.every((key) => ledger.approved.has(key))
+  return isDecided ? "delete" : "list"
+}
+
+/**
+ * Judges all keys that a listing of the source lacks: all of them may go, or none. In the first comparison the limit is
+ * checked twice: keys that were there before it began, against the number of keys then; and all keys to delete, with those
+ * that the comparison created itself, against the number of keys now.
+ */
+export const ofListing = (
+  ledger: DeleteLedger,
+  view: View,
+  missing: ReadonlyArray<string>
+): Pick<DeleteLedger, "held" | "approved"> => {
+  const { comparison, deletesBefore, keysBefore, limit } = view
+  const old = Option.match(comparison, {
+    onNone: () => missing,
+    onSome: ({ created }) => missing.filter((key) => !created.has(key))
+  })
+  const allowsAll =
+    old.length === missing.length ||
+    Option.exists(comparison, ({ keysNow }) => DeleteLimit.allows(limit, missing.length, keysNow))
+  const allowsOld = DeleteLimit.allows(
+    limit,
+    ledger.deletesSinceComplete + old.length,
+    deletesBefore + keysBefore
+  )
+  return !isHolding(ledger, view) && allowsAll && allowsOld
+    ? { held: noKeys, approved: new Set(missing) }
+    : { held: new Set(missing), approved: noKeys }
+}
+
+/**
+ * Whether a snapshot lacks so many keys that the source is read again before it is believed. `keys` is how many the
+ * destination has; `isWhole` says that the snapshot is of the whole prefix.
+ */
+export const isSuspicious = (
+  ledger: DeleteLedger,
+  limit: DeleteLimit.DeleteLimit,
+  missing: ReadonlyArray<string>,
+  isWhole: boolean,
   keys: number
-): boolean =>
-  isAll
-    ? DeleteLimit.allows(limit, missing.length, keys) || missing.every((key) => verdict.held.has(key))
-    : isFew(verdict, missing) || missing.every((key) => verdict.condemned.has(key) || verdict.held.has(key))
+): boolean => {
+  const isHeld = (key: string) => ledger.held.has(key)
+  const isExpected = isWhole
+    ? DeleteLimit.allows(limit, missing.length, keys) || missing.every(isHeld)
+    : isFew(ledger, missing) || missing.every((key) => ledger.approved.has(key) || isHeld(key))
+  return !isExpected
+}

@@ -42,7 +42,7 @@ const lowerBound = (sorted: ReadonlyArray<string>, key: string): number => {
  * @since 0.5.0
  * @category models
  */
-export class Contents {
+export class DestinationIndex {
   private readonly buckets: Array<Bucket> = []
   private count = 0
 
@@ -64,27 +64,27 @@ export class Contents {
   }
 
   /** Says whether the key is new. */
-  set(key: string, print: string): boolean {
+  set(key: string, fingerprint: string): boolean {
     const index = this.bucketOf(key)
     const bucket = this.buckets[index]
     if (bucket === undefined) {
-      this.buckets.push({ keys: [key], prints: [print] })
+      this.buckets.push({ keys: [key], prints: [fingerprint] })
       this.count += 1
       return true
     }
     const { keys, prints } = bucket
     const at = lowerBound(keys, key)
     if (keys[at] === key) {
-      prints[at] = print
+      prints[at] = fingerprint
       return false
     }
     this.count += 1
     if (at === keys.length) {
       keys.push(key)
-      prints.push(print)
+      prints.push(fingerprint)
     } else {
       keys.splice(at, 0, key)
-      prints.splice(at, 0, print)
+      prints.splice(at, 0, fingerprint)
     }
     if (keys.length > bucketSize) this.split(index, bucket, at)
     return true
@@ -178,4 +178,4 @@ export const fingerprint: (value: string, flags: bigint) => string = Fingerprint
  * @since 0.5.0
  * @category constructors
  */
-export const empty = (): Contents => new Contents()
+export const empty = (): DestinationIndex => new DestinationIndex()

@@ -8,7 +8,7 @@ import { contains, type KeyRange, rename as renameRange, under } from "../../Key
 import type { KeyValue, Malformed } from "../../KeyValue.js"
 import type { Value } from "../../Value.js"
 import { atOnce, type Steps, stepSize } from "../effect/EventLoop.js"
-import { type Contents, fingerprint } from "./DestinationIndex.js"
+import { type DestinationIndex, fingerprint } from "./DestinationIndex.js"
 import { isOwned, type Mapping, nameAtDestination } from "./Mapping.js"
 
 /**
@@ -60,7 +60,7 @@ export interface Difference {
  * @category comparing
  */
 export const diff = (
-  contents: Contents,
+  contents: DestinationIndex,
   mapping: Mapping,
   range: KeyRange,
   entries: ReadonlyArray<KeyValue>,
@@ -94,7 +94,7 @@ export const diff = (
  * @category comparing
  */
 export const gone = (
-  contents: Contents,
+  contents: DestinationIndex,
   mapping: Mapping,
   names: ReadonlyArray<string>,
   range: KeyRange = under(mapping.prefix)
@@ -107,7 +107,7 @@ export const gone = (
  * @internal
  */
 export function* goneInSteps(
-  contents: Contents,
+  contents: DestinationIndex,
   mapping: Mapping,
   names: ReadonlyArray<string>,
   range: KeyRange = under(mapping.prefix)
@@ -176,7 +176,7 @@ const unlikeAny = "?"
  * @category comparing
  */
 export const learn = (
-  contents: Contents,
+  contents: DestinationIndex,
   mapping: Mapping,
   range: KeyRange,
   entries: ReadonlyArray<KeyValue>,

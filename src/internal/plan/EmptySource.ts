@@ -11,7 +11,7 @@ import { ConsulHttp } from "../../ConsulHttp.js"
 import * as KeyRange from "../../KeyRange.js"
 import { Operation } from "../../Operation.js"
 import { type Replication, watched } from "../../Replication.js"
-import { type Complete, Watcher } from "../../Watcher.js"
+import { type CaughtUp, Watcher } from "../../Watcher.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { Waits } from "../report/Waits.js"
 import * as Schedules from "../Schedules.js"
@@ -43,7 +43,7 @@ export interface EmptySource {
    * Logs one warning when the source has become empty. Fails if the token may not read there. Call it with everything that
    * is believed of the source, before a decision is made on that. Waits for the source as the watcher does.
    */
-  readonly examine: (believed: Seen | Complete) => Effect.Effect<void, ConsulError | SourceUnreadable>
+  readonly examine: (believed: Seen | CaughtUp) => Effect.Effect<void, ConsulError | SourceUnreadable>
   /** This instance does not lead any more. */
   readonly forget: Effect.Effect<void>
 }
@@ -74,11 +74,11 @@ const rightsBy = (error: ConsulError): Rights => {
 }
 
 /** Whether a report about the whole prefix has no keys; undefined if it is about a part. */
-export const showsNothing = (whole: KeyRange.KeyRange, report: Seen | Complete): boolean | undefined => {
-  if (report._tag === "Complete") return report.names.length === 0
-  const { entries, malformed, range, unnameable } = report
+export const showsNothing = (whole: KeyRange.KeyRange, report: Seen | CaughtUp): boolean | undefined => {
+  if (report._tag === "CaughtUp") return report.names.length === 0
+  const { entries, malformed, range, invalidUtf8Keys } = report
   return KeyRange.equals(range, whole)
-    ? entries.length + malformed.length + unnameable.length === 0
+    ? entries.length + malformed.length + invalidUtf8Keys.length === 0
     : undefined
 }
 
@@ -146,7 +146,7 @@ export const make = Effect.fnUntraced(function* (
       const isEmpty = showsNothing(whole, believed)
       if (isEmpty === undefined) return Effect.void
       // The names of all keys are never stale.
-      return isEmpty ? ask(believed._tag === "Complete" || believed.isCertain) : forget
+      return isEmpty ? ask(believed._tag === "CaughtUp" || believed.isConsistent) : forget
     })
 
   return { examine, forget }

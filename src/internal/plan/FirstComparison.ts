@@ -11,7 +11,7 @@ import { type Replication, route, watched } from "../../Replication.js"
 import { Watcher } from "../../Watcher.js"
 import { inTurns } from "../effect/EventLoop.js"
 import { count, some } from "../report/ReplicationLog.js"
-import type { Contents } from "./DestinationIndex.js"
+import type { DestinationIndex } from "./DestinationIndex.js"
 import * as Diff from "./Diff.js"
 import type { Mapping } from "./Mapping.js"
 
@@ -20,7 +20,7 @@ export interface FirstComparison {
    * Logs the warnings, given what the destination holds before anything is written. Later calls log nothing. Waits for the
    * source as the watcher does. Fails with what is not worth another try.
    */
-  readonly announce: (contents: Contents) => Effect.Effect<void, ConsulError>
+  readonly announce: (contents: DestinationIndex) => Effect.Effect<void, ConsulError>
 }
 
 /** Whether the prefix ends within a name, so that it matches `backups/x` where `backup/x` is meant. */
@@ -73,7 +73,7 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** Reads the source once more, unless it has none of the names that the destination has. */
-  const overwritten = Effect.fnUntraced(function* (contents: Contents, extra: ReadonlyArray<string>) {
+  const overwritten = Effect.fnUntraced(function* (contents: DestinationIndex, extra: ReadonlyArray<string>) {
     const keys: Array<string> = []
     if (extra.length === contents.size) return keys
     yield* watcher.confirmInPieces(
@@ -88,7 +88,7 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** A key that the source has and hides from the token is not deleted. More keys than the limit allows are held back. */
-  const deleted = Effect.fnUntraced(function* (contents: Contents, extra: ReadonlyArray<string>) {
+  const deleted = Effect.fnUntraced(function* (contents: DestinationIndex, extra: ReadonlyArray<string>) {
     if (!deletes || extra.length === 0 || !DeleteLimit.allows(maxDeletes, extra.length, contents.size))
       return []
     const original = (key: string) =>
@@ -98,7 +98,7 @@ export const make = Effect.fnUntraced(function* (
     return extra.filter((key) => Option.exists(original(key), (there) => absent.has(there)))
   })
 
-  const announce = Effect.fn("FirstComparison.announce")(function* (contents: Contents) {
+  const announce = Effect.fn("FirstComparison.announce")(function* (contents: DestinationIndex) {
     if (isAnnounced) return
     // A first copy into an empty prefix costs nothing more. The next call finds what this process has written.
     if (contents.size === 0 && !endsInName(prefix)) {

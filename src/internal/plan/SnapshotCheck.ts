@@ -12,24 +12,13 @@ import type { KeyValue, KeyValues, Malformed } from "../../KeyValue.js"
 import { type Replication, watched } from "../../Replication.js"
 import { type Snapshot, Watcher } from "../../Watcher.js"
 import * as RefusedKeys from "../destination/RefusedKeys.js"
+import type { ReplicaState } from "../destination/ReplicaState.js"
 import * as OutageLog from "../report/OutageLog.js"
 import * as ReplicationLog from "../report/ReplicationLog.js"
 import * as Schedules from "../Schedules.js"
-import type { Confirmed } from "./ConsistentReads.js"
 import * as DeletePolicy from "./DeletePolicy.js"
-import type { Contents } from "./DestinationIndex.js"
 import * as Diff from "./Diff.js"
 import type { Mapping } from "./Mapping.js"
-
-/** What is known when a snapshot comes. */
-export interface Known extends DeletePolicy.Verdict {
-  /** What the destination holds, our own keys left out. */
-  readonly contents: Contents
-  /** What the source said for certain, not long ago. */
-  readonly confirmed: Confirmed
-  /** What the destination did not take: it holds something else there, and is given that no more with each pass. */
-  readonly refused: RefusedKeys.Refused
-}
 
 type Write = Diff.Difference["writes"][number]
 
@@ -44,69 +33,77 @@ export interface Compared {
   readonly difference: Diff.Difference
 }
 
-export interface Doubt {
+export interface SnapshotCheck {
   /**
    * Reads a range of the source to be sure, and remembers what that says. What a range changes that is read in pieces goes to
    * `take` piece by piece, if that is given, and what is missing follows with the range: the writes of heavy values are not
    * all in memory at once then.
    */
   readonly confirm: <E = never>(
-    known: Known,
+    state: ReplicaState,
     range: KeyRange.KeyRange,
     take?: (piece: Compared) => Effect.Effect<void, E>
   ) => Effect.Effect<Compared, ConsulError | E>
   /** For one pass, in which it pauses at most once, however many snapshots have to be asked for again. */
-  readonly comparing: Effect.Effect<Compare>
+  readonly checker: Effect.Effect<Check>
   /** Ends its trouble without a log line: this instance does not lead any more. */
   readonly leave: Effect.Effect<void>
 }
 
 /** Believes a snapshot, or what the source says for certain instead. `keys` is how many the destination held. */
-export type Compare = (known: Known, snapshot: Snapshot, keys: number) => Effect.Effect<Compared, ConsulError>
+export type Check = (
+  state: ReplicaState,
+  snapshot: Snapshot,
+  keys: number
+) => Effect.Effect<Compared, ConsulError>
 
 /** Whether a snapshot was read before something that is certain; one that nobody can doubt can be one that had to wait. */
-const isOvertaken = ({ confirmed }: Known, { difference, snapshot: { index } }: Compared): boolean =>
-  difference.writes.some(({ key, print }) => confirmed.isNewerThan(key, { index, print })) ||
-  difference.missing.some((key) => confirmed.isNewerThan(key, { index, print: undefined }))
+const isOutdatedBy = (
+  { consistentReads }: ReplicaState,
+  { difference, snapshot: { index } }: Compared
+): boolean =>
+  difference.writes.some(({ key, print }) => consistentReads.overrules(key, { index, print })) ||
+  difference.missing.some((key) => consistentReads.overrules(key, { index, print: undefined }))
 
 export const make = Effect.fnUntraced(function* (
   replication: Replication,
   mapping: Mapping
-): Effect.fn.Return<Doubt, never, Watcher | Scope.Scope> {
+): Effect.fn.Return<SnapshotCheck, never, Watcher | Scope.Scope> {
   const { deletes, maxDeletes, prefix, source } = replication
   const watcher = yield* Watcher
   const doubting = yield* OutageLog.make(`the answers of ${source} hold again`)
-  const pace = yield* Schedule.driver(Schedules.lookAgain)
-  const wasWrong = yield* Ref.make(false)
+  const pace = yield* Schedule.driver(Schedules.retryDoubtful)
+  const lastAnswerWasWrong = yield* Ref.make(false)
   const whole = KeyRange.under(prefix)
 
   /** Whether the source is empty all of a sudden, or so many keys are gone that the limit may hold them back. */
   const isShrunken = (
-    known: Known,
+    state: ReplicaState,
     { difference, snapshot: { entries, range } }: Compared,
     keys: number
   ): boolean => {
-    const missing = difference.missing.filter((key) => !RefusedKeys.isDelete(known.refused, key))
+    const missing = difference.missing.filter((key) => !RefusedKeys.isDelete(state.refused, key))
     if (missing.length === 0) return false
     const isWhole = KeyRange.equals(range, whole)
     return (
-      entries.length === 0 || (deletes && !DeletePolicy.allows(maxDeletes, known, missing, isWhole, keys))
+      entries.length === 0 ||
+      (deletes && DeletePolicy.isSuspicious(state, maxDeletes, missing, isWhole, keys))
     )
   }
 
-  const asIs = ({ contents }: Known, snapshot: Snapshot): Compared => ({
+  const compareUnchecked = ({ contents }: ReplicaState, snapshot: Snapshot): Compared => ({
     snapshot,
     difference: Diff.diff(contents, mapping, snapshot.range, snapshot.entries, snapshot.malformed)
   })
 
   /** Of the values only those that differ are kept. What lies between the pieces is missing. */
   const confirm = Effect.fnUntraced(function* <E = never>(
-    { confirmed, contents }: Known,
+    { consistentReads, contents }: ReplicaState,
     range: KeyRange.KeyRange,
     take?: (piece: Compared) => Effect.Effect<void, E>
   ): Effect.fn.Return<Compared, ConsulError | E> {
     const entries: Array<Seen["entries"][number]> = []
-    const unnameable: Array<string> = []
+    const invalidUtf8Keys: Array<string> = []
     const malformed: Array<Malformed> = []
     const unreadable: Array<Malformed> = []
     const writes: Array<Write> = []
@@ -116,9 +113,9 @@ export const make = Effect.fnUntraced(function* (
       ...found,
       range,
       index,
-      rewound: false,
-      isCertain: true,
-      of: entries.length
+      indexWentBackwards: false,
+      isConsistent: true,
+      totalKeys: entries.length
     })
     const index = yield* watcher.confirmInPieces({ ...watched(replication), range }, (piece, answer) =>
       Effect.suspend(() => {
@@ -130,12 +127,12 @@ export const make = Effect.fnUntraced(function* (
           value.entries,
           value.malformed
         )
-        for (const { key, print } of found) confirmed.note(key, { index: answer.index, print })
+        for (const { key, print } of found) consistentReads.record(key, { index: answer.index, print })
         for (const { value: _, ...entry } of value.entries) entries.push(entry)
-        for (const key of value.unnameable) unnameable.push(key)
+        for (const key of value.invalidUtf8Keys) invalidUtf8Keys.push(key)
         for (const one of value.malformed) malformed.push(one)
         if (take !== undefined && !KeyRange.equals(piece, range)) {
-          const snapshot = seen(piece, answer.index, { unnameable: [], malformed: [] })
+          const snapshot = seen(piece, answer.index, { invalidUtf8Keys: [], malformed: [] })
           return take({ snapshot, difference: { writes: found, missing: [], unreadable: odd } })
         }
         for (const write of found) writes.push(write)
@@ -145,45 +142,45 @@ export const make = Effect.fnUntraced(function* (
     )
     const names = [...entries, ...malformed].map(({ key }) => key)
     const missing = Diff.gone(contents, mapping, names, range)
-    for (const key of missing) confirmed.note(key, { index, print: undefined })
-    const snapshot = { ...seen(range, index, { unnameable, malformed }), entries }
+    for (const key of missing) consistentReads.record(key, { index, print: undefined })
+    const snapshot = { ...seen(range, index, { invalidUtf8Keys, malformed }), entries }
     return { snapshot, difference: { writes, missing, unreadable } }
   })
 
   const compare = Effect.fnUntraced(function* (
     pause: Effect.Effect<void>,
-    known: Known,
+    state: ReplicaState,
     first: Snapshot,
     keys: number
   ) {
-    const compared = asIs(known, first)
-    const isOfAnother = first.rewound && !first.isCertain
-    const isLate = isOvertaken(known, compared)
-    if (!isOfAnother && !isLate && !isShrunken(known, compared, keys)) {
+    const compared = compareUnchecked(state, first)
+    const isFromOtherHistory = first.indexWentBackwards && !first.isConsistent
+    const isOutdated = isOutdatedBy(state, compared)
+    if (!isFromOtherHistory && !isOutdated && !isShrunken(state, compared, keys)) {
       // A consistent read says nothing about whether the others can be believed again.
-      if (!first.isCertain) {
-        yield* doubting.fine
-        yield* Ref.set(wasWrong, false)
+      if (!first.isConsistent) {
+        yield* doubting.resolve
+        yield* Ref.set(lastAnswerWasWrong, false)
       }
       return compared
     }
-    if (isOfAnother || (yield* Ref.get(wasWrong))) yield* pause
-    if (isOfAnother) known.confirmed.clear()
-    const certain = yield* confirm(known, first.range)
+    if (isFromOtherHistory || (yield* Ref.get(lastAnswerWasWrong))) yield* pause
+    if (isFromOtherHistory) state.consistentReads.clear()
+    const certain = yield* confirm(state, first.range)
     // It was right when it was read.
-    if (isLate) return certain
+    if (isOutdated) return certain
     const wrong = compared.difference.missing.length - certain.difference.missing.length
-    yield* Ref.set(wasWrong, wrong > 0)
-    if (wrong > 0) yield* doubting.trouble("wrong", ReplicationLog.wrong(replication, wrong))
+    yield* Ref.set(lastAnswerWasWrong, wrong > 0)
+    if (wrong > 0) yield* doubting.report("wrong", ReplicationLog.wrong(replication, wrong))
     return certain
   })
 
-  const comparing: Doubt["comparing"] = Effect.map(
+  const comparing: SnapshotCheck["checker"] = Effect.map(
     Effect.once(Effect.ignore(pace.next(undefined))),
     (pause) =>
       (...given) =>
         compare(pause, ...given)
   )
 
-  return { confirm, comparing, leave: doubting.forget }
+  return { confirm, checker: comparing, leave: doubting.forget }
 })

@@ -14,14 +14,14 @@ import * as Monotonic from "../effect/Monotonic.js"
 import * as Schedules from "../Schedules.js"
 import { Waits } from "./Waits.js"
 
-export interface Condition {
+export interface OutageLog {
   /** `kind` tells two troubles apart: the first message of a kind is logged, the latest one in reminders. */
-  readonly trouble: (kind: string, message: string) => Effect.Effect<void>
+  readonly report: (kind: string, message: string) => Effect.Effect<void>
   /** Ends all trouble, and logs that if there was any. */
-  readonly fine: Effect.Effect<void>
+  readonly resolve: Effect.Effect<void>
 }
 
-export interface OwnCondition extends Condition {
+export interface OwnOutageLog extends OutageLog {
   /** Ends all trouble without a log line: this process has nothing to do with it any more. */
   readonly forget: Effect.Effect<void>
 }
@@ -46,8 +46,8 @@ const withoutSpan = Effect.mapInputContext((context: Context.Context<never>) =>
 )
 
 /** `recovered` is logged when trouble ends: what works then. Reminders end with the scope. */
-export const make = (recovered: string): Effect.Effect<OwnCondition, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (parent): OwnCondition => {
+export const make = (recovered: string): Effect.Effect<OwnOutageLog, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (parent): OwnOutageLog => {
     const troubles = new Map<string | symbol, Trouble>()
     /** The kind of the latest attempt. */
     let latest: string | symbol = others
@@ -94,7 +94,7 @@ export const make = (recovered: string): Effect.Effect<OwnCondition, never, Scop
     }).pipe(Effect.uninterruptible)
 
     return {
-      trouble: (cause, message) =>
+      report: (cause, message) =>
         Effect.suspend(() => {
           const kind = troubles.has(cause) || troubles.size < mostKinds ? cause : others
           latest = kind
@@ -105,7 +105,7 @@ export const make = (recovered: string): Effect.Effect<OwnCondition, never, Scop
           return Effect.void
         }),
       // Runs after each answer: free where nothing was wrong.
-      fine: Effect.suspend(() =>
+      resolve: Effect.suspend(() =>
         troubles.size === 0 ? Effect.void : Effect.zipRight(end, Effect.logInfo(`recovered: ${recovered}`))
       ),
       forget: end
@@ -116,7 +116,7 @@ export const make = (recovered: string): Effect.Effect<OwnCondition, never, Scop
  * Conditions that are one to whoever reads: trouble begins with the first of them that is in it, which speaks for all,
  * and ends with the last. One that is closed is in trouble no more.
  */
-export const shared = (condition: Condition): Effect.Effect<Condition, never, Scope.Scope> => {
+export const shared = (condition: OutageLog): Effect.Effect<OutageLog, never, Scope.Scope> => {
   const open = new Set<symbol>()
   const troubled = new Set<symbol>()
   return Effect.gen(function* () {
@@ -129,16 +129,16 @@ export const shared = (condition: Condition): Effect.Effect<Condition, never, Sc
       })
     )
     return {
-      trouble: (kind, message) =>
+      report: (kind, message) =>
         Effect.suspend(() => {
           // What it left behind may still fail.
           if (open.has(member)) troubled.add(member)
           const [speaker] = troubled
-          return speaker === member ? condition.trouble(kind, message) : Effect.void
+          return speaker === member ? condition.report(kind, message) : Effect.void
         }),
-      fine: Effect.suspend(() => {
+      resolve: Effect.suspend(() => {
         troubled.delete(member)
-        return troubled.size === 0 ? condition.fine : Effect.void
+        return troubled.size === 0 ? condition.resolve : Effect.void
       })
     }
   })
@@ -158,7 +158,7 @@ interface Failure {
 const varying = /[\w.:[\]-]*\d[\w.:[\]-]*/g
 
 /** Tells failures apart by their causes, and not by what varies from one attempt to the next. */
-export const kindOf = ({ _tag, key = "", lock = "", reason = "", request = "" }: Failure): string => {
+export const causeOf = ({ _tag, key = "", lock = "", reason = "", request = "" }: Failure): string => {
   switch (_tag) {
     // One cause has many words: refused, reset, timed out.
     case "Unreachable":
@@ -173,8 +173,8 @@ export const kindOf = ({ _tag, key = "", lock = "", reason = "", request = "" }:
 }
 
 /** Logs the trouble of a failure by its kind, and its end at the next success; tells {@link Waits} of both. */
-export const watch =
-  (condition: Condition, what: string) =>
+export const logOutages =
+  (condition: OutageLog, what: string) =>
   <A, E extends Failure, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(Waits, (waits) =>
       effect.pipe(
@@ -182,9 +182,9 @@ export const watch =
           const message = `${what}: ${error.message}`
           return Effect.zipRight(
             waits.waiting(condition, "Trouble", message),
-            condition.trouble(kindOf(error), message)
+            condition.report(causeOf(error), message)
           )
         }),
-        Effect.zipLeft(Effect.zipRight(waits.over(condition), condition.fine))
+        Effect.zipLeft(Effect.zipRight(waits.over(condition), condition.resolve))
       )
     )

@@ -15,16 +15,16 @@ import type { Drift, Found } from "../plan/Diff.js"
 import type { Seen } from "../plan/SnapshotCheck.js"
 import * as PassLog from "./PassLog.js"
 
-export interface Notices {
+export interface ReplicationLog {
   /** Oddities of the source, each key said once, and no more of one kind than a person would read. */
   readonly snapshot: (snapshot: Seen) => Effect.Effect<void>
   /** Keys that the source has and leaves out of its answers, each said once. */
   readonly hidden: (keys: ReadonlyArray<string>) => Effect.Effect<void>
   /** How far a comparison has come; not said of one that is soon done. */
   readonly comparing: (comparison: {
-    readonly since: number
+    readonly startedAt: number
     readonly compared: number
-    readonly of: number
+    readonly expectedKeys: number
     readonly writes: number
   }) => Effect.Effect<void>
   readonly applied: (pass: {
@@ -95,7 +95,7 @@ const named = (keys: ReadonlyArray<string>): string =>
 /** A source whose locks have new names each time would have no end of them. */
 const mostOddities = 1_000
 
-export const make = (replication: Replication): Effect.Effect<Notices, never, Scope.Scope> =>
+export const make = (replication: Replication): Effect.Effect<ReplicationLog, never, Scope.Scope> =>
   Effect.gen(function* () {
     const passLog = yield* PassLog.make
     const progress = yield* ProgressReporter
@@ -117,7 +117,7 @@ export const make = (replication: Replication): Effect.Effect<Notices, never, Sc
     const from = route(replication)
 
     return {
-      snapshot: ({ entries, unnameable }) =>
+      snapshot: ({ entries, invalidUtf8Keys }) =>
         Effect.all([
           sayNew(
             locked,
@@ -126,7 +126,7 @@ export const make = (replication: Replication): Effect.Effect<Notices, never, Sc
           ),
           sayNew(
             unnamed,
-            unnameable,
+            invalidUtf8Keys,
             (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
           )
         ]),
@@ -137,7 +137,7 @@ export const make = (replication: Replication): Effect.Effect<Notices, never, Sc
           (which) =>
             `${which} left out of its answers: the token may not read them there; they stay as they are here`
         ),
-      comparing: ({ compared, of, since, writes }) =>
+      comparing: ({ compared, expectedKeys: of, startedAt: since, writes }) =>
         Effect.flatMap(Monotonic.now, (now) => {
           if (now - Math.max(since, reported ?? 0) < Duration.toMillis(progress.every)) return Effect.void
           reported = now

@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 
-export interface Outlet<A> {
+export interface Handoff<A> {
   /** Waits until the consumer asks for what comes after it. Interrupted, it has been offered all the same. */
   readonly offer: (item: A) => Effect.Effect<void>
   /** What waits, in the order in which it was offered, whenever the consumer is ready for it. */
@@ -18,7 +18,7 @@ export interface Outlet<A> {
 
 interface Offered<A> {
   readonly item: A
-  readonly dealtWith: Deferred.Deferred<void>
+  readonly processed: Deferred.Deferred<void>
 }
 
 /**
@@ -28,12 +28,12 @@ interface Offered<A> {
 export const make = <A>(options: {
   readonly weigh: (item: A) => number
   readonly most: number
-}): Effect.Effect<Outlet<A>> =>
+}): Effect.Effect<Handoff<A>> =>
   Effect.map(Queue.unbounded<Offered<A>>(), (queue) => {
     let waiting: ReadonlyArray<Offered<A>> = []
     let taken: ReadonlyArray<Offered<A>> = []
     const take = Effect.gen(function* () {
-      for (const { dealtWith } of taken) Deferred.unsafeDone(dealtWith, Exit.void)
+      for (const { processed: dealtWith } of taken) Deferred.unsafeDone(dealtWith, Exit.void)
       taken = []
       const first = waiting[0] ?? (yield* Queue.take(queue))
       const others = [...waiting.slice(1), ...(yield* Queue.takeAll(queue))]
@@ -52,7 +52,7 @@ export const make = <A>(options: {
       offer: (item) =>
         Effect.gen(function* () {
           const dealtWith = yield* Deferred.make<void>()
-          yield* Queue.offer(queue, { item, dealtWith })
+          yield* Queue.offer(queue, { item, processed: dealtWith })
           yield* Deferred.await(dealtWith)
         }),
       stream: Stream.repeatEffect(take)

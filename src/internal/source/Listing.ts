@@ -29,7 +29,7 @@ export class Listing {
   }
 
   /** Which keys of a range an answer lacks. */
-  lacking(range: KeyRange, { entries, malformed, unnameable }: KeyValues): ReadonlyArray<string> {
+  lacking(range: KeyRange, { entries, malformed, invalidUtf8Keys }: KeyValues): ReadonlyArray<string> {
     const [low, high] = this.bounds(range)
     const suspects: Array<string> = []
     let at = 0
@@ -41,7 +41,7 @@ export class Listing {
       else suspects.push(name)
     }
     if (suspects.length === 0) return suspects
-    const there = new Set(unnameable)
+    const there = new Set(invalidUtf8Keys)
     for (const { key } of entries) there.add(key)
     for (const { key } of malformed) there.add(key)
     return suspects.filter((name) => !there.has(name) && !this.gone.has(name))

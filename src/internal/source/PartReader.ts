@@ -15,15 +15,15 @@ import * as Monotonic from "../effect/Monotonic.js"
 import * as Schedules from "../Schedules.js"
 import type { Listing } from "./Listing.js"
 import type { Part } from "./Liveness.js"
-import { current, type Reads, retrying, type Source } from "./SourceReader.js"
+import { current, type Reads, retrying, type SourceReader } from "./SourceReader.js"
 import * as Weights from "./Weights.js"
 
 /** What was read of a range; `rewound` when its index is lower than before, `isCertain` when it cannot be stale. */
-export interface Found extends KeyValues {
+export interface RangeRead extends KeyValues {
   readonly range: KeyRange.KeyRange
   readonly index: number
-  readonly rewound: boolean
-  readonly isCertain: boolean
+  readonly indexWentBackwards: boolean
+  readonly isConsistent: boolean
 }
 
 /** From when on what was said of parts counts. Times are ms of `Monotonic.now`. */
@@ -48,10 +48,10 @@ export interface Looked {
 
 export interface PartReader {
   /** Turns of those who read. Whoever has one keeps it until the consumer has dealt with what was found. */
-  readonly reads: FifoSemaphore.Turns
+  readonly reads: FifoSemaphore.FifoSemaphore
   /** What is in a range, never stale. Takes no turn, and fails with `AnswerTooLarge` if the range must be divided. */
   readonly look: (
-    source: Reads & Pick<Source, "isNameable">,
+    source: Reads & Pick<SourceReader, "isNameable">,
     trust: Trust,
     range: KeyRange.KeyRange
   ) => Effect.Effect<Answer<Looked>, ConsulError>
@@ -60,16 +60,16 @@ export interface PartReader {
    * with `AnswerTooLarge` if the range must be divided.
    */
   readonly examine: (
-    source: Source,
+    source: SourceReader,
     part: Part,
     trust: Trust
   ) => (range: KeyRange.KeyRange) => Effect.Effect<boolean, ConsulError>
   /** Says what was found in a range, and remembers that. */
-  readonly tell: (found: Omit<Found, "rewound">) => Effect.Effect<void>
+  readonly emitRange: (found: Omit<RangeRead, "indexWentBackwards">) => Effect.Effect<void>
   /** Whether an answer lacks keys that were listed. */
   readonly isIncomplete: (range: KeyRange.KeyRange, value: KeyValues) => boolean
   /** What was said of a range, if that counts. */
-  readonly said: (
+  readonly lastVersion: (
     range: KeyRange.KeyRange,
     trust: Trust
   ) => Effect.Effect<RangeVersion.RangeVersion | undefined>
@@ -83,7 +83,7 @@ export interface PartReader {
 const readsAtOnce = 8
 
 /** The last word about a range, and when the source confirmed it (ms of `Monotonic.now`). */
-interface Said {
+interface LastVersion {
   readonly version: RangeVersion.RangeVersion
   readonly at: number
 }
@@ -91,23 +91,23 @@ interface Said {
 export interface Options {
   readonly weights: Weights.Weights
   readonly listing: Listing
-  readonly say: (found: Found) => Effect.Effect<void>
+  readonly emit: (found: RangeRead) => Effect.Effect<void>
   /** Done when a read has failed: that may have been a restart with older data. */
   readonly failed: Effect.Effect<void>
 }
 
-export const make = ({ failed, listing, say, weights }: Options): PartReader => {
-  const all = new Map<string, Said>()
+export const make = ({ failed, listing, emit: say, weights }: Options): PartReader => {
+  const all = new Map<string, LastVersion>()
   const reads = FifoSemaphore.make(readsAtOnce)
   /** These are read whatever they weigh. */
   let indivisible: ReadonlySet<string> = new Set()
 
-  const said: PartReader["said"] = (range, { notBefore, since }) =>
+  const said: PartReader["lastVersion"] = (range, { notBefore, since }) =>
     Effect.map(Monotonic.now, (now) => {
       const one = all.get(KeyRange.id(range))
       if (one === undefined) return undefined
       const at = Math.max(one.at, since)
-      return at >= notBefore && now - at < Duration.toMillis(Schedules.indexTrust) ? one.version : undefined
+      return at >= notBefore && now - at < Duration.toMillis(Schedules.indexMaxAge) ? one.version : undefined
     })
 
   const isDivisible = (range: KeyRange.KeyRange) => !range.exact && !indivisible.has(KeyRange.id(range))
@@ -175,12 +175,12 @@ export const make = ({ failed, listing, say, weights }: Options): PartReader => 
       return { ...answer, value: { hasKeys: version.hasKeys, found } }
     })
 
-  const tell: PartReader["tell"] = (found) =>
+  const tell: PartReader["emitRange"] = (found) =>
     Effect.gen(function* () {
       const id = KeyRange.id(found.range)
       const at = yield* Monotonic.now
       const before = all.get(id)
-      yield* say({ ...found, rewound: before !== undefined && found.index < before.version.index })
+      yield* say({ ...found, indexWentBackwards: before !== undefined && found.index < before.version.index })
       all.set(id, { version: RangeVersion.ofEntries({ index: found.index, value: found }), at })
     })
 
@@ -202,13 +202,13 @@ export const make = ({ failed, listing, say, weights }: Options): PartReader => 
           )
           const { index, value } = yield* part.asking(asking)
           if (Option.isNone(value.found)) return false
-          yield* tell({ ...value.found.value, range, index, isCertain: true })
+          yield* tell({ ...value.found.value, range, index, isConsistent: true })
           return true
         }).pipe(reads)
     },
-    tell,
+    emitRange: tell,
     isIncomplete: (range, value) => listing.lacking(range, value).length > 0,
-    said,
+    lastVersion: said,
     keep: (ranges) => {
       const wanted = new Set(ranges.map(KeyRange.id))
       for (const id of all.keys()) if (!wanted.has(id)) all.delete(id)

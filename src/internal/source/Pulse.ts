@@ -7,11 +7,11 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as Schedules from "../Schedules.js"
 import type { Liveness } from "./Liveness.js"
-import { current, type Source } from "./SourceReader.js"
+import { current, type SourceReader } from "./SourceReader.js"
 
 /** Asks whether there are keys, as soon as the source has been silent about any part for longer than a wait takes. */
 export const keep = (
-  source: Source,
+  source: SourceReader,
   prefix: string,
   { hearIdle, silence }: Liveness
 ): Effect.Effect<unknown> =>

@@ -66,7 +66,7 @@ const jitter = Random.nextRange(1, 1.5)
 
 /** `condition` is in trouble while the budget is not whole. */
 export const make = (
-  condition: Pick<OutageLog.Condition, "fine" | "trouble">
+  condition: Pick<OutageLog.OutageLog, "report" | "resolve">
 ): Effect.Effect<QueryBudget, never, Scope.Scope> =>
   Effect.map(Effect.scope, (scope): QueryBudget => {
     /** The share of its queries that each watch may have. */
@@ -106,14 +106,14 @@ export const make = (
         grownAt = yield* Monotonic.now
         yield* set(Math.min(1, share + step))
       }
-      yield* condition.fine
+      yield* condition.resolve
     })
 
     const refused: QueryBudget["refused"] = (message) =>
       Effect.gen(function* () {
         const now = yield* Monotonic.now
         refusedAt = now
-        yield* condition.trouble("connections", `watching with fewer queries: ${message}`)
+        yield* condition.report("connections", `watching with fewer queries: ${message}`)
         if (now < settledAt || share <= least) return
         settledAt = Math.max(now + moment, heldUntil)
         if (now - grownAt < trial) pause = Duration.min(longestPause, Duration.times(pause, 2))
@@ -132,7 +132,7 @@ export const make = (
       refused,
       wait: (age) =>
         Effect.map(Monotonic.now, (now) => {
-          const wait = Schedules.partWait(Duration.min(age, Duration.millis(Math.round(now - grownAt))))
+          const wait = Schedules.shardWait(Duration.min(age, Duration.millis(Math.round(now - grownAt))))
           // The server may add a sixteenth.
           heldUntil = Math.max(heldUntil, now + Math.ceil((Duration.toMillis(wait) * 17) / 16))
           return wait

@@ -21,19 +21,19 @@ import * as Schedules from "../Schedules.js"
 type Query<A> = Effect.Effect<Answer<A>, ConsulError>
 
 /** Says whether its wait was over, and how long it took, by when it was asked for the first time. */
-type Asked<A> = Effect.Effect<BlockingQuery.Reply<A>, ConsulError>
+type Asked<A> = Effect.Effect<BlockingQuery.Raw<A>, ConsulError>
 
 /** What is asked `of` which keys; all queries of one kind of the same keys answer with the same kind of value. */
-export interface Question {
+export interface QueryKey {
   readonly kind: string
   readonly of: string
 }
 
-export interface Parked {
-  readonly ask: <A>(question: Question, wait: BlockingQuery.Wait, query: Query<A>) => Asked<A>
+export interface QueryPool {
+  readonly ask: <A>(question: QueryKey, wait: BlockingQuery.Request, query: Query<A>) => Asked<A>
 }
 
-interface Waiting extends Question {
+interface PooledQuery extends QueryKey {
   readonly index: number
   /** When it was sent (ms of `Monotonic.now`). */
   readonly at: number
@@ -43,18 +43,18 @@ interface Waiting extends Question {
 }
 
 /** There are never more than `most` of them at once; whoever asks for one more waits for the end of another. */
-export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
+export const make = (most: number): Effect.Effect<QueryPool, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const permits = yield* Effect.makeSemaphore(most)
-    const all = new Set<Waiting>()
+    const all = new Set<PooledQuery>()
 
-    const join = <A>(one: Waiting): Asked<A> =>
+    const join = <A>(one: PooledQuery): Asked<A> =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
           one.waiters += 1
         }),
-        () => Fiber.join(one.fiber as Fiber.Fiber<BlockingQuery.Reply<A>, ConsulError>),
+        () => Fiber.join(one.fiber as Fiber.Fiber<BlockingQuery.Raw<A>, ConsulError>),
         () =>
           Effect.sync(() => {
             one.waiters -= 1
@@ -62,8 +62,8 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
       )
 
     const park = <A>(
-      { kind, of }: Question,
-      { index, sent, wait }: BlockingQuery.Wait,
+      { kind, of }: QueryKey,
+      { index, sent, wait }: BlockingQuery.Request,
       query: Query<A>
     ): Asked<A> =>
       Effect.uninterruptibleMask((restore) =>
@@ -87,22 +87,22 @@ export const make = (most: number): Effect.Effect<Parked, never, Scope.Scope> =>
             Effect.interruptible,
             Effect.forkIn(scope)
           )
-          const one: Waiting = { kind, of, index, at, fiber, waiters: 0 }
+          const one: PooledQuery = { kind, of, index, at, fiber, waiters: 0 }
           all.add(one)
           return yield* restore(join<A>(one))
         })
       )
 
     /** An answer that is on its way gets the time to arrive. Whoever asks while it ends must not join it. */
-    const giveUp = (one: Waiting) =>
+    const giveUp = (one: PooledQuery) =>
       Effect.suspend(() => {
         if (one.waiters > 0) return Effect.void
         all.delete(one)
         return Fiber.interruptFork(one.fiber)
-      }).pipe(Effect.delay(Schedules.shardPatience), Effect.forkIn(scope))
+      }).pipe(Effect.delay(Schedules.shardTimeout), Effect.forkIn(scope))
 
     return {
-      ask: <A>(question: Question, wait: BlockingQuery.Wait, query: Query<A>): Asked<A> =>
+      ask: <A>(question: QueryKey, wait: BlockingQuery.Request, query: Query<A>): Asked<A> =>
         Effect.suspend(() => {
           const { index } = wait
           const related = [...all].filter(({ of }) => of === question.of)

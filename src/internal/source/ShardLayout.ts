@@ -43,7 +43,7 @@ export interface Shard {
 }
 
 /** A range that is read at once, and how many keys it held when the layout was made. */
-interface Sized {
+interface RangeSize {
   readonly range: KeyRange
   readonly keys: number
 }
@@ -54,8 +54,8 @@ interface Sized {
  */
 export interface Layout {
   readonly shards: ReadonlyArray<Shard>
-  readonly loose: ReadonlyArray<KeyRange>
-  readonly all: ReadonlyArray<Sized>
+  readonly unwatched: ReadonlyArray<KeyRange>
+  readonly all: ReadonlyArray<RangeSize>
   readonly keys: number
   readonly watched: number
   readonly keysEach: number
@@ -270,7 +270,7 @@ const layoutOf = (
   queried: ReadonlyArray<Node>,
   loose: ReadonlyArray<Node>
 ): Layout => {
-  const sized = (node: Node): Sized => ({ range: node.range, keys: keysOf(node) })
+  const sized = (node: Node): RangeSize => ({ range: node.range, keys: keysOf(node) })
   const watched = queried.map((node) => ({
     range: node.range,
     parts: divide(rules, names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized)
@@ -281,7 +281,7 @@ const layoutOf = (
     shards: watched
       .map(({ parts, range }) => ({ range, parts: parts.map(({ range }) => range) }))
       .sort((a, b) => byPrefix(a.range, b.range)),
-    loose: unwatched.map(({ range }) => range),
+    unwatched: unwatched.map(({ range }) => range),
     all: [...watched.flatMap(({ parts }) => parts), ...unwatched].sort((a, b) => byPrefix(a.range, b.range)),
     keys: names.length,
     watched: queried.reduce((sum, node) => sum + keysOf(node), 0),
@@ -293,8 +293,8 @@ const layoutOf = (
  * Whether a prefix is better watched in the parts of a layout than as a whole: most of its keys are in shards, and not in
  * one of everything. `isNew` asks for some room, so that a key that comes and goes does not change the answer each time.
  */
-export const isWorthwhile = (prefix: string, layout: Layout, isNew: boolean): boolean => {
-  const { keys, loose, shards, watched } = layout
+export const isBetterThanOneQuery = (prefix: string, layout: Layout, isNew: boolean): boolean => {
+  const { keys, unwatched: loose, shards, watched } = layout
   return (
     loose.length <= (isNew ? someLoose : mostLoose) &&
     watched >= keys * (isNew ? 0.4 : 0.3) &&
@@ -313,7 +313,7 @@ const namesAtOnce = 50_000
  * Whether a layout still serves for the keys that there are now, {@link sorted}: each is in a range, no range is empty or
  * has grown to twice what it may hold, and there are about as many as it was made for.
  */
-export const serves = Effect.fnUntraced(function* (layout: Layout, names: ReadonlyArray<string>) {
+export const stillFits = Effect.fnUntraced(function* (layout: Layout, names: ReadonlyArray<string>) {
   if (names.length > 2 * layout.keys || names.length < layout.keys / 2) return false
   const { all, keysEach } = layout
   const counts = new Array<number>(all.length).fill(0)

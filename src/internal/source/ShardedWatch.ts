@@ -17,8 +17,8 @@ import * as PartReader from "./PartReader.js"
 import * as Sample from "./Sample.js"
 import * as ShardLayout from "./ShardLayout.js"
 import * as Shards from "./Shards.js"
-import { chain, current, retrying, type Source } from "./SourceReader.js"
-import { isSmall, type Kept, layoutFor, type Reports, type Watch } from "./WatchPlan.js"
+import { chain, current, retrying, type SourceReader } from "./SourceReader.js"
+import { type Emit, isSmall, layoutFor, type QueryPools, type WatchSettings } from "./WatchPlan.js"
 
 /**
  * The keys that there are, `from` when they were listed, and the parts to watch them in, laid out for `allowed` blocking
@@ -26,16 +26,16 @@ import { isSmall, type Kept, layoutFor, type Reports, type Watch } from "./Watch
  */
 interface Divided {
   readonly allowed: number
-  readonly from: BlockingQuery.From
+  readonly from: BlockingQuery.Cursor
   readonly names: ReadonlyArray<string>
   readonly layout: ShardLayout.Layout
 }
 
 /** What there is to be watched in parts; none if it is better watched as a whole. */
 export const begin = (
-  source: Source,
-  options: Watch,
-  { budget, weights }: Kept
+  source: SourceReader,
+  options: WatchSettings,
+  { budget, weights }: QueryPools
 ): Effect.Effect<Option.Option<Divided>, ConsulError> =>
   Effect.gen(function* () {
     const { index, value } = yield* retrying(source)(source.names(options.prefix, current))
@@ -53,10 +53,10 @@ export const begin = (
 
 /** Says snapshots of parts, and when they are complete, until they serve no more or their history is another one. */
 export const watch = (
-  sources: Effect.Effect<Source, never, Scope.Scope>,
-  options: Watch,
-  kept: Kept,
-  { liveness, say }: Reports,
+  sources: Effect.Effect<SourceReader, never, Scope.Scope>,
+  options: WatchSettings,
+  kept: QueryPools,
+  { liveness, say }: Emit,
   first: Divided
 ) =>
   Effect.gen(function* () {
@@ -74,7 +74,7 @@ export const watch = (
     // Parts ask for names to see whether they have moved: folded, they are few.
     const folding = Effect.map(
       sources,
-      (source): Source => ({
+      (source): SourceReader => ({
         ...source,
         moved: (prefix, options) => source.moved(prefix, { ...options, separator })
       })
@@ -84,7 +84,7 @@ export const watch = (
       kept,
       listing,
       liveness,
-      say: (found) => say({ _tag: "Snapshot", ...found, of: names.length })
+      emit: (found) => say({ _tag: "Snapshot", ...found, totalKeys: names.length })
     })
     const { reader } = shards
 
@@ -127,7 +127,10 @@ export const watch = (
       Effect.gen(function* () {
         for (;;) {
           yield* watchShards
-          const isRead = yield* Effect.zipRight(shards.begun, shards.look(layout.loose, trust)).pipe(
+          const isRead = yield* Effect.zipRight(
+            shards.awaitFirstRead,
+            shards.pollUnwatched(layout.unwatched, trust)
+          ).pipe(
             Effect.as(true),
             Effect.catchTag("AnswerTooLarge", () => Effect.succeed(false)),
             Effect.raceFirst(Effect.as(shards.tooHeavy, false))
@@ -139,7 +142,7 @@ export const watch = (
       })
 
     const complete = Effect.gen(function* () {
-      yield* say({ _tag: "Complete", index: from.index, names, reshaped })
+      yield* say({ _tag: "CaughtUp", index: from.index, names, layoutChanged: reshaped })
       reshaped = false
       completed = yield* Monotonic.now
     })
@@ -160,7 +163,7 @@ export const watch = (
     const changed = Effect.gen(function* () {
       separator = ShardLayout.separator(prefix, names)
       for (;;) {
-        const { isFresh, next, value } = yield* part.asking(
+        const { wasUnconditional, next, value } = yield* part.asking(
           links.ask(from, Schedules.watchWait, (wait) => {
             const options = BlockingQuery.isNow(wait) ? current : wait
             const asked = source.names(prefix, { ...options, separator })
@@ -168,7 +171,8 @@ export const watch = (
           })
         )
         if (next.index < from.index) return Option.none()
-        if (isFresh || (yield* shards.haveStartedOver(from))) return Option.some(BlockingQuery.start)
+        if (wasUnconditional || (yield* shards.restartedSince(from)))
+          return Option.some(BlockingQuery.fromScratch)
         const isEmptied = value.length === 0 && names.length > 0
         if (next.index > from.index || isEmptied) return Option.some(from)
         from = next
@@ -181,7 +185,7 @@ export const watch = (
     const isSolo = () => layout.shards.length === 0
 
     /** Looks until all that has changed `since` was said, and says that it is complete. */
-    const catchUp = (since: BlockingQuery.From, first: Duration.Duration) =>
+    const catchUp = (since: BlockingQuery.Cursor, first: Duration.Duration) =>
       Effect.gen(function* () {
         let trust: PartReader.Trust =
           since.index === 0 ? PartReader.noTrust : { since: since.at, notBefore: Number.NEGATIVE_INFINITY }
@@ -200,14 +204,14 @@ export const watch = (
           )
           // Another history: nothing that was said of this one counts.
           if (isOlder || isSmall(names.length, options, weights)) return Option.none()
-          pause = Schedules.lookPause(took)
-          if (!areSame && !(yield* ShardLayout.serves(layout, names)) && !divide()) return Option.none()
+          pause = Schedules.pollPause(took)
+          if (!areSame && !(yield* ShardLayout.stillFits(layout, names)) && !divide()) return Option.none()
           if (!(yield* adopt(trust))) return Option.none()
           trust = { since: from.at, notBefore: Number.NEGATIVE_INFINITY }
-          const due = completed + Duration.toMillis(Schedules.vouchInterval)
+          const due = completed + Duration.toMillis(Schedules.verifyInterval)
           if (!areBusy || reshaped || (yield* Monotonic.now) >= due) break
         }
-        yield* shards.vouch
+        yield* shards.verify
         yield* complete
         return Option.some(pause)
       })
@@ -218,14 +222,14 @@ export const watch = (
       if (!(yield* adopt(PartReader.fullTrust))) return
       // What has just begun has been read after the names.
       yield* complete
-      yield* shards.wait
+      yield* shards.startBlocking
       yield* Effect.forkScoped(
         budget.probe(
           source.moved(prefix, { consistency: "stale", separator }),
           Effect.sync(() => layout.shards.length)
         )
       )
-      let pause = Schedules.lookInterval
+      let pause = Schedules.pollInterval
       for (;;) {
         const since = from
         const round = Effect.gen(function* () {

@@ -27,25 +27,25 @@ import type { Listing } from "./Listing.js"
 import type { Liveness, Part } from "./Liveness.js"
 import * as PartReader from "./PartReader.js"
 import type { Shard } from "./ShardLayout.js"
-import { chain, current, retrying, type Source } from "./SourceReader.js"
-import type { Kept } from "./WatchPlan.js"
+import { chain, current, retrying, type SourceReader } from "./SourceReader.js"
+import type { QueryPools } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
 
 export interface Shards {
   /** Watches these, and no others any more; those that were watched already are left alone, unless they are too heavy. */
   readonly watch: (shards: ReadonlyArray<Shard>) => Effect.Effect<void>
   /** Waits until each shard has said what was there when it began to be watched. */
-  readonly begun: Effect.Effect<void>
+  readonly awaitFirstRead: Effect.Effect<void>
   /**
    * Asks whether each shard has said everything that has changed by now, and waits for those that have not; one that
    * does not say it is watched anew.
    */
-  readonly vouch: Effect.Effect<void, ConsulError>
+  readonly verify: Effect.Effect<void, ConsulError>
   /**
    * Looks at ranges that nobody watches, and says which of them have changed since the last look. It is known of each
    * that nothing had until `since`. Fails with `AnswerTooLarge` if one must be divided.
    */
-  readonly look: (
+  readonly pollUnwatched: (
     ranges: ReadonlyArray<KeyRange.KeyRange>,
     trust: PartReader.Trust
   ) => Effect.Effect<void, ConsulError>
@@ -53,13 +53,13 @@ export interface Shards {
    * From now on each shard waits for what is newer than what it said. Until then none has a query that blocks: one is
    * not to be taken back, and whoever wants to know only what there is leaves none behind.
    */
-  readonly wait: Effect.Effect<void>
+  readonly startBlocking: Effect.Effect<void>
   /** Waits until a part of a shard must be divided. */
   readonly tooHeavy: Effect.Effect<void>
   /** How often something was said. */
   readonly activity: Effect.Effect<number>
   /** Whether a shard has started over since then, because the source may have another history. */
-  readonly haveStartedOver: (since: BlockingQuery.From) => Effect.Effect<boolean>
+  readonly restartedSince: (since: BlockingQuery.Cursor) => Effect.Effect<boolean>
   /** Fails when one of them does. */
   readonly failure: Effect.Effect<never, ConsulError>
   readonly reader: PartReader.PartReader
@@ -88,18 +88,18 @@ const idOf = ({ parts, range }: Shard): string =>
 
 export interface Options {
   /** Makes a source for one fiber. */
-  readonly source: Effect.Effect<Source, never, Scope.Scope>
-  readonly kept: Pick<Kept, "budget" | "limit" | "parts" | "weights">
+  readonly source: Effect.Effect<SourceReader, never, Scope.Scope>
+  readonly kept: Pick<QueryPools, "budget" | "limit" | "parts" | "weights">
   readonly listing: Listing
   readonly liveness: Liveness
-  readonly say: (found: PartReader.Found) => Effect.Effect<void>
+  readonly emit: (found: PartReader.RangeRead) => Effect.Effect<void>
 }
 
 export const make = ({
   kept: { budget, limit, parts: parked, weights },
   listing,
   liveness,
-  say,
+  emit: say,
   source
 }: Options): Effect.Effect<Shards, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -122,7 +122,7 @@ export const make = ({
     const reader = PartReader.make({
       weights,
       listing,
-      say: (found) =>
+      emit: (found) =>
         Effect.suspend(() => {
           activity += 1
           return say(found)
@@ -146,8 +146,8 @@ export const make = ({
     const blocking = <A>(
       kind: string,
       range: KeyRange.KeyRange,
-      wait: BlockingQuery.Wait,
-      query: (wait: BlockingQuery.Wait) => Effect.Effect<Answer<A>, ConsulError>
+      wait: BlockingQuery.Request,
+      query: (wait: BlockingQuery.Request) => Effect.Effect<Answer<A>, ConsulError>
     ) => parked.ask({ kind, of: KeyRange.id(range) }, wait, query(wait))
 
     /**
@@ -156,13 +156,15 @@ export const make = ({
      */
     const askingAll = (
       range: KeyRange.KeyRange,
-      source: Source,
+      source: SourceReader,
       saidOf: Effect.Effect<Option.Option<RangeVersion.RangeVersion>>
     ) => {
       // It may have become heavy.
       const now = reader.reads(reader.look(source, PartReader.noTrust, range))
       let isQuiet = true
-      return (wait: BlockingQuery.Wait): Effect.Effect<BlockingQuery.Reply<PartReader.Looked>, ConsulError> =>
+      return (
+        wait: BlockingQuery.Request
+      ): Effect.Effect<BlockingQuery.Raw<PartReader.Looked>, ConsulError> =>
         Effect.gen(function* () {
           const before = yield* saidOf
           const isSame = (version: RangeVersion.RangeVersion) =>
@@ -193,7 +195,7 @@ export const make = ({
         }).pipe(Effect.catchTag("AnswerTooLarge", () => now))
     }
 
-    const follow = (one: Running, source: Source) =>
+    const follow = (one: Running, source: SourceReader) =>
       Effect.gen(function* () {
         const { parts, range } = one.shard
         /** What was said before this time proves nothing (ms). */
@@ -207,7 +209,7 @@ export const make = ({
         )
         const asking = askingAll(range, source, SubscriptionRef.get(one.said))
         let order = parts
-        let from = BlockingQuery.start
+        let from = BlockingQuery.fromScratch
 
         const trust = (since: number): PartReader.Trust => ({
           since,
@@ -225,7 +227,12 @@ export const make = ({
             one.isAsking = false
             const { found, hasKeys } = link.value
             if (Option.isSome(found)) {
-              yield* reader.tell({ ...found.value, range, index: link.index, isCertain: link.isFresh })
+              yield* reader.emitRange({
+                ...found.value,
+                range,
+                index: link.index,
+                isConsistent: link.wasUnconditional
+              })
             }
             return { ...link, value: hasKeys }
           })
@@ -245,14 +252,14 @@ export const make = ({
             const isSame = Option.exists(before, (before) =>
               RangeVersion.equals(before, RangeVersion.of(link))
             )
-            if (isSame && !link.isFresh) return link
+            if (isSame && !link.wasUnconditional) return link
             const examine = reader.examine(
               source,
               one.part,
-              trust(link.isFresh ? Number.NEGATIVE_INFINITY : from.at)
+              trust(link.wasUnconditional ? Number.NEGATIVE_INFINITY : from.at)
             )
             const changed = new Set<KeyRange.KeyRange>()
-            for (const some of Arr.chunksOf(order, link.isFresh ? parts.length : examinedAtOnce)) {
+            for (const some of Arr.chunksOf(order, link.wasUnconditional ? parts.length : examinedAtOnce)) {
               const told = yield* Effect.forEach(some, examine, { concurrency: "unbounded" })
               for (const [i, range] of some.entries()) if (told[i] === true) changed.add(range)
             }
@@ -272,7 +279,7 @@ export const make = ({
           const isRewound = link.next.index === 0 || Option.exists(before, ({ index }) => link.index < index)
           const now = yield* Monotonic.now
           if (isRewound) rewoundAt = now
-          if (isRewound || (link.isFresh && Option.isSome(before))) startedOverAt = now
+          if (isRewound || (link.wasUnconditional && Option.isSome(before))) startedOverAt = now
           yield* SubscriptionRef.set(one.said, Option.some(RangeVersion.of(link)))
           from = link.next
         }
@@ -336,7 +343,7 @@ export const make = ({
           (said: RangeVersion.RangeVersion) =>
             said.index > index || (said.index === index && said.hasKeys === hasKeys)
         )
-        const saysIt = Effect.timeoutOption(reaches(one, isReached), Schedules.shardPatience)
+        const saysIt = Effect.timeoutOption(reaches(one, isReached), Schedules.shardTimeout)
         while (!Option.exists(before, (before) => index < before.index)) {
           if ((yield* hasReached(one, isReached)) || Option.isSome(yield* saysIt)) {
             return yield* one.part.asking(Effect.void)
@@ -358,14 +365,14 @@ export const make = ({
           }
           for (const [id, shard] of wanted) if (!running.has(id)) yield* start(shard, silentSince)
         }),
-      begun,
-      vouch: Effect.suspend(() =>
+      awaitFirstRead: begun,
+      verify: Effect.suspend(() =>
         Effect.forEach([...running], ([id, one]) => vouchFor(id, one), {
           concurrency: "unbounded",
           discard: true
         })
       ).pipe(Effect.zipRight(begun)),
-      look: (ranges, { notBefore, since }) =>
+      pollUnwatched: (ranges, { notBefore, since }) =>
         Effect.suspend(() => {
           const trust = { since, notBefore: Math.max(notBefore, startedOverAt, rewoundAt) }
           return Effect.forEach(ranges, reader.examine(own, ofLoose, trust), {
@@ -373,10 +380,10 @@ export const make = ({
             discard: true
           })
         }).pipe(Effect.zipRight(ofLoose.asking(Effect.void))),
-      wait: Deferred.succeed(mayWait, undefined),
+      startBlocking: Deferred.succeed(mayWait, undefined),
       tooHeavy: heavy.await,
       activity: Effect.sync(() => activity),
-      haveStartedOver: ({ at }) => Effect.sync(() => at < startedOverAt),
+      restartedSince: ({ at }) => Effect.sync(() => at < startedOverAt),
       failure: Deferred.await(failed),
       reader
     }

@@ -7,16 +7,16 @@ import { under } from "../../KeyRange.js"
 import * as BlockingQuery from "../consul/BlockingQuery.js"
 import { sorted } from "../plan/SortKeys.js"
 import * as Schedules from "../Schedules.js"
-import { chain, current, type Source } from "./SourceReader.js"
-import { isLarge, type Kept, layoutFor, type Reports, type Watch } from "./WatchPlan.js"
+import { chain, current, type SourceReader } from "./SourceReader.js"
+import { type Emit, isLarge, layoutFor, type QueryPools, type WatchSettings } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
 
 /** Says a snapshot of the whole for each answer, until the keys are too many or too heavy for that. */
 export const watch = (
-  source: Source,
-  options: Watch,
-  { budget, limit, weights, whole }: Kept,
-  { liveness, say }: Reports
+  source: SourceReader,
+  options: WatchSettings,
+  { budget, limit, weights, whole }: QueryPools,
+  { liveness, say }: Emit
 ) =>
   Effect.gen(function* () {
     const { prefix } = options
@@ -24,11 +24,11 @@ export const watch = (
     const maxBytes = Weights.wholeBytes
     const links = yield* chain(source, limit)
     const part = yield* liveness.part()
-    let from = BlockingQuery.start
+    let from = BlockingQuery.fromScratch
     let last = 0
     let of = 0
     for (;;) {
-      const { index, isFresh, next, value } = yield* part.asking(
+      const { index, wasUnconditional, next, value } = yield* part.asking(
         links.ask(from, Schedules.watchWait, (wait) =>
           // What a chain begins with is compared with nothing older, which would show that it is stale.
           BlockingQuery.isNow(wait)
@@ -40,7 +40,15 @@ export const watch = (
       weights.keep([range])
       weights.note(range, of, Weights.bytesOf(value))
       const rewound = index < last
-      yield* say({ _tag: "Snapshot", ...value, range, index, rewound, isCertain: isFresh, of })
+      yield* say({
+        _tag: "Snapshot",
+        ...value,
+        range,
+        index,
+        indexWentBackwards: rewound,
+        isConsistent: wasUnconditional,
+        totalKeys: of
+      })
       if (isLarge(of, options)) {
         const names = sorted(value.entries.map(({ key }) => key))
         const shards = yield* budget.allowed(options.shards)

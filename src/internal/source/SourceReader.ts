@@ -40,7 +40,7 @@ export interface Reads {
 }
 
 /** For one fiber: it waits for the source alone, and says with the others that it does. */
-export interface Source extends Reads {
+export interface SourceReader extends Reads {
   readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
   /** Whether a path can carry a name, as far as the answers of the source have shown. */
   readonly isNameable: (name: string) => boolean
@@ -55,7 +55,7 @@ export const current = { consistency: "consistent" } as const
 
 /** Again and again while what fails can pass. The failures are said, and their end. */
 export const retrying =
-  ({ answered, failed }: Pick<Source, "answered" | "failed">) =>
+  ({ answered, failed }: Pick<SourceReader, "answered" | "failed">) =>
   <A, R>(ask: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
     ask.pipe(
       Effect.tapError(failed),
@@ -65,21 +65,21 @@ export const retrying =
 
 /** A chain of queries that says what fails as the source does, and whose queries wait no longer than `limit`. */
 export const chain = (
-  { answered, failed }: Source,
+  { answered, failed }: SourceReader,
   limit: WaitLimit.WaitLimit
-): Effect.Effect<BlockingQuery.Chain> => BlockingQuery.make({ answered, failed, limit })
+): Effect.Effect<BlockingQuery.Sequence> => BlockingQuery.make({ answered, failed, limit })
 
 /** Makes sources of which each has its own troubles, said as one. Refused connections are for the `budget` to report. */
 export const make = (
   consul: Consul,
   at: Partial<Endpoint>,
   budget: Pick<QueryBudget, "refused">
-): Effect.Effect<Effect.Effect<Source, never, Scope.Scope>, never, Scope.Scope> => {
+): Effect.Effect<Effect.Effect<SourceReader, never, Scope.Scope>, never, Scope.Scope> => {
   const { endpoint, kv } = consul.at(at)
   const place = endpoint.datacenter ?? endpoint.address
   return Effect.map(OutageLog.make(`the source ${place} can be read`), (condition) => {
     const member = OutageLog.shared(condition)
-    return Effect.gen(function* (): Effect.fn.Return<Source, never, Scope.Scope> {
+    return Effect.gen(function* (): Effect.fn.Return<SourceReader, never, Scope.Scope> {
       const own = yield* member
       const waits = yield* Waits
       // A query that was blocked when its server lost the leadership is answered with what that server still holds.
@@ -90,7 +90,7 @@ export const make = (
           () => new NoLeader({ request: `keys under ${JSON.stringify(prefix)} in ${place}` })
         )
       const what = `waiting for the source ${place}`
-      const waiting = OutageLog.watch(own, what)
+      const waiting = OutageLog.logOutages(own, what)
       let isWaiting = false
       const fail = (error: ConsulError) => {
         isWaiting = true
@@ -118,9 +118,9 @@ export const make = (
         failed: (error) =>
           error._tag === "AnswerTooLarge" ? Effect.void : Effect.suspend(() => fail(error)),
         answered: Effect.suspend(() => {
-          if (!isWaiting) return own.fine
+          if (!isWaiting) return own.resolve
           isWaiting = false
-          return Effect.zipRight(waits.over(own), own.fine)
+          return Effect.zipRight(waits.over(own), own.resolve)
         })
       }
     })

@@ -4,15 +4,15 @@
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Endpoint } from "../../ConsulHttp.js"
-import type { News } from "../../Watcher.js"
+import type { WatchEvent } from "../../Watcher.js"
 import type * as WaitLimit from "../consul/WaitLimit.js"
 import type { Liveness } from "./Liveness.js"
 import type { QueryBudget } from "./QueryBudget.js"
-import type { Parked } from "./QueryPool.js"
+import type { QueryPool } from "./QueryPool.js"
 import * as ShardLayout from "./ShardLayout.js"
 import * as Weights from "./Weights.js"
 
-export interface Watch {
+export interface WatchSettings {
   readonly source: Partial<Endpoint>
   readonly prefix: string
   readonly shards: number
@@ -20,10 +20,10 @@ export interface Watch {
 }
 
 /** What outlives a watch of one prefix of a source: the next one begins with it. */
-export interface Kept {
+export interface QueryPools {
   /** The blocking queries, which outlive whoever asked them: for the prefix, and for its parts. */
-  readonly whole: Parked
-  readonly parts: Parked
+  readonly whole: QueryPool
+  readonly parts: QueryPool
   /** How long they may wait. */
   readonly limit: WaitLimit.WaitLimit
   /** How many of them there may be. */
@@ -33,17 +33,20 @@ export interface Kept {
 }
 
 /** What a watch reports to. */
-export interface Reports {
+export interface Emit {
   /** Returns when the consumer has dealt with it. */
-  readonly say: (news: News) => Effect.Effect<void>
+  readonly say: (news: WatchEvent) => Effect.Effect<void>
   readonly liveness: Liveness
 }
 
 /** A prefix must shrink or grow by a part before it is watched in the other way. */
-export const isSmall = (keys: number, { keysEach, shards }: Watch, weights: Weights.Weights): boolean =>
-  (shards === 1 || keys < keysEach * 0.75) && weights.total(keys) < Weights.wholeBytes * 0.75
+export const isSmall = (
+  keys: number,
+  { keysEach, shards }: WatchSettings,
+  weights: Weights.Weights
+): boolean => (shards === 1 || keys < keysEach * 0.75) && weights.total(keys) < Weights.wholeBytes * 0.75
 
-export const isLarge = (keys: number, { keysEach, shards }: Watch): boolean =>
+export const isLarge = (keys: number, { keysEach, shards }: WatchSettings): boolean =>
   shards > 1 && keys > keysEach * 1.25
 
 /**
@@ -52,7 +55,7 @@ export const isLarge = (keys: number, { keysEach, shards }: Watch): boolean =>
  * that comes and goes does not switch back and forth.
  */
 export const layoutFor = (
-  { keysEach, prefix, shards }: Watch,
+  { keysEach, prefix, shards }: WatchSettings,
   names: ReadonlyArray<string>,
   isNew: boolean,
   weights: Weights.Weights,
@@ -65,7 +68,7 @@ export const layoutFor = (
   const limits = { shards, keysEach, bytesEach, cumulative, isNameable }
   if (shards > 1) {
     const layout = ShardLayout.make(prefix, names, limits)
-    if (ShardLayout.isWorthwhile(prefix, layout, isNew)) return Option.some(layout)
+    if (ShardLayout.isBetterThanOneQuery(prefix, layout, isNew)) return Option.some(layout)
   }
   return isLight ? Option.none() : Option.some(ShardLayout.unwatched(prefix, names, limits))
 }

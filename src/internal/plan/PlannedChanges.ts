@@ -1,0 +1,58 @@
+/** How a state and a change set follow what was read of the source. */
+import type * as KeyRange from "../../KeyRange.js"
+import * as RefusedKeys from "../destination/RefusedKeys.js"
+import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
+import type { ChangeSet } from "./ChangeSet.js"
+import * as Diff from "./Diff.js"
+
+/** The state after the writes of a difference, and the difference without the keys that were refused before. */
+export interface PlannedWrites {
+  readonly state: ReplicaState
+  readonly difference: Diff.Difference
+}
+
+/** Adds to the drift that the first comparison counts. What changes later is no drift. */
+export const withDrift = (state: ReplicaState, more: Partial<Diff.Drift>): ReplicaState => {
+  const { comparison } = state
+  return isComparing(state)
+    ? { ...state, comparison: { ...comparison, drift: Diff.add(comparison.drift, more) } }
+    : state
+}
+
+/** Plans the writes of a difference in a range, which is named as at the destination. */
+export const planWrites = (
+  state: ReplicaState,
+  changes: ChangeSet,
+  range: KeyRange.KeyRange,
+  found: Diff.Difference
+): PlannedWrites => {
+  const { difference, refused } = RefusedKeys.skipKnown(state.refused, range, found)
+  const { writes } = difference
+  let missing = 0
+  for (const write of writes) {
+    if (state.contents.set(write.key, write.print)) {
+      missing += 1
+      if (isComparing(state)) state.comparison.createdByComparison.add(write.key)
+    }
+    changes.write(write)
+  }
+  return {
+    state: withDrift({ ...state, refused }, { changed: writes.length - missing, missing }),
+    difference
+  }
+}
+
+/** Plans to delete keys of the destination. */
+export const planDeletes = (
+  state: ReplicaState,
+  changes: ChangeSet,
+  keys: Iterable<string>
+): ReplicaState => {
+  let { deletesSinceComplete } = state
+  for (const key of keys) {
+    if (!state.contents.delete(key)) continue
+    changes.delete(key)
+    deletesSinceComplete += 1
+  }
+  return { ...state, deletesSinceComplete, refused: RefusedKeys.forget(state.refused, keys) }
+}
