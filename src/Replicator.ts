@@ -71,7 +71,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     readonly liveness: Liveness.Liveness
   }
 
-  const newsFor = ({ liveness }: Leading) => watcher.news({ ...Replication.watched(replication), liveness })
+  const newsFor = ({ liveness }: Leading) => watcher.events({ ...Replication.watched(replication), liveness })
 
   /** What has landed of a comparison says nothing about its end. */
   const landed = ({ index }: ReplicaState) =>
@@ -193,7 +193,10 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   /** Other instances may lead from now on: what troubled this one is theirs. */
   const leave = Effect.all([applying.forget, passes.leave], { discard: true })
 
-  /** Says so; and what is in use is not tried again before it is free, however long that takes. */
+  /**
+   * Logs and reports the error. If another instance owns the status key, waits until that instance is gone before the caller
+   * tries again.
+   */
   const heldUp = Effect.fnUntraced(function* (
     leader: LeaderLock.Leadership,
     error: Exclude<FencedWriter.WriterError, LeaderLock.LockLost>
@@ -208,8 +211,8 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   })
 
   /**
-   * Leads, and does `use` while leading. What has landed after a failure is not known, so both sides are compared
-   * again; after a lost lock it stands again.
+   * Leads, and runs `use` while leading. After a failure nobody knows what has landed: `use` runs again and compares both
+   * sides. After a lost lock, this instance stands for leadership again.
    */
   const lead = <A>(use: (leading: Leading) => Effect.Effect<A, FencedWriter.WriterError, Scope.Scope>) =>
     leaderLock

@@ -39,10 +39,7 @@ import type { KeyRange } from "./KeyRange.js"
 import type { KeyValues } from "./KeyValue.js"
 
 /**
- * All entries of a range at one moment of its datacenter: of the watched prefix, or of a part of it. `index` is that
- * of the range (`X-Consul-Index`). `rewound` when that is lower than the one before: the datacenter was restored or
- * rebuilt, or has forgotten a delete, as Consul does after 15 minutes. `isCertain` when it was read in `consistent` mode,
- * and cannot be stale. `of` is about how many keys there are under the watched prefix.
+ * All entries of a range at one moment: of the watched prefix, or of a part of it.
  *
  * @since 0.1.0
  * @category models
@@ -50,24 +47,32 @@ import type { KeyValues } from "./KeyValue.js"
 export interface Snapshot extends KeyValues {
   readonly _tag: "Snapshot"
   readonly range: KeyRange
+  /** Index of the range (`X-Consul-Index`). */
   readonly index: number
+  /**
+   * Whether `index` is lower than that of the snapshot before: the datacenter was restored or rebuilt, or has forgotten a
+   * delete, as Consul does after 15 minutes.
+   */
   readonly indexWentBackwards: boolean
+  /** Whether the range was read in `consistent` mode. Such an answer is never stale. */
   readonly isConsistent: boolean
+  /** About how many keys the watched prefix has. */
   readonly totalKeys: number
 }
 
 /**
- * Everything that changed under the watched prefix up to `index` has been said, in parts; `names` are all of its keys as
- * of then. `reshaped` when it has been divided in another way since the last time: keys that are gone may have been in
- * a part that is watched no more.
+ * Snapshots of all ranges were emitted up to an index.
  *
  * @since 0.5.0
  * @category models
  */
 export interface CaughtUp {
   readonly _tag: "CaughtUp"
+  /** Everything that changed under the watched prefix up to this index was emitted. */
   readonly index: number
+  /** Names of all keys under the watched prefix at `index`. */
   readonly names: ReadonlyArray<string>
+  /** Whether the prefix was divided in another way since the last `CaughtUp`: a deleted key may have been in a former range. */
   readonly layoutChanged: boolean
 }
 
@@ -90,7 +95,7 @@ export interface WatchOptions {
   readonly prefix: string
   readonly shards?: number | undefined
   readonly keysEach?: number | undefined
-  /** Made by the caller with `Liveness.make`. The stream of `news` keeps it up to date. */
+  /** Made by the caller with `Liveness.make`. The stream of `events` keeps it up to date. */
   readonly liveness?: Liveness.Liveness | undefined
 }
 
@@ -111,16 +116,15 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
   Watcher,
   {
     /**
-     * First what is there now, never stale, then what changes: either snapshots of the whole prefix, each of which says
-     * everything, or snapshots of its parts, and now and then that they are complete. Elements hold all that has been
-     * found out since the one before was dealt with; changes that come faster than that are seen as one, and an answer
-     * without a change can be a snapshot like any other. What passes by itself is waited for, and said once; the stream
-     * fails only with what is not worth another try.
+     * First what the prefix holds now, never stale, then what changes: snapshots of the whole prefix, or snapshots of its ranges
+     * and a `CaughtUp` now and then. Each element is a batch of everything found since the previous batch was consumed, so a
+     * slow consumer sees several changes as one. A snapshot need not differ from the one before. Transient errors are retried
+     * and logged once; the stream fails only with errors that a retry cannot fix.
      */
-    readonly news: (
+    readonly events: (
       options: WatchOptions
     ) => Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError>
-    /** A range as it is now, never stale, for whoever doubts a snapshot. Waits as `news` does. */
+    /** A range as it is now, never stale, for whoever doubts a snapshot. Waits as `events` does. */
     readonly confirm: (
       options: WatchOptions & { readonly range: KeyRange }
     ) => Effect.Effect<Snapshot, ConsulError>
@@ -136,14 +140,14 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
     ) => Effect.Effect<number, ConsulError | E>
     /**
      * The names of all keys under the prefix as they are now, never stale; `before` itself, names that were said of it
-     * earlier, where they are the same still. Waits as `news` does.
+     * earlier, where they are the same still. Waits as `events` does.
      */
     readonly names: (
       options: WatchOptions & { readonly before?: ReadonlyArray<string> | undefined }
     ) => Effect.Effect<ReadonlyArray<string>, ConsulError>
     /**
      * Which of these keys there are, asked for by name, for whoever is about to delete what was missing in an answer.
-     * Never stale. Waits as `news` does.
+     * Never stale. Waits as `events` does.
      */
     readonly presence: (
       options: WatchOptions & { readonly keys: ReadonlyArray<string> }
@@ -157,8 +161,8 @@ const keysAtOnce = 5_000
 /** The bytes of a batch of that many keys: 8 MB. */
 const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
 
-const weigh = (news: WatchEvent): number =>
-  news._tag === "Snapshot" ? Math.max(news.entries.length, Weights.bytesOf(news) / bytesPerKey) : 0
+const weigh = (event: WatchEvent): number =>
+  event._tag === "Snapshot" ? Math.max(event.entries.length, Weights.bytesOf(event) / bytesPerKey) : 0
 
 /** What all watches of one source share. */
 interface Place {
@@ -268,7 +272,9 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       keysEach: options.keysEach ?? defaults.keysEach
     })
 
-    const news = (options: WatchOptions): Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError> =>
+    const events = (
+      options: WatchOptions
+    ): Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError> =>
       Stream.unwrapScoped(
         Effect.gen(function* () {
           const { offer, stream } = yield* Handoff.make<WatchEvent>({ weigh, most: keysAtOnce })
@@ -350,7 +356,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       return yield* once(options, ({ presence }) => presence(options.keys))
     })
 
-    return { confirm, confirmInPieces, names, news, presence }
+    return { confirm, confirmInPieces, events, names, presence }
   })
 )
 
@@ -360,7 +366,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
  * @since 0.1.0
  * @category accessors
  */
-export const news = (
+export const events = (
   options: WatchOptions
 ): Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError, Watcher> =>
-  Stream.unwrap(Effect.map(Watcher, (watcher) => watcher.news(options)))
+  Stream.unwrap(Effect.map(Watcher, (watcher) => watcher.events(options)))

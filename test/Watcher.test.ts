@@ -27,7 +27,7 @@ const listen = (
   options: Options,
   use: (news: Watcher.WatchEvent) => Effect.Effect<unknown>
 ) =>
-  Watcher.news(watched(options)).pipe(
+  Watcher.events(watched(options)).pipe(
     Stream.runForEach((all) => Effect.forEach(all, use, { discard: true })),
     instance.run,
     Effect.forkScoped

@@ -92,7 +92,7 @@ describe("a prefix of many keys", () => {
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
-      const read = yield* Watcher.news(options).pipe(
+      const read = yield* Watcher.events(options).pipe(
         Stream.takeUntil((news) => news.some(({ _tag }) => _tag === "CaughtUp")),
         Stream.runCollect,
         instance.run

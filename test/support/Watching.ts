@@ -49,7 +49,7 @@ export const watching = (
         }
         yield* Effect.sleep(slow.pace)
       })
-    yield* Watcher.news({ ...options, ...given }).pipe(
+    yield* Watcher.events({ ...options, ...given }).pipe(
       Stream.runForEach((all) => Effect.forEach(all, learn, { discard: true })),
       instance.run,
       Effect.forkScoped

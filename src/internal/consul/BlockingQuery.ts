@@ -104,8 +104,8 @@ const elapsed = (since: number): Effect.Effect<Duration.Duration> =>
   Effect.map(Monotonic.now, (now) => Duration.millis(Math.round(now - since)))
 
 /**
- * The pauses after failures grow until a query that may block is answered, or has blocked for a while: where those fail at
- * once and no others do, each of them is followed by one that is answered.
+ * Pauses between retries grow. Only a blocking query resets them, by succeeding or by blocking for a second first. A plain read
+ * must not: a source that fails every blocking query but answers every plain read would otherwise be asked without a pause.
  */
 export const make = ({
   answered = Effect.void,

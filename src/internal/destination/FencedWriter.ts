@@ -86,20 +86,20 @@ export interface FencedWriter {
   /** Whether deletes were held back when it was opened: by the same limit, be it by this instance or by another. */
   readonly wasHolding: boolean
   /**
-   * Lands writes of a pass that is not at its end, all large values first, and leaves the checkpoint as it was. The last
-   * transactions are still under way when it returns: what becomes of them, and which of their keys are refused, is told
-   * by what follows, be it `stage` or `apply`. What is said of a failure holds here too.
+   * Writes a part of a pass, all large values first, and leaves the checkpoint as it was. Returns while the last transactions
+   * are still in flight. Their failures, and the keys that Consul refused in them, are reported by the next `write` or
+   * `commit`. After a failure some writes may have landed or may still land: open a new writer and compare.
    */
   readonly write: (
     writes: ReadonlyArray<Write>,
     left?: Remaining
   ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
-   * Lands all large values, then all writes, then all deletes, and with the last of them the checkpoint that
-   * everything up to the source's `index` has landed; or, where something is `left`, how much that is, and the index is
-   * that of before. What fits one transaction lands as one; of more, several are under way at once. Answers with the
-   * keys that were refused, which the checkpoint counts among what is left. After a failure, parts may have landed, or may
-   * land until another writer is opened: open one and compare.
+   * Writes all large values, then all writes, then all deletes. The checkpoint is in the last transaction. It says that
+   * everything up to the source's `index` has landed. If something is `left`, it says how much, with the index of before.
+   * Changes that fit one transaction land as one; of more, several are in flight at once. Returns the keys that Consul
+   * refused; the checkpoint counts them among what is left. After a failure some changes may have landed or may still land,
+   * until another writer is opened: open one and compare.
    */
   readonly commit: (
     changes: Changes,

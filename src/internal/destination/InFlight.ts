@@ -1,8 +1,8 @@
 /**
- * Transactions that are under way, several at once: what becomes of them is told by whatever is asked next.
+ * Transactions in flight. A failure is reported by the next call.
  *
- * The first that fails fails all that follow, and those under way end with the scope, not with whoever sent them. One that
- * ends in any other way than landing is a failure too.
+ * The first failure fails all later calls. Transactions in flight end with the scope, not with the call that sent them. A
+ * transaction that is interrupted is a failure too.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -10,14 +10,14 @@ import type * as Scope from "effect/Scope"
 import type { Batch } from "./TransactionBatches.js"
 
 export interface InFlight<E> {
-  /** Sends batches when there is room for them, and does not wait for what becomes of them. */
+  /** Sends batches as soon as there is room for them. Returns before they have landed. */
   readonly send: (
     batches: ReadonlyArray<Batch>,
     land: (batch: Batch) => Effect.Effect<unknown, E>
   ) => Effect.Effect<void, E>
-  /** Waits until all that were sent have landed; fails as soon as one of them does. */
+  /** Waits until all transactions have landed; fails as soon as one of them fails. */
   readonly awaitAll: Effect.Effect<void, E>
-  /** Whether a key of these is among those under way. */
+  /** Whether a transaction in flight writes one of these keys. */
   readonly touchesAny: (keys: ReadonlyArray<string>) => boolean
 }
 

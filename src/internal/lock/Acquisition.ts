@@ -167,7 +167,7 @@ export const make = Effect.fnUntraced(function* (
     )
     yield* supervise(Effect.zipRight(session.renew(held, checkId, shown), lost("the session ended")))
     const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
-      error._tag === "LockLost" ? new LockLost({ ...error, isAwaited: true }) : error
+      error._tag === "LockLost" ? new LockLost({ ...error, wasHeld: false }) : error
     )
     const value = yield* Effect.raceFirst(contend(held.id, holder, shown), unlessFailed)
     const fence: Fence = { lock, session: held.id }

@@ -4,8 +4,8 @@
 import * as Data from "effect/Data"
 
 /**
- * The lock is not ours any more, or can't be known to be; where it `isAwaited`, it was not ours yet, and what it was
- * awaited with is gone.
+ * We no longer hold the lock, or can no longer be sure that we do. With `wasHeld: false` we were still waiting for it, and
+ * the session to acquire it with has ended.
  *
  * @since 0.1.0
  * @category errors
@@ -13,9 +13,9 @@ import * as Data from "effect/Data"
 export class LockLost extends Data.TaggedError("LockLost")<{
   readonly lock: string
   readonly reason: string
-  readonly isAwaited?: boolean
+  readonly wasHeld?: boolean
 }> {
   override get message() {
-    return `${this.isAwaited === true ? "cannot stand by for" : "lost"} the lock ${this.lock}: ${this.reason}`
+    return `${this.wasHeld === false ? "cannot stand by for" : "lost"} the lock ${this.lock}: ${this.reason}`
   }
 }

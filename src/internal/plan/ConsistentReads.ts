@@ -1,37 +1,32 @@
 /**
- * What the source said for certain of keys, not long ago: an answer that was on its way meanwhile, or had to wait, is
- * known by it.
+ * What consistent reads of the source returned in the last minutes. An answer that was on its way meanwhile, or had to wait in
+ * a queue, is recognised as outdated by it.
  */
 import * as Duration from "effect/Duration"
 import * as Schedules from "../Schedules.js"
 
-/** By which index of the source. No `print` where it had no such key. */
+/** What a read returned of one key. */
 interface Reading {
+  /** Index of the source. */
   readonly index: number
+  /** Fingerprint of the value and flags; none if the source had no such key. */
   readonly print: string | undefined
 }
 
-/**
- * Mutable, as the contents that it tells of: a repair can be of as many keys as there are. An older half is forgotten
- * as a whole, so that nothing has to be looked for.
- */
+/** Mutable: a repair can be of a million keys. The older half of the readings is forgotten as a whole. */
 export class ConsistentReads {
   private recent = new Map<string, Reading>()
   private older = new Map<string, Reading>()
   private since = 0
 
-  /** `print` is the fingerprint of what the source holds, none where it has no such key. */
-  record(key: string, said: Reading): void {
-    this.recent.set(key, said)
+  record(key: string, reading: Reading): void {
+    this.recent.set(key, reading)
   }
 
-  /**
-   * Whether whoever says that of a key, by an `index` of the source, was asked before: what they say otherwise would
-   * have a later index if it were newer.
-   */
+  /** Whether an answer is older than our last consistent read of this key: it says something else, and its index is lower. */
   overrules(key: string, { index, print }: Reading): boolean {
-    const said = this.recent.get(key) ?? this.older.get(key)
-    return said !== undefined && said.print !== print && index < said.index
+    const last = this.recent.get(key) ?? this.older.get(key)
+    return last !== undefined && last.print !== print && index < last.index
   }
 
   /** The source has another history now. */

@@ -57,7 +57,10 @@ export type Check = (
   keys: number
 ) => Effect.Effect<Compared, ConsulError>
 
-/** Whether a snapshot was read before something that is certain; one that nobody can doubt can be one that had to wait. */
+/**
+ * Whether this snapshot is older than a consistent read that we have already used. Even a consistent snapshot can be: it may
+ * have waited in the queue.
+ */
 const isOutdatedBy = (
   { consistentReads }: ReplicaState,
   { difference, snapshot: { index } }: Compared

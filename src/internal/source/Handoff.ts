@@ -22,8 +22,8 @@ interface Offered<A> {
 }
 
 /**
- * No more than `most` by weight, or one item, is dealt with at once: while some of what waits is, the others who offered
- * go on to what is next.
+ * A batch weighs at most `most`, but holds at least one item. The rest stays queued. Producers of a batch are released when the
+ * consumer asks for the next one.
  */
 export const make = <A>(options: {
   readonly weigh: (item: A) => number
@@ -33,7 +33,7 @@ export const make = <A>(options: {
     let waiting: ReadonlyArray<Offered<A>> = []
     let taken: ReadonlyArray<Offered<A>> = []
     const take = Effect.gen(function* () {
-      for (const { processed: dealtWith } of taken) Deferred.unsafeDone(dealtWith, Exit.void)
+      for (const { processed } of taken) Deferred.unsafeDone(processed, Exit.void)
       taken = []
       const first = waiting[0] ?? (yield* Queue.take(queue))
       const others = [...waiting.slice(1), ...(yield* Queue.takeAll(queue))]
@@ -51,9 +51,9 @@ export const make = <A>(options: {
     return {
       offer: (item) =>
         Effect.gen(function* () {
-          const dealtWith = yield* Deferred.make<void>()
-          yield* Queue.offer(queue, { item, processed: dealtWith })
-          yield* Deferred.await(dealtWith)
+          const processed = yield* Deferred.make<void>()
+          yield* Queue.offer(queue, { item, processed })
+          yield* Deferred.await(processed)
         }),
       stream: Stream.repeatEffect(take)
     }
