@@ -3,19 +3,19 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { ConsulError } from "./ConsulError.js"
 import type { ConsulHttp } from "./ConsulHttp.js"
 import type { Fence } from "./internal/destination/TransactionBatches.js"
+import * as OpenScope from "./internal/effect/OpenScope.js"
 import { raceFirst } from "./internal/effect/RaceFirst.js"
 import * as Acquisition from "./internal/lock/Acquisition.js"
 import * as Exclusive from "./internal/lock/Exclusive.js"
-import { whenDone } from "./internal/lock/Farewell.js"
 import { type Health, passing } from "./internal/lock/Health.js"
 import type { LockLost } from "./internal/lock/LockLost.js"
 import type { LeaderLockOptions } from "./internal/lock/LockOptions.js"
@@ -73,8 +73,8 @@ export interface Leadership {
  */
 export interface UseOptions {
   /**
-   * What is done while leading, in one line for people. The lock's value has it, and the output of the check if several
-   * uses lead.
+   * What is done while leading, in one line for people. The lock's value has it, unless the layer's options name a purpose or
+   * the lock is shared. The output of the check has it if several uses lead.
    */
   readonly purpose?: string | undefined
   /** A key that only one use of the process may write at a time: uses with the same key lead one after another. */
@@ -117,20 +117,27 @@ const closedMessage = (lock: string): string =>
 
 type Acquire = (options: UseOptions) => ReturnType<Acquisition.Acquire>
 
-/** The service over a way to acquire. Whatever uses it when the scope has closed is a defect of the program. */
+/** An attempt that fails leaves nothing in the scope of the caller, who may try again in the same scope. */
+const attempting = <A, E>(attempt: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      return yield* restore(Scope.extend(attempt, scope)).pipe(
+        Effect.onExit((exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
+      )
+    })
+  )
+
+/** The service over a way to acquire. */
 const service = Effect.fnUntraced(function* (lock: string, acquire: Acquire) {
-  const closed = yield* Deferred.make<never>()
-  const dead = Cause.die(new Cause.RuntimeException(closedMessage(lock)))
-  yield* whenDone(Effect.asVoid(Deferred.failCause(closed, dead)))
-  const unlessClosed = <A, E, R>(effect: Effect.Effect<A, E, R>) => raceFirst(effect, Deferred.await(closed))
-  const open = Effect.flatMap(Deferred.poll(closed), Effect.transposeOption)
+  const { check, whileOpen } = yield* OpenScope.make(closedMessage(lock))
   return LeaderLock.of({
     lock,
-    acquire: Effect.zipRight(open, acquire({})),
+    acquire: Effect.zipRight(check, attempting(acquire({}))),
     lead: (use, options = {}) =>
       Effect.flatMap(acquire(options), (leadership) => raceFirst(use(leadership), leadership.lost)).pipe(
         Effect.scoped,
-        unlessClosed
+        whileOpen
       )
   })
 })

@@ -202,7 +202,8 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     error: Exclude<FencedWriter.WriterError, LeaderLock.LockLost>
   ) {
     const output = `replication is held up: ${error.message}`
-    yield* waits.waiting(applying, "Trouble", output)
+    // While another instance owns the status key, nothing is attempted: time alone ends that wait.
+    yield* waits.waiting(applying, error._tag === "StatusInUse" ? "Turn" : "Trouble", output)
     yield* applying.report(OutageLog.causeOf(error), output)
     // A pass that succeeds says that all is well again.
     yield* leader.report({ status: "warning", output })

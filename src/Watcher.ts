@@ -23,6 +23,7 @@ import { type Answer, ConsulHttp, type Endpoint, type Presence } from "./ConsulH
 import * as PiecewiseRead from "./internal/consul/PiecewiseRead.js"
 import * as WaitLimit from "./internal/consul/WaitLimit.js"
 import * as Memo from "./internal/effect/Memo.js"
+import * as OpenScope from "./internal/effect/OpenScope.js"
 import * as OutageLog from "./internal/report/OutageLog.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Handoff from "./internal/source/Handoff.js"
@@ -356,7 +357,17 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       return yield* once(options, ({ presence }) => presence(options.keys))
     })
 
-    return { confirm, confirmInPieces, events, names, presence }
+    const { check, closed, whileOpen } = yield* OpenScope.make(
+      "the Watcher was used after the scope of its layer was closed: provide the layer to the effect that watches, not to the " +
+        "one that takes the service out of it"
+    )
+    return {
+      confirm: (options) => whileOpen(confirm(options)),
+      confirmInPieces: (options, use) => whileOpen(confirmInPieces(options, use)),
+      events: (options) => Stream.unwrap(Effect.as(check, Stream.interruptWhen(events(options), closed))),
+      names: (options) => whileOpen(names(options)),
+      presence: (options) => whileOpen(presence(options))
+    }
   })
 )
 

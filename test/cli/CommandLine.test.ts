@@ -16,7 +16,11 @@ describe("run", () => {
   it.effect.each([
     [[], "-src: name the datacenter to replicate from"],
     [["-src"], "-src: needs a value; write -src=DATACENTER"],
-    [["-src="], '-src "": name the datacenter to replicate from'],
+    [["-src="], "-src: name the datacenter to replicate from"],
+    [
+      ["-prefix=/gx@nyc1"],
+      '-prefix "/gx@nyc1": looks like a prefix and a datacenter; write -src=nyc1 -prefix="gx", or end it with a slash where keys begin so'
+    ],
     [["-src=nyc1", "-nonsense"], "unknown option -nonsense; -help lists the options"],
     [["-src=nyc1", "--nonsense=5"], "unknown option -nonsense; -help lists the options"],
     [["-src=nyc1", "-prefx=global/"], "unknown option -prefx; did you mean -prefix?"],

@@ -7,6 +7,11 @@ const error = (message: string, fields: object = {}) => Object.assign(new Error(
 describe("why no answer came, in words", () => {
   it.each([
     [error("connect ECONNREFUSED 127.0.0.1:1"), "Other", /^connect ECONNREFUSED 127\.0\.0\.1:1$/],
+    [
+      Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:1"), { code: "ECONNREFUSED" }),
+      "Other",
+      /^nothing listens there \(connect ECONNREFUSED 127\.0\.0\.1:1\)$/
+    ],
     [error("fetch failed", { cause: error("connect ECONNREFUSED") }), "Other", /^connect ECONNREFUSED$/],
     [new AggregateError([error("a"), error("b")]), "Other", /^a$/],
     [

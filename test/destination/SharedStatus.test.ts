@@ -1,6 +1,7 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type * as Waits from "../../src/internal/report/Waits.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
@@ -42,6 +43,20 @@ describe("two replications that were given one status key", () => {
       expect(said(second, "replication goes on")).toHaveLength(1)
       yield* Effect.sleep("5 seconds")
       expect(Object.values(yield* World.services(destination))).toEqual(["passing"])
+    }))
+
+  it("the second waits for its turn, so that whoever waits for it can give up by the clock", () =>
+    Effect.gen(function* () {
+      yield* synced(3)
+      yield* put(source, "other/key")
+      const kinds: Array<Waits.Kind> = []
+      const second = yield* World.instance(other, {
+        waiting: (_, kind) => Effect.sync(() => kinds.push(kind)),
+        over: () => Effect.void
+      })
+      yield* replicate(second)
+      yield* Effect.sleep("10 seconds")
+      expect(kinds).toEqual(["Turn"])
     }))
 
   const denied = Network.on(`GET /v1/kv/${World.lock}`, Network.answer(403, "Permission denied"))

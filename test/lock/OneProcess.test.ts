@@ -5,12 +5,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import type * as Checkpoint from "../../src/Checkpoint.js"
 import { ConsulHttp } from "../../src/ConsulHttp.js"
 import * as Schedules from "../../src/internal/Schedules.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replicator from "../../src/Replicator.js"
+import type * as Watcher from "../../src/Watcher.js"
+import * as Network from "../support/Network.js"
 import * as Time from "../support/Time.js"
 import * as World from "../support/World.js"
 
@@ -77,6 +81,53 @@ describe.concurrent("a LeaderLock that one process uses twice", () => {
         }
       }).pipe(Effect.provide(World.layer))
   )
+
+  it.scoped(
+    "and so does a Replicator over a Watcher whose layer's scope has ended, instead of ending as interrupted",
+    () =>
+      Effect.gen(function* () {
+        const instance = yield* World.instance()
+        const consul = yield* instance.run(ConsulHttp)
+        const services = yield* Effect.context<Watcher.Watcher | Checkpoint.Checkpoint>().pipe(
+          Effect.provide(Replicator.services),
+          Effect.provideService(ConsulHttp, consul)
+        )
+        const lock = yield* instance.run(LeaderLock.LeaderLock)
+        const exit = yield* Replicator.run(instance.replication).pipe(
+          Effect.provide(services),
+          Effect.provideService(LeaderLock.LeaderLock, lock),
+          Effect.provideService(ConsulHttp, consul),
+          Effect.exit
+        )
+        expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(
+          "the Watcher was used after the scope of its layer was closed"
+        )
+      }).pipe(Effect.provide(World.layer))
+  )
+
+  for (const [what, make] of [
+    ["a lock", LeaderLock.layer],
+    ["a shared lock", LeaderLock.shared]
+  ] as const) {
+    it.scoped(`${what} can be acquired again in the scope in which an attempt has failed`, () =>
+      Effect.gen(function* () {
+        const instance = yield* World.instance({ leaderLock: make })
+        yield* instance.network.disturb(
+          Network.on("GET /v1/agent/self", Network.answer(500, "rpc error making call: EOF"))
+        )
+        const acquire = Effect.flatMap(LeaderLock.LeaderLock, ({ acquire }) => acquire)
+        const acquiring = yield* Effect.forkScoped(
+          instance.run(Effect.retry(acquire, Schedule.spaced("1 second")))
+        )
+        yield* Time.pass("3 seconds")
+        yield* instance.network.heal
+        yield* Time.pass("3 seconds")
+        const { instance: id } = yield* Fiber.join(acquiring)
+        expect(Object.keys(yield* World.services(World.destination))).toEqual([id])
+        expect(instance.logs.filter((line) => line.includes("already"))).toEqual([])
+      }).pipe(Effect.provide(World.layer))
+    )
+  }
 
   it.scoped("whose layer's scope ends while it leads dies, and nothing of it is left at Consul", () =>
     Effect.gen(function* () {

@@ -143,6 +143,22 @@ describe("the package", () => {
       })
     )
 
+    it.scoped("is installed by the line in README", () =>
+      Effect.gen(function* () {
+        const tarball = yield* Tarball
+        const folder = yield* (yield* FileSystem.FileSystem).makeTempDirectoryScoped()
+        const [, line = ""] =
+          /^ {4}npm install consul-replicate (.+)$/m.exec(
+            Fs.readFileSync(Path.join(root, "README.md"), "utf8")
+          ) ?? []
+        expect(line).not.toBe("")
+        Fs.writeFileSync(Path.join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }))
+        yield* succeed(folder, "npm", "install", "--silent", "--no-package-lock", tarball, ...line.split(" "))
+        Fs.writeFileSync(Path.join(folder, "required.cjs"), required + program)
+        expect(yield* succeed(folder, "node", "required.cjs")).toMatch(/^arrived$/m)
+      })
+    )
+
     it.scoped.each(versions)("works beside %s Effect of its range: %j", ([, versions]) =>
       Effect.gen(function* () {
         const tarball = yield* Tarball

@@ -131,7 +131,7 @@ const reasonOf = (error: PlatformError): string => {
     case "PermissionDenied":
       return "this user may not read it"
     default:
-      return error.description ?? error.message
+      return /EISDIR/.test(error.message) ? "it is a directory" : (error.description ?? error.message)
   }
 }
 

@@ -61,7 +61,8 @@ export const options = {
     description: "datacenter to replicate from; required",
     default: "",
     shownDefault: null,
-    parse: required("name the datacenter to replicate from")
+    // `Replication.make` refuses none, after the prefix was looked at: it may hold the datacenter.
+    parse: Either.right
   }),
   prefix: valued({
     name: "prefix",

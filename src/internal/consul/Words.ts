@@ -10,6 +10,22 @@ const longest = 200
 /** A secret must be taken out of the text before: this changes the space in it. */
 export const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim().slice(0, longest)
 
+/** What codes of Node.js mean, for a person. Node's own message follows in brackets: it has the address. */
+const meanings: ReadonlyMap<string, string> = new Map([
+  ["ECONNREFUSED", "nothing listens there"],
+  ["ENOTFOUND", "there is no host of that name"],
+  ["EAI_AGAIN", "the name of the host cannot be resolved now"],
+  ["EHOSTUNREACH", "the host cannot be reached"],
+  ["ENETUNREACH", "the network cannot be reached"],
+  ["ETIMEDOUT", "the host does not answer"],
+  ["ECONNRESET", "the other side closed the connection"]
+])
+
+const explained = (code: string, message: string): string => {
+  const meaning = meanings.get(code)
+  return meaning === undefined ? message : `${meaning} (${message})`
+}
+
 /** Advice for codes of Node.js and OpenSSL whose messages tell a person nothing. */
 const advice: ReadonlyMap<string, string> = new Map([
   ["ERR_SSL_WRONG_VERSION_NUMBER", "what answers there speaks no TLS; use an http:// address"],
@@ -85,7 +101,7 @@ export const ofTransport = (cause: unknown): TransportFailure => {
   const words =
     message === closed
       ? `the other side closed the connection, ${closing}`
-      : (advice.get(code) ?? openSsl.exec(message)?.[1] ?? message)
+      : (advice.get(code) ?? openSsl.exec(message)?.[1] ?? explained(code, message))
   const isWithoutTls = code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG"
   return { kind: isWithoutTls ? "NoTls" : "Other", words }
 }

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 
 /**
  * `Trouble`: an attempt failed, and another one follows. `Turn`: another instance holds the lock, as it should while it
- * leads; nothing is attempted until that instance gives the lock back. `Denied`: the servers answered that the token lacks a
+ * leads, or owns the status key; nothing is attempted until that instance gives it back. `Denied`: the servers answered that the token lacks a
  * right; another attempt follows, and fails until somebody grants that right.
  */
 export type Kind = "Trouble" | "Turn" | "Denied"

@@ -43,7 +43,7 @@ export const fewest = 4
 /** The share of its queries that a watch gets back at once. */
 const step = 1 / 8
 
-/** Nothing is lowered below this share; with 56 queries that is 3. */
+/** Nothing is lowered below this share; and no watch goes below {@link fewest}. */
 const least = 1 / 16
 
 /** From the last refused connection until the budget grows, and between two steps. */

@@ -103,13 +103,13 @@ const judgeDatacenters = (
   if (Either.isLeft(names)) {
     const kind = type === "" ? "" : ` with ${type.replace(/;.*/s, "")}`
     return new Hopeless({
-      problem: `what answers at ${address} is no Consul agent: it answered ${status}${kind} to GET /v1/catalog/datacenters`
+      problem: `what answers at ${address} is no Consul agent: it answered ${status}${kind} to GET /v1/catalog/datacenters; check -addr`
     })
   }
   return names.right.includes(source)
     ? Effect.void
     : new Hopeless({
-        problem: `${subject("-src", source)}: the agent at ${address} knows no such datacenter; it knows ${names.right.join(", ")}`
+        problem: `${subject("-src", source)}: the agent at ${address} knows no such datacenter; it knows ${names.right.length === 0 ? "none" : names.right.join(", ")}`
       })
 }
 
