@@ -136,8 +136,8 @@ export const options = {
     name: "once",
     group: running,
     description:
-      "replicate once and exit: 0, or 1 if deletes were held back, keys were refused or a signal came first; what is " +
-      "away is waited for, and so is the lock (see -timeout)"
+      "replicate once and exit: 0, or 1 if deletes were held back, keys were refused, the token may not read the source " +
+      "or a signal came first. Waits for the lock and for a source that does not answer, see -timeout"
   }),
   timeout: valued({
     name: "timeout",
