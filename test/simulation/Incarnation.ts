@@ -13,6 +13,11 @@ export interface Incarnation {
   sent: number
   /** How many it had sent when it last read the destination: none of those may change anything any more. */
   barrier: number
+  /**
+   * How many it had sent when its destination was restored: one of those may land late, since the restore can bring back the
+   * index of the status key that voids it. The next look at the destination repairs what it does.
+   */
+  pardoned: number
   /** When it last read each range of the source, the latest first, and the names of all keys. */
   readonly reads: Map<string, { readonly range: KeyRange; readonly at: ReadonlyArray<number> }>
   names: ReadonlyArray<number>

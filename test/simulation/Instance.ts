@@ -111,6 +111,7 @@ export const make = (
         services: new Set(),
         sent: 0,
         barrier: 0,
+        pardoned: 0,
         reads: new Map(),
         names: []
       }

@@ -170,7 +170,8 @@ export const make = (
       if (isSame) return
       const holder = OrderedMap.get(commit.before.kv, own.lock)?.session ?? ""
       if (!by.sessions.has(holder)) return violation(`${what} without holding the lock`)
-      if (request <= by.barrier) return violation(`${what} late: it has looked at the destination since`)
+      if (request <= by.barrier && request > by.pardoned)
+        return violation(`${what} late: it has looked at the destination since`)
       if (isOwn(key)) return
       const since = knownSince(by, sourceKey(key), after === undefined)
       if (since === undefined) return violation(`${what} without knowing the source`)
@@ -260,6 +261,9 @@ export const make = (
     /** By datacenter. */
     const leaderships = new Map<string, number>()
 
+    /** All processes that have changed something. */
+    const incarnations = new Set<Incarnation>()
+
     const causeOf = (): Option.Option<Cause> =>
       Option.flatMap(Fiber.getCurrentFiber(), (fiber) => fiber.getFiberRef(cause))
 
@@ -283,6 +287,7 @@ export const make = (
         return
       }
       const { by, request } = found.value
+      incarnations.add(by)
       const { command, reply } = commit
       if (command._tag === "SessionCreate") {
         by.sessions.add(command.session.id)
@@ -335,6 +340,7 @@ export const make = (
       }),
       destinationRestored: (datacenter) =>
         Effect.map(sim.state(datacenter), ({ kv, services, sessions }) => {
+          for (const by of incarnations) if (by.datacenter === datacenter) by.pardoned = by.sent
           for (const { id } of OrderedMap.values(sessions)) restored.add(id)
           for (const { id } of OrderedMap.values(services)) restored.add(id)
           passes.delete(datacenter)

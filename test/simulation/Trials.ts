@@ -63,11 +63,14 @@ export const draw = (seed: number): ReadonlyArray<Trial> => {
   return [...new Set([...own, ...second.filter((other) => own.every((one) => areTogether(one, other)))])]
 }
 
-export const add = (plan: Plan, wanted: ReadonlyArray<Trial>): Plan =>
-  wanted.reduce((plan, trial) => {
+export const add = (plan: Plan, wanted: ReadonlyArray<Trial>): Plan => {
+  const all = wanted.reduce((plan, trial) => {
     const added = additions[trial](plan, Dice.make(plan.seed, trial))
     return { ...added, trials: [...plan.trials, trial] }
   }, plan)
+  // Another trial may bring what costs the lock.
+  return wanted.length > 1 ? { ...all, mostLeaderships: plan.mostLeaderships } : all
+}
 
 /** About what a small entry has in bytes, in an answer. */
 const entryBytes = 130
