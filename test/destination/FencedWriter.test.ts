@@ -10,6 +10,7 @@ import * as TestClock from "effect/TestClock"
 import type { Status } from "../../src/Checkpoint.js"
 import { ConsulHttp } from "../../src/ConsulHttp.js"
 import * as FencedWriter from "../../src/internal/destination/FencedWriter.js"
+import { nothingRemaining } from "../../src/internal/destination/StatusKey.js"
 import * as StatusOwner from "../../src/internal/destination/StatusOwner.js"
 import { defaultLimits } from "../../src/internal/destination/TransactionBatches.js"
 import * as LockSession from "../../src/internal/lock/LockSession.js"
@@ -277,10 +278,10 @@ describe.concurrent("Writer", () => {
         const leader = yield* leading()
         const writer = yield* leader.open
         yield* writer.commit(one("1"), 12)
-        yield* writer.commit(one("2"), 13, { ...FencedWriter.nothingRemaining, heldDeletes: 40 })
+        yield* writer.commit(one("2"), 13, { ...nothingRemaining, heldDeletes: 40 })
         const held = { State: "deletes-held", LastReplicated: 12, HeldDeletes: 40 }
         expect(yield* storedStatus).toMatchObject(held)
-        yield* writer.commit(one("3"), 14, { ...FencedWriter.nothingRemaining, heldDeletes: 41 })
+        yield* writer.commit(one("3"), 14, { ...nothingRemaining, heldDeletes: 41 })
         expect(yield* storedStatus).toMatchObject({ ...held, HeldDeletes: 41 })
         yield* writer.commit(one("4"), 15)
         expect(yield* storedStatus).toMatchObject({ State: "in-sync", LastReplicated: 15, HeldDeletes: 0 })

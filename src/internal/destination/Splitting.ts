@@ -1,0 +1,145 @@
+/**
+ * Sends a batch of operations, and the rest of it when the destination refuses some of them: keys that it does not let be
+ * changed, values that are too large, more operations or bytes than it takes. The refused keys are kept until somebody asks.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import type { Conflict, TooLarge } from "../../ConsulError.js"
+import type { Operation } from "../../Operation.js"
+import { KeyRefused, KeyTooLarge, type Refusal } from "./Refusal.js"
+import {
+  type Batch,
+  halve,
+  headOperations,
+  type Limits,
+  valueBytes,
+  valueLimit
+} from "./TransactionBatches.js"
+import { LimitLowered, type WriterError } from "./WriterError.js"
+
+/** Sends a batch. Its operations stand behind {@link headOperations} others of so many bytes. */
+export interface Sending<A> {
+  readonly headBytes: number
+  readonly send: (batch: Batch) => Effect.Effect<A, WriterError>
+}
+
+export interface Splitting {
+  /** Sends a batch, and what is left of it when keys are refused. Fails when too many are. */
+  readonly sendOrSplit: <A>(batch: Batch, sending: Sending<A>) => Effect.Effect<A, WriterError>
+  readonly refuse: (refusals: ReadonlyArray<Refusal>) => Effect.Effect<void>
+  /**
+   * Begins another attempt to write keys: earlier refusals of them are out of date. `refusedBefore` is how many other keys the
+   * destination refuses, which are not tried.
+   */
+  readonly dropOutdated: (keys: Iterable<string>, refusedBefore: number) => Effect.Effect<void>
+  /** Returns the refusals since the last call. */
+  readonly drain: Effect.Effect<ReadonlyArray<Refusal>>
+  /** How many refusals wait for `drain`. */
+  readonly pending: Effect.Effect<number>
+}
+
+/** So many keys may be refused before a writer fails: each is looked up and tried again. More are a fault of the token. */
+const mostRefused = 1_000
+
+/** The operations of a batch that have no value of more bytes than `most`, and refusals of the others. */
+export const withoutLargerThan = (
+  batch: Batch,
+  most: number
+): readonly [rest: Batch, refusals: ReadonlyArray<Refusal>] => {
+  const rest: Array<Operation> = []
+  const refusals: Array<Refusal> = []
+  for (const operation of batch) {
+    const bytes = operation._tag === "Set" ? valueBytes(operation.value) : 0
+    if (bytes <= most) rest.push(operation)
+    else {
+      const reason = `${bytes} bytes, and one value may have ${most}`
+      refusals.push(new KeyTooLarge({ key: operation.key, reason }))
+    }
+  }
+  return [rest, refusals]
+}
+
+/** The operations of a batch that a conflict does not name, and refusals of the others. */
+export const withoutFailures = (
+  batch: Batch,
+  { failures }: Conflict
+): readonly [rest: Batch, refusals: ReadonlyArray<Refusal>] => {
+  const reasons = new Map(failures.map(({ operation, reason }) => [operation - headOperations, reason]))
+  const refusals = batch.flatMap(({ key }, at) => {
+    const reason = reasons.get(at)
+    return reason === undefined ? [] : [new KeyRefused({ key, reason })]
+  })
+  return [batch.filter((_, at) => !reasons.has(at)), refusals]
+}
+
+/** `limits` are what the destination is known to take. A refusal lowers them for this writer and the next. */
+export const make = (limits: Ref.Ref<Limits>): Effect.Effect<Splitting> =>
+  Effect.gen(function* () {
+    const waiting = yield* Ref.make<ReadonlyArray<Refusal>>([])
+    const others = yield* Ref.make(0)
+
+    const refuse = (refusals: ReadonlyArray<Refusal>) => Ref.update(waiting, (all) => [...all, ...refusals])
+
+    /** Fails, and leaves smaller limits to the next writer. */
+    const lowerLimits = (
+      refused: Batch,
+      headBytes: number,
+      limit: Exclude<keyof Limits, "value">,
+      error: TooLarge
+    ) =>
+      Ref.modify(limits, (before) => {
+        const lowered = halve(before, refused, headBytes, limit)
+        return [lowered, Option.getOrElse(lowered, () => before)] as const
+      }).pipe(
+        Effect.flatMap((lowered) =>
+          Effect.fail(Option.isNone(lowered) ? error : new LimitLowered({ limits: lowered.value }))
+        )
+      )
+
+    const withoutTooLarge = Effect.fnUntraced(function* (batch: Batch, error: TooLarge) {
+      const limit = valueLimit(batch, error.reason)
+      if (Option.isNone(limit)) return yield* error
+      const most = limit.value
+      yield* Ref.update(limits, (before) => ({ ...before, value: Math.min(before.value, most) }))
+      const [rest, refusals] = withoutLargerThan(batch, most)
+      yield* refuse(refusals)
+      return rest
+    })
+
+    const withoutRefused = Effect.fnUntraced(function* (batch: Batch, error: Conflict) {
+      const [rest, refusals] = withoutFailures(batch, error)
+      const known = (yield* Ref.get(others)) + (yield* Ref.get(waiting)).length
+      if (refusals.length === 0 || known + refusals.length > mostRefused) return yield* error
+      yield* refuse(refusals)
+      return rest
+    })
+
+    const sendOrSplit = <A>(batch: Batch, sending: Sending<A>): Effect.Effect<A, WriterError> =>
+      Effect.catchTags(sending.send(batch), {
+        TooLarge: (error) => {
+          const { limit } = error
+          return limit === "value"
+            ? Effect.flatMap(withoutTooLarge(batch, error), (rest) => sendOrSplit(rest, sending))
+            : lowerLimits(batch, sending.headBytes, limit, error)
+        },
+        Conflict: (error) =>
+          Effect.flatMap(withoutRefused(batch, error), (rest) => sendOrSplit(rest, sending))
+      })
+
+    return {
+      sendOrSplit,
+      refuse,
+      dropOutdated: (keys, refusedBefore) =>
+        Effect.zipRight(
+          Ref.set(others, refusedBefore),
+          Ref.update(waiting, (all) => {
+            if (all.length === 0) return all
+            const again = new Set(keys)
+            return all.filter(({ key }) => !again.has(key))
+          })
+        ),
+      drain: Ref.getAndSet(waiting, []),
+      pending: Effect.map(Ref.get(waiting), (all) => all.length)
+    }
+  })
