@@ -11,19 +11,21 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { ConsulError } from "./ConsulError.js"
 import type { ConsulHttp } from "./ConsulHttp.js"
-import type { Fence } from "./internal/destination/TransactionBatches.js"
 import * as OpenScope from "./internal/effect/OpenScope.js"
 import { raceFirst } from "./internal/effect/RaceFirst.js"
 import * as Acquisition from "./internal/lock/Acquisition.js"
 import * as Exclusive from "./internal/lock/Exclusive.js"
-import { type Health, passing } from "./internal/lock/Health.js"
+import { passing } from "./internal/lock/Health.js"
 import type { LockLost } from "./internal/lock/LockLost.js"
 import type { LeaderLockOptions } from "./internal/lock/LockOptions.js"
 import * as SharedLeadership from "./internal/lock/SharedLeadership.js"
-import type { Operation } from "./Operation.js"
 
 export { type Health, passing } from "./internal/lock/Health.js"
 export { Holder } from "./internal/lock/Holder.js"
+
+import type { Leadership } from "./internal/lock/Leadership.js"
+
+export type { Leadership } from "./internal/lock/Leadership.js"
 export { LockLost } from "./internal/lock/LockLost.js"
 export {
   defaults,
@@ -32,38 +34,6 @@ export {
   type LockFields,
   options
 } from "./internal/lock/LockOptions.js"
-
-/**
- * Held from the acquisition to the end of its scope.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Leadership {
-  /** The id of its service in Consul's catalog. */
-  readonly instance: string
-  /**
-   * Name of that service.
-   *
-   * @since 0.5.0
-   */
-  readonly service: string
-  /** What every transaction must carry. */
-  readonly fence: Fence
-  /** Never succeeds, and fails when the lock is lost. */
-  readonly lost: Effect.Effect<never, LockLost>
-  /** Sets what the check is to show, {@link passing} until then. Heartbeats tell Consul when its servers have a leader. */
-  readonly report: (health: Health) => Effect.Effect<void>
-  /**
-   * Sets what is written when the leader gives the lock back, in one transaction with the lock's value: asked for then,
-   * behind the fence, and once more after a conflict. It is not written when the lock was lost, when it fails, or when it
-   * takes longer than a second: nothing may delay the next leader. Under a {@link shared} lock, a use that ends before the
-   * others writes it then, in a transaction of its own.
-   *
-   * @since 0.5.0
-   */
-  readonly onResign: (operations: Effect.Effect<ReadonlyArray<Operation>, ConsulError>) => Effect.Effect<void>
-}
 
 /**
  * What a use is for, and what it needs for itself.

@@ -18,6 +18,12 @@ import * as Base64 from "./internal/consul/Base64.js"
  */
 export type Value = string & Brand.Brand<"consul-replicate/Value">
 
+/**
+ * @since 0.5.0
+ * @category guards
+ */
+export const isValue = (text: string): text is Value => Base64.isCanonical(text)
+
 const encoded = (input: string | Uint8Array): Value => Encoding.encodeBase64(input) as Value
 
 /**
@@ -53,7 +59,7 @@ export const fromBytes = (bytes: Uint8Array): Value => encoded(bytes)
  * @category constructors
  */
 export const fromBase64 = (base64: string): Either.Either<Value, string> =>
-  Base64.isCanonical(base64) ? Either.right(base64) : Either.left("not base64 as Consul writes it")
+  isValue(base64) ? Either.right(base64) : Either.left("not base64 as Consul writes it")
 
 /**
  * @since 0.5.0

@@ -38,50 +38,9 @@ import type * as WatchPlan from "./internal/source/WatchPlan.js"
 import * as Weights from "./internal/source/Weights.js"
 import type { KeyRange } from "./KeyRange.js"
 import type { KeyValues } from "./KeyValue.js"
+import type { Snapshot, WatchEvent } from "./WatchEvent.js"
 
-/**
- * All entries of a range at one moment: of the watched prefix, or of a part of it.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Snapshot extends KeyValues {
-  readonly _tag: "Snapshot"
-  readonly range: KeyRange
-  /** Index of the range (`X-Consul-Index`). */
-  readonly index: number
-  /**
-   * Whether `index` is lower than that of the snapshot before: the datacenter was restored or rebuilt, or has forgotten a
-   * delete, as Consul does after 15 minutes.
-   */
-  readonly indexWentBackwards: boolean
-  /** Whether the range was read in `consistent` mode. Such an answer is never stale. */
-  readonly isConsistent: boolean
-  /** About how many keys the watched prefix has. */
-  readonly totalKeys: number
-}
-
-/**
- * Snapshots of all ranges were emitted up to an index.
- *
- * @since 0.5.0
- * @category models
- */
-export interface CaughtUp {
-  readonly _tag: "CaughtUp"
-  /** Everything that changed under the watched prefix up to this index was emitted. */
-  readonly index: number
-  /** Names of all keys under the watched prefix at `index`. */
-  readonly names: ReadonlyArray<string>
-  /** Whether the prefix was divided in another way since the last `CaughtUp`: a deleted key may have been in a former range. */
-  readonly layoutChanged: boolean
-}
-
-/**
- * @since 0.5.0
- * @category models
- */
-export type WatchEvent = Snapshot | CaughtUp
+export type { CaughtUp, Snapshot, WatchEvent } from "./WatchEvent.js"
 
 /**
  * `source` names what differs from the client's own endpoint: another datacenter, or an agent of its own. `shards` is

@@ -1,5 +1,3 @@
-import type { Value } from "../../Value.js"
-
 /** What Consul writes for a value: standard base64, padded, with no bits left over. */
 const foreign = /[^A-Za-z0-9+/=]/
 
@@ -13,7 +11,7 @@ const endsFour = /[AQgw]/
  * Whether a text is base64 as Consul writes it, so that the bytes it stands for have this one text. The pattern looks for
  * one character, so that a text of any length is looked through without recursion.
  */
-export const isCanonical = (text: string): text is Value => {
+export const isCanonical = (text: string): boolean => {
   const { length } = text
   if (length === 0) return true
   if (length % 4 !== 0 || foreign.test(text)) return false

@@ -6,7 +6,6 @@
 import { contains, type KeyRange } from "../../KeyRange.js"
 import type { KeyValue, KeyValues, Malformed } from "../../KeyValue.js"
 import * as Value from "../../Value.js"
-import * as Base64 from "./Base64.js"
 import * as ExactJson from "./ExactJson.js"
 
 type Fields = Record<string, unknown>
@@ -27,7 +26,7 @@ const flagsOf = (u: unknown): bigint | undefined => {
 /** No value at all is the null of Consul's JSON. */
 const valueOf = (u: unknown): Value.Value | undefined => {
   if (u === null) return Value.empty
-  return typeof u === "string" && Base64.isCanonical(u) ? u : undefined
+  return typeof u === "string" && Value.isValue(u) ? u : undefined
 }
 
 /** Consul writes no `Session` where there is none. */

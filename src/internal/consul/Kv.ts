@@ -4,7 +4,6 @@ import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { Conflict, type ConsulError, UnexpectedAnswer } from "../../ConsulError.js"
 import type {
   Answer,
   Consul,
@@ -13,13 +12,15 @@ import type {
   Presence,
   PutCondition,
   ReadOptions
-} from "../../ConsulHttp.js"
+} from "../../Consul.js"
+import { Conflict, type ConsulError, UnexpectedAnswer } from "../../ConsulError.js"
 import { type KeyRange, only, under } from "../../KeyRange.js"
-import { decodeNames, type KeyValues } from "../../KeyValue.js"
+import type { KeyValues } from "../../KeyValue.js"
 import { encode, Operation } from "../../Operation.js"
 import type { Value } from "../../Value.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { decode } from "./Document.js"
+import { decodeNames } from "./EntryJson.js"
 import * as EntryReader from "./EntryReader.js"
 import { encodePath } from "./KeyPath.js"
 import * as Refusals from "./Refusals.js"

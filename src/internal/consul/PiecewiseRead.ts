@@ -4,8 +4,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Answer, KeysOptions, ReadOptions } from "../../Consul.js"
 import type { ConsulError } from "../../ConsulError.js"
-import type { Answer, KeysOptions, ReadOptions } from "../../ConsulHttp.js"
 import { equals, type KeyRange, only } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import { sorted } from "../plan/SortKeys.js"

@@ -4,7 +4,6 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
-import type { HttpMethod } from "@effect/platform/HttpMethod"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,13 +13,17 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import type { Answer, Endpoint, ReadOptions } from "../../Consul.js"
 import * as ConsulError from "../../ConsulError.js"
-import type { Answer, Endpoint, ReadOptions } from "../../ConsulHttp.js"
 import { version } from "../../Version.js"
 import * as ClientResponse from "../effect/ClientResponse.js"
 import * as Deadlines from "../effect/Deadlines.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { errorOf } from "./ErrorOf.js"
+import type { Received, Request } from "./Exchange.js"
+
+export type { Received, Request } from "./Exchange.js"
+
 import { isPortable, PathNames } from "./PathNames.js"
 import * as Refusals from "./Refusals.js"
 import * as Words from "./Words.js"
@@ -52,30 +55,6 @@ const defaultWait = Duration.minutes(5)
 
 /** Every request names the program and its version. A client that sets a header of its own replaces this one. */
 export const userAgent = `consul-replicate/${version}`
-
-export interface Request {
-  readonly method: HttpMethod
-  /** Percent-encoded, from `/v1` on. */
-  readonly path: string
-  readonly query?: Readonly<Record<string, string>> | undefined
-  readonly read?: ReadOptions | undefined
-  readonly body?: string | Uint8Array | undefined
-  /** The key or prefix that the path carries. */
-  readonly name?: string | undefined
-  /** The line of a policy that gives the right to it, where the path does not show which that is. */
-  readonly right?: string | undefined
-}
-
-/** An answer with a status that the caller asked for; `describe` names what was asked. */
-export interface Received {
-  readonly describe: () => string
-  readonly status: number
-  readonly headers: HttpClientResponse["headers"]
-  /** All of the body, unless it was read in pieces. */
-  readonly text: string
-  /** Set where the path was refused for the name that it carries. */
-  readonly nameRefusal: Refusals.NameRefusal | undefined
-}
 
 /** Reads the body of a 2xx answer while it arrives. False: the rest is not wanted. */
 export interface Reader {

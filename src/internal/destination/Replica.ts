@@ -3,6 +3,7 @@
  * was found to hold. What looks wrong in a snapshot is confirmed first, and deletes past their limit are held back. A
  * key that the destination refuses is left out, and tried again.
  */
+
 import * as Arr from "effect/Array"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -14,9 +15,11 @@ import { ConsulHttp } from "../../ConsulHttp.js"
 import * as KeyRange from "../../KeyRange.js"
 import { LeaderLock, type Leadership } from "../../LeaderLock.js"
 import type { Replication } from "../../Replication.js"
-import type { WatchEvent, Watcher } from "../../Watcher.js"
+import type { WatchEvent } from "../../WatchEvent.js"
+import type { Watcher } from "../../Watcher.js"
 import * as Throttle from "../consul/Throttle.js"
 import * as Monotonic from "../effect/Monotonic.js"
+import type { Compared } from "../plan/Compared.js"
 import * as DestinationIndex from "../plan/DestinationIndex.js"
 import * as Diff from "../plan/Diff.js"
 import * as EmptySource from "../plan/EmptySource.js"
@@ -238,14 +241,14 @@ export const make = Effect.fnUntraced(function* (
   > {
     const wanted = new Set<string>()
     let repaired = replica
-    let portion: Array<SnapshotCheck.Compared> = []
+    let portion: Array<Compared> = []
     let characters = 0
     const applyPortion = Effect.gen(function* () {
       repaired = yield* applyPlan(repaired, yield* planner.planConfirmed(repaired, portion))
       portion = []
       characters = 0
     })
-    const take = (compared: SnapshotCheck.Compared) =>
+    const take = (compared: Compared) =>
       Effect.suspend(() => {
         portion.push(compared)
         for (const { value } of compared.difference.writes) characters += value.length

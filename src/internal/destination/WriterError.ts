@@ -4,7 +4,7 @@
 import * as Data from "effect/Data"
 import type { ConsulError } from "../../ConsulError.js"
 import type { LockLost } from "../../LeaderLock.js"
-import type { SourceUnreadable } from "../plan/EmptySource.js"
+import type { SourceUnreadable } from "../plan/SourceUnreadable.js"
 import type { StatusInUse } from "./StatusOwner.js"
 import type { Limits } from "./TransactionBatches.js"
 

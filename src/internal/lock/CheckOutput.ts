@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import type { Health } from "../../LeaderLock.js"
+import type { Health } from "./Health.js"
 
 export interface CheckOutput {
   readonly request: (health: Health) => Effect.Effect<void>

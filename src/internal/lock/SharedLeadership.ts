@@ -10,10 +10,12 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import type { ConsulError } from "../../ConsulError.js"
 import { ConsulHttp } from "../../ConsulHttp.js"
-import type { Health, Leadership, LockLost } from "../../LeaderLock.js"
 import type { Operation } from "../../Operation.js"
 import { fenceOperation } from "../destination/TransactionBatches.js"
 import { lastTransaction, whenDone } from "./Farewell.js"
+import type { Health } from "./Health.js"
+import type { Leadership } from "./Leadership.js"
+import type { LockLost } from "./LockLost.js"
 
 type Failure = ConsulError | LockLost
 

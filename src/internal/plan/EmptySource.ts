@@ -2,7 +2,6 @@
  * A source that shows no keys: there are none, or the token may not read them. Consul leaves out of its answers what the
  * token may not read, without a word.
  */
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -11,32 +10,13 @@ import { ConsulHttp } from "../../ConsulHttp.js"
 import * as KeyRange from "../../KeyRange.js"
 import { Operation } from "../../Operation.js"
 import { type Replication, watched } from "../../Replication.js"
-import { type CaughtUp, Watcher } from "../../Watcher.js"
+import type { CaughtUp } from "../../WatchEvent.js"
+import { Watcher } from "../../Watcher.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { Waits } from "../report/Waits.js"
 import * as Schedules from "../Schedules.js"
-import type { Seen } from "./SnapshotCheck.js"
-
-/**
- * The source shows no key under the prefix, and the token may not read there: whether there are keys is not known.
- */
-export class SourceUnreadable extends Data.TaggedError("SourceUnreadable")<{
-  readonly datacenter: string
-  readonly prefix: string
-  readonly reason: string
-  /** Whether no token was given. */
-  readonly isAnonymous: boolean
-}> {
-  override get message() {
-    const prefix = JSON.stringify(this.prefix)
-    const rule = `key_prefix ${prefix} { policy = "read" }`
-    const lack = this.isAnonymous ? `no token was given, and one needs ${rule}` : `the token lacks ${rule}`
-    return (
-      `cannot read any key under ${prefix} in ${this.datacenter}: ${this.reason}; ${lack} in datacenter ` +
-      `${this.datacenter}, or the prefix is misspelt`
-    )
-  }
-}
+import type { Seen } from "./Compared.js"
+import { SourceUnreadable } from "./SourceUnreadable.js"
 
 export interface EmptySource {
   /**

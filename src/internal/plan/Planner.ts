@@ -2,21 +2,24 @@
  * Turns events of the watcher into a plan: what must change at the destination so that it equals what was read of the source.
  * Nothing is written here.
  */
+
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ConsulError } from "../../ConsulError.js"
 import * as KeyRange from "../../KeyRange.js"
 import type { Replication } from "../../Replication.js"
-import { type CaughtUp, type WatchEvent, Watcher } from "../../Watcher.js"
+import type { CaughtUp, WatchEvent } from "../../WatchEvent.js"
+import { Watcher } from "../../Watcher.js"
 import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
 import type { ReplicationLog } from "../report/ReplicationLog.js"
 import { ChangeSet } from "./ChangeSet.js"
+import type { Compared, Seen } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Deletion from "./Deletion.js"
-import type { SourceUnreadable } from "./EmptySource.js"
 import type { Mapping } from "./Mapping.js"
 import { planWrites, withDrift } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
+import type { SourceUnreadable } from "./SourceUnreadable.js"
 
 /** The changes of one pass. */
 export interface Plan {
@@ -32,7 +35,7 @@ export interface Plan {
 /** Looks at what is believed of the source before it is added to a plan. The contents of `state` are those before that. */
 export type Examine = (
   state: ReplicaState,
-  believed: SnapshotCheck.Seen | CaughtUp
+  believed: Seen | CaughtUp
 ) => Effect.Effect<void, ConsulError | SourceUnreadable>
 
 export interface Planner {
@@ -44,7 +47,7 @@ export interface Planner {
   /** Plans what consistent reads of ranges change. The ranges have no key in common. */
   readonly planConfirmed: (
     state: ReplicaState,
-    confirmed: ReadonlyArray<SnapshotCheck.Compared>
+    confirmed: ReadonlyArray<Compared>
   ) => Effect.Effect<Plan, ConsulError>
 }
 
@@ -102,7 +105,7 @@ const addCaughtUp = Effect.fnUntraced(function* (
 const addSnapshot = Effect.fnUntraced(function* (
   deciding: Deletion.Deciding,
   draft: DraftPlan,
-  { difference: found, snapshot }: SnapshotCheck.Compared
+  { difference: found, snapshot }: Compared
 ): Effect.fn.Return<DraftPlan, ConsulError> {
   yield* deciding.log.snapshot(snapshot)
   const { changes } = draft

@@ -8,30 +8,21 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { ConsulError } from "../../ConsulError.js"
 import * as KeyRange from "../../KeyRange.js"
-import type { KeyValue, KeyValues, Malformed } from "../../KeyValue.js"
+import type { KeyValues, Malformed } from "../../KeyValue.js"
 import { type Replication, watched } from "../../Replication.js"
-import { type Snapshot, Watcher } from "../../Watcher.js"
+import type { Snapshot } from "../../WatchEvent.js"
+import { Watcher } from "../../Watcher.js"
 import * as RefusedKeys from "../destination/RefusedKeys.js"
 import type { ReplicaState } from "../destination/ReplicaState.js"
 import * as OutageLog from "../report/OutageLog.js"
 import * as ReplicationLog from "../report/ReplicationLog.js"
 import * as Schedules from "../Schedules.js"
+import type { Compared, Seen } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Diff from "./Diff.js"
 import type { Mapping } from "./Mapping.js"
 
 type Write = Diff.Difference["writes"][number]
-
-/** A snapshot whose values are not kept: they may be more than fits memory. */
-export interface Seen extends Omit<Snapshot, "entries"> {
-  readonly entries: ReadonlyArray<Omit<KeyValue, "value">>
-}
-
-/** A snapshot that is believed, and what it changes. */
-export interface Compared {
-  readonly snapshot: Seen
-  readonly difference: Diff.Difference
-}
 
 export interface SnapshotCheck {
   /**

@@ -11,8 +11,8 @@ import { ProgressReporter } from "../../Progress.js"
 import { type Replication, route } from "../../Replication.js"
 import type { Obstacle } from "../destination/Refusal.js"
 import * as Monotonic from "../effect/Monotonic.js"
+import type { Seen } from "../plan/Compared.js"
 import type { Drift, Found } from "../plan/Diff.js"
-import type { Seen } from "../plan/SnapshotCheck.js"
 import * as PassLog from "./PassLog.js"
 
 export interface ReplicationLog {

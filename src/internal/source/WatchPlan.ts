@@ -4,7 +4,7 @@
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Endpoint } from "../../ConsulHttp.js"
-import type { WatchEvent } from "../../Watcher.js"
+import type { WatchEvent } from "../../WatchEvent.js"
 import type * as WaitLimit from "../consul/WaitLimit.js"
 import type { Liveness } from "./Liveness.js"
 import type { QueryBudget } from "./QueryBudget.js"

@@ -1,11 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
-import { decodeList, decodeNames, decodeResults, type KeyValue } from "../src/KeyValue.js"
-import { fromBytes, fromString, toBytes } from "../src/testing/internal/go/ByteString.js"
-import * as GoJson from "../src/testing/internal/go/GoJson.js"
-import * as Value from "../src/Value.js"
-import { flags, text, value } from "./support/Keys.js"
+import { decodeList, decodeNames, decodeResults } from "../../src/internal/consul/EntryJson.js"
+import type { KeyValue } from "../../src/KeyValue.js"
+import { fromBytes, fromString, toBytes } from "../../src/testing/internal/go/ByteString.js"
+import * as GoJson from "../../src/testing/internal/go/GoJson.js"
+import * as Value from "../../src/Value.js"
+import { flags, text, value } from "../support/Keys.js"
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 

@@ -1,0 +1,275 @@
+/**
+ * What a client of Consul can do: its models and its interface.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type * as Address from "./Address.js"
+import type { ConsulError } from "./ConsulError.js"
+import type { KeyValue, KeyValues } from "./KeyValue.js"
+import type { Operation } from "./Operation.js"
+import type { Value } from "./Value.js"
+
+/**
+ * Whom to ask: the agent at `address`, which forwards to `datacenter` where one is named.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Endpoint {
+  readonly address: Address.Address
+  readonly datacenter?: string | undefined
+  readonly token?: Redacted.Redacted | undefined
+}
+
+/**
+ * `default` is answered by the datacenter's leader without asking the others, and can be stale for a moment after
+ * an election; `consistent` is never stale; `stale` is answered by any server.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Consistency = "default" | "consistent" | "stale"
+
+/**
+ * With `index` the read blocks until something under what is read has a later index, or for `wait` (at most 10
+ * minutes; 5 unless given; the server adds up to a sixteenth).
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReadOptions {
+  readonly consistency?: Consistency | undefined
+  readonly index?: number | undefined
+  readonly wait?: Duration.DurationInput | undefined
+  /** An answer of more bytes is cut off, and the read fails with `AnswerTooLarge`. No limit unless given. */
+  readonly maxBytes?: number | undefined
+}
+
+/**
+ * With `separator`, keys are folded up to and with the first one after the prefix: `/` lists one folder.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export interface FoldOptions extends ReadOptions {
+  readonly separator?: string | undefined
+}
+
+/**
+ * `before` is what an earlier listing answered. Where it is the same still, it is answered itself, and not decoded again.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export interface KeysOptions extends FoldOptions {
+  readonly before?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * Keys that are not there, and such as are there and that the token may not read: Consul (1.8.7) leaves these out of all
+ * its answers, as if there were none.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export interface Presence {
+  readonly absent: ReadonlySet<string>
+  readonly unreadable: ReadonlySet<string>
+  /** `CreateIndex` of each key that is there and can be read. */
+  readonly created: ReadonlyMap<string, number>
+}
+
+/**
+ * What Consul said, and how much it knew: `index` is `X-Consul-Index` (always there and above 0 on KV reads, 0
+ * where Consul sends none), `lastContact` the milliseconds since the answering server heard its leader.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Answer<A> {
+  readonly value: A
+  readonly index: number
+  readonly knownLeader: boolean
+  readonly lastContact: number
+}
+
+/**
+ * At most one condition. `cas` 0 creates the key only if it is absent. `acquire` and `release` take and give back
+ * the key as a lock of that session; `release` writes the value too.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type PutCondition =
+  | { readonly cas: number }
+  | { readonly acquire: string }
+  | { readonly release: string }
+
+/**
+ * Without `results` the answer is only looked at, not decoded, and nothing is answered.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export interface TransactionOptions {
+  readonly results?: boolean | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionOptions {
+  readonly name: string
+  /** Checks of the agent's node; when one of them becomes critical, the session ends. */
+  readonly checks: ReadonlyArray<string>
+  readonly behavior: "release" | "delete"
+  /** How long nobody may lock what the session held when it ended. */
+  readonly lockDelay: Duration.DurationInput
+  /** Between 10 s and 24 h; the session ends unless it is renewed, after up to twice as long. */
+  readonly ttl?: Duration.DurationInput | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionInfo {
+  readonly id: string
+  readonly name: string
+  readonly node: string
+  readonly checks: ReadonlyArray<string>
+}
+
+/**
+ * A service with one TTL check, whose id is `service:<id>`; registered with the check passing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServiceOptions {
+  readonly id: string
+  readonly name: string
+  readonly ttl: Duration.DurationInput
+  /** Consul removes the service this long after its check became critical: at least a minute, seen every 30 s. */
+  readonly deregisterAfter: Duration.DurationInput
+  readonly meta?: Readonly<Record<string, string>> | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type CheckStatus = "passing" | "warning" | "critical"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface AgentSelf {
+  readonly datacenter: string
+  readonly node: string
+  readonly version: string
+}
+
+/**
+ * The client of one endpoint. Every member fails with {@link ConsulError}; `isRetryable` tells which are worth
+ * another try.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Consul {
+  readonly endpoint: Endpoint
+  /**
+   * The same client asking another endpoint over the same connections. What is not named stays, but for the token: it
+   * is that of its agent's cluster, and another address is sent none but one that is named with it.
+   */
+  readonly at: (endpoint: Partial<Endpoint>) => Consul
+
+  readonly kv: {
+    readonly get: (
+      key: string,
+      options?: ReadOptions
+    ) => Effect.Effect<Answer<Option.Option<KeyValue>>, ConsulError>
+    /**
+     * What is at exactly this key, as `list` answers it: nothing, its entry, or that it is malformed, with which `get` fails
+     * (`UnexpectedAnswer`).
+     *
+     * @since 0.5.0
+     */
+    readonly entry: (key: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
+    /** All entries whose keys start with `prefix`, in the order of the keys' bytes. */
+    readonly list: (prefix: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
+    /**
+     * The same as soon as there is something newer than `index`, and none where the wait is over without: what has
+     * not changed is not decoded again.
+     */
+    readonly newer: (
+      prefix: string,
+      options: ReadOptions & { readonly index: number }
+    ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
+    readonly keys: (
+      prefix: string,
+      options?: KeysOptions
+    ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
+    /**
+     * Whether there are keys that start with `prefix`, and their index, without reading their names. A `separator` only
+     * makes Consul's answer shorter: the index stays that of all of them.
+     */
+    readonly moved: (prefix: string, options?: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+    /** Which of these keys are there, asked for by name, never stale: also those that listings leave out. */
+    readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
+    /**
+     * Returns whether the key was written: false when the condition did not hold. `value` is made by `Value.fromText`,
+     * `Value.fromBytes` or `Value.fromBase64`. Text that is not base64, from a program without types, is a defect.
+     */
+    readonly put: (
+      entry: { readonly key: string; readonly value: Value; readonly flags?: bigint | undefined },
+      condition?: PutCondition
+    ) => Effect.Effect<boolean, ConsulError>
+    /**
+     * Whether a path can carry this key or prefix, as far as this endpoint's answers have shown. All other members take
+     * every name; for one that a path cannot carry they cost more, and nothing can block on exactly its keys.
+     */
+    readonly isNameable: (name: string) => boolean
+    /** Says whether the key is gone: false when it is there with another index than `cas`. */
+    readonly delete: (
+      key: string,
+      condition?: { readonly cas: number }
+    ) => Effect.Effect<boolean, ConsulError>
+  }
+
+  /** All or nothing. Answers with the entries that the writes and checks met, without values, unless told not to. */
+  readonly transaction: (
+    operations: ReadonlyArray<Operation>,
+    options?: TransactionOptions
+  ) => Effect.Effect<ReadonlyArray<KeyValue>, ConsulError>
+
+  readonly session: {
+    readonly create: (options: SessionOptions) => Effect.Effect<string, ConsulError>
+    /** None when there is no such session (any more). */
+    readonly renew: (id: string) => Effect.Effect<Option.Option<SessionInfo>, ConsulError>
+    readonly info: (
+      id: string,
+      options?: ReadOptions
+    ) => Effect.Effect<Answer<Option.Option<SessionInfo>>, ConsulError>
+    /** Ends the session and releases what it holds. Not an error when there is none. */
+    readonly destroy: (id: string) => Effect.Effect<void, ConsulError>
+  }
+
+  readonly agent: {
+    readonly self: Effect.Effect<AgentSelf, ConsulError>
+    readonly registerService: (service: ServiceOptions) => Effect.Effect<void, ConsulError>
+    /** Not an error when there is none. */
+    readonly deregisterService: (id: string) => Effect.Effect<void, ConsulError>
+    readonly updateCheck: (
+      id: string,
+      check: { readonly status: CheckStatus; readonly output: string }
+    ) => Effect.Effect<void, ConsulError>
+  }
+}
