@@ -117,7 +117,7 @@ export const make = (
           for (const range of ranges) {
             const id = `${range.prefix} ${range.exact}`
             const before = incarnation.reads.get(id)?.at ?? []
-            incarnation.reads.set(id, { range, at: [at, ...before].slice(0, 3) })
+            incarnation.reads.set(id, { range, at: [at, ...before].slice(0, 4) })
           }
         }
 
@@ -295,7 +295,7 @@ export const make = (
             // A transaction says with 409 that there is no such key.
             const isAnswer = answer.status < 300 || answer.status === 404 || answer.status === 409
             if (what.readsSource && isAnswer) learn(what, answer.at)
-            if (what.readsNames && isAnswer) incarnation.names = [answer.at, ...incarnation.names].slice(0, 2)
+            if (what.readsNames && isAnswer) incarnation.names = [answer.at, ...incarnation.names].slice(0, 3)
             const { bytesPerSecond } = plan
             if (bytesPerSecond === undefined || !what.readsSource) return respond(request, answer)
             history.count("slow answer")

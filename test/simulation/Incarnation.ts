@@ -24,8 +24,9 @@ export interface Incarnation {
 }
 
 /**
- * As of when a process knows a key of the source: a snapshot may have waited for its turn while two more were read,
- * each by another query. What it deletes it may also have missed among the names of all keys.
+ * As of when a process knows a key of the source: a snapshot may have waited for its turn while two more were read, each by
+ * another query, and while the first comparison read all values to count what it overwrites. What it deletes it may also have
+ * missed among the names of all keys.
  */
 export const knownSince = (
   { names, reads }: Incarnation,
@@ -36,7 +37,7 @@ export const knownSince = (
     .filter(({ range }) => contains(range, key))
     .flatMap(({ at }) => at)
     .sort((a, b) => b - a)
-    .slice(0, 3)
+    .slice(0, 4)
   const moments = isDelete ? [...all, ...names] : all
   return moments.length === 0 ? undefined : Math.min(...moments)
 }

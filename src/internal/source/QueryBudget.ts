@@ -59,7 +59,7 @@ const trial = 120_000
 const moment = 5_000
 
 /** Between two questions over new connections. */
-const probeInterval = Duration.seconds(30)
+const probeInterval = Duration.minutes(1)
 
 /** Makes a pause longer: several processes that share an agent must not do the same at the same time. */
 const jitter = Random.nextRange(1, 1.5)
