@@ -1,5 +1,5 @@
 /**
- * How far a comparison of both sides in full has come, and who is told.
+ * How far a comparison of both sides in full has come, and who receives that.
  *
  * @since 0.5.0
  */
@@ -62,7 +62,7 @@ export const log: Reporter = {
 }
 
 /**
- * Who is told; {@link log} unless another one is given.
+ * Who receives progress; {@link log} unless another receiver is given.
  *
  * @since 0.5.0
  * @category tags

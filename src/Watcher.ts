@@ -84,7 +84,7 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
     readonly events: (
       options: WatchOptions
     ) => Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError>
-    /** A range as it is now, never stale, for whoever doubts a snapshot. Waits as `events` does. */
+    /** A range as it is now, never stale. Waits as `events` does. */
     readonly confirm: (
       options: WatchOptions & { readonly range: KeyRange }
     ) => Effect.Effect<Snapshot, ConsulError>
@@ -106,7 +106,7 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
       options: WatchOptions & { readonly before?: ReadonlyArray<string> | undefined }
     ) => Effect.Effect<ReadonlyArray<string>, ConsulError>
     /**
-     * Which of these keys there are, asked for by name, for whoever is about to delete what was missing in an answer.
+     * Which of these keys exist, asked for by name. Ask before you delete a key that an answer lacked.
      * Never stale. Waits as `events` does.
      */
     readonly presence: (

@@ -1,15 +1,15 @@
-/**
- * What the check of a service shows, and what it is to show as soon as that does no harm.
- */
+/** The output of a health check: the requested one, and the one that the agent was last sent. */
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import type { Health } from "./Health.js"
 
 export interface CheckOutput {
+  /** Requests an output. The agent is sent it as soon as that does no harm. */
   readonly request: (health: Health) => Effect.Effect<void>
   readonly requested: Effect.Effect<Health>
-  /** Open while something else is wanted than is told. */
+  /** Open while the requested output differs from the reported one. */
   readonly changed: Effect.Latch
+  /** Heartbeats send this output from now on. */
   readonly markReported: (health: Health) => Effect.Effect<void>
   readonly reported: Effect.Effect<Health>
 }
@@ -18,17 +18,17 @@ const isSame = (one: Health, other: Health): boolean =>
   one.status === other.status && one.output === other.output
 
 export const make = Effect.fnUntraced(function* (first: Health): Effect.fn.Return<CheckOutput> {
-  const wanted = yield* Ref.make(first)
-  const told = yield* Ref.make(first)
-  const isNews = yield* Effect.makeLatch()
-  const compare = Effect.flatMap(Effect.all([Ref.get(wanted), Ref.get(told)]), ([one, other]) =>
-    isSame(one, other) ? isNews.close : isNews.open
+  const requested = yield* Ref.make(first)
+  const reported = yield* Ref.make(first)
+  const changed = yield* Effect.makeLatch()
+  const compare = Effect.flatMap(Effect.all([Ref.get(requested), Ref.get(reported)]), ([one, other]) =>
+    isSame(one, other) ? changed.close : changed.open
   )
   return {
-    request: (health) => Effect.zipRight(Ref.set(wanted, health), compare),
-    requested: Ref.get(wanted),
-    changed: isNews,
-    markReported: (health) => Effect.zipRight(Ref.set(told, health), compare),
-    reported: Ref.get(told)
+    request: (health) => Effect.zipRight(Ref.set(requested, health), compare),
+    requested: Ref.get(requested),
+    changed,
+    markReported: (health) => Effect.zipRight(Ref.set(reported, health), compare),
+    reported: Ref.get(reported)
   }
 })

@@ -1,5 +1,5 @@
 /**
- * What a pass changes, gathered from several snapshots: of a key, the last that was said of it.
+ * What a pass changes, gathered from several snapshots: of each key, the last change.
  */
 import type { Changes, Write } from "./Diff.js"
 
@@ -8,16 +8,14 @@ export class ChangeSet {
 
   private highest = 0
 
-  /**
-   * `held` is how many keys the destination held when it began, and `deleted` how many had gone by then since everything
-   * was said.
-   */
   constructor(
+    /** Number of keys that the destination had when the pass began; in the first comparison, when that began. */
     readonly keysBefore: number,
+    /** Number of keys that were deleted since the source was last complete, when the pass began. */
     readonly deletesBefore: number
   ) {}
 
-  /** The highest index of the source that it takes in. */
+  /** The highest index of the source whose changes are in the set. */
   get index(): number {
     return this.highest
   }

@@ -122,7 +122,7 @@ export class DestinationIndex {
   }
 
   /**
-   * The same, for whoever lets others work between two steps. It must not be changed meanwhile.
+   * The same in steps, between which others may work. The index must not be changed meanwhile.
    *
    * @internal
    */

@@ -101,7 +101,7 @@ export const gone = (
 ): ReadonlyArray<string> => atOnce(goneInSteps(contents, mapping, names, range))
 
 /**
- * The same, for whoever lets others work between two steps: 500,000 names take 250 ms. The contents must not be changed
+ * The same in steps, between which others may work: 500,000 names take 250 ms. The contents must not be changed
  * meanwhile.
  *
  * @internal

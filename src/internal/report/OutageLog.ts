@@ -113,8 +113,8 @@ export const make = (recovered: string): Effect.Effect<OwnOutageLog, never, Scop
   })
 
 /**
- * Conditions that are one to whoever reads: trouble begins with the first of them that is in it, which speaks for all,
- * and ends with the last. One that is closed is in trouble no more.
+ * Outage logs that share one outage: it begins when the first of them reports one, which is logged, and ends when the last one
+ * resolves. An outage log whose scope has closed counts as resolved.
  */
 export const shared = (condition: OutageLog): Effect.Effect<OutageLog, never, Scope.Scope> => {
   const open = new Set<symbol>()

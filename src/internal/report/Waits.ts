@@ -1,5 +1,5 @@
 /**
- * What replication waits for, as data: for whoever does not want to wait for ever.
+ * What replication waits for, as data. A listener can end a wait that takes too long.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -23,7 +23,7 @@ export interface Listener {
 
 const nobody: Listener = { waiting: () => Effect.void, over: () => Effect.void }
 
-/** Who listens; nobody unless given. */
+/** The listener; none unless given. */
 export class Waits extends Context.Reference<Waits>()("consul-replicate/internal/Waits", {
   defaultValue: () => nobody
 }) {}

@@ -1,6 +1,6 @@
 /**
- * Where what many fibers find out meets the one that deals with it. Nobody is ahead: whoever offers something waits
- * until it has been dealt with, so that what changes meanwhile is read once, when its turn comes.
+ * A queue whose producers wait until the consumer has processed their item. So a producer reads what changes meanwhile once, when
+ * its turn comes.
  */
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"

@@ -1,5 +1,5 @@
 /**
- * The names of all keys under a prefix as they were last listed, for whoever compares an answer with them.
+ * The names of all keys under a prefix as they were last listed. Answers about ranges are compared with them.
  */
 import { contains, type KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"

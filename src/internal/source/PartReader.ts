@@ -26,28 +26,28 @@ export interface RangeRead extends KeyValues {
   readonly isConsistent: boolean
 }
 
-/** From when on what was said of parts counts. Times are ms of `Monotonic.now`. */
+/** How far back reads of ranges count. Times are ms of `Monotonic.now`. */
 export interface Trust {
-  /** Nothing changed in the parts between what was said of them and this time. */
+  /** Nothing changed in the ranges between their last read and this time. */
   readonly since: number
-  /** What was said before this time proves nothing: the source may have had another history. */
+  /** A read before this time proves nothing: the source may have had another history. */
   readonly notBefore: number
 }
 
-/** What is there is read, whatever was said before. */
+/** Every range is read, whatever was read before. */
 export const noTrust: Trust = { since: Number.NEGATIVE_INFINITY, notBefore: Number.POSITIVE_INFINITY }
 
-/** What was said counts for as long as an index does. */
+/** A read counts for as long as an index does. */
 export const fullTrust: Trust = { since: Number.NEGATIVE_INFINITY, notBefore: Number.NEGATIVE_INFINITY }
 
-/** Whether a range has keys, and which; none if that was said already. */
+/** Whether a range has keys, and which; none if that was emitted already. */
 export interface Looked {
   readonly hasKeys: boolean
   readonly found: Option.Option<KeyValues>
 }
 
 export interface PartReader {
-  /** Turns of those who read. Whoever has one keeps it until the consumer has dealt with what was found. */
+  /** Permits to read. A reader keeps its permit until the consumer has processed what it has found. */
   readonly reads: FifoSemaphore.FifoSemaphore
   /** What is in a range, never stale. Takes no turn, and fails with `AnswerTooLarge` if the range must be divided. */
   readonly look: (
@@ -68,12 +68,12 @@ export interface PartReader {
   readonly emitRange: (found: Omit<RangeRead, "indexWentBackwards">) => Effect.Effect<void>
   /** Whether an answer lacks keys that were listed. */
   readonly isIncomplete: (range: KeyRange.KeyRange, value: KeyValues) => boolean
-  /** What was said of a range, if that counts. */
+  /** The version of a range as it was last emitted, if that counts. */
   readonly lastVersion: (
     range: KeyRange.KeyRange,
     trust: Trust
   ) => Effect.Effect<RangeVersion.RangeVersion | undefined>
-  /** Forgets what was said of all ranges but these. */
+  /** Forgets all ranges except these. */
   readonly keep: (ranges: ReadonlyArray<KeyRange.KeyRange>) => void
   /** These ranges were made as small as they can be. */
   readonly divided: (ranges: ReadonlyArray<KeyRange.KeyRange>) => void

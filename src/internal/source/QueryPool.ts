@@ -1,12 +1,12 @@
 /**
- * Blocking queries that are not given up, but left to end by themselves.
+ * Blocking queries that outlive the fibers that asked them.
  *
- * Consul (1.8.7) does not notice that nobody waits for a blocking query any more: it holds the connection until the query
- * would have ended, and refuses an address that has 200 of them. So whoever stops waiting leaves the query where it is,
- * whoever asks the same again waits for that one, and what is left behind counts as one of those that there may be.
+ * Consul (1.8.7) does not notice that a client has left a blocking query: it holds the connection until the query would have
+ * ended, and refuses an address that has 200 connections. So a fiber that stops waiting leaves its query in the pool. A fiber
+ * that asks the same again waits for that query. A query that is left behind counts among those that the pool may have.
  *
- * Only one that is overdue is given up: its keys are known to have changed since, so that Consul has answered it, or
- * never will. That answer was lost, and nothing would be left for others until the time-out.
+ * Only an overdue query is abandoned: its keys are known to have changed since, so that Consul has answered it or never will.
+ * That answer was lost, and the query would take the place of others until its time-out.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

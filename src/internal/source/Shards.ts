@@ -37,26 +37,26 @@ export interface Shards {
   /** Waits until each shard has said what was there when it began to be watched. */
   readonly awaitFirstRead: Effect.Effect<void>
   /**
-   * Asks whether each shard has said everything that has changed by now, and waits for those that have not; one that
-   * does not say it is watched anew.
+   * Asks whether each shard has emitted everything that has changed by now, and waits for the shards that have not. A shard
+   * that does not follow is restarted.
    */
   readonly verify: Effect.Effect<void, ConsulError>
   /**
-   * Looks at ranges that nobody watches, and says which of them have changed since the last look. It is known of each
-   * that nothing had until `since`. Fails with `AnswerTooLarge` if one must be divided.
+   * Reads ranges that no query watches, and emits those that have changed since they were last read. Nothing had changed in
+   * them until `since`. Fails with `AnswerTooLarge` if a range must be divided.
    */
   readonly pollUnwatched: (
     ranges: ReadonlyArray<KeyRange.KeyRange>,
     trust: PartReader.Trust
   ) => Effect.Effect<void, ConsulError>
   /**
-   * From now on each shard waits for what is newer than what it said. Until then none has a query that blocks: one is
-   * not to be taken back, and whoever wants to know only what there is leaves none behind.
+   * Lets the queries of all shards block. Until then none blocks: a query that blocks cannot be taken back, and a watch that
+   * ends after its first `CaughtUp` leaves none behind.
    */
   readonly startBlocking: Effect.Effect<void>
   /** Waits until a part of a shard must be divided. */
   readonly tooHeavy: Effect.Effect<void>
-  /** How often something was said. */
+  /** Number of ranges that were emitted. */
   readonly activity: Effect.Effect<number>
   /** Whether a shard has started over since then, because the source may have another history. */
   readonly restartedSince: (since: BlockingQuery.Cursor) => Effect.Effect<boolean>

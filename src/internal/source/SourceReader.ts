@@ -53,7 +53,7 @@ export interface SourceReader extends Reads {
 /** Never stale. */
 export const current = { consistency: "consistent" } as const
 
-/** Again and again while what fails can pass. The failures are said, and their end. */
+/** Retries transient errors without end. Logs an outage, and its end. */
 export const retrying =
   ({ answered, failed }: Pick<SourceReader, "answered" | "failed">) =>
   <A, R>(ask: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
