@@ -1,7 +1,7 @@
 import * as Inspect from "node:util"
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
-import type * as HttpClientError from "@effect/platform/HttpClientError"
+import * as HttpClientError from "@effect/platform/HttpClientError"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as HttpClientResponse from "@effect/platform/HttpClientResponse"
 import { describe, expect, it } from "@effect/vitest"
@@ -9,6 +9,7 @@ import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Exit from "effect/Exit"
 import * as fc from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
@@ -154,6 +155,25 @@ describe("ConsulHttp", () => {
         const asking = yield* Effect.fork(message(Network.silent))
         yield* TestClock.adjust("10 seconds")
         expect(yield* Fiber.join(asking)).toContain("check its name")
+      })
+    )
+
+    it.effect("over a client that was closed is a defect that says so, and not waited for", () =>
+      Effect.gen(function* () {
+        const closed: Network.Fault = ({ request }) =>
+          Effect.fail(
+            new HttpClientError.RequestError({
+              request,
+              reason: "Transport",
+              cause: Object.assign(new Error("The client is destroyed"), { code: "UND_ERR_DESTROYED" })
+            })
+          )
+        for (const member of everyMember(yield* client(Network.scripted(closed)))) {
+          const exit = yield* Effect.exit(member)
+          expect(Exit.isFailure(exit) && Cause.pretty(exit.cause)).toContain(
+            "ConsulHttp was used after the scope of its HTTP client was closed"
+          )
+        }
       })
     )
 

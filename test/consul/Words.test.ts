@@ -13,6 +13,11 @@ describe("why no answer came, in words", () => {
       /^nothing listens there \(connect ECONNREFUSED 127\.0\.0\.1:1\)$/
     ],
     [error("fetch failed", { cause: error("connect ECONNREFUSED") }), "Other", /^connect ECONNREFUSED$/],
+    [
+      error("The client is destroyed", { code: "UND_ERR_DESTROYED" }),
+      "ClientClosed",
+      /^The client is destroyed$/
+    ],
     [new AggregateError([error("a"), error("b")]), "Other", /^a$/],
     [
       error("803C0F6A:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../deps/s.c:355:\n", {

@@ -50,6 +50,9 @@ const silenceTimeout = Duration.seconds(10)
 /** The longest answer unless the reader says otherwise: V8 has no text of 2^29 characters. */
 const mostBytes = 2 ** 28
 
+const closedMessage =
+  "ConsulHttp was used after the scope of its HTTP client was closed: provide the client's layer to the whole program"
+
 /** What Consul waits when the request names no `wait`. */
 const defaultWait = Duration.minutes(5)
 
@@ -207,8 +210,12 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
         })
       }
       /** A stopped agent breaks or refuses other connections, too. */
-      const unanswered = (cause: unknown) => {
+      const unanswered = (
+        cause: unknown
+      ): Effect.Effect<never, ConsulError.Unreachable | ConsulError.TooManyConnections> => {
         const { kind, words: reason } = Words.ofTransport(cause)
+        // No retry mends it: the program uses the client after it was closed.
+        if (kind === "ClientClosed") return Effect.dieMessage(`${closedMessage}: ${reason}`)
         return kind === "ClosedUnused" && answering.has(endpoint.address)
           ? new ConsulError.TooManyConnections({
               request: described(),
@@ -250,7 +257,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
       }
       const exchange = (renew: Deadlines.Extend) =>
         http.execute(shape(request)).pipe(
-          Effect.mapError((error) => unanswered(error.cause)),
+          Effect.catchAll((error) => unanswered(error.cause)),
           Effect.flatMap((response) => {
             answering.add(endpoint.address)
             return receive(response, renew)

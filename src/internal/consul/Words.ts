@@ -55,6 +55,9 @@ export class ClosedUnused extends Data.TaggedError("ClosedUnused") {
   }
 }
 
+/** Undici's codes of a client that was closed or destroyed. */
+const closedClient: ReadonlySet<string> = new Set(["UND_ERR_CLOSED", "UND_ERR_DESTROYED"])
+
 const untrusted: ReadonlySet<string> = new Set([
   "CERT_HAS_EXPIRED",
   "CERT_NOT_YET_VALID",
@@ -70,7 +73,8 @@ const untrusted: ReadonlySet<string> = new Set([
 const openSsl = /error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):/
 
 export interface TransportFailure {
-  readonly kind: "NoTls" | "NoHttp" | "Untrusted" | "ClosedUnused" | "Other"
+  /** `ClientClosed`: our own client was closed, and no request will ever succeed. */
+  readonly kind: "NoTls" | "NoHttp" | "Untrusted" | "ClosedUnused" | "ClientClosed" | "Other"
   readonly words: string
 }
 
@@ -86,6 +90,7 @@ export const ofTransport = (cause: unknown): TransportFailure => {
   if (first instanceof Error) return ofTransport(first)
   const code = "code" in cause ? String(cause.code) : ""
   const message = cause.message === "" ? cause.name : cause.message
+  if (closedClient.has(code)) return { kind: "ClientClosed", words: message }
   if (untrusted.has(code)) {
     return {
       kind: "Untrusted",

@@ -56,6 +56,7 @@ const brokenOff = (cause: unknown, { address }: Contact): Hopeless | Undecided =
         problem: `what answers at ${address} speaks no HTTP; if it speaks TLS, give -addr=${withTls(address)}`
       })
     case "ClosedUnused":
+    case "ClientClosed":
     case "Other":
       return new Undecided()
   }
