@@ -25,7 +25,8 @@ const withConsul = {
 export default defineConfig({
   test: {
     reporters: ["default", new FiguresReporter(), new ProgressLine(), new ClosingLine()],
-    maxWorkers: 2,
+    // One more than a small machine has cores: tests that use servers wait more than they work.
+    maxWorkers: 3,
     teardownTimeout: limits.teardown,
     // Simulated histories are many small objects that die young; with the default size they take half as long again.
     poolOptions: { forks: { execArgv: ["--max-semi-space-size=64"] } },

@@ -234,13 +234,13 @@ describe("the command line", () => {
     [
       "a web server that is no Consul",
       (response: ServerResponse) => response.writeHead(404, { "content-type": "text/html" }).end("<html>"),
-      /^consul-replicate: what answers at \S+ is no Consul agent: it answered 404 with text\/html to GET \S+$/
+      /^consul-replicate: what answers at \S+ is no Consul agent: it answered 404 with text\/html to GET \S+; check -addr$/
     ],
     [
       "a page for every path",
       (response: ServerResponse) =>
         response.writeHead(200, { "content-type": "text/html; a=b" }).end("<html>"),
-      /^consul-replicate: what answers at \S+ is no Consul agent: it answered 200 with text\/html to GET \S+$/
+      /^consul-replicate: what answers at \S+ is no Consul agent: it answered 200 with text\/html to GET \S+; check -addr$/
     ],
     [
       "a TLS port that says so",
