@@ -186,8 +186,8 @@ export interface AgentSelf {
 export interface Consul {
   readonly endpoint: Endpoint
   /**
-   * The same client asking another endpoint over the same connections. What is not named stays, but for the token: it
-   * is that of its agent's cluster, and another address is sent none but one that is named with it.
+   * The same client asking another endpoint over the same connections. Fields that are not given stay as they are, except the
+   * token: another address gets no token unless one is given with it.
    */
   readonly at: (endpoint: Partial<Endpoint>) => Consul
 

@@ -71,7 +71,8 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     readonly liveness: Liveness.Liveness
   }
 
-  const newsFor = ({ liveness }: Leading) => watcher.events({ ...Replication.watched(replication), liveness })
+  const eventsFor = ({ liveness }: Leading) =>
+    watcher.events({ ...Replication.watched(replication), liveness })
 
   /** What has landed of a comparison says nothing about its end. */
   const landed = ({ index }: ReplicaState) =>
@@ -83,12 +84,15 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const begin = (leading: Leading) =>
     Effect.map(Effect.cached(passes.open(leading.leader)), (writer) => ({
       writer,
-      catchUp: (known: Option.Option<ReplicaState>, news: Arr.NonEmptyReadonlyArray<Watcher.WatchEvent>) =>
-        Option.match(known, {
+      applyEvents: (
+        state: Option.Option<ReplicaState>,
+        events: Arr.NonEmptyReadonlyArray<Watcher.WatchEvent>
+      ) =>
+        Option.match(state, {
           onNone: () => Effect.flatMap(writer, (writer) => passes.takeOver(leading.leader, writer)),
           onSome: Effect.succeed
         }).pipe(
-          Effect.flatMap((replica) => passes.applyEvents(replica, news)),
+          Effect.flatMap((replica) => passes.applyEvents(replica, events)),
           Effect.tap(landed)
         )
     }))
@@ -122,7 +126,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
    * refused.
    */
   const follow = Effect.fnUntraced(function* (leading: Leading) {
-    const { catchUp, writer } = yield* begin(leading)
+    const { applyEvents, writer } = yield* begin(leading)
     // One pass at a time.
     const replica = yield* SynchronizedRef.make(Option.none<ReplicaState>())
     /** Answers whether there is a reason to do the same again at once. The others have their turn before. */
@@ -139,8 +143,8 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         Effect.tap((isUnfinished) => (isUnfinished ? breathe : Effect.void)),
         Effect.repeat({ while: (isUnfinished) => isUnfinished })
       )
-    const following = Stream.runForEach(newsFor(leading), (news) =>
-      SynchronizedRef.updateEffect(replica, (known) => Effect.asSome(catchUp(known, news)))
+    const following = Stream.runForEach(eventsFor(leading), (events) =>
+      SynchronizedRef.updateEffect(replica, (state) => Effect.asSome(applyEvents(state, events)))
     )
     const reconciling = Duration.isZero(reconcile)
       ? Effect.void
@@ -164,12 +168,12 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
 
   /** Compares both sides in full, once. */
   const compareOnce = Effect.fnUntraced(function* (leading: Leading) {
-    const { catchUp, writer } = yield* begin(leading)
-    const whole = newsFor(leading).pipe(
+    const { applyEvents, writer } = yield* begin(leading)
+    const whole = eventsFor(leading).pipe(
       Stream.runFoldWhileEffect(
         Option.none<ReplicaState>(),
         (replica) => !Option.exists(replica, ({ index }) => Option.isSome(index)),
-        (known, news) => Effect.asSome(catchUp(known, news))
+        (state, events) => Effect.asSome(applyEvents(state, events))
       )
     )
     const compared = yield* Effect.raceFirst(whole, watchSilence(leading, writer))

@@ -16,14 +16,14 @@ export const keep = Effect.fnUntraced(function* (
   { updateCheck }: Pick<Consul["agent"], "updateCheck">,
   checkId: string,
   ttl: Duration.Duration,
-  { reported: told }: CheckOutput
+  { reported }: CheckOutput
 ): Effect.fn.Return<string> {
   const limit = Duration.unsafeToNanos(ttl)
   let confirmed = yield* Clock.currentTimeNanos
   const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
   const beat = Effect.gen(function* () {
     const sent = yield* Clock.currentTimeNanos
-    yield* updateCheck(checkId, yield* told)
+    yield* updateCheck(checkId, yield* reported)
     confirmed = sent
   }).pipe(Effect.timeout(Schedules.heartbeatInterval(ttl)))
   while (!(yield* overdue)) {

@@ -90,15 +90,11 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const renew: LockSession["renew"] = Effect.fnUntraced(
-    function* (
-      { id, ttl },
-      checkId,
-      { markReported: handOn, changed: isNews, reported: told, requested: wanted }
-    ) {
+    function* ({ id, ttl }, checkId, { markReported, changed, reported, requested }) {
       const interval = Schedules.renewalInterval(ttl)
       for (;;) {
-        const news = yield* Effect.timeoutOption(isNews.await, interval)
-        const health = yield* wanted
+        const news = yield* Effect.timeoutOption(changed.await, interval)
+        const health = yield* requested
         const answer = yield* session.renew(id).pipe(
           Effect.tapErrorTag("Denied", (error) =>
             renewing.report(
@@ -116,8 +112,8 @@ export const make = Effect.fnUntraced(function* (
         }
         if (Option.isNone(answer.value)) return
         if (Option.isNone(news)) continue
-        const isUrgent = (yield* told).status !== health.status
-        yield* handOn(health)
+        const isUrgent = (yield* reported).status !== health.status
+        yield* markReported(health)
         // The next heartbeat takes the output along.
         if (isUrgent) yield* Effect.ignore(agent.updateCheck(checkId, health))
       }

@@ -18,7 +18,7 @@ import type { Part } from "./Liveness.js"
 import { current, type Reads, retrying, type SourceReader } from "./SourceReader.js"
 import * as Weights from "./Weights.js"
 
-/** What was read of a range; `rewound` when its index is lower than before, `isCertain` when it cannot be stale. */
+/** What was read of a range; `indexWentBackwards` when its index is lower than before, `isConsistent` when it cannot be stale. */
 export interface RangeRead extends KeyValues {
   readonly range: KeyRange.KeyRange
   readonly index: number
@@ -96,7 +96,7 @@ export interface Options {
   readonly failed: Effect.Effect<void>
 }
 
-export const make = ({ failed, listing, emit: say, weights }: Options): PartReader => {
+export const make = ({ failed, listing, emit, weights }: Options): PartReader => {
   const all = new Map<string, LastVersion>()
   const reads = FifoSemaphore.make(readsAtOnce)
   /** These are read whatever they weigh. */
@@ -180,7 +180,10 @@ export const make = ({ failed, listing, emit: say, weights }: Options): PartRead
       const id = KeyRange.id(found.range)
       const at = yield* Monotonic.now
       const before = all.get(id)
-      yield* say({ ...found, indexWentBackwards: before !== undefined && found.index < before.version.index })
+      yield* emit({
+        ...found,
+        indexWentBackwards: before !== undefined && found.index < before.version.index
+      })
       all.set(id, { version: RangeVersion.ofEntries({ index: found.index, value: found }), at })
     })
 
