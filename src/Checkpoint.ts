@@ -62,7 +62,7 @@ export type State = typeof State.Type
  * | `State`             | one of {@link State}; a later release may write others                                        |
  * | `LastState`         | the state in which the instance was stopped; only with `stopped`, absent before 0.5.0         |
  * | `HeldDeletes`       | number of keys whose deletion is held back; until a comparison is complete, that of before    |
- * | `MaxDeletes`        | the limit that holds them, as `-max-deletes`; with another, they are judged anew              |
+ * | `MaxDeletes`        | the limit that holds them, as `50%` or `200`; with another, they are judged anew              |
  * | `RefusedWrites`     | number of keys that the destination refuses                                                   |
  * | `Instance`          | id of the instance's service in the catalog                                                   |
  * | `Session`           | the session that holds `Lock` while the instance leads                                        |

@@ -45,8 +45,8 @@ export class TooManyConnections extends Data.TaggedError("TooManyConnections")<
   override get message() {
     return (
       `the Consul agent at ${this.address} takes no more connections from this address: it closes new ones and answers ` +
-      `others; give each process here a smaller -watch-shards, or raise the agent's limits.http_max_conns_per_client, which ` +
-      `is 200 unless set (${this.request})`
+      `others; give each process here fewer watchShards, or raise the agent's limits.http_max_conns_per_client, which is ` +
+      `200 unless set (${this.request})`
     )
   }
 }

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import * as HttpClient from "@effect/platform/HttpClient"
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -59,3 +61,14 @@ export const layer = (
       return make(Request.make(client, { ...options, address }))
     })
   )
+
+/**
+ * {@link layer} with options that are `Config`s, each or all together. A token is a `Config.redacted`.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<ConsulHttpOptions>
+): Layer.Layer<ConsulHttp, Address.InvalidAddress | ConfigError, HttpClient.HttpClient> =>
+  Layer.unwrapEffect(Effect.map(Config.unwrap(options), layer))

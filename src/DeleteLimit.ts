@@ -6,6 +6,9 @@
  */
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
 
 /**
  * `percent` is of the keys that the destination holds under its prefix, from 0 to 100; `count` a number of keys.
@@ -96,3 +99,45 @@ export const parse = (text: string): Either.Either<DeleteLimit, string> => {
     ? Either.right(DeleteLimit.Share({ percent: number }))
     : Either.left(`at most 100%, which lets every delete pass, not ${text}`)
 }
+
+/** A share from 0 to 100, or a whole number of keys. */
+const isDeleteLimit = (limit: unknown): limit is DeleteLimit => {
+  if (Predicate.isTagged(limit, "Share")) {
+    return Predicate.hasProperty(limit, "percent") && isWithin(limit.percent, 100)
+  }
+  return (
+    Predicate.isTagged(limit, "Count") &&
+    Predicate.hasProperty(limit, "count") &&
+    Number.isInteger(limit.count) &&
+    isWithin(limit.count, Number.MAX_SAFE_INTEGER)
+  )
+}
+
+const isWithin = (number: unknown, most: number): boolean =>
+  Predicate.isNumber(number) && number >= 0 && number <= most
+
+/**
+ * @since 0.5.0
+ * @category schemas
+ */
+export const DeleteLimitFromSelf: Schema.Schema<DeleteLimit> = Schema.declare(isDeleteLimit, {
+  identifier: "DeleteLimit",
+  message: () => "the limit is a share from 0 to 100, or a whole number of keys"
+})
+
+/**
+ * A limit as {@link format} writes it.
+ *
+ * @since 0.5.0
+ * @category schemas
+ */
+export const DeleteLimitFromString: Schema.Schema<DeleteLimit, string> = Schema.transformOrFail(
+  Schema.String,
+  DeleteLimitFromSelf,
+  {
+    strict: true,
+    decode: (text, _, ast) =>
+      Either.mapLeft(parse(text), (expected) => new ParseResult.Type(ast, text, `the limit is ${expected}`)),
+    encode: (limit) => ParseResult.succeed(format(limit))
+  }
+)

@@ -3,6 +3,8 @@
  *
  * @since 0.1.0
  */
+import * as Config from "effect/Config"
+import type { ConfigError } from "effect/ConfigError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -11,13 +13,14 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import type { ConsulError } from "./ConsulError.js"
 import type { ConsulHttp } from "./ConsulHttp.js"
+import type { InvalidOptions } from "./InvalidOptions.js"
 import * as OpenScope from "./internal/effect/OpenScope.js"
 import { raceFirst } from "./internal/effect/RaceFirst.js"
 import * as Acquisition from "./internal/lock/Acquisition.js"
 import * as Exclusive from "./internal/lock/Exclusive.js"
 import { passing } from "./internal/lock/Health.js"
 import type { LockLost } from "./internal/lock/LockLost.js"
-import type { LeaderLockOptions } from "./internal/lock/LockOptions.js"
+import * as LockOptions from "./internal/lock/LockOptions.js"
 import * as SharedLeadership from "./internal/lock/SharedLeadership.js"
 
 export { type Health, passing } from "./internal/lock/Health.js"
@@ -28,10 +31,12 @@ import type { Leadership } from "./internal/lock/Leadership.js"
 export type { Leadership } from "./internal/lock/Leadership.js"
 export { LockLost } from "./internal/lock/LockLost.js"
 export {
+  config,
+  decodeUnknown,
   defaults,
-  InvalidLock,
-  type LeaderLockOptions,
+  LeaderLockOptions,
   type LockFields,
+  type LockOptions,
   options
 } from "./internal/lock/LockOptions.js"
 
@@ -119,11 +124,12 @@ const service = Effect.fnUntraced(function* (lock: string, acquire: Acquire) {
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
+export const layer = (options: LockOptions.LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
   Layer.scoped(
     LeaderLock,
     Effect.gen(function* () {
       const { lock } = options
+      yield* LockOptions.validate(options)
       const acquire = yield* Acquisition.make(options)
       const { take } = yield* Exclusive.make
       const standingBy = `this process leads by ${lock} already; LeaderLock.shared lets several uses lead at the same time`
@@ -141,11 +147,12 @@ export const layer = (options: LeaderLockOptions): Layer.Layer<LeaderLock, never
  * @since 0.5.0
  * @category layers
  */
-export const shared = (options: LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
+export const shared = (options: LockOptions.LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
   Layer.scoped(
     LeaderLock,
     Effect.gen(function* () {
       const { lock, purpose } = options
+      yield* LockOptions.validate(options)
       const acquire = yield* Acquisition.make(options)
       const join = yield* SharedLeadership.make(acquire(purpose), passing)
       const { take } = yield* Exclusive.make
@@ -156,3 +163,26 @@ export const shared = (options: LeaderLockOptions): Layer.Layer<LeaderLock, neve
       )
     })
   )
+
+/**
+ * {@link layer} with options that are `Config`s, each or all together: `LeaderLock.layerConfig(LeaderLock.config)`.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<LockOptions.LockOptions>
+): Layer.Layer<LeaderLock, InvalidOptions | ConfigError, ConsulHttp> => fromConfig(options, layer)
+
+/**
+ * {@link shared} with options that are `Config`s.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const sharedConfig = (
+  options: Config.Config.Wrap<LockOptions.LockOptions>
+): Layer.Layer<LeaderLock, InvalidOptions | ConfigError, ConsulHttp> => fromConfig(options, shared)
+
+const fromConfig = (options: Config.Config.Wrap<LockOptions.LockOptions>, make: typeof layer) =>
+  Layer.unwrapEffect(Effect.map(Effect.flatMap(Config.unwrap(options), LockOptions.options), make))

@@ -4,12 +4,19 @@
  * @since 0.1.0
  */
 import type * as Brand from "effect/Brand"
-import * as Data from "effect/Data"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import * as DeleteLimit from "./DeleteLimit.js"
+import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
 import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
+import { DurationFromInput } from "./internal/effect/DurationFromInput.js"
 import * as Watcher from "./Watcher.js"
 
 /**
@@ -38,30 +45,39 @@ export interface ReplicationFields {
 }
 
 /**
- * Made by {@link make} only.
+ * What was checked: {@link make}, {@link decodeUnknown}, {@link config} and the schema make it. TypeScript (5.9) gives the
+ * brand to a spread too, as in `{ ...replication, watchShards: 0 }`. So `Replicator.run` checks each replication again.
  *
  * @since 0.1.0
  * @category models
  */
 export type Replication = ReplicationFields & Brand.Brand<"consul-replicate/Replication">
 
-/** Options of {@link make} that the command line has not. */
-const withoutFlag: ReadonlySet<string> = new Set(["shardKeys"])
-
 /**
- * Wrong use, found before anything was touched. `option` is the name of the option of the command line, or that of
- * {@link make} where the command line has none.
+ * What {@link make} is given, and what a configuration file has. {@link defaults} has what is not given.
  *
- * @since 0.1.0
- * @category errors
+ * @since 0.5.0
+ * @category models
  */
-export class InvalidReplication extends Data.TaggedError("InvalidReplication")<{
-  readonly option: string
-  readonly problem: string
-}> {
-  override get message() {
-    return `${withoutFlag.has(this.option) ? "" : "-"}${this.option}: ${this.problem}`
-  }
+export interface ReplicationOptions {
+  /** Name of the datacenter that is authoritative, in any case of letters. */
+  readonly source: string
+  /** See {@link ReplicationFields}. */
+  readonly prefix?: string | undefined
+  /** See {@link ReplicationFields}. The same as `prefix` unless given. */
+  readonly destinationPrefix?: string | undefined
+  /** See {@link ReplicationFields}. */
+  readonly status?: string | undefined
+  /** See {@link ReplicationFields}. */
+  readonly deletes?: boolean | undefined
+  /** A limit, or its text as in `DeleteLimit.parse`. */
+  readonly maxDeletes?: DeleteLimit.DeleteLimit | string | undefined
+  /** At least 100 ms, or zero. A number is ms. */
+  readonly reconcile?: Duration.DurationInput | undefined
+  /** From 1 to 90. */
+  readonly watchShards?: number | undefined
+  /** At least 1. */
+  readonly shardKeys?: number | undefined
 }
 
 /**
@@ -90,71 +106,181 @@ const mostShards = 90
 const shortestReconcile = Duration.millis(100)
 
 /** Consul refuses to start with another name, and keeps it in lower case; a query in upper case finds no path. */
-const datacenterName = /^[A-Za-z0-9_-]+$/
+const datacenterName = /^[a-z0-9_-]+$/
+
+const sourceProblem = (source: string): string | undefined => {
+  if (source === "") return "name the datacenter to replicate from"
+  return datacenterName.test(source)
+    ? undefined
+    : `${JSON.stringify(source)} cannot be the name of a datacenter`
+}
+
+const reconcileProblem = (reconcile: Duration.Duration): string | undefined =>
+  Duration.isFinite(reconcile) &&
+  (Duration.isZero(reconcile) || Duration.greaterThanOrEqualTo(reconcile, shortestReconcile))
+    ? undefined
+    : "the interval is at least 100ms, or 0 for never"
+
+const Text = Schema.String.pipe(Schema.filter(HalfCharacter.problemOf))
+
+const fields = Schema.Struct({
+  source: Schema.String.pipe(Schema.filter(sourceProblem)),
+  prefix: Text,
+  destinationPrefix: Text,
+  status: Text.pipe(Schema.filter((status) => (status === "" ? "the status needs a key" : undefined))),
+  deletes: Schema.Boolean,
+  maxDeletes: DeleteLimit.DeleteLimitFromSelf,
+  reconcile: Schema.DurationFromSelf.pipe(Schema.filter(reconcileProblem)),
+  watchShards: Schema.Number.pipe(
+    Schema.filter((shards) =>
+      Number.isInteger(shards) && shards >= 1 && shards <= mostShards
+        ? undefined
+        : `the number of queries is from 1 to ${mostShards}`
+    )
+  ),
+  shardKeys: Schema.Number.pipe(
+    Schema.filter((keys) =>
+      Number.isInteger(keys) && keys >= 1 ? undefined : "the number of keys is at least 1"
+    )
+  )
+})
+
+const options = Schema.Struct({
+  source: Schema.String,
+  prefix: Schema.optional(Schema.String),
+  destinationPrefix: Schema.optional(Schema.String),
+  status: Schema.optional(Schema.String),
+  deletes: Schema.optional(Schema.Boolean),
+  maxDeletes: Schema.optional(
+    Schema.Union(DeleteLimit.DeleteLimitFromString, DeleteLimit.DeleteLimitFromSelf)
+  ),
+  reconcile: Schema.optional(DurationFromInput),
+  watchShards: Schema.optional(Schema.Number),
+  shardKeys: Schema.optional(Schema.Number)
+})
 
 /**
- * A replication with defaults for what is not given; `destinationPrefix` is that of the source unless given.
- * `maxDeletes` is text, as in {@link DeleteLimit.parse}.
+ * Decodes options with defaults for what is not given. Encodes to options that JSON can hold, all of them.
+ *
+ * @since 0.5.0
+ * @category schemas
+ */
+export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schema.transform(options, fields, {
+  strict: true,
+  decode: ({ source, ...given }) => {
+    const prefix = given.prefix ?? defaults.prefix
+    return {
+      source: source.toLowerCase(),
+      prefix,
+      destinationPrefix: given.destinationPrefix ?? prefix,
+      status: given.status ?? defaults.status,
+      deletes: given.deletes ?? defaults.deletes,
+      maxDeletes: given.maxDeletes ?? defaults.maxDeletes,
+      reconcile: given.reconcile ?? defaults.reconcile,
+      watchShards: given.watchShards ?? defaults.watchShards,
+      shardKeys: given.shardKeys ?? defaults.shardKeys
+    }
+  },
+  encode: (fields) => fields
+}).pipe(Schema.brand("consul-replicate/Replication"))
+
+const decoding = Schema.decodeUnknownEither(Replication, { onExcessProperty: "error" })
+
+/**
+ * Decodes what a configuration file has. Fails with the first field that cannot be used, or that there is not.
+ *
+ * @since 0.5.0
+ * @category constructors
+ */
+export const decodeUnknown = (options: unknown): Either.Either<Replication, InvalidOptions> =>
+  Either.mapLeft(decoding(options), (error) => fromParseError("Replication", options, error))
+
+/**
+ * A replication with {@link defaults} for what is not given.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function* (options: {
-  readonly source: string
-  readonly prefix?: string | undefined
-  readonly destinationPrefix?: string | undefined
-  readonly status?: string | undefined
-  readonly deletes?: boolean | undefined
-  readonly maxDeletes?: string | undefined
-  readonly reconcile?: Duration.DurationInput | undefined
-  readonly watchShards?: number | undefined
-  readonly shardKeys?: number | undefined
-}): Effect.fn.Return<Replication, InvalidReplication> {
-  const invalid = (option: string, problem: string) => new InvalidReplication({ option, problem })
-  const prefix = options.prefix ?? defaults.prefix
-  const maxDeletes = yield* DeleteLimit.parse(
-    options.maxDeletes ?? DeleteLimit.format(defaults.maxDeletes)
-  ).pipe(Either.mapLeft((expected) => invalid("max-deletes", `the limit is ${expected}`)))
-  const replication: ReplicationFields = {
-    source: options.source.toLowerCase(),
-    prefix,
-    destinationPrefix: options.destinationPrefix ?? prefix,
-    status: options.status ?? defaults.status,
-    deletes: options.deletes ?? defaults.deletes,
-    maxDeletes,
-    reconcile: Duration.decode(options.reconcile ?? defaults.reconcile),
-    watchShards: options.watchShards ?? defaults.watchShards,
-    shardKeys: options.shardKeys ?? defaults.shardKeys
-  }
-  const { reconcile, shardKeys, source, status, watchShards } = replication
-  if (source === "") return yield* invalid("src", "name the datacenter to replicate from")
-  if (!datacenterName.test(source)) {
-    return yield* invalid("src", `${JSON.stringify(source)} cannot be the name of a datacenter`)
-  }
-  if (status === "") return yield* invalid("status", "the status needs a key")
-  const texts = [
-    ["prefix", prefix],
-    ["dst-prefix", replication.destinationPrefix],
-    ["status", status]
-  ] as const
-  for (const [option, text] of texts) {
-    const problem = HalfCharacter.problemOf(text)
-    if (problem !== undefined) return yield* invalid(option, problem)
-  }
-  if (
-    !Duration.isFinite(reconcile) ||
-    (!Duration.isZero(reconcile) && Duration.lessThan(reconcile, shortestReconcile))
-  ) {
-    return yield* invalid("reconcile", "the interval is at least 100ms, or 0 for never")
-  }
-  if (!Number.isInteger(watchShards) || watchShards < 1 || watchShards > mostShards) {
-    return yield* invalid("watch-shards", `the number of queries is from 1 to ${mostShards}`)
-  }
-  if (!Number.isInteger(shardKeys) || shardKeys < 1) {
-    return yield* invalid("shardKeys", "the number of keys is at least 1")
-  }
-  return replication as Replication
-})
+export const make = (options: ReplicationOptions): Effect.Effect<Replication, InvalidOptions> =>
+  Effect.suspend(() => decodeUnknown(options))
+
+const validating = Schema.validateEither(Replication)
+
+/**
+ * Checks the fields again, as `Replicator.run` does: see {@link Replication}.
+ *
+ * @since 0.5.0
+ * @category validation
+ */
+export const validate = (replication: Replication): Effect.Effect<void, InvalidOptions> =>
+  Effect.suspend(() =>
+    Either.mapLeft(validating(replication), (error) => fromParseError("Replication", replication, error))
+  ).pipe(Effect.asVoid)
+
+const given = Config.withDefault(undefined)
+
+/**
+ * Options by the names of their fields: `source`, `destinationPrefix` and so on. `Config.nested` puts them under a name.
+ *
+ * @since 0.5.0
+ * @category config
+ */
+export const config: Config.Config<Replication> = Config.all({
+  source: Config.string("source").pipe(Config.withDescription("Datacenter to replicate from.")),
+  prefix: given(Config.string("prefix")),
+  destinationPrefix: given(Config.string("destinationPrefix")),
+  status: given(Config.string("status")),
+  deletes: given(Config.boolean("deletes")),
+  maxDeletes: given(Config.string("maxDeletes")),
+  reconcile: given(Config.duration("reconcile")),
+  watchShards: given(Config.integer("watchShards")),
+  shardKeys: given(Config.integer("shardKeys"))
+}).pipe(
+  Config.mapOrFail((options) =>
+    Either.mapLeft(decodeUnknown(options), ({ field, problem }) => ConfigError.InvalidData([field], problem))
+  )
+)
+
+/**
+ * The replication of a program that has one. `Replicator.run` takes its replication as an argument, since a program may
+ * run several.
+ *
+ * @since 0.5.0
+ * @category tags
+ */
+export class CurrentReplication extends Context.Tag("consul-replicate/CurrentReplication")<
+  CurrentReplication,
+  Replication
+>() {}
+
+/**
+ * @since 0.5.0
+ * @category layers
+ */
+export const layer = (options: ReplicationOptions): Layer.Layer<CurrentReplication, InvalidOptions> =>
+  Layer.effect(CurrentReplication, make(options))
+
+/**
+ * The same with options that are `Config`s, each or all together: `Replication.layerConfig(Replication.config)`.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<ReplicationOptions>
+): Layer.Layer<CurrentReplication, InvalidOptions | ConfigError.ConfigError> =>
+  Layer.effect(CurrentReplication, Effect.flatMap(Config.unwrap(options), make))
+
+/**
+ * {@link config} from variables of the environment that are named like the fields, such as `DESTINATION_PREFIX`.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layerFromEnv: Layer.Layer<CurrentReplication, ConfigError.ConfigError> = Layer.effect(
+  CurrentReplication,
+  config.pipe(Effect.withConfigProvider(ConfigProvider.constantCase(ConfigProvider.fromEnv())))
+)
 
 /**
  * Refuses a status that would be written over the lock of its leader.
@@ -162,13 +288,12 @@ export const make = Effect.fnUntraced(function* (options: {
  * @since 0.5.0
  * @category validation
  */
-export const validateUnder = (
-  { status }: Replication,
-  lock: string
-): Effect.Effect<void, InvalidReplication> =>
+export const validateUnder = ({ status }: Replication, lock: string): Effect.Effect<void, InvalidOptions> =>
   lock === status
-    ? new InvalidReplication({
-        option: "status",
+    ? new InvalidOptions({
+        of: "Replication",
+        field: "status",
+        given: status,
         problem: `the lock and the status need keys of their own, both are ${lock}`
       })
     : Effect.void
@@ -182,15 +307,18 @@ export const validateUnder = (
 export const validateIn = (
   replication: Replication,
   datacenter: string
-): Effect.Effect<void, InvalidReplication> => {
+): Effect.Effect<void, InvalidOptions> => {
   const { destinationPrefix, prefix, source } = replication
   const overlap = prefix.startsWith(destinationPrefix) || destinationPrefix.startsWith(prefix)
   return source === datacenter && overlap
-    ? new InvalidReplication({
-        option: "src",
+    ? new InvalidOptions({
+        of: "Replication",
+        field: "source",
+        given: source,
         problem:
           `the agent is in ${datacenter} itself, and the prefixes ${JSON.stringify(prefix)} and ` +
-          `${JSON.stringify(destinationPrefix)} overlap; name another datacenter, or another -dst-prefix`
+          `${JSON.stringify(destinationPrefix)} overlap; name another datacenter`,
+        alternative: "destinationPrefix"
       })
     : Effect.void
 }

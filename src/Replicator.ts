@@ -15,6 +15,7 @@ import * as Stream from "effect/Stream"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
+import type { InvalidOptions } from "./InvalidOptions.js"
 import type * as FencedWriter from "./internal/destination/FencedWriter.js"
 import * as Replica from "./internal/destination/Replica.js"
 import type { ReplicaState } from "./internal/destination/ReplicaState.js"
@@ -245,7 +246,10 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       )
 
   const validate = Effect.zipRight(
-    Replication.validateUnder(replication, leaderLock.lock),
+    Effect.zipRight(
+      Replication.validate(replication),
+      Replication.validateUnder(replication, leaderLock.lock)
+    ),
     consul.agent.self.pipe(
       OutageLog.logOutages(starting, "waiting for the agent"),
       Effect.retry(Schedules.reconnect),
@@ -270,9 +274,7 @@ type Services = ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoin
  * @since 0.5.0
  * @category running
  */
-export const run = (
-  replication: Replication.Replication
-): Effect.Effect<never, Replication.InvalidReplication, Services> =>
+export const run = (replication: Replication.Replication): Effect.Effect<never, InvalidOptions, Services> =>
   // Without a span: it would never end, and all that happens in years be one trace. Passes have theirs.
   Effect.flatMap(make(replication), ({ follow, validate }) => Effect.zipRight(validate, follow)).pipe(
     Effect.scoped
@@ -287,14 +289,13 @@ export const run = (
  */
 export const runOnce: (
   replication: Replication.Replication
-) => Effect.Effect<LeftOver, Replication.InvalidReplication, Services> = Effect.fn("Replicator.runOnce")(
-  function* (replication: Replication.Replication) {
-    const { compareOnce, validate } = yield* make(replication)
-    yield* validate
-    return yield* compareOnce
-  },
-  Effect.scoped
-)
+) => Effect.Effect<LeftOver, InvalidOptions, Services> = Effect.fn("Replicator.runOnce")(function* (
+  replication: Replication.Replication
+) {
+  const { compareOnce, validate } = yield* make(replication)
+  yield* validate
+  return yield* compareOnce
+}, Effect.scoped)
 
 /**
  * What a replicator works with beside its lock, over the client of the destination's agent.

@@ -13,8 +13,6 @@ import type { ConfigError } from "effect/ConfigError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { InvalidLock } from "../LeaderLock.js"
-import type { InvalidReplication } from "../Replication.js"
 import { demo } from "./commands/Demo.js"
 import { dev } from "./commands/Dev.js"
 import { type NotEqual, replicate, type Unfinished } from "./commands/Replicate.js"
@@ -125,16 +123,7 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   }
 })
 
-type Failure =
-  | WrongUse
-  | PortUnavailable
-  | InvalidReplication
-  | InvalidLock
-  | Hopeless
-  | TimedOut
-  | NotEqual
-  | Unfinished
-  | ConfigError
+type Failure = WrongUse | PortUnavailable | Hopeless | TimedOut | NotEqual | Unfinished | ConfigError
 
 /** `help` alone, or `help COMMAND`. */
 const helpOf = (topic: string | undefined) => {

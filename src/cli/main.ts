@@ -17,10 +17,7 @@ import { printable } from "./node/Printable.js"
 import * as ProgressLine from "./node/ProgressLine.js"
 import * as StopSignals from "./node/StopSignals.js"
 
-const isWrongUse = (error: unknown): boolean =>
-  Predicate.isTagged(error, "WrongUse") ||
-  Predicate.isTagged(error, "InvalidReplication") ||
-  Predicate.isTagged(error, "InvalidLock")
+const isWrongUse = (error: unknown): boolean => Predicate.isTagged(error, "WrongUse")
 
 /** 0: done, or stopped by a signal. 1: failed, as `-once` does at a signal. 2: wrong use, before anything was touched. */
 const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>

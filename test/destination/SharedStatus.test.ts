@@ -99,7 +99,7 @@ describe("two replications that were given one status key", () => {
       yield* Effect.sleep("1 minute")
       expect(said(renamed, "held up")).toEqual([
         expect.stringMatching(
-          /: consul-replicate-\w+, an instance of this replication, holds another lock, service\/consul-replicate\/leader: all of them need the same -lock/
+          /: consul-replicate-\w+, an instance of this replication, holds another lock, service\/consul-replicate\/leader: all of them need the same lock/
         )
       ])
       expect(said(first, "WARN")).toEqual([])

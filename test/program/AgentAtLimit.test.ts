@@ -61,7 +61,7 @@ describe("An agent at its limit of connections", () => {
         )
         while (held() < 2) yield* Effect.sleep("5 millis")
         for (let i = 0; i < 20; i++) expect(yield* ask).toMatchObject({ _tag: "TooManyConnections" })
-        expect((yield* ask).message).toMatch(/takes no more connections from this address.*-watch-shards/)
+        expect((yield* ask).message).toMatch(/takes no more connections from this address.*fewer watchShards/)
         // It stops: nothing is open, and nobody listens.
         server.close()
         for (const socket of open) socket.destroy()

@@ -44,7 +44,7 @@ describeConsul("examples/embed.ts", () => {
         const { code, stdout } = yield* run(nyc1.address)
         expect(code).toBe(1)
         expect(stdout).toContain("level=ERROR")
-        expect(stdout).toContain("-src: the agent is in nyc1 itself")
+        expect(stdout).toContain("source: the agent is in nyc1 itself")
       })
     )
   })

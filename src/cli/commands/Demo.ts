@@ -41,7 +41,8 @@ const replicate = (address: string) =>
       Layer.provide(AgentConnections.layer(replication.watchShards))
     )
     return yield* Effect.provide(Replicator.run(replication), services)
-  })
+    // Its options are its own.
+  }).pipe(Effect.catchTag("InvalidOptions", Effect.die))
 
 const firstChanges = [
   ["global/motd", "hello from nyc1"],

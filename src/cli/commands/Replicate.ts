@@ -22,6 +22,7 @@ import * as AgentConnections from "../node/AgentConnections.js"
 import * as IdleGc from "../node/IdleGc.js"
 import * as StopSignals from "../node/StopSignals.js"
 import * as Environment from "../settings/Environment.js"
+import * as FlagOf from "../settings/FlagOf.js"
 import { parsers, type Values } from "../settings/OptionSpec.js"
 import { onceTimeout, options } from "../settings/Options.js"
 import * as PrefixOption from "../settings/PrefixOption.js"
@@ -63,66 +64,61 @@ const withLogLevel = <A, E, R>(
 
 type Settings = Values<typeof options>
 
-const replicating = Effect.fnUntraced(function* ({
-  addr,
-  lock,
-  noDelete,
-  once,
-  service,
-  src,
-  timeout,
-  ...given
-}: Settings) {
-  yield* PrefixOption.validate(given.prefix)
-  const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
-  const lockOptions = yield* LeaderLock.options({ lock, service })
-  yield* Replication.validateUnder(replication, lock)
-  yield* Environment.validate(addr)
-  const token = Option.getOrUndefined(yield* Environment.token)
-  yield* Effect.logInfo(`consul-replicate ${version}, agent ${addr}`)
-  yield* PrefixOption.warn("prefix", replication.prefix)
-  if (replication.destinationPrefix !== replication.prefix) {
-    yield* PrefixOption.warn("dst-prefix", replication.destinationPrefix)
-    yield* PrefixOption.warnOfSlashes(replication.prefix, replication.destinationPrefix)
-  }
-  const services = Layer.mergeAll(Replicator.services, LeaderLock.layer(lockOptions), IdleGc.layer).pipe(
-    // Refused above, where it cannot be used.
-    Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address: addr, token }))),
-    Layer.provideMerge(AgentConnections.layer(replication.watchShards))
-  )
-  const contact = { address: addr, source: replication.source, token }
-  const impossible = once ? Effect.zipRight(FirstContact.make(contact), Effect.never) : Effect.never
-  const replicating = Effect.gen(function* () {
-    if (!once) return yield* Replicator.run(replication)
-    const left = yield* Replicator.runOnce(replication)
-    const { held, refused } = { held: left.held.size, refused: left.refused.size }
-    if (held + refused > 0) return yield* new NotEqual({ held, refused, limit: replication.maxDeletes })
-  })
-  const stopped = Effect.gen(function* () {
-    const signal = yield* yield* StopSignals.StopSignal
-    if (once) return yield* new Unfinished({ signal })
-    yield* Effect.logInfo(`stopping: ${signal}`)
-    return yield* Effect.interrupt
-  })
-  const hangUps = Effect.flatten(StopSignals.HangUp).pipe(
-    Effect.zipRight(Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on")),
-    Effect.forever
-  )
-  const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
-  const { denied, exhausted, listener } = yield* Patience.make({
-    timeout: limit,
-    // An instance that stands by behind a leader is where it should be, unless it was to copy once.
-    kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
-    first: `no answer from the agent at ${addr}`
-  })
-  return yield* raceFirst(replicating, impossible).pipe(
-    Effect.provide(services),
-    Effect.provideService(Waits.Waits, listener),
-    Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
-    Effect.raceFirst(once ? denied : Effect.never),
-    Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
-  )
-}, withLogLevel)
+const replicating = Effect.fnUntraced(
+  function* ({ addr, lock, logLevel: _, noDelete, once, service, src, timeout, ...given }: Settings) {
+    yield* PrefixOption.validate(given.prefix)
+    const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
+    const lockOptions = yield* LeaderLock.options({ lock, service })
+    yield* Replication.validateUnder(replication, lock)
+    yield* Environment.validate(addr)
+    const token = Option.getOrUndefined(yield* Environment.token)
+    yield* Effect.logInfo(`consul-replicate ${version}, agent ${addr}`)
+    yield* PrefixOption.warn("prefix", replication.prefix)
+    if (replication.destinationPrefix !== replication.prefix) {
+      yield* PrefixOption.warn("dst-prefix", replication.destinationPrefix)
+      yield* PrefixOption.warnOfSlashes(replication.prefix, replication.destinationPrefix)
+    }
+    const services = Layer.mergeAll(Replicator.services, LeaderLock.layer(lockOptions), IdleGc.layer).pipe(
+      // Refused above, where it cannot be used.
+      Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address: addr, token }))),
+      Layer.provideMerge(AgentConnections.layer(replication.watchShards))
+    )
+    const contact = { address: addr, source: replication.source, token }
+    const impossible = once ? Effect.zipRight(FirstContact.make(contact), Effect.never) : Effect.never
+    const replicating = Effect.gen(function* () {
+      if (!once) return yield* Replicator.run(replication)
+      const left = yield* Replicator.runOnce(replication)
+      const { held, refused } = { held: left.held.size, refused: left.refused.size }
+      if (held + refused > 0) return yield* new NotEqual({ held, refused, limit: replication.maxDeletes })
+    })
+    const stopped = Effect.gen(function* () {
+      const signal = yield* yield* StopSignals.StopSignal
+      if (once) return yield* new Unfinished({ signal })
+      yield* Effect.logInfo(`stopping: ${signal}`)
+      return yield* Effect.interrupt
+    })
+    const hangUps = Effect.flatten(StopSignals.HangUp).pipe(
+      Effect.zipRight(Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on")),
+      Effect.forever
+    )
+    const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
+    const { denied, exhausted, listener } = yield* Patience.make({
+      timeout: limit,
+      // An instance that stands by behind a leader is where it should be, unless it was to copy once.
+      kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
+      first: `no answer from the agent at ${addr}`
+    })
+    return yield* raceFirst(replicating, impossible).pipe(
+      Effect.provide(services),
+      Effect.provideService(Waits.Waits, listener),
+      Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
+      Effect.raceFirst(once ? denied : Effect.never),
+      Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
+    )
+  },
+  Effect.catchTag("InvalidOptions", FlagOf.wrongUse),
+  withLogLevel
+)
 
 export const replicate = Command.make(
   "consul-replicate",

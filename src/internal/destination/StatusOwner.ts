@@ -28,9 +28,9 @@ export class StatusInUse extends Data.TaggedError("StatusInUse")<{
   override get message() {
     return Option.match(this.replication, {
       onNone: () =>
-        `${this.instance}, an instance of this replication, holds another lock, ${this.lock}: all of them need the same -lock; waiting until it stops`,
+        `${this.instance}, an instance of this replication, holds another lock, ${this.lock}: all of them need the same lock; waiting until it stops`,
       onSome: (replication) =>
-        `the status key ${this.key} is that of ${this.instance}, which holds the lock ${this.lock} for ${replication}: a status serves one replication, see -status; waiting until it stops`
+        `the status key ${this.key} is that of ${this.instance}, which holds the lock ${this.lock} for ${replication}: a status serves one replication; waiting until it stops`
     })
   }
 }

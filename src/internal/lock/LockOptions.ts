@@ -2,10 +2,15 @@
  * What an instance needs to stand for leadership, and every reason to refuse it.
  */
 import type * as Brand from "effect/Brand"
-import * as Data from "effect/Data"
+import * as Config from "effect/Config"
+import * as ConfigError from "effect/ConfigError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as Schema from "effect/Schema"
+import { fromParseError, type InvalidOptions } from "../../InvalidOptions.js"
 import * as HalfCharacter from "../consul/HalfCharacter.js"
+import { DurationFromInput } from "../effect/DurationFromInput.js"
 import * as Schedules from "../Schedules.js"
 
 /**
@@ -17,37 +22,39 @@ export interface LockFields {
   readonly lock: string
   /** Name under which all instances stand in Consul's catalog, each with an id of its own. */
   readonly service: string
-  /** What the holder does, for people; see `options`. */
-  readonly purpose: string | undefined
+  /**
+   * What the holder does, for people. An instance that stands by for another purpose warns of it, because all who share a
+   * lock should do the same. It is the purpose of the use that leads unless given.
+   */
+  readonly purpose?: string | undefined
   /** How long the check of the service lives without a heartbeat: 3 s unless given. */
   readonly ttl: Duration.Duration
 }
 
 /**
- * Made by `options` only.
+ * What was checked: `options`, `config` and the schema make it. TypeScript (5.9) gives the brand to a spread too. So the
+ * layers check their options again, and die of options that cannot be used.
  *
  * @since 0.1.0
  * @category models
  */
 export type LeaderLockOptions = LockFields & Brand.Brand<"consul-replicate/LeaderLockOptions">
 
-/** Options of {@link options} that the command line has not. */
-const withoutFlag: ReadonlySet<string> = new Set(["ttl"])
-
 /**
- * Wrong use, found before anything was touched. `option` is the name of the option of the command line, or that of
- * `options` if the command line has none.
+ * What `options` is given. `defaults` has what is not given.
  *
  * @since 0.5.0
- * @category errors
+ * @category models
  */
-export class InvalidLock extends Data.TaggedError("InvalidLock")<{
-  readonly option: string
-  readonly problem: string
-}> {
-  override get message() {
-    return `${withoutFlag.has(this.option) ? "" : "-"}${this.option}: ${this.problem}`
-  }
+export interface LockOptions {
+  /** See {@link LockFields}. */
+  readonly lock?: string | undefined
+  /** See {@link LockFields}. */
+  readonly service?: string | undefined
+  /** See {@link LockFields}. */
+  readonly purpose?: string | undefined
+  /** See {@link LockFields}. At least 1 s. A number is ms. */
+  readonly ttl?: Duration.DurationInput | undefined
 }
 
 /**
@@ -83,38 +90,72 @@ const serviceProblem = (service: string): string | undefined => {
     : undefined
 }
 
+const lockProblem = (lock: string): string | undefined =>
+  lock === "" ? "the lock needs a key" : HalfCharacter.problemOf(lock)
+
+const ttlProblem = (ttl: Duration.Duration): string | undefined =>
+  Duration.isFinite(ttl) && Duration.greaterThanOrEqualTo(ttl, shortestTtl)
+    ? undefined
+    : "the time to live is at least 1s"
+
 /**
- * Checks options for a lock, with {@link defaults} for what is not given. `purpose` is what the holder does, for people:
- * who stands by for another purpose warns of it, because all who share a lock should do the same. It is the purpose of
- * the use that leads unless given.
+ * Decodes options for a lock, with `defaults` for what is not given.
+ *
+ * @since 0.5.0
+ * @category schemas
+ */
+export const LeaderLockOptions: Schema.Schema<LeaderLockOptions, LockOptions> = Schema.Struct({
+  lock: Schema.optionalWith(Schema.String.pipe(Schema.filter(lockProblem)), { default: () => defaults.lock }),
+  service: Schema.optionalWith(Schema.String.pipe(Schema.filter(serviceProblem)), {
+    default: () => defaults.service
+  }),
+  purpose: Schema.optional(Schema.String),
+  ttl: Schema.optionalWith(DurationFromInput.pipe(Schema.filter(ttlProblem)), { default: () => defaults.ttl })
+}).pipe(Schema.brand("consul-replicate/LeaderLockOptions"))
+
+const decoding = Schema.decodeUnknownEither(LeaderLockOptions, { onExcessProperty: "error" })
+
+/**
+ * Decodes what a configuration file has. Fails with the first field that cannot be used.
  *
  * @since 0.5.0
  * @category constructors
  */
-export const options = (
-  given: {
-    readonly lock?: string | undefined
-    readonly service?: string | undefined
-    readonly purpose?: string | undefined
-    readonly ttl?: Duration.DurationInput | undefined
-  } = {}
-): Effect.Effect<LeaderLockOptions, InvalidLock> =>
-  Effect.suspend(() => {
-    const { lock = defaults.lock, purpose, service = defaults.service } = given
-    const ttl = Duration.decode(given.ttl ?? defaults.ttl)
-    const problems = [
-      ["lock", lock === "" ? "the lock needs a key" : HalfCharacter.problemOf(lock)],
-      ["service", serviceProblem(service)],
-      [
-        "ttl",
-        !Duration.isFinite(ttl) || Duration.lessThan(ttl, shortestTtl)
-          ? "the time to live is at least 1s"
-          : undefined
-      ]
-    ] as const
-    for (const [option, problem] of problems) {
-      if (problem !== undefined) return new InvalidLock({ option, problem })
-    }
-    const fields: LockFields = { lock, service, purpose, ttl }
-    return Effect.succeed(fields as LeaderLockOptions)
-  })
+export const decodeUnknown = (options: unknown): Either.Either<LeaderLockOptions, InvalidOptions> =>
+  Either.mapLeft(decoding(options), (error) => fromParseError("LeaderLock", options, error))
+
+/**
+ * Checks options for a lock, with {@link defaults} for what is not given.
+ *
+ * @since 0.5.0
+ * @category constructors
+ */
+export const options = (given: LockOptions = {}): Effect.Effect<LeaderLockOptions, InvalidOptions> =>
+  Effect.suspend(() => decodeUnknown(given))
+
+const validating = Schema.validateEither(LeaderLockOptions)
+
+/** Checks again what may be a spread. Options that cannot be used are a defect of the program. */
+export const validate = (options: LeaderLockOptions): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    Either.mapLeft(validating(options), (error) => fromParseError("LeaderLock", options, error))
+  ).pipe(Effect.orDie, Effect.asVoid)
+
+const given = Config.withDefault(undefined)
+
+/**
+ * Options by the names of their fields. `Config.nested` puts them under a name.
+ *
+ * @since 0.5.0
+ * @category config
+ */
+export const config: Config.Config<LeaderLockOptions> = Config.all({
+  lock: given(Config.string("lock")),
+  service: given(Config.string("service")),
+  purpose: given(Config.string("purpose")),
+  ttl: given(Config.duration("ttl"))
+}).pipe(
+  Config.mapOrFail((options) =>
+    Either.mapLeft(decodeUnknown(options), ({ field, problem }) => ConfigError.InvalidData([field], problem))
+  )
+)

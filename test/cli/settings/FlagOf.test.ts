@@ -1,0 +1,31 @@
+import { describe, expect, it } from "@effect/vitest"
+import { wrongUse } from "../../../src/cli/settings/FlagOf.js"
+import { InvalidOptions } from "../../../src/InvalidOptions.js"
+
+const refused = (field: string, alternative?: string) =>
+  wrongUse(new InvalidOptions({ of: "Replication", field, given: "x", problem: "is wrong", alternative }))
+    .message
+
+describe("a field that the library refuses", () => {
+  it.each([
+    ["source", "-src"],
+    ["prefix", "-prefix"],
+    ["destinationPrefix", "-dst-prefix"],
+    ["status", "-status"],
+    ["maxDeletes", "-max-deletes"],
+    ["reconcile", "-reconcile"],
+    ["watchShards", "-watch-shards"],
+    ["lock", "-lock"],
+    ["service", "-service"]
+  ])("%s is called by its flag, %s", (field, flag) => {
+    expect(refused(field)).toBe(`${flag}: is wrong`)
+  })
+
+  it("keeps its name if no flag sets it", () => {
+    expect(refused("shardKeys")).toBe("shardKeys: is wrong")
+  })
+
+  it("has the flag of the field that can be changed instead", () => {
+    expect(refused("source", "destinationPrefix")).toBe("-src: is wrong, or another -dst-prefix")
+  })
+})
