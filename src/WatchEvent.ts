@@ -3,8 +3,9 @@
  *
  * @since 0.5.0
  */
+import * as Data from "effect/Data"
 import type { KeyRange } from "./KeyRange.js"
-import type { KeyValues } from "./KeyValue.js"
+import type { KeyValue, KeyValues } from "./KeyValue.js"
 
 /**
  * All entries of a range at one moment: of the watched prefix, or of a part of it.
@@ -49,3 +50,40 @@ export interface CaughtUp {
  * @category models
  */
 export type WatchEvent = Snapshot | CaughtUp
+
+/**
+ * All that a prefix holds. Keys are in the order of their UTF-16 code units.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export interface Contents extends KeyValues {
+  /** Everything that changed under the prefix up to this index (`X-Consul-Index`) is included. */
+  readonly index: number
+}
+
+/**
+ * One key was written or deleted, or is there at the beginning. A key that the token may not read any more looks deleted,
+ * because Consul leaves it out of its answers: `Watcher.presence` tells the difference.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export type KeyChange = Data.TaggedEnum<{
+  Written: {
+    readonly key: string
+    /** The entry as it is now. Its `modifyIndex` is the index of the write. */
+    readonly entry: KeyValue
+  }
+  Deleted: {
+    readonly key: string
+    /** The index at which the key was seen to be missing. It was deleted at this index or before. */
+    readonly index: number
+  }
+}>
+
+/**
+ * @since 0.5.0
+ * @category constructors
+ */
+export const KeyChange = Data.taggedEnum<KeyChange>()

@@ -28,6 +28,7 @@ import * as OutageLog from "./internal/report/OutageLog.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Handoff from "./internal/source/Handoff.js"
 import * as Liveness from "./internal/source/Liveness.js"
+import * as PrefixView from "./internal/source/PrefixView.js"
 import * as Pulse from "./internal/source/Pulse.js"
 import * as QueryBudget from "./internal/source/QueryBudget.js"
 import * as QueryPool from "./internal/source/QueryPool.js"
@@ -38,9 +39,9 @@ import type * as WatchPlan from "./internal/source/WatchPlan.js"
 import * as Weights from "./internal/source/Weights.js"
 import type { KeyRange } from "./KeyRange.js"
 import type { KeyValues } from "./KeyValue.js"
-import type { Snapshot, WatchEvent } from "./WatchEvent.js"
+import type { Contents, KeyChange, Snapshot, WatchEvent } from "./WatchEvent.js"
 
-export type { CaughtUp, Snapshot, WatchEvent } from "./WatchEvent.js"
+export { type CaughtUp, type Contents, KeyChange, type Snapshot, type WatchEvent } from "./WatchEvent.js"
 
 /**
  * `source` names what differs from the client's own endpoint: another datacenter, or an agent of its own. `shards` is
@@ -58,6 +59,14 @@ export interface WatchOptions {
   /** Made by the caller with `Liveness.make`. The stream of `events` keeps it up to date. */
   readonly liveness?: Liveness.Liveness | undefined
 }
+
+/**
+ * How a prefix is watched. `source` is the client's own endpoint unless given.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export type PrefixOptions = Partial<Omit<WatchOptions, "prefix">>
 
 /**
  * With 64 connections to the agent in all: beside these queries go one for the whole, one for the lock, and all that is
@@ -84,6 +93,26 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
     readonly events: (
       options: WatchOptions
     ) => Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError>
+    /**
+     * All that the prefix holds: first as it is now, never stale, then after each change. A prefix that one query watches is
+     * read at once, so that the contents are those of one moment. Of a prefix that is watched in shards, they hold everything
+     * up to `index`, and may hold a part of what one transaction wrote later: the next element has the rest. With `shards`: 1,
+     * all prefixes of less than 8 MB are read at once.
+     *
+     * A slow consumer sees several changes as one, and delays only its own stream. Transient errors are retried and logged
+     * once. The stream fails only with errors that a retry cannot fix.
+     *
+     * @since 0.5.0
+     */
+    readonly snapshots: (prefix: string, options?: PrefixOptions) => Stream.Stream<Contents, ConsulError>
+    /**
+     * The keys that the prefix holds, as writes, then each change. A slow consumer sees only the last of several writes of a
+     * key, and nothing of a key that was written and deleted since. Writes of one shard come in the order of their keys. Values
+     * are not kept. Errors are those of `snapshots`.
+     *
+     * @since 0.5.0
+     */
+    readonly changes: (prefix: string, options?: PrefixOptions) => Stream.Stream<KeyChange, ConsulError>
     /** A range as it is now, never stale. Waits as `events` does. */
     readonly confirm: (
       options: WatchOptions & { readonly range: KeyRange }
@@ -316,16 +345,25 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       return yield* once(options, ({ presence }) => presence(options.keys))
     })
 
+    const view = (prefix: string, given: PrefixOptions = {}): PrefixView.Source<ConsulError> => {
+      const options = { source: {}, ...given, prefix }
+      return { prefix, events: events(options), confirm: (range) => confirm({ ...options, range }) }
+    }
+
     const { check, closed, whileOpen } = yield* OpenScope.make(
       "the Watcher was used after the scope of its layer was closed: provide the layer to the effect that watches, not to the " +
         "one that takes the service out of it"
     )
+    const streamWhileOpen = <A>(stream: Stream.Stream<A, ConsulError>) =>
+      Stream.unwrap(Effect.as(check, Stream.interruptWhen(stream, closed)))
     return {
+      changes: (...given) => streamWhileOpen(PrefixView.changes(view(...given))),
       confirm: (options) => whileOpen(confirm(options)),
       confirmInPieces: (options, use) => whileOpen(confirmInPieces(options, use)),
-      events: (options) => Stream.unwrap(Effect.as(check, Stream.interruptWhen(events(options), closed))),
+      events: (options) => streamWhileOpen(events(options)),
       names: (options) => whileOpen(names(options)),
-      presence: (options) => whileOpen(presence(options))
+      presence: (options) => whileOpen(presence(options)),
+      snapshots: (...given) => streamWhileOpen(PrefixView.snapshots(view(...given)))
     }
   })
 )
