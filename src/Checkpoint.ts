@@ -170,3 +170,11 @@ export const layer: Layer.Layer<Checkpoint, never, ConsulHttp> = Layer.effect(
       Operation.Cas({ key, value: Value.fromText(encode(status)), flags: 0n, index })
   }))
 )
+
+/**
+ * `read` of the service in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const { read } = Effect.serviceFunctions(Checkpoint)

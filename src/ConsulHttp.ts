@@ -72,3 +72,51 @@ export const layerConfig = (
   options: Config.Config.Wrap<ConsulHttpOptions>
 ): Layer.Layer<ConsulHttp, Address.InvalidAddress | ConfigError, HttpClient.HttpClient> =>
   Layer.unwrapEffect(Effect.map(Config.unwrap(options), layer))
+
+/**
+ * The client of another endpoint; see `Consul.at`.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const at = (endpoint: Partial<Endpoint>): Effect.Effect<Consul, never, ConsulHttp> =>
+  Effect.map(ConsulHttp, (consul) => consul.at(endpoint))
+
+/**
+ * Keys and values by the client in the environment: `ConsulHttp.kv.get("a")`.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const kv = Effect.serviceFunctions(Effect.map(ConsulHttp, (consul) => consul.kv))
+
+/**
+ * `transaction` of the client in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const { transaction } = Effect.serviceFunctions(ConsulHttp)
+
+/**
+ * Sessions by the client in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const session = Effect.serviceFunctions(Effect.map(ConsulHttp, (consul) => consul.session))
+
+const ofAgent = Effect.serviceFunctions(Effect.map(ConsulHttp, (consul) => consul.agent))
+
+/**
+ * The agent of the client in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const agent = {
+  self: Effect.flatMap(ConsulHttp, (consul) => consul.agent.self),
+  registerService: ofAgent.registerService,
+  deregisterService: ofAgent.deregisterService,
+  updateCheck: ofAgent.updateCheck
+}

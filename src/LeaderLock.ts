@@ -186,3 +186,24 @@ export const sharedConfig = (
 
 const fromConfig = (options: Config.Config.Wrap<LockOptions.LockOptions>, make: typeof layer) =>
   Layer.unwrapEffect(Effect.map(Effect.flatMap(Config.unwrap(options), LockOptions.options), make))
+
+/**
+ * `acquire` of the service in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const acquire: Effect.Effect<Leadership, ConsulError | LockLost, LeaderLock | Scope.Scope> =
+  Effect.flatMap(LeaderLock, (leaderLock) => leaderLock.acquire)
+
+/**
+ * `lead` of the service in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const lead = <A, E, R>(
+  use: (leadership: Leadership) => Effect.Effect<A, E, R>,
+  options?: UseOptions
+): Effect.Effect<A, E | ConsulError | LockLost, LeaderLock | Exclude<R, Scope.Scope>> =>
+  Effect.flatMap(LeaderLock, (leaderLock) => leaderLock.lead(use, options))

@@ -35,47 +35,15 @@ import * as QueryPool from "./internal/source/QueryPool.js"
 import * as ShardedWatch from "./internal/source/ShardedWatch.js"
 import * as SingleWatch from "./internal/source/SingleWatch.js"
 import * as SourceReader from "./internal/source/SourceReader.js"
+import { defaults, type PrefixOptions, type WatchOptions } from "./internal/source/WatchOptions.js"
 import type * as WatchPlan from "./internal/source/WatchPlan.js"
 import * as Weights from "./internal/source/Weights.js"
 import type { KeyRange } from "./KeyRange.js"
 import type { KeyValues } from "./KeyValue.js"
 import type { Contents, KeyChange, Snapshot, WatchEvent } from "./WatchEvent.js"
 
+export { defaults, type PrefixOptions, type WatchOptions } from "./internal/source/WatchOptions.js"
 export { type CaughtUp, type Contents, KeyChange, type Snapshot, type WatchEvent } from "./WatchEvent.js"
-
-/**
- * `source` names what differs from the client's own endpoint: another datacenter, or an agent of its own. `shards` is
- * how many blocking queries there may be for the parts of the prefix (1: it is never divided), `keysEach` about how
- * many keys a part holds, and up to how many a prefix is not divided.
- *
- * @since 0.1.0
- * @category models
- */
-export interface WatchOptions {
-  readonly source: Partial<Endpoint>
-  readonly prefix: string
-  readonly shards?: number | undefined
-  readonly keysEach?: number | undefined
-  /** Made by the caller with `Liveness.make`. The stream of `events` keeps it up to date. */
-  readonly liveness?: Liveness.Liveness | undefined
-}
-
-/**
- * How a prefix is watched. `source` is the client's own endpoint unless given.
- *
- * @since 0.5.0
- * @category models
- */
-export type PrefixOptions = Partial<Omit<WatchOptions, "prefix">>
-
-/**
- * With 64 connections to the agent in all: beside these queries go one for the whole, one for the lock, and all that is
- * answered at once. A part of 1,000 keys of 100 bytes is read in about 3 ms.
- *
- * @since 0.5.0
- * @category models
- */
-export const defaults = { shards: 56, keysEach: 1_500 } as const
 
 /**
  * @since 0.1.0
@@ -143,6 +111,8 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
     ) => Effect.Effect<Presence, ConsulError>
   }
 >() {}
+
+type Service = Context.Tag.Service<Watcher>
 
 /** How many keys are dealt with at once, except for what comes in one answer: the next ones are read meanwhile. */
 const keysAtOnce = 5_000
@@ -291,7 +261,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
         Effect.scoped
       )
 
-    const confirmInPieces: Watcher["Type"]["confirmInPieces"] = (options, use) =>
+    const confirmInPieces: Service["confirmInPieces"] = (options, use) =>
       Effect.flatMap(placeOf(options), ({ sources }) => sources).pipe(
         Effect.flatMap((source) => {
           const retrying = SourceReader.retrying(source)
@@ -369,12 +339,54 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 )
 
 /**
- * {@link Watcher} as a stream that takes the service from its environment.
+ * `events` of the service in the environment.
  *
  * @since 0.1.0
  * @category accessors
  */
 export const events = (
-  options: WatchOptions
+  ...given: Parameters<Service["events"]>
 ): Stream.Stream<Arr.NonEmptyReadonlyArray<WatchEvent>, ConsulError, Watcher> =>
-  Stream.unwrap(Effect.map(Watcher, (watcher) => watcher.events(options)))
+  Stream.unwrap(Effect.map(Watcher, (watcher) => watcher.events(...given)))
+
+/**
+ * `snapshots` of the service in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const snapshots = (
+  ...given: Parameters<Service["snapshots"]>
+): Stream.Stream<Contents, ConsulError, Watcher> =>
+  Stream.unwrap(Effect.map(Watcher, (watcher) => watcher.snapshots(...given)))
+
+/**
+ * `changes` of the service in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const changes = (
+  ...given: Parameters<Service["changes"]>
+): Stream.Stream<KeyChange, ConsulError, Watcher> =>
+  Stream.unwrap(Effect.map(Watcher, (watcher) => watcher.changes(...given)))
+
+/**
+ * The members of the service in the environment that return an effect.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const { confirm, names, presence } = Effect.serviceFunctions(Watcher)
+
+/**
+ * `confirmInPieces` of the service in the environment.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const confirmInPieces = <E>(
+  options: WatchOptions & { readonly range: KeyRange },
+  use: (piece: KeyRange, found: Answer<KeyValues>) => Effect.Effect<void, E>
+): Effect.Effect<number, ConsulError | E, Watcher> =>
+  Effect.flatMap(Watcher, (watcher) => watcher.confirmInPieces(options, use))
