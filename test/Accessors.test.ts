@@ -14,9 +14,9 @@ import * as LeaderLock from "../src/LeaderLock.js"
 import { Operation } from "../src/Operation.js"
 import * as Replicator from "../src/Replicator.js"
 import { SimConsul } from "../src/testing/index.js"
+import * as Network from "../src/testing/Network.js"
 import * as Value from "../src/Value.js"
 import * as Watcher from "../src/Watcher.js"
-import * as Network from "./support/Network.js"
 
 const consul = ConsulHttp.layer({ address: "127.0.0.1:8500" }).pipe(
   Layer.provideMerge(SimConsul.layerHttpClient({ datacenters: ["sfo1", "nyc1"] }))
@@ -92,25 +92,22 @@ describe("ConsulHttp.layerConfig", () => {
         address: Config.string("CONSUL_HTTP_ADDR"),
         token: Config.redacted("CONSUL_HTTP_TOKEN")
       }).pipe(Layer.provide(Layer.succeed(HttpClient.HttpClient, network.client)))
-      const variables = new Map([
-        ["CONSUL_HTTP_ADDR", "consul.test:80"],
-        ["CONSUL_HTTP_TOKEN", "5ecret"]
-      ])
-      const ask = ConsulHttp.kv
-        .keys("a")
-        .pipe(
-          Effect.zipRight(ConsulHttp.ConsulHttp),
-          Effect.provide(layer),
-          Effect.withConfigProvider(ConfigProvider.fromMap(variables))
-        )
-      const { endpoint } = yield* ask
+      const ask = (variables: Readonly<Record<string, string>>) =>
+        ConsulHttp.kv
+          .keys("a")
+          .pipe(
+            Effect.zipRight(ConsulHttp.ConsulHttp),
+            Effect.provide(layer),
+            Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+          )
+      const token = { CONSUL_HTTP_TOKEN: "5ecret" }
+      const { endpoint } = yield* ask({ ...token, CONSUL_HTTP_ADDR: "consul.test:80" })
       expect(endpoint).toMatchObject({ address: "http://consul.test" })
       expect(Option.map(Option.fromNullable(endpoint.token), Redacted.value)).toEqual(Option.some("5ecret"))
       expect(network.sent[0]?.headers).toMatchObject({ authorization: "Bearer 5ecret" })
-      variables.delete("CONSUL_HTTP_ADDR")
-      expect(yield* Effect.flip(ask)).toMatchObject({ _op: "MissingData" })
-      variables.set("CONSUL_HTTP_ADDR", "ftp://consul.test")
-      expect(yield* Effect.flip(ask)).toMatchObject({ _tag: "InvalidAddress", reason: "Scheme" })
+      expect(yield* Effect.flip(ask(token))).toMatchObject({ _op: "MissingData" })
+      const other = { ...token, CONSUL_HTTP_ADDR: "ftp://consul.test" }
+      expect(yield* Effect.flip(ask(other))).toMatchObject({ _tag: "InvalidAddress", reason: "Scheme" })
     })
   )
 })

@@ -7,8 +7,8 @@ import * as Option from "effect/Option"
 import { Checkpoint, State, Status } from "../src/Checkpoint.js"
 import { ConsulHttp } from "../src/ConsulHttp.js"
 import { SimConsul } from "../src/testing/index.js"
+import * as World from "../src/testing/World.js"
 import { text } from "./support/Keys.js"
-import * as World from "./support/World.js"
 
 const status = fc
   .record({

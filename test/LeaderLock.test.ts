@@ -9,12 +9,12 @@ import { ConsulHttp } from "../src/ConsulHttp.js"
 import { LeaderLock, type Leadership, layer, options, passing } from "../src/LeaderLock.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
+import * as Network from "../src/testing/Network.js"
+import * as VirtualTime from "../src/testing/VirtualTime.js"
+import * as World from "../src/testing/World.js"
 import * as Value from "../src/Value.js"
 import { version } from "../src/Version.js"
 import { failureOf } from "./support/Failure.js"
-import * as Network from "./support/Network.js"
-import * as Time from "./support/Time.js"
-import * as World from "./support/World.js"
 
 /** Lets everything run that needs no time. */
 const settle = TestClock.adjust(0)
@@ -765,7 +765,7 @@ describe.concurrent("LeaderLock", () => {
         const { fiber, led } = yield* stand(instance)
         const ending = yield* Effect.fork(Fiber.interrupt(fiber))
         // A registration that is under way is waited for, though not for long, before it is undone.
-        yield* Time.pass("2 seconds")
+        yield* VirtualTime.pass("2 seconds")
         yield* Fiber.join(ending)
         expect(led).toEqual([])
         yield* nothingIsLeft

@@ -10,8 +10,8 @@ import * as Schema from "effect/Schema"
 import * as DeleteLimit from "../src/DeleteLimit.js"
 import * as Replication from "../src/Replication.js"
 import * as Replicator from "../src/Replicator.js"
+import * as World from "../src/testing/World.js"
 import { text } from "./support/Keys.js"
-import * as World from "./support/World.js"
 
 const source = "nyc1"
 

@@ -6,10 +6,10 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as KeyRange from "../src/KeyRange.js"
 import { SimConsul } from "../src/testing/index.js"
+import * as Network from "../src/testing/Network.js"
+import * as VirtualTime from "../src/testing/VirtualTime.js"
+import * as World from "../src/testing/World.js"
 import * as Watcher from "../src/Watcher.js"
-import * as Network from "./support/Network.js"
-import * as Time from "./support/Time.js"
-import * as World from "./support/World.js"
 
 const { source } = World
 
@@ -64,10 +64,10 @@ describe("Watcher", () => {
       yield* put("global/a", "1")
       const instance = yield* World.instance()
       const { latest, seen } = yield* watching(instance)
-      yield* Time.until(Effect.sync(() => seen.length === 1))
+      yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
       expect(latest()).toEqual(["global/a=1"])
       yield* put("global/b", "2")
-      yield* Time.until(Effect.sync(() => seen.length === 2))
+      yield* VirtualTime.until(Effect.sync(() => seen.length === 2))
       expect(latest()).toEqual(["global/a=1", "global/b=2"])
       const [first, ...blocking] = reads(instance)
       expect(first).not.toContain("index=")
@@ -86,7 +86,7 @@ describe("Watcher", () => {
         const stale = Network.answer(404, "", { "x-consul-index": "1" })
         yield* instance.network.disturb(Network.on(/^GET (?!.*[?&](consistent|index)=)/, stale))
         const { seen } = yield* watching(instance)
-        yield* Time.until(Effect.sync(() => seen.length === 1))
+        yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
         expect(seen[0]?.entries).toEqual(["global/a=new"])
       }).pipe(Effect.provide(World.layer))
   )
@@ -96,12 +96,12 @@ describe("Watcher", () => {
       yield* put("global/a", "1")
       const instance = yield* World.instance()
       const { seen } = yield* watching(instance)
-      yield* Time.until(Effect.sync(() => seen.length === 1))
+      yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
       yield* put("globalization", "x")
-      yield* Time.pass("50 seconds")
+      yield* VirtualTime.pass("50 seconds")
       expect(seen).toHaveLength(1)
       // Its wait is over.
-      yield* Time.pass("20 seconds")
+      yield* VirtualTime.pass("20 seconds")
       expect(seen).toHaveLength(2)
       expect(seen[1]).toEqual(seen[0])
     }).pipe(Effect.provide(World.layer))
@@ -115,9 +115,9 @@ describe("Watcher", () => {
       yield* put("global/a", "new")
       const instance = yield* World.instance()
       const { latest, seen } = yield* watching(instance)
-      yield* Time.until(Effect.sync(() => seen.length === 1))
+      yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
       yield* sim.restore(before, { rebuilt: true })
-      yield* Time.until(
+      yield* VirtualTime.until(
         Effect.sync(() => latest()?.[0] === "global/a=old"),
         "2 seconds"
       )
@@ -125,7 +125,7 @@ describe("Watcher", () => {
       expect(seen.at(-1)?.index).toBeLessThan(seen[0]?.index ?? 0)
       expect(reads(instance).filter((target) => !target.includes("index="))).toHaveLength(2)
       yield* put("global/a", "again")
-      yield* Time.until(Effect.sync(() => latest()?.[0] === "global/a=again"))
+      yield* VirtualTime.until(Effect.sync(() => latest()?.[0] === "global/a=again"))
     }).pipe(Effect.provide(World.layer))
   )
 
@@ -137,14 +137,14 @@ describe("Watcher", () => {
       yield* put("global/a", "new")
       const instance = yield* World.instance()
       const { latest, seen } = yield* watching(instance)
-      yield* Time.until(Effect.sync(() => seen.length === 1))
+      yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
       yield* instance.network.disturb(Network.refused)
       yield* sim.partition(source, World.destination)
-      yield* Time.pass("5 seconds")
+      yield* VirtualTime.pass("5 seconds")
       yield* sim.restore(before, { rebuilt: true })
       yield* sim.heal(source, World.destination)
       yield* instance.network.heal
-      yield* Time.until(Effect.sync(() => latest()?.[0] === "global/a=old"))
+      yield* VirtualTime.until(Effect.sync(() => latest()?.[0] === "global/a=old"))
     }).pipe(Effect.provide(World.layer))
   )
 
@@ -162,9 +162,9 @@ describe("Watcher", () => {
           Effect.sleep("1 second")
         )
       )
-      yield* Time.until(Effect.sync(() => indexes.length === 1))
+      yield* VirtualTime.until(Effect.sync(() => indexes.length === 1))
       yield* sim.restore(before, { rebuilt: true })
-      yield* Time.pass("70 seconds")
+      yield* VirtualTime.pass("70 seconds")
       expect(indexes.at(-1)).toBeLessThan(indexes[0] ?? 0)
       expect(reads(instance).map((target) => target.includes("index="))).toEqual([false, true, false, true])
     }).pipe(Effect.provide(World.layer))
@@ -188,14 +188,14 @@ describe("Watcher", () => {
         const instance = yield* World.instance()
         yield* instance.network.disturb(fault)
         const { seen } = yield* watching(instance)
-        yield* Time.pass("30 seconds")
+        yield* VirtualTime.pass("30 seconds")
         expect(seen).toEqual([])
         // 100 ms, doubling up to 5 s, each from 80% to 120% of it: about 12 in half a minute.
         expect(instance.network.sent.length).toBeGreaterThan(7)
         expect(instance.network.sent.length).toBeLessThan(16)
         expect(instance.logs.filter((line) => line.includes("waiting for the source nyc1"))).toHaveLength(1)
         yield* instance.network.heal
-        yield* Time.until(Effect.sync(() => seen.length === 1))
+        yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
         expect(instance.logs.at(-1)).toContain("recovered: the source nyc1 can be read")
       }).pipe(Effect.provide(World.layer))
     )
@@ -212,11 +212,11 @@ describe("Watcher", () => {
           Effect.sleep("10 seconds")
         )
       )
-      yield* Time.until(Effect.sync(() => taken.length === 1))
+      yield* VirtualTime.until(Effect.sync(() => taken.length === 1))
       for (let i = 1; i <= 5; i++) yield* put("global/a", String(i))
-      yield* Time.pass("9 seconds")
+      yield* VirtualTime.pass("9 seconds")
       expect(reads(instance)).toHaveLength(1)
-      yield* Time.pass("20 seconds")
+      yield* VirtualTime.pass("20 seconds")
       expect(taken).toHaveLength(2)
     }).pipe(Effect.provide(World.layer))
   )
@@ -248,12 +248,12 @@ describe("Watcher", () => {
           Network.answer(404, "", { "x-consul-index": "9", "x-consul-knownleader": "false" })
         )
         const fiber = yield* Effect.forkScoped(confirming(instance))
-        yield* Time.pass("20 seconds")
+        yield* VirtualTime.pass("20 seconds")
         expect(reads(instance).length).toBeGreaterThan(5)
         expect(instance.logs).toHaveLength(1)
         expect(instance.logs[0]).toMatch(/waiting for the source nyc1: .*no leader/)
         yield* instance.network.heal
-        yield* Time.until(Effect.map(Fiber.poll(fiber), Option.isSome))
+        yield* VirtualTime.until(Effect.map(Fiber.poll(fiber), Option.isSome))
         const { entries } = yield* Fiber.join(fiber)
         expect(entries).toHaveLength(1)
       }).pipe(Effect.provide(World.layer))

@@ -16,10 +16,10 @@ import { ConsulHttp, layer as layerConsul } from "../../src/ConsulHttp.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
+import * as Logs from "../../src/testing/Logs.js"
 import * as Value from "../../src/Value.js"
 import { describeConsul } from "../support/consul/DescribeConsul.js"
 import * as RealConsul from "../support/consul/RealConsul.js"
-import * as Logs from "../support/Logs.js"
 
 const live = Effect.withClock(Clock.make())
 

@@ -10,7 +10,7 @@ import * as BlockingQuery from "../../src/internal/consul/BlockingQuery.js"
 import * as WaitLimit from "../../src/internal/consul/WaitLimit.js"
 import * as Monotonic from "../../src/internal/effect/Monotonic.js"
 import * as Schedules from "../../src/internal/Schedules.js"
-import * as Stepper from "../simulation/Stepper.js"
+import * as VirtualTime from "../../src/testing/VirtualTime.js"
 
 const answered = (index: number) => ({ value: "", index, knownLeader: true, lastContact: 0 })
 
@@ -93,8 +93,8 @@ describe("Blocking", () => {
         }).pipe(Effect.withClock(setBack(clock)))
       )
     const young = Duration.subtract(Schedules.indexMaxAge, 1)
-    expect(Stepper.run(isFreshAfter(young), "young")).toEqual(Exit.succeed(false))
-    expect(Stepper.run(isFreshAfter(Schedules.indexMaxAge), "old")).toEqual(Exit.succeed(true))
+    expect(VirtualTime.runSyncExit(isFreshAfter(young), "young")).toEqual(Exit.succeed(false))
+    expect(VirtualTime.runSyncExit(isFreshAfter(Schedules.indexMaxAge), "old")).toEqual(Exit.succeed(true))
   })
 
   /** Asks from index 7 for a minute; what blocks ends as given, and what does not is answered with `now`. */

@@ -4,14 +4,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as WaitLimit from "../../src/internal/consul/WaitLimit.js"
-import * as Stepper from "../simulation/Stepper.js"
+import * as VirtualTime from "../../src/testing/VirtualTime.js"
 
 const { describe, expect } = vitest
 
 /** In time that jumps from one sleeper to the next. */
 const it = (claim: string, test: Effect.Effect<void>) =>
   vitest.it(claim, () => {
-    const exit = Stepper.run(test, claim)
+    const exit = VirtualTime.runSyncExit(test, claim)
     if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
   })
 

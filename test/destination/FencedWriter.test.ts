@@ -15,13 +15,13 @@ import * as StatusOwner from "../../src/internal/destination/StatusOwner.js"
 import { defaultLimits } from "../../src/internal/destination/TransactionBatches.js"
 import * as LockSession from "../../src/internal/lock/LockSession.js"
 import type { Changes } from "../../src/internal/plan/Diff.js"
-import { LeaderLock } from "../../src/LeaderLock.js"
+import { LeaderLock, defaults as lockDefaults } from "../../src/LeaderLock.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../../src/testing/Network.js"
+import * as VirtualTime from "../../src/testing/VirtualTime.js"
+import * as World from "../../src/testing/World.js"
 import * as Value from "../../src/Value.js"
 import { failureOf } from "../support/Failure.js"
-import * as Network from "../support/Network.js"
-import * as Time from "../support/Time.js"
-import * as World from "../support/World.js"
 
 const transactions = "PUT /v1/txn"
 
@@ -165,7 +165,7 @@ describe.concurrent("Writer", () => {
           const applying = yield* Effect.fork(
             writer.commit(changes({ writes: writes(62 * 20), deletes: others(62 * 3) }), 7)
           )
-          yield* Time.until(Effect.map(storedStatus, ({ LastReplicated }) => LastReplicated === 7))
+          yield* VirtualTime.until(Effect.map(storedStatus, ({ LastReplicated }) => LastReplicated === 7))
           yield* Fiber.join(applying)
           expect(most).toEqual({ set: 16, delete: 2, checkpoint: 1 })
           yield* leader.network.heal
@@ -316,7 +316,7 @@ describe.concurrent("Writer", () => {
         yield* second.open
         expect(yield* storedStatus).toMatchObject({ State: "comparing", LastReplicated: 12 })
         for (const other of [{ source: "ams2" }, { prefix: "other/" }, { destinationPrefix: "copy/" }]) {
-          const replication = { ...World.replication, ...other }
+          const replication = { ...second.replication, ...other }
           yield* second.run(FencedWriter.open({ leader: second.leader, memory: second.memory, replication }))
           expect(yield* storedStatus).toMatchObject({ State: "comparing", LastReplicated: 0 })
           yield* (yield* second.open).commit(changes({}), 12)
@@ -446,12 +446,12 @@ describe.concurrent("Writer", () => {
     )
 
     it.scoped.each([
-      ["with the name of the service, and none of its checks", World.service, ["serfHealth"]],
+      ["with the name of the service, and none of its checks", lockDefaults.service, ["serfHealth"]],
       ["with another name", "deployment", ["serfHealth", "service:consul-replicate-0123abcd"]],
-      ["with the check of another service", World.service, ["service:consul-replicate-proxy"]],
+      ["with the check of another service", lockDefaults.service, ["service:consul-replicate-proxy"]],
       [
         "of the same service for another lock",
-        LockSession.sessionName(World.service, "service/other/leader"),
+        LockSession.sessionName(lockDefaults.service, "service/other/leader"),
         ["serfHealth", "service:consul-replicate-0123abcd"]
       ]
     ] as const)("a session of others that the status names, %s, is left alone", ([, name, checks]) =>
@@ -603,7 +603,7 @@ describe.concurrent("Writer", () => {
             )
           )
           const applying = yield* Effect.fork(writer.commit(large, 5))
-          yield* Time.until(Effect.sync(() => stuck.length > 0))
+          yield* VirtualTime.until(Effect.sync(() => stuck.length > 0))
           yield* Fiber.interrupt(applying)
           const lost = { _tag: "LockLost", reason: expect.stringContaining("was interrupted") }
           expect(yield* failureOf(leader.open)).toMatchObject(lost)

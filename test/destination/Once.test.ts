@@ -4,9 +4,9 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { converged, it, keys, named, put, said, stored, synced, until } = Replicating
 const { destination, source } = World

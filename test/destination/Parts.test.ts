@@ -1,9 +1,9 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { SimConsul } from "../../src/testing/index.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { converged, holding, inSync, it, keys, named, put, removeTree, replicate, said, stored, until } =
   Replicating

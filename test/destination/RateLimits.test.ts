@@ -3,9 +3,9 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { SimConsul } from "../../src/testing/index.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { converged, inSync, it, named, put, replicate, said, sent, synced, until } = Replicating
 const { destination, source } = World

@@ -4,10 +4,10 @@ import * as Effect from "effect/Effect"
 import { ConsulHttp } from "../../src/ConsulHttp.js"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Value from "../../src/Value.js"
-import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { converged, holds, inSync, it, keys, named, put, remove, replicate, said } = Replicating
 const { sent, stored, synced, until } = Replicating

@@ -6,10 +6,10 @@ import type { ReplicaState } from "../../src/internal/destination/ReplicaState.j
 import { under } from "../../src/KeyRange.js"
 import { LeaderLock } from "../../src/LeaderLock.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import { type Snapshot, type WatchEvent, Watcher } from "../../src/Watcher.js"
-import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { it, keys, named, put, remove, sent, stored } = Replicating
 const { destination, source } = World

@@ -1,11 +1,11 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type * as Waits from "../../src/internal/report/Waits.js"
+import * as Waits from "../../src/internal/report/Waits.js"
 import { SimConsul } from "../../src/testing/index.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { converged, it, named, put, replicate, said, sent, synced, until } = Replicating
 const { destination, source } = World
@@ -50,11 +50,11 @@ describe("two replications that were given one status key", () => {
       yield* synced(3)
       yield* put(source, "other/key")
       const kinds: Array<Waits.Kind> = []
-      const second = yield* World.instance(other, {
+      const heard = Effect.provideService(Waits.Waits, {
         waiting: (_, kind) => Effect.sync(() => kinds.push(kind)),
         over: () => Effect.void
       })
-      yield* replicate(second)
+      yield* replicate(yield* heard(World.instance(other))).pipe(heard)
       yield* Effect.sleep("10 seconds")
       expect(kinds).toEqual(["Turn"])
     }))

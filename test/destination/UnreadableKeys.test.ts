@@ -1,9 +1,9 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Replicator from "../../src/Replicator.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { converged, holds, inSync, it, keys, named, put, remove, replicate, said, stored, until } = Replicating
 const { destination, source } = World

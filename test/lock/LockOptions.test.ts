@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as ConsulHttp from "../../src/ConsulHttp.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
 
 const consul = ConsulHttp.layer({ address: "127.0.0.1:8500" }).pipe(
   Layer.provide(Layer.succeed(HttpClient.HttpClient, Network.scripted(Network.refused).client))

@@ -13,10 +13,10 @@ import { ConsulHttp } from "../../src/ConsulHttp.js"
 import * as Schedules from "../../src/internal/Schedules.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replicator from "../../src/Replicator.js"
+import * as Network from "../../src/testing/Network.js"
+import * as VirtualTime from "../../src/testing/VirtualTime.js"
+import * as World from "../../src/testing/World.js"
 import type * as Watcher from "../../src/Watcher.js"
-import * as Network from "../support/Network.js"
-import * as Time from "../support/Time.js"
-import * as World from "../support/World.js"
 
 /** Leads on the lock of an instance, again after each loss, until it is interrupted. */
 const leads = (instance: World.Instance) =>
@@ -40,14 +40,14 @@ describe.concurrent("a LeaderLock that one process uses twice", () => {
     Effect.gen(function* () {
       const instance = yield* World.instance()
       const [first, second] = yield* Effect.all([leads(instance), leads(instance)])
-      yield* Time.pass("10 seconds")
+      yield* VirtualTime.pass("10 seconds")
       expect([first.led.length, second.led.length]).toEqual([1, 0])
       expect(Object.keys(yield* World.services(World.destination))).toEqual([first.led[0]?.instance])
       expect(instance.logs.slice(1)).toEqual([
         `INFO standing by: this process leads by ${World.lock} already; LeaderLock.shared lets several uses lead at the same time`
       ])
       yield* Fiber.interrupt(first.fiber)
-      yield* Time.pass("1 second")
+      yield* VirtualTime.pass("1 second")
       expect(second.led).toHaveLength(1)
       expect(Object.keys(yield* World.services(World.destination))).toEqual([second.led[0]?.instance])
     }).pipe(Effect.provide(World.layer))
@@ -119,9 +119,9 @@ describe.concurrent("a LeaderLock that one process uses twice", () => {
         const acquiring = yield* Effect.forkScoped(
           instance.run(Effect.retry(acquire, Schedule.spaced("1 second")))
         )
-        yield* Time.pass("3 seconds")
+        yield* VirtualTime.pass("3 seconds")
         yield* instance.network.heal
-        yield* Time.pass("3 seconds")
+        yield* VirtualTime.pass("3 seconds")
         const { instance: id } = yield* Fiber.join(acquiring)
         expect(Object.keys(yield* World.services(World.destination))).toEqual([id])
         expect(instance.logs.filter((line) => line.includes("already"))).toEqual([])

@@ -9,10 +9,10 @@ import { Operation } from "../../src/Operation.js"
 import * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../../src/testing/Network.js"
+import * as VirtualTime from "../../src/testing/VirtualTime.js"
+import * as World from "../../src/testing/World.js"
 import * as Value from "../../src/Value.js"
-import * as Network from "../support/Network.js"
-import * as Time from "../support/Time.js"
-import * as World from "../support/World.js"
 
 const { destination, lock, source } = World
 
@@ -64,13 +64,13 @@ describe.concurrent("LeaderLock.shared", () => {
     Effect.gen(function* () {
       const instance = yield* sharing
       const [first, second] = yield* Effect.all([leads(instance), leads(instance)])
-      yield* Time.pass("10 seconds")
+      yield* VirtualTime.pass("10 seconds")
       expect([first.led.length, second.led.length]).toEqual([1, 1])
       expect(first.led[0]?.fence).toEqual(second.led[0]?.fence)
       expect(yield* sessions).toHaveLength(1)
       expect(lockLines(instance)).toHaveLength(1)
       yield* Fiber.interrupt(first.fiber)
-      yield* Time.pass("10 seconds")
+      yield* VirtualTime.pass("10 seconds")
       expect(second.losses).toEqual([])
       expect(yield* sessions).toHaveLength(1)
       yield* Fiber.interrupt(second.fiber)
@@ -85,7 +85,7 @@ describe.concurrent("LeaderLock.shared", () => {
       const instance = yield* sharing
       const uses = yield* Effect.all([leads(instance), leads(instance), leads(instance)])
       yield* sim.destroySession(destination, uses[0].led[0]?.fence.session ?? "")
-      yield* Time.pass("10 seconds")
+      yield* VirtualTime.pass("10 seconds")
       expect(uses.map(({ losses }) => losses)).toEqual([["LockLost"], ["LockLost"], ["LockLost"]])
       expect(new Set(uses.map(({ led }) => led[1]?.fence.session)).size).toBe(1)
       expect(lockLines(instance)).toHaveLength(2)
@@ -100,10 +100,10 @@ describe.concurrent("LeaderLock.shared", () => {
       const other = yield* leads(yield* World.instance())
       const instance = yield* sharing
       const [first, second] = yield* Effect.all([leads(instance), leads(instance)])
-      yield* Time.pass("5 seconds")
+      yield* VirtualTime.pass("5 seconds")
       yield* Fiber.interrupt(first.fiber)
       yield* Fiber.interrupt(other.fiber)
-      yield* Time.pass("2 seconds")
+      yield* VirtualTime.pass("2 seconds")
       expect([first.led.length, second.led.length]).toEqual([0, 1])
     }).pipe(Effect.provide(World.layer))
   )
@@ -113,10 +113,10 @@ describe.concurrent("LeaderLock.shared", () => {
       const instance = yield* sharing
       yield* instance.network.disturb(Network.refused)
       const uses = yield* Effect.all([leads(instance), leads(instance)])
-      yield* Time.pass("10 seconds")
+      yield* VirtualTime.pass("10 seconds")
       expect(uses.map(({ led }) => led.length)).toEqual([0, 0])
       yield* instance.network.heal
-      yield* Time.pass("10 seconds")
+      yield* VirtualTime.pass("10 seconds")
       expect(uses.map(({ led }) => led.length)).toEqual([1, 1])
       expect(yield* sessions).toHaveLength(1)
     }).pipe(Effect.provide(World.layer))
@@ -130,11 +130,11 @@ describe.concurrent("LeaderLock.shared", () => {
         leads(instance, { exclusive: "a" }),
         leads(instance, { exclusive: "b" })
       ])
-      yield* Time.pass("5 seconds")
+      yield* VirtualTime.pass("5 seconds")
       expect(uses.map(({ led }) => led.length)).toEqual([1, 0, 1])
       expect(instance.logs).toContain("INFO standing by: this process uses a already")
       yield* Fiber.interrupt(uses[0].fiber)
-      yield* Time.pass("1 second")
+      yield* VirtualTime.pass("1 second")
       expect(uses.map(({ led }) => led.length)).toEqual([1, 1, 1])
     }).pipe(Effect.provide(World.layer))
   )
@@ -147,7 +147,7 @@ describe.concurrent("LeaderLock.shared", () => {
         leads(instance, { purpose: "two" })
       ])
       const report = (use: typeof first, health: LeaderLock.Health) =>
-        Effect.zipRight(use.led[0]?.report(health) ?? Effect.void, Time.pass("3 seconds"))
+        Effect.zipRight(use.led[0]?.report(health) ?? Effect.void, VirtualTime.pass("3 seconds"))
       yield* report(first, { status: "passing", output: "all is well" })
       expect(shown(instance)).toEqual({ Status: "passing", Output: "leading: one: all is well" })
       yield* report(second, { status: "warning", output: "held up" })
@@ -156,7 +156,7 @@ describe.concurrent("LeaderLock.shared", () => {
         Output: "leading: two: held up; one: all is well"
       })
       yield* Fiber.interrupt(second.fiber)
-      yield* Time.pass("3 seconds")
+      yield* VirtualTime.pass("3 seconds")
       expect(shown(instance)).toEqual({ Status: "passing", Output: "leading: all is well" })
     }).pipe(Effect.provide(World.layer))
   )
@@ -200,8 +200,8 @@ describe.concurrent("two replications under one leadership", () => {
         Effect.forkScoped(instance.run(Replicator.run(two)))
       ])
     )
-    yield* Time.until(Effect.zipWith(arrived("one/a", "1"), arrived("two/a", "1"), (a, b) => a && b))
-    yield* Time.pass("1 second")
+    yield* VirtualTime.until(Effect.zipWith(arrived("one/a", "1"), arrived("two/a", "1"), (a, b) => a && b))
+    yield* VirtualTime.pass("1 second")
     return { instance, one, two }
   })
 
@@ -213,7 +213,7 @@ describe.concurrent("two replications under one leadership", () => {
       for (const key of ["status/one", "status/two"]) {
         expect(yield* stored(key)).toMatchObject({ State: "in-sync", Session: session?.id, Lock: lock })
       }
-      yield* Time.pass("3 seconds")
+      yield* VirtualTime.pass("3 seconds")
       const { Output, Status } = shown(instance)
       expect(Status).toBe("passing")
       for (const prefix of ["one/", "two/"]) {
@@ -234,8 +234,8 @@ describe.concurrent("two replications under one leadership", () => {
       expect(yield* stored("status/one")).toMatchObject({ State: "stopped" })
       yield* put("one/a", "2")
       yield* put("two/a", "2")
-      yield* Time.until(arrived("two/a", "2"))
-      yield* Time.pass("5 seconds")
+      yield* VirtualTime.until(arrived("two/a", "2"))
+      yield* VirtualTime.pass("5 seconds")
       expect(yield* arrived("one/a", "1")).toBe(true)
       expect(yield* stored("status/two")).toMatchObject({ State: "in-sync" })
       expect(lockLines(instance)).toHaveLength(1)
@@ -251,11 +251,11 @@ describe.concurrent("two replications under one leadership", () => {
       yield* sim.destroySession(destination, session?.id ?? "")
       yield* put("one/a", "2")
       yield* put("two/a", "2")
-      yield* Time.until(
+      yield* VirtualTime.until(
         Effect.zipWith(arrived("one/a", "2"), arrived("two/a", "2"), (a, b) => a && b),
         Duration.seconds(30)
       )
-      yield* Time.pass("1 second")
+      yield* VirtualTime.pass("1 second")
       const [next] = yield* sessions
       for (const key of ["status/one", "status/two"]) {
         expect(yield* stored(key)).toMatchObject({ State: "in-sync", Session: next?.id })
@@ -275,16 +275,16 @@ describe.concurrent("two replications under one leadership", () => {
           Effect.forkScoped
         )
       const one = yield* replicate("one/")
-      yield* Time.until(arrived("one/a", "1"))
+      yield* VirtualTime.until(arrived("one/a", "1"))
       yield* replicate("two/")
-      yield* Time.pass("1 minute")
+      yield* VirtualTime.pass("1 minute")
       expect(yield* contents("two/")).toEqual({})
       expect(instance.logs.filter((line) => line.startsWith("WARN"))).toEqual([])
       expect(instance.logs.filter((line) => line.includes("standing by"))).toEqual([
         `INFO standing by: this process uses ${World.status} already`
       ])
       yield* Fiber.interrupt(one)
-      yield* Time.until(arrived("two/a", "1"))
+      yield* VirtualTime.until(arrived("two/a", "1"))
     }).pipe(Effect.provide(World.layer))
   )
 })

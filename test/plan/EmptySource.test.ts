@@ -2,11 +2,11 @@ import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type * as Waits from "../../src/internal/report/Waits.js"
+import * as Waits from "../../src/internal/report/Waits.js"
 import * as Replicator from "../../src/Replicator.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { holds, inSync, it, keys, named, put, remove, replicate, said, sent, stored, synced, until } =
   Replicating
@@ -134,13 +134,13 @@ describe("a source whose keys the token may not read", () => {
   it("is reported to whoever waits for one pass, which does not end", () =>
     Effect.gen(function* () {
       const reported: Array<string> = []
-      const listener: Waits.Listener = {
+      const heard = Effect.provideService(Waits.Waits, {
         waiting: (_, kind, what) => Effect.sync(() => void (kind === "Denied" && reported.push(what))),
         over: () => Effect.void
-      }
-      const instance = yield* World.instance({}, listener)
+      })
+      const instance = yield* heard(World.instance())
       yield* instance.network.disturb(unreadable)
-      const fiber = yield* Effect.forkScoped(once(instance))
+      const fiber = yield* Effect.forkScoped(heard(once(instance)))
       yield* Effect.sleep("1 minute")
       expect(new Set(reported)).toEqual(new Set([cannotRead]))
       expect(Option.isNone(yield* Fiber.poll(fiber))).toBe(true)

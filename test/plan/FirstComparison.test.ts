@@ -6,10 +6,10 @@ import * as vitest from "vitest"
 import * as FirstComparison from "../../src/internal/plan/FirstComparison.js"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Keys from "../support/Keys.js"
-import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { converged, inSync, it, named, put, replicate, said, sent, until } = Replicating
 const { destination, source } = World

@@ -4,9 +4,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as DeleteLimit from "../../src/DeleteLimit.js"
 import { SimConsul } from "../../src/testing/index.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { consistentReads, converged, holding, holds, inSync, it, keys, named, put, removeTree } = Replicating
 const { remove, replicate, said, stored, synced, until } = Replicating

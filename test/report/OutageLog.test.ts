@@ -7,7 +7,7 @@ import * as TestClock from "effect/TestClock"
 import * as ConsulError from "../../src/ConsulError.js"
 import { CheckpointMoved } from "../../src/internal/destination/FencedWriter.js"
 import * as OutageLog from "../../src/internal/report/OutageLog.js"
-import * as Logs from "../support/Logs.js"
+import * as Logs from "../../src/testing/Logs.js"
 
 class Away extends Data.TaggedError("Away")<{ readonly message: string }> {}
 class Denied extends Data.TaggedError("Denied")<{ readonly message: string }> {}

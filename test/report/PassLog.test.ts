@@ -6,7 +6,7 @@ import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import * as PassLog from "../../src/internal/report/PassLog.js"
-import * as Logs from "../support/Logs.js"
+import * as Logs from "../../src/testing/Logs.js"
 
 const pass = (index: number) => ({ writes: 1, deletes: 0, passes: 1, lag: 5, index })
 

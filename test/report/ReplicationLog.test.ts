@@ -2,10 +2,12 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as ReplicationLog from "../../src/internal/report/ReplicationLog.js"
 import { under } from "../../src/KeyRange.js"
+import * as Replication from "../../src/Replication.js"
+import * as Logs from "../../src/testing/Logs.js"
 import * as Value from "../../src/Value.js"
 import type { Snapshot } from "../../src/Watcher.js"
-import * as Logs from "../support/Logs.js"
-import { replication } from "../support/World.js"
+
+const replication = Effect.runSync(Replication.make({ source: "nyc1" }))
 
 const snapshot = (locked: ReadonlyArray<string>, unnameable: ReadonlyArray<string> = []): Snapshot => ({
   _tag: "Snapshot",

@@ -2,9 +2,9 @@ import { describe, expect } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { converged, inSync, it, put, replicate, stored, synced, until } = Replicating
 const { destination, source } = World

@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as VirtualTime from "../../src/testing/VirtualTime.js"
 import * as Action from "./Action.js"
 import * as Actor from "./Actor.js"
 import * as Fabric from "./Fabric.js"
@@ -19,7 +20,6 @@ import * as History from "./History.js"
 import * as Instance from "./Instance.js"
 import * as Judge from "./Judge.js"
 import * as Plan from "./Plan.js"
-import * as Stepper from "./Stepper.js"
 import type { Trial } from "./Trials.js"
 
 export interface Outcome {
@@ -221,7 +221,7 @@ export const simulate = (seed: number, options: Options = {}): Outcome => {
   const plan = Plan.draw(seed, options)
   const history = History.make()
   let duration = 0
-  const exit = Stepper.run(
+  const exit = VirtualTime.runSyncExit(
     Effect.scoped(program(plan, history, options)).pipe(
       Effect.onExit(() =>
         Effect.map(Clock.currentTimeMillis, (now) => {

@@ -8,11 +8,11 @@ import { type Answer, type Consul, ConsulHttp } from "../../src/ConsulHttp.js"
 import * as Weights from "../../src/internal/source/Weights.js"
 import type { KeyValues } from "../../src/KeyValue.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as VirtualTime from "../../src/testing/VirtualTime.js"
+import * as World from "../../src/testing/World.js"
 import * as Watcher from "../../src/Watcher.js"
 import * as Replicating from "../support/Replicating.js"
-import * as Time from "../support/Time.js"
 import { type Runner, watching } from "../support/Watching.js"
-import * as World from "../support/World.js"
 
 const { describe, expect } = vitest
 const { named, put, remove } = Replicating
@@ -21,7 +21,7 @@ const { named, put, remove } = Replicating
 const it = <E>(claim: string, test: () => Effect.Effect<void, E, SimConsul.SimConsul | Scope.Scope>) =>
   vitest.it.scoped(claim, () => Effect.provide(test(), World.layer), 300_000)
 
-const until = <E, R>(holds: Effect.Effect<boolean, E, R>) => Time.until(holds, "2 minutes")
+const until = <E, R>(holds: Effect.Effect<boolean, E, R>) => VirtualTime.until(holds, "2 minutes")
 const { source } = World
 
 /** What was asked of a client, and what it is told of names. */
@@ -132,13 +132,13 @@ describe("values that are too heavy for one answer", () => {
         expect(Math.max(...seen.answers.map(({ bytes }) => bytes))).toBeLessThanOrEqual(Weights.wholeBytes)
         // 10 MB in base64, and little more for what was cut off until it was known what keys weigh.
         expect(all).toBeLessThan(30_000_000)
-        yield* Time.pass("1 minute")
+        yield* VirtualTime.pass("1 minute")
         const before = seen.answers.length
         yield* write("global/013", 100)
         expect(yield* until(Effect.sync(() => copy.get("global/013")?.length === 100))).toBeLessThanOrEqual(
           given.shards === 1 ? 150 : 50
         )
-        yield* Time.pass("10 seconds")
+        yield* VirtualTime.pass("10 seconds")
         expect(yield* isRight).toBe(true)
         // The part of that key, and no other.
         expect(seen.answers.slice(before).length).toBeLessThanOrEqual(2)
@@ -158,7 +158,7 @@ describe("values that are too heavy for one answer", () => {
       expect(names().some((name) => name.startsWith("complete"))).toBe(true)
       yield* remove(source, ...numbered(30, "heavy/"))
       yield* until(isRight)
-      yield* Time.pass("10 seconds")
+      yield* VirtualTime.pass("10 seconds")
       yield* put(source, "global/last")
       yield* until(isRight)
       expect(names().at(-1)).toBe("global/")
@@ -170,11 +170,11 @@ describe("values that are too heavy for one answer", () => {
       const { run, seen } = yield* instance()
       const { isRight } = yield* watching({ run }, { shards: 12, keysEach: 30 })
       yield* until(isRight)
-      yield* Time.pass("1 minute")
+      yield* VirtualTime.pass("1 minute")
       const before = seen.answers.length
       yield* writeAll(numbered(20, "c"), 400_000)
       yield* until(isRight)
-      yield* Time.pass("10 seconds")
+      yield* VirtualTime.pass("10 seconds")
       const again = seen.answers.slice(before).filter(({ prefix }) => !prefix.startsWith("global/c"))
       expect(again).toEqual([])
       expect(Math.max(...seen.answers.map(({ bytes }) => bytes))).toBeLessThanOrEqual(Weights.readBytes)
@@ -193,13 +193,13 @@ describe("names that turn out not to be carried by paths", () => {
       isRefused = true
       yield* sim.put(source, "global/k001", "other")
       expect(yield* until(Effect.sync(() => copy.get("global/k001") === "other"))).toBeLessThanOrEqual(50)
-      yield* Time.pass("4 minutes")
+      yield* VirtualTime.pass("4 minutes")
       seen.waitedFor.clear()
       yield* sim.put(source, "global/Data x001", "other")
       expect(yield* until(isRight)).toBeLessThanOrEqual(1_500)
       yield* sim.put(source, "global/l001", "other")
       expect(yield* until(isRight)).toBeLessThanOrEqual(50)
-      yield* Time.pass("4 minutes")
+      yield* VirtualTime.pass("4 minutes")
       expect([...seen.waitedFor].filter((prefix) => prefix.includes("Data "))).toEqual([])
     }))
 })

@@ -5,10 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Schedules from "../../src/internal/Schedules.js"
 import * as Liveness from "../../src/internal/source/Liveness.js"
 import { SimConsul } from "../../src/testing/index.js"
-import * as Network from "../support/Network.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
 import { watching } from "../support/Watching.js"
-import * as World from "../support/World.js"
 
 const { it, named, put, remove, removeTree, said, sent, until } = Replicating
 const { source } = World

@@ -8,12 +8,12 @@ import { ContentsView, PrefixView } from "../../src/internal/source/PrefixView.j
 import * as KeyRange from "../../src/KeyRange.js"
 import type { KeyValue } from "../../src/KeyValue.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Value from "../../src/Value.js"
 import * as Watcher from "../../src/Watcher.js"
-import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
 import { options as inShards } from "../support/Watching.js"
-import * as World from "../support/World.js"
 
 const { it, named, put, remove, sent, until } = Replicating
 const { source } = World

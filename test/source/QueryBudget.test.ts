@@ -11,10 +11,10 @@ import { NewConnection } from "../../src/internal/consul/NewConnection.js"
 import { ClosedUnused } from "../../src/internal/consul/Words.js"
 import * as QueryBudget from "../../src/internal/source/QueryBudget.js"
 import { SimConsul } from "../../src/testing/index.js"
-import type * as Network from "../support/Network.js"
+import type * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
 import { watching } from "../support/Watching.js"
-import * as World from "../support/World.js"
 
 const { it, named, put, said, until } = Replicating
 const { source } = World

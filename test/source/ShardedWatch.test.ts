@@ -3,11 +3,11 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { SimConsul } from "../../src/testing/index.js"
+import * as Network from "../../src/testing/Network.js"
+import * as World from "../../src/testing/World.js"
 import * as Watcher from "../../src/Watcher.js"
-import * as Network from "../support/Network.js"
 import * as Replicating from "../support/Replicating.js"
 import { options, watching } from "../support/Watching.js"
-import * as World from "../support/World.js"
 
 const { it, named, put, remove, sent, until } = Replicating
 const { source } = World

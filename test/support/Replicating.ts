@@ -3,19 +3,17 @@
  * them, hours take milliseconds, and every run is the same.
  */
 import * as vitest from "@effect/vitest"
-import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
-import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
-import * as Stepper from "../simulation/Stepper.js"
-import * as Network from "./Network.js"
-import * as World from "./World.js"
+import * as Network from "../../src/testing/Network.js"
+import * as VirtualTime from "../../src/testing/VirtualTime.js"
+import * as World from "../../src/testing/World.js"
+
+export const { remove, replicate } = World
+export const { until } = VirtualTime
 
 const { destination, source, status } = World
 
@@ -24,25 +22,7 @@ const silentWorld = Layer.merge(World.layer, Logger.remove(Logger.defaultLogger)
 /** A test over the two datacenters of `World`, which sleeps as long as it likes. */
 export const it = <E>(claim: string, test: () => Effect.Effect<void, E, SimConsul.SimConsul | Scope.Scope>) =>
   vitest.it(claim, () => {
-    const exit = Stepper.run(Effect.scoped(test()).pipe(Effect.provide(silentWorld)), claim)
-    if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
-  })
-
-/** Waits until something holds, and answers with how many ms that took, to 50 ms; dies after `limit`. */
-export const until = <E, R>(
-  holds: Effect.Effect<boolean, E, R>,
-  limit: Duration.DurationInput = "2 minutes"
-) =>
-  Effect.gen(function* () {
-    const before = yield* Clock.currentTimeMillis
-    for (;;) {
-      const elapsed = (yield* Clock.currentTimeMillis) - before
-      if (yield* holds) return elapsed
-      if (elapsed > Duration.toMillis(limit)) {
-        return yield* Effect.dieMessage(`does not hold after ${Duration.format(Duration.decode(limit))}`)
-      }
-      yield* Effect.sleep("50 millis")
-    }
+    VirtualTime.runSync(Effect.scoped(test()).pipe(Effect.provide(silentWorld)), claim)
   })
 
 /** Names of keys under the prefix that is replicated. */
@@ -53,12 +33,6 @@ export const named = (count: number, name = "") =>
 export const put = (datacenter: string, ...keys: ReadonlyArray<string>) =>
   Effect.flatMap(SimConsul.SimConsul, (sim) =>
     Effect.forEach(keys, (key) => sim.put(datacenter, key, `of ${datacenter}`), { discard: true })
-  )
-
-/** Deletes keys one by one, so that whoever watches may see each go. */
-export const remove = (datacenter: string, ...keys: ReadonlyArray<string>) =>
-  Effect.flatMap(SimConsul.SimConsul, (sim) =>
-    Effect.forEach(keys, (key) => sim.remove(datacenter, key), { discard: true })
   )
 
 /** Deletes all keys under a prefix at once, as `consul kv delete -recurse` does. */
@@ -91,9 +65,6 @@ const isIn = (state: string) => Effect.map(stored, (status) => status["State"] =
 
 export const inSync = isIn("in-sync")
 export const holding = isIn("deletes-held")
-
-export const replicate = (instance: World.Instance) =>
-  Effect.forkScoped(instance.run(Replicator.run(instance.replication)))
 
 /** Both sides hold `count` keys, and an instance replicates. */
 export const synced = (count: number, options: Parameters<typeof World.instance>[0] = {}) =>

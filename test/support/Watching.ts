@@ -3,8 +3,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { SimConsul } from "../../src/testing/index.js"
+import * as World from "../../src/testing/World.js"
 import * as Watcher from "../../src/Watcher.js"
-import * as World from "./World.js"
 
 const { source } = World
 

@@ -3,7 +3,7 @@
  */
 import * as Headers from "@effect/platform/Headers"
 import * as Effect from "effect/Effect"
-import * as Network from "../../support/Network.js"
+import * as Network from "../../../src/testing/Network.js"
 import * as Proxy from "./Proxy.js"
 
 export interface Answer {

@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { ClientResponse } from "../../../src/internal/effect/ClientResponse.js"
-import * as Network from "../../support/Network.js"
+import * as Network from "../../../src/testing/Network.js"
 
 export interface Proxy {
   /** What a program is told as the agent's address. */

@@ -8,8 +8,8 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Address from "../../../src/Address.js"
 import * as Environment from "../../../src/cli/settings/Environment.js"
+import * as Logs from "../../../src/testing/Logs.js"
 import { failureOf } from "../../support/Failure.js"
-import * as Logs from "../../support/Logs.js"
 
 type Variables = Readonly<Record<string, string>>
 

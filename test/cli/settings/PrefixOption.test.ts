@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as PrefixOption from "../../../src/cli/settings/PrefixOption.js"
-import * as Logs from "../../support/Logs.js"
+import * as Logs from "../../../src/testing/Logs.js"
 
 const said = (from: string, to: string) => {
   const logs = Logs.make()

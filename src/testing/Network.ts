@@ -1,5 +1,7 @@
 /**
- * The network between one client and Consul: what went over it, and what a test lets happen on it.
+ * The network between one client and Consul: the requests that were sent over it, and faults for them.
+ *
+ * @since 0.5.0
  */
 import type { Headers } from "@effect/platform/Headers"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -7,31 +9,49 @@ import * as HttpClientError from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
-import { ClientResponse } from "../../src/internal/effect/ClientResponse.js"
-import * as Rights from "./Rights.js"
+import { ClientResponse } from "../internal/effect/ClientResponse.js"
+import * as Rights from "./internal/http/Rights.js"
 
+/**
+ * A request as it was sent.
+ *
+ * @since 0.5.0
+ * @category models
+ */
 export interface Sent {
   readonly request: HttpClientRequest
   readonly method: string
   /** Path and query, as they were sent. */
   readonly target: string
   readonly headers: Headers
+  /** As text. Empty for a request without one. */
   readonly body: string
 }
 
 type Exchange = Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError>
 
-/** What becomes of a request; `pass` lets it through. */
+/**
+ * What becomes of a request; `pass` lets it through.
+ *
+ * @since 0.5.0
+ * @category faults
+ */
 export type Fault = (sent: Sent, pass: Exchange) => Exchange
 
+/**
+ * @since 0.5.0
+ * @category models
+ */
 export interface Network {
+  /** Sends its requests over this network. */
   readonly client: HttpClient.HttpClient
   /** Every request, in the order in which they were sent. */
   readonly sent: ReadonlyArray<Sent>
-  /** Takes the place of the fault before. */
+  /** Lets a fault happen to each request from now on, in place of the fault before. */
   readonly disturb: (fault: Fault) => Effect.Effect<void>
+  /** Ends the fault. */
   readonly heal: Effect.Effect<void>
-  /** Nothing gets through any more in either direction, be it on its way already. */
+  /** From now on no request arrives and no answer comes back, not even those that are on their way. */
   readonly cut: Effect.Effect<void>
 }
 
@@ -40,6 +60,12 @@ const encoder = new TextEncoder()
 
 const undisturbed: Fault = (_, pass) => pass
 
+/**
+ * A network before a client, without a fault unless `first` is given.
+ *
+ * @since 0.5.0
+ * @category constructors
+ */
 export const make = (client: HttpClient.HttpClient, first: Fault = undisturbed): Network => {
   const sent: Array<Sent> = []
   let fault = first
@@ -66,7 +92,12 @@ export const make = (client: HttpClient.HttpClient, first: Fault = undisturbed):
   }
 }
 
-/** An answer of somebody's own. */
+/**
+ * A fault that answers in Consul's place.
+ *
+ * @since 0.5.0
+ * @category faults
+ */
 export const answer =
   (status: number, text: string, headers: Readonly<Record<string, string>> = {}): Fault =>
   ({ request }) =>
@@ -74,7 +105,12 @@ export const answer =
       ClientResponse.whole(request, { status, headers: Object.entries(headers), body: encoder.encode(text) })
     )
 
-/** The token may not change these keys here; of another datacenter it is not asked. */
+/**
+ * The token may not write or delete these keys in the agent's datacenter. Requests for another datacenter pass.
+ *
+ * @since 0.5.0
+ * @category faults
+ */
 export const denying =
   (isDenied: (key: string) => boolean): Fault =>
   (sent, pass) => {
@@ -94,16 +130,36 @@ const refuse = (request: HttpClientRequest) =>
     })
   )
 
-/** Nobody listens there. */
+/**
+ * Nobody listens there.
+ *
+ * @since 0.5.0
+ * @category faults
+ */
 export const refused: Fault = ({ request }) => refuse(request)
 
-/** Nothing comes back, and nothing gets there. */
+/**
+ * No request arrives, and no answer comes.
+ *
+ * @since 0.5.0
+ * @category faults
+ */
 export const silent: Fault = () => Effect.never
 
-/** It gets there, and the answer is lost: the connection breaks. */
+/**
+ * The request arrives, and the connection breaks before the answer comes.
+ *
+ * @since 0.5.0
+ * @category faults
+ */
 export const answerLost: Fault = (sent, pass) => Effect.zipRight(pass, refused(sent, pass))
 
-/** Only what matches is disturbed: `PUT /v1/txn` is a method and the beginning of a target. */
+/**
+ * A fault for some requests: those whose `METHOD target` begins with a text, such as `PUT /v1/txn`, or matches a pattern.
+ *
+ * @since 0.5.0
+ * @category faults
+ */
 export const on =
   (matching: string | RegExp, fault: Fault): Fault =>
   (sent, pass) => {
@@ -112,7 +168,12 @@ export const on =
     return matches ? fault(sent, pass) : pass
   }
 
-/** Disturbed once, then let through. */
+/**
+ * A fault for the first request. Others pass.
+ *
+ * @since 0.5.0
+ * @category faults
+ */
 export const once = (fault: Fault): Fault => {
   let left = true
   return (sent, pass) => {
@@ -122,5 +183,10 @@ export const once = (fault: Fault): Fault => {
   }
 }
 
-/** A network with nobody at its other end but a script. */
+/**
+ * A network with no Consul at its other end: a fault answers each request.
+ *
+ * @since 0.5.0
+ * @category constructors
+ */
 export const scripted = (script: Fault): Network => make(HttpClient.make(refuse), script)

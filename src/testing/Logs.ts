@@ -1,14 +1,27 @@
-/** What is logged, as `LEVEL message`, for tests to look at. */
+/**
+ * What is logged, as `LEVEL message`, for tests to look at.
+ *
+ * @since 0.5.0
+ */
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 
+/**
+ * @since 0.5.0
+ * @category models
+ */
 export interface Logs {
+  /** The lines so far. */
   readonly lines: ReadonlyArray<string>
-  /** Collects what an effect logs, debug messages left out. */
+  /** Collects what an effect logs at level INFO and above. */
   readonly capture: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
+/**
+ * @since 0.5.0
+ * @category constructors
+ */
 export const make = (): Logs => {
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {
