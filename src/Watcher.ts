@@ -294,8 +294,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
         ...value,
         range,
         index,
-        indexWentBackwards: false,
-        isConsistent: true,
+        restarted: false,
         totalKeys: of
       } satisfies Snapshot
     })

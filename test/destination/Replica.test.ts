@@ -26,7 +26,7 @@ const part = (prefix: string, given: Partial<Snapshot> = {}) =>
       prefix: "global/",
       range: under(prefix)
     })
-    return { ...snapshot, isConsistent: false, ...given } satisfies WatchEvent
+    return { ...snapshot, ...given } satisfies WatchEvent
   })
 
 const complete = Effect.gen(function* () {
@@ -153,11 +153,11 @@ describe("a pass", () => {
     ))
 
   /** A new key at the source that a repair has read, and what was read of the parts before. */
-  const repairing = (passes: Replica.Replica, replica: ReplicaState, given: Partial<Snapshot>) =>
+  const repairing = (passes: Replica.Replica, replica: ReplicaState) =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
-      const b = yield* part("global/b", given)
-      const c = yield* part("global/c", { isConsistent: true })
+      const b = yield* part("global/b")
+      const c = yield* part("global/c")
       yield* put(source, "global/bnew")
       yield* sim.put(destination, "global/a1", "drift")
       const repaired = yield* passes.reconcile(replica)
@@ -165,21 +165,19 @@ describe("a pass", () => {
       return { repaired, b, c }
     })
 
-  for (const isCertain of [true, false]) {
-    it(`does not undo what a repair did with an answer that had to wait, be it ${isCertain ? "certain" : "plain"}`, () =>
-      passing({}, (passes, replica) =>
-        Effect.gen(function* () {
-          const { b, c, repaired } = yield* repairing(passes, replica, { isConsistent: isCertain })
-          yield* passes.applyEvents(repaired, [c, b])
-          expect(yield* keys(destination)).toContain("global/bnew")
-        })
-      ))
-  }
+  it("does not undo what a repair did with an answer that had to wait", () =>
+    passing({}, (passes, replica) =>
+      Effect.gen(function* () {
+        const { b, c, repaired } = yield* repairing(passes, replica)
+        yield* passes.applyEvents(repaired, [c, b])
+        expect(yield* keys(destination)).toContain("global/bnew")
+      })
+    ))
 
   it("does not doubt what came after a repair, nor what agrees with it", () =>
     passing({}, (passes, replica, instance) =>
       Effect.gen(function* () {
-        const { c, repaired } = yield* repairing(passes, replica, {})
+        const { c, repaired } = yield* repairing(passes, replica)
         yield* remove(source, "global/bnew")
         const b = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
@@ -195,7 +193,7 @@ describe("a pass", () => {
         const sim = yield* SimConsul.SimConsul
         const saved = yield* sim.snapshot(source)
         for (let i = 0; i < 20; i++) yield* sim.put(source, "elsewhere", `${i}`)
-        const { repaired } = yield* repairing(passes, replica, {})
+        const { repaired } = yield* repairing(passes, replica)
         yield* sim.restore(saved, { rebuilt: true })
         const rebuilt = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
@@ -215,9 +213,7 @@ describe("a pass", () => {
       Effect.gen(function* () {
         yield* remove(source, "global/b1")
         yield* put(source, "global/c10")
-        const confirmed = yield* passes.applyEvents(replica, [
-          yield* part("global/", { indexWentBackwards: true })
-        ])
+        const confirmed = yield* passes.applyEvents(replica, [yield* part("global/", { restarted: true })])
         const lower = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
         yield* passes.applyEvents(confirmed, [lower])

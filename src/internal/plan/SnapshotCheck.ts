@@ -107,8 +107,7 @@ export const make = Effect.fnUntraced(function* (
       ...found,
       range,
       index,
-      indexWentBackwards: false,
-      isConsistent: true,
+      restarted: false,
       totalKeys: entries.length
     })
     const index = yield* watcher.confirmInPieces({ ...watched(replication), range }, (piece, answer) =>
@@ -147,19 +146,19 @@ export const make = Effect.fnUntraced(function* (
     first: Snapshot,
     keys: number
   ) {
+    if (first.restarted) state.consistentReads.clear()
     const compared = compareUnchecked(state, first)
-    const isFromOtherHistory = first.indexWentBackwards && !first.isConsistent
     const isOutdated = isOutdatedBy(state, compared)
-    if (!isFromOtherHistory && !isOutdated && !isShrunken(state, compared, keys)) {
-      // A consistent read says nothing about whether the others can be believed again.
-      if (!first.isConsistent) {
+    const isDoubtful = isOutdated || isShrunken(state, compared, keys)
+    if ((first.restarted || isDoubtful) && (yield* Ref.get(lastAnswerWasWrong))) yield* pause
+    if (!isDoubtful) {
+      // A range that was read anew says nothing about whether the answers of blocking queries can be believed again.
+      if (!first.restarted) {
         yield* doubting.resolve
         yield* Ref.set(lastAnswerWasWrong, false)
       }
       return compared
     }
-    if (isFromOtherHistory || (yield* Ref.get(lastAnswerWasWrong))) yield* pause
-    if (isFromOtherHistory) state.consistentReads.clear()
     const certain = yield* confirm(state, first.range)
     // It was right when it was read.
     if (isOutdated) return certain
