@@ -187,7 +187,7 @@ describe("a pass", () => {
       })
     ))
 
-  it("asks a source that was rebuilt with lower indexes once more, and then believes it", () =>
+  it("believes a source that was rebuilt with lower indexes, and does not ask it again once its watch has restarted", () =>
     passing({}, (passes, replica, instance) =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
@@ -200,11 +200,12 @@ describe("a pass", () => {
         const after = yield* passes.applyEvents(repaired, [rebuilt])
         expect(yield* keys(destination)).toEqual(thirty)
         expect(sent(instance, /^GET .*consistent/)).toBe(before + 1)
+        const restarted = yield* part("global/a", { restarted: true })
         yield* put(source, "global/bnew")
-        yield* passes.applyEvents(after, [yield* part("global/b")])
+        yield* passes.applyEvents(after, [restarted, yield* part("global/b")])
         expect(yield* keys(destination)).toContain("global/bnew")
-        // For `part` itself.
-        expect(sent(instance, /^GET .*consistent/)).toBe(before + 2)
+        // Two for `part` itself.
+        expect(sent(instance, /^GET .*consistent/)).toBe(before + 3)
       })
     ))
 

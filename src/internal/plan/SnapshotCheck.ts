@@ -49,15 +49,14 @@ export type Check = (
 ) => Effect.Effect<Compared, ConsulError>
 
 /**
- * Whether this snapshot is older than a consistent read that we have already used. Even a consistent snapshot can be: it may
- * have waited in the queue.
+ * Whether this snapshot may be older than a consistent read that we have already used, and would undo what that read said.
+ * Even a consistent snapshot can be: it may have waited in the queue.
  */
 const isOutdatedBy = (
   { consistentReads }: ReplicaState,
-  { difference, snapshot: { index } }: Compared
+  { difference, snapshot: { index, range } }: Compared
 ): boolean =>
-  difference.writes.some(({ key, print }) => consistentReads.overrules(key, { index, print })) ||
-  difference.missing.some((key) => consistentReads.overrules(key, { index, print: undefined }))
+  difference.writes.length + difference.missing.length > 0 && consistentReads.overrules(range, index)
 
 export const make = Effect.fnUntraced(function* (
   replication: Replication,
@@ -120,7 +119,7 @@ export const make = Effect.fnUntraced(function* (
           value.entries,
           value.malformed
         )
-        for (const { key, print } of found) consistentReads.record(key, { index: answer.index, print })
+        consistentReads.record(piece, answer.index)
         for (const { value: _, ...entry } of value.entries) entries.push(entry)
         for (const key of value.invalidUtf8Keys) invalidUtf8Keys.push(key)
         for (const one of value.malformed) malformed.push(one)
@@ -135,7 +134,7 @@ export const make = Effect.fnUntraced(function* (
     )
     const names = [...entries, ...malformed].map(({ key }) => key)
     const missing = Diff.gone(contents, mapping, names, range)
-    for (const key of missing) consistentReads.record(key, { index, print: undefined })
+    consistentReads.record(range, index)
     const snapshot = { ...seen(range, index, { invalidUtf8Keys, malformed }), entries }
     return { snapshot, difference: { writes, missing, unreadable } }
   })
