@@ -41,6 +41,14 @@ export const contains = ({ exact, prefix }: KeyRange, key: string): boolean =>
   exact ? key === prefix : key.startsWith(prefix)
 
 /**
+ * Whether there can be a key that is in both ranges.
+ *
+ * @since 0.5.0
+ * @category predicates
+ */
+export const overlaps = (a: KeyRange, b: KeyRange): boolean => contains(a, b.prefix) || contains(b, a.prefix)
+
+/**
  * @since 0.5.0
  * @category predicates
  */
@@ -75,7 +83,7 @@ export const original = (
 ): Option.Option<KeyRange> => moved(range, destinationPrefix, prefix)
 
 /**
- * The same for equal ranges alone.
+ * A map key: equal for equal ranges only.
  *
  * @since 0.5.0
  * @category text

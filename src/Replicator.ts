@@ -42,11 +42,6 @@ export interface LeftOver {
   readonly refused: ReadonlySet<string>
 }
 
-const refusedBy = Option.match({
-  onNone: () => 0,
-  onSome: ({ refused }: ReplicaState) => refused.size
-})
-
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
   const { reconcile, source, status: statusKey } = replication
   const consul = yield* ConsulHttp
@@ -123,44 +118,41 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   })
 
   /**
-   * Compares both sides in full, then follows the source from snapshot to snapshot, looks for drift, and tries what was
-   * refused.
+   * Compares both sides in full, then follows the source from snapshot to snapshot, and reconciles between them.
    */
   const follow = Effect.fnUntraced(function* (leading: Leading) {
     const { applyEvents, writer } = yield* begin(leading)
     // One pass at a time.
     const replica = yield* SynchronizedRef.make(Option.none<ReplicaState>())
-    /** Answers whether there is a reason to do the same again at once. The others have their turn before. */
-    const meanwhile = (
-      pass: Replica.Replica["reconcile" | "retryRefused"],
-      isUnfinished: (after: Option.Option<ReplicaState>, before: Option.Option<ReplicaState>) => boolean
-    ) =>
-      SynchronizedRef.modifyEffect(replica, (known) =>
-        Effect.map(
-          Effect.transposeMapOption(known, pass),
-          (after) => [isUnfinished(after, known), after] as const
-        )
-      ).pipe(
-        Effect.tap((isUnfinished) => (isUnfinished ? breathe : Effect.void)),
-        Effect.repeat({ while: (isUnfinished) => isUnfinished })
-      )
     const following = Stream.runForEach(eventsFor(leading), (events) =>
       SynchronizedRef.updateEffect(replica, (state) => Effect.asSome(applyEvents(state, events)))
     )
-    const reconciling = Duration.isZero(reconcile)
-      ? Effect.void
-      : Effect.schedule(
-          meanwhile(passes.reconcile, (after) =>
-            Option.exists(after, ({ cursor }) => cursor.rest !== undefined)
-          ),
-          Schedule.spaced(reconcile)
-        )
-    // Rights that were given back are so for all: while something lands, the next are tried at once.
-    const trying = meanwhile(
-      passes.retryRefused,
-      (after, before) => refusedBy(after) < refusedBy(before)
-    ).pipe(Effect.schedule(Schedule.spaced(Schedules.refusedInterval)))
-    yield* Effect.all([following, reconciling, trying, watchSilence(leading, writer)], {
+    /** Does some of the work, and returns what is left of it. */
+    const reconcileSome = (work: Replica.Work) =>
+      SynchronizedRef.modifyEffect(
+        replica,
+        Option.match({
+          onNone: () => Effect.succeed([Replica.noWork, Option.none<ReplicaState>()] as const),
+          onSome: (before) =>
+            Effect.map(
+              passes.reconcile(before, work),
+              (after) => [Replica.workLeft(before, after), Option.some(after)] as const
+            )
+        })
+      )
+    const reconciling = Effect.gen(function* () {
+      const { retryEvery, scanEvery, tick } = Schedules.reconcileRhythm(reconcile)
+      for (let count = 1; ; count++) {
+        yield* Effect.sleep(tick)
+        let work: Replica.Work = { scan: count % scanEvery === 0, retry: count % retryEvery === 0 }
+        while (work.scan || work.retry) {
+          work = yield* reconcileSome(work)
+          // What the source has changed meanwhile comes first.
+          if (work.scan || work.retry) yield* breathe
+        }
+      }
+    })
+    yield* Effect.all([following, reconciling, watchSilence(leading, writer)], {
       concurrency: "unbounded",
       discard: true
     })

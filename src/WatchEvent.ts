@@ -19,12 +19,11 @@ export interface Snapshot extends KeyValues {
   /** Index of the range (`X-Consul-Index`). */
   readonly index: number
   /**
-   * Whether `index` is lower than that of the snapshot before: the datacenter was restored or rebuilt, or has forgotten a
-   * delete, as Consul does after 15 minutes.
+   * Whether the index of the range went backwards since the snapshot before: the datacenter was restored or rebuilt, or has
+   * forgotten a delete, as Consul does after 15 minutes. The range was then read anew, in `consistent` mode, and indexes of
+   * earlier snapshots say nothing about this one.
    */
-  readonly indexWentBackwards: boolean
-  /** Whether the range was read in `consistent` mode. Such an answer is never stale. */
-  readonly isConsistent: boolean
+  readonly restarted: boolean
   /** About how many keys the watched prefix has. */
   readonly totalKeys: number
 }

@@ -293,8 +293,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
         ...value,
         range,
         index,
-        indexWentBackwards: false,
-        isConsistent: true,
+        restarted: false,
         totalKeys: of
       } satisfies Snapshot
     })

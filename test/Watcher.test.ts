@@ -38,14 +38,14 @@ const watching = (instance: World.Instance, options: Options = {}) =>
   Effect.gen(function* () {
     const seen: Array<{
       readonly index: number
-      readonly rewound: boolean
+      readonly restarted: boolean
       readonly entries: ReadonlyArray<string>
     }> = []
     const fiber = yield* listen(instance, options, (news) =>
       Effect.sync(() => {
         if (news._tag === "CaughtUp") return
-        const { entries, index, indexWentBackwards: rewound } = news
-        seen.push({ index, rewound, entries: entries.map(({ key, value }) => `${key}=${atob(value)}`) })
+        const { entries, index, restarted } = news
+        seen.push({ index, restarted, entries: entries.map(({ key, value }) => `${key}=${atob(value)}`) })
       })
     )
     return { seen, fiber, latest: () => seen.at(-1)?.entries }
@@ -121,7 +121,7 @@ describe("Watcher", () => {
         Effect.sync(() => latest()?.[0] === "global/a=old"),
         "2 seconds"
       )
-      expect(seen.at(-1)).toMatchObject({ rewound: true })
+      expect(seen.at(-1)).toMatchObject({ restarted: true })
       expect(seen.at(-1)?.index).toBeLessThan(seen[0]?.index ?? 0)
       expect(reads(instance).filter((target) => !target.includes("index="))).toHaveLength(2)
       yield* put("global/a", "again")
@@ -233,9 +233,9 @@ describe("Watcher", () => {
       Effect.gen(function* () {
         yield* put("global/a", "1")
         const instance = yield* World.instance()
-        const { entries, indexWentBackwards: rewound } = yield* confirming(instance)
+        const { entries, restarted } = yield* confirming(instance)
         expect(entries.map(({ key }) => key)).toEqual(["global/a"])
-        expect(rewound).toBe(false)
+        expect(restarted).toBe(false)
         expect(reads(instance)).toEqual([`/v1/kv/global/?recurse=&consistent=&dc=${source}`])
       }).pipe(Effect.provide(World.layer))
     )

@@ -68,13 +68,48 @@ export const silenceLimit = Duration.minutes(2)
 export const silencePoll = Duration.seconds(1)
 
 /**
- * Between two tries of keys that the destination refuses. Changes wait while they are tried, which is a moment unless their
- * values are large: each costs two reads and a write.
+ * Between two tries of keys that the destination refuses, at most. Changes wait while they are tried, which is a moment unless
+ * their values are large: each costs two reads and a write.
  *
  * @since 0.5.0
  * @category intervals
  */
 export const refusedInterval = Duration.minutes(1)
+
+/**
+ * When to reconcile.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export interface ReconcileRhythm {
+  /** From the end of one tick to the next. */
+  readonly tick: Duration.Duration
+  /** The destination is scanned for drift with every so many ticks; `Infinity` for never. */
+  readonly scanEvery: number
+  /** Refused keys are tried again with every so many ticks. */
+  readonly retryEvery: number
+}
+
+/**
+ * Scans each `reconcile`, or never if that is zero. Refused keys are tried with the same ticks: with those that make about a
+ * minute, or with ticks between two scans that are further apart.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const reconcileRhythm = (reconcile: Duration.Duration): ReconcileRhythm => {
+  if (Duration.isZero(reconcile)) {
+    return { tick: refusedInterval, scanEvery: Number.POSITIVE_INFINITY, retryEvery: 1 }
+  }
+  const share = Duration.toMillis(reconcile) / Duration.toMillis(refusedInterval)
+  const scanEvery = Math.ceil(share)
+  return {
+    tick: whole(Duration.times(reconcile, 1 / scanEvery)),
+    scanEvery,
+    retryEvery: Math.max(1, Math.floor(1 / share))
+  }
+}
 
 /**
  * How long the service's check passes without a heartbeat. Consul releases the lock of a killed leader this long

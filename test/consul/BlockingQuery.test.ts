@@ -157,7 +157,58 @@ describe("Blocking", () => {
   it.effect("or where the source has an older index then", () =>
     Effect.gen(function* () {
       const older = yield* cut(Effect.delay(Effect.fail(closed), "20 seconds"), Effect.succeed(answered(5)))
-      expect(older).toMatchObject({ index: 5, next: 0 })
+      expect(older).toMatchObject({ index: 5, wasUnconditional: true, next: 5, asked: [7, 7, 0] })
+    })
+  )
+
+  it.effect("returns no answer whose index went backwards, but what is there when it asks anew", () =>
+    Effect.gen(function* () {
+      const order: Array<string> = []
+      const { ask } = yield* BlockingQuery.make({
+        restarting: Effect.sync(() => order.push("restarting"))
+      })
+      const asking = yield* Effect.fork(
+        ask({ index: 7, at: yield* Monotonic.now }, Duration.minutes(1), ({ index }) => {
+          order.push(`from ${index}`)
+          return Effect.succeed({
+            ...answered(index === 0 ? 9 : 5),
+            value: index === 0 ? "certain" : "doubtful"
+          })
+        })
+      )
+      yield* TestClock.adjust("1 second")
+      const { next, restarted, value, wasUnconditional } = yield* Fiber.join(asking)
+      expect({ index: next.index, restarted, value, wasUnconditional }).toEqual({
+        index: 9,
+        restarted: true,
+        value: "certain",
+        wasUnconditional: true
+      })
+      expect(order).toEqual(["from 7", "restarting", "from 0"])
+    })
+  )
+
+  it.effect("asks ever more seldom where servers contradict each other about the index", () =>
+    Effect.gen(function* () {
+      const { ask } = yield* BlockingQuery.make()
+      let count = 0
+      const asking = yield* Effect.fork(
+        Effect.iterate(BlockingQuery.fromScratch, {
+          while: () => true,
+          body: (from) =>
+            Effect.map(
+              ask(from, Duration.minutes(1), ({ index }) => {
+                count += 1
+                return Effect.succeed(answered(index === 0 ? 7 : 5))
+              }),
+              ({ next }) => next
+            )
+        })
+      )
+      yield* TestClock.adjust("10 minutes")
+      yield* Fiber.interrupt(asking)
+      // Two every 5 s, less some jitter.
+      expect(count).toBeLessThan(320)
     })
   )
 

@@ -86,6 +86,22 @@ describe("a value that the destination refuses", () => {
       expect(yield* checks).toEqual(["passing"])
     }))
 
+  for (const reconcile of [Duration.zero, Duration.minutes(10)]) {
+    it(`is tried again within a minute, with -reconcile=${Duration.format(reconcile)} too`, () =>
+      Effect.gen(function* () {
+        const instance = yield* World.instance({ reconcile })
+        yield* put(source, ...named(3))
+        yield* replicate(instance)
+        yield* until(inSync)
+        yield* refusing(instance, "global/large")
+        yield* putLarge("global/large")
+        yield* until(refused)
+        yield* instance.network.heal
+        expect(yield* until(holds(destination, "global/large"), "2 minutes")).toBeLessThanOrEqual(61_000)
+        yield* until(inSync)
+      }))
+  }
+
   it("is tried at once when the source has another, not when others change", () =>
     Effect.gen(function* () {
       const instance = yield* synced(3)

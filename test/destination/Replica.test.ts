@@ -26,7 +26,7 @@ const part = (prefix: string, given: Partial<Snapshot> = {}) =>
       prefix: "global/",
       range: under(prefix)
     })
-    return { ...snapshot, isConsistent: false, ...given } satisfies WatchEvent
+    return { ...snapshot, ...given } satisfies WatchEvent
   })
 
 const complete = Effect.gen(function* () {
@@ -144,7 +144,7 @@ describe("a pass", () => {
         for (let i = 0; i < 6; i++) {
           const foreign = named(8, `drift-${i}-`)
           yield* put(destination, ...foreign)
-          known = yield* passes.reconcile(known)
+          known = yield* passes.reconcile(known, { scan: true, retry: false })
           expect(known.held.size).toBe(0)
           known = yield* passes.applyEvents(known, [yield* part("global/")])
         }
@@ -153,33 +153,31 @@ describe("a pass", () => {
     ))
 
   /** A new key at the source that a repair has read, and what was read of the parts before. */
-  const repairing = (passes: Replica.Replica, replica: ReplicaState, given: Partial<Snapshot>) =>
+  const repairing = (passes: Replica.Replica, replica: ReplicaState) =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
-      const b = yield* part("global/b", given)
-      const c = yield* part("global/c", { isConsistent: true })
+      const b = yield* part("global/b")
+      const c = yield* part("global/c")
       yield* put(source, "global/bnew")
       yield* sim.put(destination, "global/a1", "drift")
-      const repaired = yield* passes.reconcile(replica)
+      const repaired = yield* passes.reconcile(replica, { scan: true, retry: false })
       expect(yield* keys(destination)).toContain("global/bnew")
       return { repaired, b, c }
     })
 
-  for (const isCertain of [true, false]) {
-    it(`does not undo what a repair did with an answer that had to wait, be it ${isCertain ? "certain" : "plain"}`, () =>
-      passing({}, (passes, replica) =>
-        Effect.gen(function* () {
-          const { b, c, repaired } = yield* repairing(passes, replica, { isConsistent: isCertain })
-          yield* passes.applyEvents(repaired, [c, b])
-          expect(yield* keys(destination)).toContain("global/bnew")
-        })
-      ))
-  }
+  it("does not undo what a repair did with an answer that had to wait", () =>
+    passing({}, (passes, replica) =>
+      Effect.gen(function* () {
+        const { b, c, repaired } = yield* repairing(passes, replica)
+        yield* passes.applyEvents(repaired, [c, b])
+        expect(yield* keys(destination)).toContain("global/bnew")
+      })
+    ))
 
   it("does not doubt what came after a repair, nor what agrees with it", () =>
     passing({}, (passes, replica, instance) =>
       Effect.gen(function* () {
-        const { c, repaired } = yield* repairing(passes, replica, {})
+        const { c, repaired } = yield* repairing(passes, replica)
         yield* remove(source, "global/bnew")
         const b = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
@@ -189,24 +187,25 @@ describe("a pass", () => {
       })
     ))
 
-  it("asks a source that was rebuilt with lower indexes once more, and then believes it", () =>
+  it("believes a source that was rebuilt with lower indexes, and does not ask it again once its watch has restarted", () =>
     passing({}, (passes, replica, instance) =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
         const saved = yield* sim.snapshot(source)
         for (let i = 0; i < 20; i++) yield* sim.put(source, "elsewhere", `${i}`)
-        const { repaired } = yield* repairing(passes, replica, {})
+        const { repaired } = yield* repairing(passes, replica)
         yield* sim.restore(saved, { rebuilt: true })
         const rebuilt = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
         const after = yield* passes.applyEvents(repaired, [rebuilt])
         expect(yield* keys(destination)).toEqual(thirty)
         expect(sent(instance, /^GET .*consistent/)).toBe(before + 1)
+        const restarted = yield* part("global/a", { restarted: true })
         yield* put(source, "global/bnew")
-        yield* passes.applyEvents(after, [yield* part("global/b")])
+        yield* passes.applyEvents(after, [restarted, yield* part("global/b")])
         expect(yield* keys(destination)).toContain("global/bnew")
-        // For `part` itself.
-        expect(sent(instance, /^GET .*consistent/)).toBe(before + 2)
+        // Two for `part` itself.
+        expect(sent(instance, /^GET .*consistent/)).toBe(before + 3)
       })
     ))
 
@@ -215,9 +214,7 @@ describe("a pass", () => {
       Effect.gen(function* () {
         yield* remove(source, "global/b1")
         yield* put(source, "global/c10")
-        const confirmed = yield* passes.applyEvents(replica, [
-          yield* part("global/", { indexWentBackwards: true })
-        ])
+        const confirmed = yield* passes.applyEvents(replica, [yield* part("global/", { restarted: true })])
         const lower = yield* part("global/b")
         const before = sent(instance, /^GET .*consistent/)
         yield* passes.applyEvents(confirmed, [lower])

@@ -13,8 +13,7 @@ const snapshot = (locked: ReadonlyArray<string>, unnameable: ReadonlyArray<strin
   _tag: "Snapshot",
   range: under("global/"),
   index: 7,
-  indexWentBackwards: false,
-  isConsistent: true,
+  restarted: false,
   totalKeys: locked.length,
   entries: locked.map((key) => ({
     key,

@@ -36,13 +36,13 @@ export type Raw<A> = Answer<A> & {
   readonly took?: Duration.Duration
 }
 
-/**
- * An answer, and from where to ask on. `wasUnconditional` when it was asked for without an index, and nothing is known of what it
- * has to do with the answer before.
- */
 export interface Answered<A> extends Answer<A> {
+  /** From where to ask on. */
   readonly next: Cursor
+  /** Whether it was asked for without an index: nothing is known of what it has to do with the answer before. */
   readonly wasUnconditional: boolean
+  /** Whether it may belong to another history than the cursor that it was asked from. Then it `wasUnconditional`. */
+  readonly restarted: boolean
 }
 
 /**
@@ -65,10 +65,10 @@ export interface Sequence {
    * limit of the source allows.
    *
    * An index that goes backwards belongs to another history (a restored or rebuilt cluster), in which waiting for a
-   * later one could take forever: then the chain starts over. So it does after a failure, which may have been a restart
-   * with older data, and when an answer has nothing new and comes before the wait is over: that is how Consul (1.8.7)
-   * ends a query that is blocked while its cluster is restored, with what it had read before. The pause keeps a server
-   * that never waits from being asked without end.
+   * later one could take forever: then the chain starts over, and that answer is not returned. So it does after a failure,
+   * which may have been a restart with older data, and when an answer has nothing new and comes before the wait is over:
+   * that is how Consul (1.8.7) ends a query that is blocked while its cluster is restored, with what it had read before. A
+   * pause keeps servers that never wait, or that contradict each other, from being asked without end.
    *
    * A query that blocked for a while and then was cut off by something in between (a closed connection, 502, 503, 504) is
    * no failure if the same question is answered at once: its wait was over. What was cut off is asked for anew without
@@ -91,6 +91,8 @@ export interface Options {
   readonly failed?: ((error: ConsulError) => Effect.Effect<void>) | undefined
   /** Done after each answer. */
   readonly answered?: Effect.Effect<void> | undefined
+  /** Done before the chain starts over because the source may have another history. */
+  readonly restarting?: Effect.Effect<void> | undefined
 }
 
 /** What a balancer answers for a server that has not answered in time. */
@@ -103,6 +105,16 @@ const isCutOff = (error: ConsulError): boolean =>
 const elapsed = (since: number): Effect.Effect<Duration.Duration> =>
   Effect.map(Monotonic.now, (now) => Duration.millis(Math.round(now - since)))
 
+/** An answer, and what it was asked with. */
+interface Asked<A> {
+  readonly answer: Raw<A>
+  /** The index that was asked with in the end: 0 after a failure. */
+  readonly index: number
+  readonly wait: Duration.Duration
+  /** How long the query blocked. */
+  readonly took: Duration.Duration
+}
+
 /**
  * Pauses between retries grow. Only a blocking query resets them, by succeeding or by blocking for a second first. A plain read
  * must not: a source that fails every blocking query but answers every plain read would otherwise be asked without a pause.
@@ -110,64 +122,87 @@ const elapsed = (since: number): Effect.Effect<Duration.Duration> =>
 export const make = ({
   answered = Effect.void,
   failed = () => Effect.void,
-  limit = WaitLimit.make(() => Effect.void)
+  limit = WaitLimit.make(() => Effect.void),
+  restarting = Effect.void
 }: Options = {}): Effect.Effect<Sequence> =>
-  Effect.map(Schedule.driver(Schedules.reconnect), (pace) => ({
-    ask: <A, R>(
-      from: Cursor,
+  Effect.map(Schedule.driver(Schedules.reconnect), (pace) => {
+    const pause = Effect.ignore(pace.next(undefined))
+
+    /** Asks until there is an answer: for what is newer than `from`, or after a failure for what is there now. */
+    const askFrom = <A, R>(
+      from: number,
       longest: Duration.Duration,
       query: (wait: Request) => Effect.Effect<Raw<A>, ConsulError, R>
-    ) =>
+    ): Effect.Effect<Asked<A>, ConsulError, R> =>
       Effect.gen(function* () {
-        let asked = (yield* isTrusted(from)) ? from.index : 0
-        const wait = asked > 0 ? yield* limit.next(longest) : longest
+        let index = from
+        const wait = index > 0 ? yield* limit.next(longest) : longest
         const before = yield* Monotonic.now
-        const attempt: Effect.Effect<Raw<A>, ConsulError, R> = Effect.gen(function* () {
+        for (;;) {
           let since = yield* Monotonic.now
           const sent = (at: number) => {
             since = at
           }
-          const answer = yield* Effect.either(query({ index: asked, wait, sent }))
-          if (Either.isRight(answer)) return answer.right
-          let error = answer.left
+          const result = yield* Effect.either(query({ index, wait, sent }))
+          if (Either.isRight(result)) {
+            yield* answered
+            return { answer: result.right, index, wait, took: result.right.took ?? (yield* elapsed(before)) }
+          }
+          let error = result.left
           const waited = yield* elapsed(since)
           if (
-            asked > 0 &&
+            index > 0 &&
             isCutOff(error) &&
             Duration.greaterThanOrEqualTo(waited, Schedules.cutOffAfter) &&
             Duration.lessThan(waited, Duration.times(wait, 17 / 16))
           ) {
-            const now = yield* Effect.either(query({ index: asked, wait: Duration.zero }))
+            const now = yield* Effect.either(query({ index, wait: Duration.zero }))
             if (Either.isRight(now)) {
               yield* limit.ended(waited)
-              return { ...now.right, isOver: true }
+              yield* answered
+              return { answer: { ...now.right, isOver: true }, index, wait, took: waited }
             }
             error = now.left
           }
           yield* failed(error)
           if (!isRetryable(error)) return yield* Effect.fail(error)
-          if (asked > 0 && Duration.greaterThanOrEqualTo(waited, Schedules.restartPause)) yield* pace.reset
-          asked = 0
-          yield* Effect.ignore(pace.next(error))
-          return yield* attempt
-        })
-        const answer = yield* attempt
-        yield* answered
-        const at = yield* Monotonic.now
-        const wasUnconditional = asked === 0
-        if (!wasUnconditional) yield* pace.reset
-        const onward: Answered<A> = { ...answer, next: { index: answer.index, at }, wasUnconditional }
-        if (wasUnconditional || answer.index > asked) return onward
-        if (answer.index === asked) {
-          const took = answer.took ?? Duration.millis(Math.round(at - before))
-          const isOver = answer.isOver ?? Duration.greaterThanOrEqualTo(took, wait)
-          if (isOver) {
-            if (Duration.greaterThanOrEqualTo(took, wait)) yield* limit.lasted(wait)
-            return onward
-          }
-          if (Duration.greaterThanOrEqualTo(took, Schedules.cutOffAfter)) yield* limit.ended(took)
-          yield* Effect.sleep(Schedules.restartPause)
+          if (index > 0 && Duration.greaterThanOrEqualTo(waited, Schedules.restartPause)) yield* pace.reset
+          index = 0
+          yield* pause
         }
-        return { ...answer, next: fromScratch, wasUnconditional }
       })
-  }))
+
+    /** Whether the answer to a blocking query belongs to the history that it was asked in. Pauses if it does not. */
+    const isOfSameHistory = <A>({ answer, index, took, wait }: Asked<A>) =>
+      Effect.gen(function* () {
+        if (answer.index < index) {
+          yield* pause
+          return false
+        }
+        yield* pace.reset
+        if (answer.index > index) return true
+        if (answer.isOver ?? Duration.greaterThanOrEqualTo(took, wait)) {
+          if (Duration.greaterThanOrEqualTo(took, wait)) yield* limit.lasted(wait)
+          return true
+        }
+        if (Duration.greaterThanOrEqualTo(took, Schedules.cutOffAfter)) yield* limit.ended(took)
+        yield* Effect.sleep(Schedules.restartPause)
+        return false
+      })
+
+    return {
+      ask: (from, longest, query) =>
+        Effect.gen(function* () {
+          const first = yield* askFrom((yield* isTrusted(from)) ? from.index : 0, longest, query)
+          const wasBlocking = first.index > 0
+          const isSame = !wasBlocking || (yield* isOfSameHistory(first))
+          const { answer } = isSame ? first : yield* Effect.zipRight(restarting, askFrom(0, longest, query))
+          return {
+            ...answer,
+            next: { index: answer.index, at: yield* Monotonic.now },
+            wasUnconditional: !wasBlocking || !isSame,
+            restarted: !isSame || answer.index < from.index
+          }
+        })
+    }
+  })

@@ -54,15 +54,35 @@ export interface Replica {
     news: Arr.NonEmptyReadonlyArray<WatchEvent>
   ) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
   /**
-   * Scans the destination for drift, and makes it equal to the source as it is now. A call scans some of many keys: as long as
-   * `cursor` has a rest, call it again, after other passes had their turn.
+   * Scans the destination for drift, tries refused keys again, and makes the destination equal there to the source as it is
+   * now. A call does some of the work: {@link workLeft} returns the rest. Do that after other passes had their turn.
    */
-  readonly reconcile: (replica: ReplicaState) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
-  /** Writes some of the keys that the destination refused, as they are at the source now. */
-  readonly retryRefused: (replica: ReplicaState) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
+  readonly reconcile: (
+    replica: ReplicaState,
+    work: Work
+  ) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
   /** This instance does not lead any more: its outages are not logged any longer. */
   readonly leave: Effect.Effect<void>
 }
+
+/** What a reconcile does. */
+export interface Work {
+  /** Whether it scans the destination for drift. */
+  readonly scan: boolean
+  /** Whether it tries refused keys again. */
+  readonly retry: boolean
+}
+
+export const noWork: Work = { scan: false, retry: false }
+
+/**
+ * What is to be done at once after a reconcile. Rights that were given back are given back for all keys: while refused keys
+ * land, the next ones are tried.
+ */
+export const workLeft = (before: ReplicaState, after: ReplicaState): Work => ({
+  scan: after.cursor.rest !== undefined,
+  retry: after.refused.size < before.refused.size
+})
 
 /** Keys that are read at once, each by itself. */
 const readsAtOnce = 8
@@ -231,10 +251,14 @@ export const make = Effect.fnUntraced(function* (
     return after
   })
 
-  /** Makes ranges equal to the source. Answers also with the keys that the source has there, as they are named here. */
+  /**
+   * Makes `ranges` and `keys` of the destination equal to the source. Keys among them that were refused are tried again. Returns
+   * also the keys that the source has in the ranges, by their names at the destination.
+   */
   const repair = Effect.fnUntraced(function* (
     replica: ReplicaState,
-    ranges: ReadonlyArray<KeyRange.KeyRange>
+    ranges: ReadonlyArray<KeyRange.KeyRange>,
+    keys: ReadonlyArray<string>
   ): Effect.fn.Return<
     { readonly repaired: ReplicaState; readonly wanted: ReadonlySet<string> },
     FencedWriter.WriterError
@@ -244,7 +268,12 @@ export const make = Effect.fnUntraced(function* (
     let portion: Array<Compared> = []
     let characters = 0
     const applyPortion = Effect.gen(function* () {
-      repaired = yield* applyPlan(repaired, yield* planner.planConfirmed(repaired, portion))
+      // Those that are refused again come last the next time.
+      const tried = portion.flatMap(({ snapshot: { range } }) =>
+        range.exact ? Option.toArray(rename(mapping, range.prefix)) : []
+      )
+      const trying = { ...repaired, refused: RefusedKeys.forget(repaired.refused, tried) }
+      repaired = yield* applyPlan(repaired, yield* planner.planConfirmed(trying, portion))
       portion = []
       characters = 0
     })
@@ -254,7 +283,14 @@ export const make = Effect.fnUntraced(function* (
         for (const { value } of compared.difference.writes) characters += value.length
         return characters > portionSize ? applyPortion : Effect.void
       })
-    for (const range of ranges) {
+    const atSource = (range: KeyRange.KeyRange) => Option.toArray(KeyRange.original(mapping, range))
+    const alone = yield* Effect.forEach(
+      keys.flatMap((key) => atSource(KeyRange.only(key))),
+      (range) => check.confirm(replica, range),
+      { concurrency: readsAtOnce }
+    )
+    for (const compared of alone) yield* take(compared)
+    for (const range of ranges.flatMap(atSource)) {
       const compared = yield* check.confirm(repaired, range, take)
       for (const { key } of compared.snapshot.entries) {
         for (const name of Option.toArray(rename(mapping, key))) wanted.add(name)
@@ -265,20 +301,23 @@ export const make = Effect.fnUntraced(function* (
     return { repaired, wanted }
   })
 
-  const reconcile: Replica["reconcile"] = Effect.fn("Replica.reconcile")(function* (replica) {
-    if (isComparing(replica)) return replica
-    yield* replica.writer.verifyStatus
-    const { cursor, drifted } = yield* DriftScan.scan(
-      kv,
-      mapping,
-      replica.contents,
-      replica.cursor,
-      shardKeys,
-      lookedAtOnce
+  const scanned = ({ contents, cursor, writer }: ReplicaState) =>
+    Effect.zipRight(
+      writer.verifyStatus,
+      DriftScan.scan(kv, mapping, contents, cursor, shardKeys, lookedAtOnce)
     )
-    if (drifted.length === 0) return { ...replica, cursor }
-    const there = drifted.flatMap(({ range }) => Option.toArray(KeyRange.original(mapping, range)))
-    const { repaired, wanted } = yield* repair({ ...replica, cursor }, there)
+
+  const reconcile: Replica["reconcile"] = Effect.fn("Replica.reconcile")(function* (
+    replica,
+    { retry, scan }
+  ) {
+    if (isComparing(replica)) return replica
+    const { cursor, drifted } = scan ? yield* scanned(replica) : { cursor: replica.cursor, drifted: [] }
+    const tried = retry ? RefusedKeys.nextToRetry(replica.refused, replica.held.size > 0) : []
+    const before = { ...replica, cursor }
+    if (drifted.length + tried.length === 0) return before
+    const ranges = drifted.map(({ range }) => range)
+    const { repaired, wanted } = yield* repair(before, ranges, tried)
     const notRefused = (key: string): boolean => !repaired.refused.has(key)
     const drift = Diff.drift(
       {
@@ -292,23 +331,9 @@ export const make = Effect.fnUntraced(function* (
     return repaired
   })
 
-  const retryRefused: Replica["retryRefused"] = Effect.fn("Replica.retryRefused")(function* (replica) {
-    if (isComparing(replica)) return replica
-    // Those that are refused again come last the next time.
-    const tried = RefusedKeys.nextToRetry(replica.refused, replica.held.size > 0)
-    if (tried.length === 0) return replica
-    const state = { ...replica, refused: RefusedKeys.forget(replica.refused, tried) }
-    const confirmed = yield* Effect.forEach(
-      tried.flatMap((key) => Option.toArray(KeyRange.original(mapping, KeyRange.only(key)))),
-      (range) => check.confirm(state, range),
-      { concurrency: readsAtOnce }
-    )
-    return yield* applyPlan(replica, yield* planner.planConfirmed(state, confirmed))
-  })
-
   const leave = Effect.all([holding.forget, refusing.forget, check.leave, emptySource.forget], {
     discard: true
   })
 
-  return { open, takeOver, applyEvents, reconcile, retryRefused, leave }
+  return { open, takeOver, applyEvents, reconcile, leave }
 })

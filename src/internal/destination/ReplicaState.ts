@@ -19,7 +19,7 @@ export interface ReplicaState extends DeletePolicy.DeleteLedger {
   readonly writer: FencedWriter
   /** What the destination has, without our lock and status. */
   readonly contents: DestinationIndex
-  /** What consistent reads of the source returned in the last minutes. */
+  /** Which ranges of the source were read consistently in the last minutes. */
   readonly consistentReads: ConsistentReads
   /** Keys that the destination rejected, or that cannot be read at the source. They are not tried again with each pass. */
   readonly refused: RefusedKeys.RefusedKeys

@@ -126,7 +126,7 @@ export const make = Effect.fnUntraced(function* (
       const isEmpty = showsNothing(whole, believed)
       if (isEmpty === undefined) return Effect.void
       // The names of all keys are never stale.
-      return isEmpty ? ask(believed._tag === "CaughtUp" || believed.isConsistent) : forget
+      return isEmpty ? ask(believed._tag === "CaughtUp") : forget
     })
 
   return { examine, forget }

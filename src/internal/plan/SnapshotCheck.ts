@@ -49,15 +49,14 @@ export type Check = (
 ) => Effect.Effect<Compared, ConsulError>
 
 /**
- * Whether this snapshot is older than a consistent read that we have already used. Even a consistent snapshot can be: it may
- * have waited in the queue.
+ * Whether this snapshot may be older than a consistent read that we have already used, and would undo what that read said.
+ * Even a consistent snapshot can be: it may have waited in the queue.
  */
 const isOutdatedBy = (
   { consistentReads }: ReplicaState,
-  { difference, snapshot: { index } }: Compared
+  { difference, snapshot: { index, range } }: Compared
 ): boolean =>
-  difference.writes.some(({ key, print }) => consistentReads.overrules(key, { index, print })) ||
-  difference.missing.some((key) => consistentReads.overrules(key, { index, print: undefined }))
+  difference.writes.length + difference.missing.length > 0 && consistentReads.overrules(range, index)
 
 export const make = Effect.fnUntraced(function* (
   replication: Replication,
@@ -107,8 +106,7 @@ export const make = Effect.fnUntraced(function* (
       ...found,
       range,
       index,
-      indexWentBackwards: false,
-      isConsistent: true,
+      restarted: false,
       totalKeys: entries.length
     })
     const index = yield* watcher.confirmInPieces({ ...watched(replication), range }, (piece, answer) =>
@@ -121,7 +119,7 @@ export const make = Effect.fnUntraced(function* (
           value.entries,
           value.malformed
         )
-        for (const { key, print } of found) consistentReads.record(key, { index: answer.index, print })
+        consistentReads.record(piece, answer.index)
         for (const { value: _, ...entry } of value.entries) entries.push(entry)
         for (const key of value.invalidUtf8Keys) invalidUtf8Keys.push(key)
         for (const one of value.malformed) malformed.push(one)
@@ -136,7 +134,7 @@ export const make = Effect.fnUntraced(function* (
     )
     const names = [...entries, ...malformed].map(({ key }) => key)
     const missing = Diff.gone(contents, mapping, names, range)
-    for (const key of missing) consistentReads.record(key, { index, print: undefined })
+    consistentReads.record(range, index)
     const snapshot = { ...seen(range, index, { invalidUtf8Keys, malformed }), entries }
     return { snapshot, difference: { writes, missing, unreadable } }
   })
@@ -147,19 +145,19 @@ export const make = Effect.fnUntraced(function* (
     first: Snapshot,
     keys: number
   ) {
+    if (first.restarted) state.consistentReads.clear()
     const compared = compareUnchecked(state, first)
-    const isFromOtherHistory = first.indexWentBackwards && !first.isConsistent
     const isOutdated = isOutdatedBy(state, compared)
-    if (!isFromOtherHistory && !isOutdated && !isShrunken(state, compared, keys)) {
-      // A consistent read says nothing about whether the others can be believed again.
-      if (!first.isConsistent) {
+    const isDoubtful = isOutdated || isShrunken(state, compared, keys)
+    if ((first.restarted || isDoubtful) && (yield* Ref.get(lastAnswerWasWrong))) yield* pause
+    if (!isDoubtful) {
+      // A range that was read anew says nothing about whether the answers of blocking queries can be believed again.
+      if (!first.restarted) {
         yield* doubting.resolve
         yield* Ref.set(lastAnswerWasWrong, false)
       }
       return compared
     }
-    if (isFromOtherHistory || (yield* Ref.get(lastAnswerWasWrong))) yield* pause
-    if (isFromOtherHistory) state.consistentReads.clear()
     const certain = yield* confirm(state, first.range)
     // It was right when it was read.
     if (isOutdated) return certain

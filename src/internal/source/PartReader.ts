@@ -18,12 +18,12 @@ import type { Part } from "./Liveness.js"
 import { current, type Reads, retrying, type SourceReader } from "./SourceReader.js"
 import * as Weights from "./Weights.js"
 
-/** What was read of a range; `indexWentBackwards` when its index is lower than before, `isConsistent` when it cannot be stale. */
+/** What was read of a range. */
 export interface RangeRead extends KeyValues {
   readonly range: KeyRange.KeyRange
   readonly index: number
-  readonly indexWentBackwards: boolean
-  readonly isConsistent: boolean
+  /** Whether its index is lower than that of the read before. */
+  readonly restarted: boolean
 }
 
 /** How far back reads of ranges count. Times are ms of `Monotonic.now`. */
@@ -65,7 +65,7 @@ export interface PartReader {
     trust: Trust
   ) => (range: KeyRange.KeyRange) => Effect.Effect<boolean, ConsulError>
   /** Says what was found in a range, and remembers that. */
-  readonly emitRange: (found: Omit<RangeRead, "indexWentBackwards">) => Effect.Effect<void>
+  readonly emitRange: (found: Omit<RangeRead, "restarted">) => Effect.Effect<void>
   /** Whether an answer lacks keys that were listed. */
   readonly isIncomplete: (range: KeyRange.KeyRange, value: KeyValues) => boolean
   /** The version of a range as it was last emitted, if that counts. */
@@ -180,10 +180,7 @@ export const make = ({ failed, listing, emit, weights }: Options): PartReader =>
       const id = KeyRange.id(found.range)
       const at = yield* Monotonic.now
       const before = all.get(id)
-      yield* emit({
-        ...found,
-        indexWentBackwards: before !== undefined && found.index < before.version.index
-      })
+      yield* emit({ ...found, restarted: before !== undefined && found.index < before.version.index })
       all.set(id, { version: RangeVersion.ofEntries({ index: found.index, value: found }), at })
     })
 
@@ -205,7 +202,7 @@ export const make = ({ failed, listing, emit, weights }: Options): PartReader =>
           )
           const { index, value } = yield* part.asking(asking)
           if (Option.isNone(value.found)) return false
-          yield* tell({ ...value.found.value, range, index, isConsistent: true })
+          yield* tell({ ...value.found.value, range, index })
           return true
         }).pipe(reads)
     },

@@ -163,14 +163,14 @@ export const watch = (
     const changed = Effect.gen(function* () {
       separator = ShardLayout.separator(prefix, names)
       for (;;) {
-        const { wasUnconditional, next, value } = yield* part.asking(
+        const { wasUnconditional, restarted, next, value } = yield* part.asking(
           links.ask(from, Schedules.watchWait, (wait) => {
             const options = BlockingQuery.isNow(wait) ? current : wait
             const asked = source.names(prefix, { ...options, separator })
             return BlockingQuery.isNow(wait) ? asked : whole.ask({ kind: "names", of: prefix }, wait, asked)
           })
         )
-        if (next.index < from.index) return Option.none()
+        if (restarted) return Option.none()
         if (wasUnconditional || (yield* shards.restartedSince(from)))
           return Option.some(BlockingQuery.fromScratch)
         const isEmptied = value.length === 0 && names.length > 0

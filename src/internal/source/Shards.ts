@@ -203,9 +203,15 @@ export const make = ({
         const distrust = Effect.map(Monotonic.now, (now) => {
           notBefore = now
         })
+        /** Versions of what was read in another history say nothing: neither of this shard's keys nor of others. */
+        const distrustAll = Effect.map(Monotonic.now, (now) => {
+          rewoundAt = now
+          startedOverAt = now
+        })
         const links = yield* chain(
           { ...source, failed: (e) => Effect.zipRight(distrust, source.failed(e)) },
-          limit
+          limit,
+          distrustAll
         )
         const asking = askingAll(range, source, SubscriptionRef.get(one.said))
         let order = parts
@@ -227,12 +233,7 @@ export const make = ({
             one.isAsking = false
             const { found, hasKeys } = link.value
             if (Option.isSome(found)) {
-              yield* reader.emitRange({
-                ...found.value,
-                range,
-                index: link.index,
-                isConsistent: link.wasUnconditional
-              })
+              yield* reader.emitRange({ ...found.value, range, index: link.index })
             }
             return { ...link, value: hasKeys }
           })
@@ -276,10 +277,8 @@ export const make = ({
           const step = isLight ? readAll(wait) : readParts(wait)
           const link = yield* isLight && !isBegun ? reader.reads(step) : step
           const before = yield* SubscriptionRef.get(one.said)
-          const isRewound = link.next.index === 0 || Option.exists(before, ({ index }) => link.index < index)
-          const now = yield* Monotonic.now
-          if (isRewound) rewoundAt = now
-          if (isRewound || (link.wasUnconditional && Option.isSome(before))) startedOverAt = now
+          if (link.restarted) yield* distrustAll
+          else if (link.wasUnconditional && Option.isSome(before)) startedOverAt = yield* Monotonic.now
           yield* SubscriptionRef.set(one.said, Option.some(RangeVersion.of(link)))
           from = link.next
         }

@@ -25,10 +25,8 @@ export const watch = (
     const links = yield* chain(source, limit)
     const part = yield* liveness.part()
     let from = BlockingQuery.fromScratch
-    let last = 0
-    let of = 0
     for (;;) {
-      const { index, wasUnconditional, next, value } = yield* part.asking(
+      const { index, restarted, next, value } = yield* part.asking(
         links.ask(from, Schedules.watchWait, (wait) =>
           // What a chain begins with is compared with nothing older, which would show that it is stale.
           BlockingQuery.isNow(wait)
@@ -36,17 +34,15 @@ export const watch = (
             : whole.ask({ kind: "keys", of: prefix }, wait, source.read(range, { ...wait, maxBytes }))
         )
       )
-      of = value.entries.length
+      const of = value.entries.length
       weights.keep([range])
       weights.note(range, of, Weights.bytesOf(value))
-      const rewound = index < last
       yield* say({
         _tag: "Snapshot",
         ...value,
         range,
         index,
-        indexWentBackwards: rewound,
-        isConsistent: wasUnconditional,
+        restarted,
         totalKeys: of
       })
       if (isLarge(of, options)) {
@@ -56,7 +52,6 @@ export const watch = (
         if (Option.isSome(layout)) return
       }
       from = next
-      last = index
     }
   }).pipe(
     Effect.catchTag("AnswerTooLarge", () =>

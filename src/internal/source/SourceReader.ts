@@ -63,11 +63,12 @@ export const retrying =
       Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
     )
 
-/** A chain of queries that says what fails as the source does, and whose queries wait no longer than `limit`. */
+/** A chain of queries that reports failures as those of the source, and whose queries wait no longer than `limit`. */
 export const chain = (
   { answered, failed }: SourceReader,
-  limit: WaitLimit.WaitLimit
-): Effect.Effect<BlockingQuery.Sequence> => BlockingQuery.make({ answered, failed, limit })
+  limit: WaitLimit.WaitLimit,
+  restarting: Effect.Effect<void> = Effect.void
+): Effect.Effect<BlockingQuery.Sequence> => BlockingQuery.make({ answered, failed, limit, restarting })
 
 /** Makes sources of which each has its own troubles, said as one. Refused connections are for the `budget` to report. */
 export const make = (
