@@ -30,6 +30,11 @@ export interface ReplicationFields {
   readonly prefix: string
   /** What takes the place of `prefix` at the destination. */
   readonly destinationPrefix: string
+  /**
+   * Fronts of keys of the source, as they are typed. A key that begins with one of them is neither copied nor, by its name
+   * at the destination, overwritten or deleted, and it counts for no limit. Another key with a part of such a name is none.
+   */
+  readonly exclude: ReadonlyArray<string>
   /** Key of the status, at the destination. */
   readonly status: string
   /** Whether keys that the source has not are deleted at the destination. */
@@ -66,6 +71,8 @@ export interface ReplicationOptions {
   readonly prefix?: string | undefined
   /** See {@link ReplicationFields}. The same as `prefix` unless given. */
   readonly destinationPrefix?: string | undefined
+  /** See {@link ReplicationFields}. None is empty. None unless given. */
+  readonly exclude?: ReadonlyArray<string> | undefined
   /** See {@link ReplicationFields}. */
   readonly status?: string | undefined
   /** See {@link ReplicationFields}. */
@@ -88,6 +95,7 @@ export interface ReplicationOptions {
  */
 export const defaults = {
   prefix: "global/",
+  exclude: [] as ReadonlyArray<string>,
   status: "service/consul-replicate/status",
   deletes: true,
   maxDeletes: DeleteLimit.defaultLimit,
@@ -121,12 +129,16 @@ const reconcileProblem = (reconcile: Duration.Duration): string | undefined =>
     ? undefined
     : "the interval is at least 100ms, or 0 for never"
 
+const excludeProblem = (exclude: string): string | undefined =>
+  exclude === "" ? "an empty exclude would exclude every key" : undefined
+
 const Text = Schema.String.pipe(Schema.filter(HalfCharacter.problemOf))
 
 const fields = Schema.Struct({
   source: Schema.String.pipe(Schema.filter(sourceProblem)),
   prefix: Text,
   destinationPrefix: Text,
+  exclude: Schema.Array(Text.pipe(Schema.filter(excludeProblem))),
   status: Text.pipe(Schema.filter((status) => (status === "" ? "the status needs a key" : undefined))),
   deletes: Schema.Boolean,
   maxDeletes: DeleteLimit.DeleteLimitFromSelf,
@@ -149,6 +161,7 @@ const options = Schema.Struct({
   source: Schema.String,
   prefix: Schema.optional(Schema.String),
   destinationPrefix: Schema.optional(Schema.String),
+  exclude: Schema.optional(Schema.Array(Schema.String)),
   status: Schema.optional(Schema.String),
   deletes: Schema.optional(Schema.Boolean),
   maxDeletes: Schema.optional(
@@ -173,6 +186,7 @@ export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schem
       source: source.toLowerCase(),
       prefix,
       destinationPrefix: given.destinationPrefix ?? prefix,
+      exclude: given.exclude ?? defaults.exclude,
       status: given.status ?? defaults.status,
       deletes: given.deletes ?? defaults.deletes,
       maxDeletes: given.maxDeletes ?? defaults.maxDeletes,
@@ -229,6 +243,7 @@ export const config: Config.Config<Replication> = Config.all({
   source: Config.string("source").pipe(Config.withDescription("Datacenter to replicate from.")),
   prefix: given(Config.string("prefix")),
   destinationPrefix: given(Config.string("destinationPrefix")),
+  exclude: given(Config.array(Config.string(), "exclude")),
   status: given(Config.string("status")),
   deletes: given(Config.boolean("deletes")),
   maxDeletes: given(Config.string("maxDeletes")),

@@ -148,6 +148,25 @@ export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration =>
 export const sessionTtl = Duration.seconds(30)
 
 /**
+ * The time to live of the lock's session where nothing else ends it: without an agent. Consul (1.8.7) lets a session live
+ * twice as long after its last renewal, or after an election, so that the next leader follows a killed one within 30 s.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const agentlessSessionTtl = Duration.seconds(15)
+
+/**
+ * Between two renewals of a session that nothing else keeps alive, and how long each may take. While the servers have no
+ * leader, none is confirmed: the lock outlasts elections of four fifths of the time to live.
+ *
+ * @since 0.5.0
+ * @category intervals
+ */
+export const agentlessRenewalInterval = (ttl: Duration.Duration): Duration.Duration =>
+  whole(Duration.times(ttl, 1 / 5))
+
+/**
  * Three renewals fit the time to live of a session.
  *
  * @since 0.5.0

@@ -6,10 +6,16 @@ import * as fc from "effect/FastCheck"
 import type { Answer, Consul } from "../../src/ConsulHttp.js"
 import * as DriftScan from "../../src/internal/destination/DriftScan.js"
 import * as DestinationIndex from "../../src/internal/plan/DestinationIndex.js"
+import * as Exclusion from "../../src/internal/plan/Exclusion.js"
 import type { KeyValue } from "../../src/KeyValue.js"
 import * as Value from "../../src/Value.js"
 
-const mapping = { prefix: "global/", destinationPrefix: "global/", owned: new Set<string>() }
+const mapping = {
+  prefix: "global/",
+  destinationPrefix: "global/",
+  owned: new Set<string>(),
+  excluded: Exclusion.none
+}
 
 const entry = (key: string): KeyValue => ({
   key,

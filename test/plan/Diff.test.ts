@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as DestinationIndex from "../../src/internal/plan/DestinationIndex.js"
 import * as Diff from "../../src/internal/plan/Diff.js"
+import * as Exclusion from "../../src/internal/plan/Exclusion.js"
 import { isOwned, type Mapping } from "../../src/internal/plan/Mapping.js"
 import * as KeyRange from "../../src/KeyRange.js"
 import type { KeyValue } from "../../src/KeyValue.js"
@@ -54,7 +55,7 @@ const plain = (contents: DestinationIndex.DestinationIndex) =>
   [...contents.keys()].map((key) => [key, contents.get(key)])
 
 /** Keys stay where they are. */
-const identity: Mapping = { prefix: "", destinationPrefix: "", owned: new Set() }
+const identity: Mapping = { prefix: "", destinationPrefix: "", owned: new Set(), excluded: Exclusion.none }
 
 const everything = KeyRange.under("")
 
@@ -151,13 +152,16 @@ describe("Diff", () => {
   })
 
   it.prop(
-    "keys of our own are never written and never deleted, whatever the prefixes",
+    "keys of our own and excluded keys are never written and never deleted, whatever the prefixes",
     [
-      fc.record({
-        prefix: dense,
-        destinationPrefix: dense,
-        owned: fc.array(dense, { maxLength: 4 }).map((keys): ReadonlySet<string> => new Set(keys))
-      }),
+      fc
+        .record({
+          prefix: dense,
+          destinationPrefix: dense,
+          owned: fc.array(dense, { maxLength: 4 }).map((keys): ReadonlySet<string> => new Set(keys)),
+          excludes: fc.array(dense, { maxLength: 2 })
+        })
+        .map(({ excludes, ...mapping }) => ({ ...mapping, excluded: Exclusion.make(mapping, excludes) })),
       fc.array(dense, { maxLength: 12 }),
       fc.array(dense, { maxLength: 12 })
     ],
@@ -172,6 +176,8 @@ describe("Diff", () => {
       const { missing, writes } = Diff.diff(contents, mapping, KeyRange.under(mapping.prefix), here)
       for (const key of [...writes.map((write) => write.key), ...missing]) {
         expect(isOwned(mapping, key)).toBe(false)
+        const atSource = mapping.prefix + key.slice(mapping.destinationPrefix.length)
+        expect(mapping.excluded.atSource.some((front) => atSource.startsWith(front))).toBe(false)
         expect(key.startsWith(mapping.destinationPrefix)).toBe(true)
         expect(key).not.toBe("")
       }

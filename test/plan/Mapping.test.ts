@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
+import * as Exclusion from "../../src/internal/plan/Exclusion.js"
 import { isOwned, isReplicated, rename } from "../../src/internal/plan/Mapping.js"
 import * as KeyRange from "../../src/KeyRange.js"
 import { dense, text } from "../support/Keys.js"
@@ -9,7 +10,12 @@ const nothing: ReadonlySet<string> = new Set()
 
 describe("Mapping", () => {
   it("renames the front only, where a key contains the prefix twice", () => {
-    const mapping = { prefix: "global/", destinationPrefix: "copy/", owned: nothing }
+    const mapping = {
+      prefix: "global/",
+      destinationPrefix: "copy/",
+      owned: nothing,
+      excluded: Exclusion.none
+    }
     expect(rename(mapping, "global/global/a")).toEqual(Option.some("copy/global/a"))
     expect(rename(mapping, "global/global/")).toEqual(Option.some("copy/global/"))
   })
@@ -19,7 +25,10 @@ describe("Mapping", () => {
     [text, text, text],
     (strings) => {
       const [prefix, destinationPrefix, rest] = strings
-      const renamed = rename({ prefix, destinationPrefix, owned: nothing }, prefix + rest)
+      const renamed = rename(
+        { prefix, destinationPrefix, owned: nothing, excluded: Exclusion.none },
+        prefix + rest
+      )
       const expected = destinationPrefix + rest
       expect(renamed).toEqual(expected === "" ? Option.none() : Option.some(expected))
     }
@@ -27,13 +36,13 @@ describe("Mapping", () => {
 
   it.prop("gives no two keys the same name", [dense, dense, dense, dense], ([prefix, copy, one, other]) => {
     fc.pre(one !== other)
-    const mapping = { prefix, destinationPrefix: copy, owned: nothing }
+    const mapping = { prefix, destinationPrefix: copy, owned: nothing, excluded: Exclusion.none }
     const names = [rename(mapping, prefix + one), rename(mapping, prefix + other)]
     expect(Option.getOrNull(names[0] ?? Option.none())).not.toBe(Option.getOrNull(names[1] ?? Option.none()))
   })
 
   it("leaves the folder key that would have no name left where it is", () => {
-    const mapping = { prefix: "global/", destinationPrefix: "", owned: nothing }
+    const mapping = { prefix: "global/", destinationPrefix: "", owned: nothing, excluded: Exclusion.none }
     expect(rename(mapping, "global/")).toEqual(Option.none())
     expect(rename(mapping, "global/a")).toEqual(Option.some("a"))
   })
@@ -42,7 +51,7 @@ describe("Mapping", () => {
     "never renames from one of its own keys or to one",
     [dense, dense, dense, fc.array(dense, { maxLength: 4 })],
     ([prefix, destinationPrefix, rest, own]) => {
-      const mapping = { prefix, destinationPrefix, owned: new Set(own) }
+      const mapping = { prefix, destinationPrefix, owned: new Set(own), excluded: Exclusion.none }
       const renamed = rename(mapping, prefix + rest)
       const owned = own.includes(prefix + rest) || own.includes(destinationPrefix + rest)
       expect(Option.isNone(renamed)).toBe(owned || destinationPrefix + rest === "")
@@ -52,7 +61,9 @@ describe("Mapping", () => {
   it.prop("renames no key without the prefix, whoever names it", [dense, dense, dense], (strings) => {
     const [prefix, destinationPrefix, key] = strings
     fc.pre(!key.startsWith(prefix))
-    expect(rename({ prefix, destinationPrefix, owned: nothing }, key)).toEqual(Option.none())
+    expect(rename({ prefix, destinationPrefix, owned: nothing, excluded: Exclusion.none }, key)).toEqual(
+      Option.none()
+    )
   })
 
   it.prop(
@@ -73,13 +84,17 @@ describe("Mapping", () => {
   )
 
   it("a key is replicated under the destination prefix alone, and never one of its own", () => {
-    const mapping = { destinationPrefix: "global/", owned: new Set(["global/lock"]) }
+    const mapping = {
+      destinationPrefix: "global/",
+      owned: new Set(["global/lock"]),
+      excluded: Exclusion.none
+    }
     expect(["global/a", "global/"].every((key) => isReplicated(mapping, key))).toBe(true)
     expect(["global/lock", "global", "app/global/", ""].some((key) => isReplicated(mapping, key))).toBe(false)
   })
 
   it("knows its own keys by their whole name", () => {
-    const mapping = { prefix: "", destinationPrefix: "", owned: new Set(["lock"]) }
+    const mapping = { prefix: "", destinationPrefix: "", owned: new Set(["lock"]), excluded: Exclusion.none }
     expect(isOwned(mapping, "lock")).toBe(true)
     expect(isOwned(mapping, "lock/")).toBe(false)
     expect(isOwned(mapping, "loc")).toBe(false)

@@ -78,6 +78,9 @@ const replicating = Effect.fnUntraced(
       yield* PrefixOption.warn("dst-prefix", replication.destinationPrefix)
       yield* PrefixOption.warnOfSlashes(replication.prefix, replication.destinationPrefix)
     }
+    yield* Effect.forEach(replication.exclude, PrefixOption.warnOfExclude(replication.prefix), {
+      discard: true
+    })
     const services = Layer.mergeAll(Replicator.services, LeaderLock.layer(lockOptions), IdleGc.layer).pipe(
       // Refused above, where it cannot be used.
       Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address: addr, token }))),

@@ -3,7 +3,7 @@
  */
 import * as Option from "effect/Option"
 import * as Booleans from "./Booleans.js"
-import type { Documented } from "./OptionSpec.js"
+import { type Documented, emptyText } from "./OptionSpec.js"
 
 /**
  * One dash is as good as two. A value may be empty or begin with a dash: Go takes whatever follows an option that
@@ -36,7 +36,8 @@ export const normalize = (
       const parsedAs = `--${option.parsedAs ?? name}`
       const taken = value ?? args[++i]
       // Apart, `@effect/cli` takes every value as it is but `--`; joined it would drop spaces and miss newlines.
-      if (taken === "--") normalized.push(`${parsedAs}=--`)
+      if (taken === "" && option.repeats === true) normalized.push(parsedAs, emptyText)
+      else if (taken === "--") normalized.push(`${parsedAs}=--`)
       else normalized.push(parsedAs, ...(taken === undefined ? [] : [taken]))
     }
   }

@@ -21,6 +21,8 @@ export interface Documented {
   /** The name of the option's value; a flag has none. */
   readonly value?: string | undefined
   readonly description: string
+  /** Whether it may be given several times. */
+  readonly repeats?: boolean | undefined
   /** What counts where the option is not given, for a person. */
   readonly shownDefault?: string | undefined
 }
@@ -99,6 +101,9 @@ export const flag = (options: Omit<Description, "value">): OptionSpec<boolean> =
   parser: Options.map(Options.boolean(options.name), (given) => Effect.succeed(given))
 })
 
+/** Stands for an empty text, which `@effect/cli` drops if the option may be given several times. No argument has this character. */
+export const emptyText = "\0"
+
 /** An option that may be given several times, with `default` as its only text where it is not given. */
 export const repeated = <A>(
   options: Description & {
@@ -107,9 +112,11 @@ export const repeated = <A>(
   }
 ): OptionSpec<ReadonlyArray<A>> => ({
   ...options,
+  repeats: true,
   shownDefault: options.default.length === 0 ? undefined : options.default.join(" "),
   parser: Options.text(options.name).pipe(
     Options.repeated,
+    Options.map((texts) => texts.map((text) => (text === emptyText ? "" : text))),
     Options.map((given) =>
       Effect.forEach(given.length === 0 ? options.default : given, (text) =>
         Effect.mapError(

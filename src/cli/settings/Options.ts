@@ -10,7 +10,7 @@ import * as LeaderLock from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
 import * as AddressOption from "./AddressOption.js"
 import * as DurationOption from "./DurationOption.js"
-import { flag, valued } from "./OptionSpec.js"
+import { flag, repeated, valued } from "./OptionSpec.js"
 
 const what = "What is replicated:"
 const safety = "What may be deleted:"
@@ -81,6 +81,15 @@ export const options = {
     shownDefault: "the same as -prefix",
     // As in the Go tool's first release; a variable of the shell that is not set would name the whole store.
     parse: (text) => Either.right(text === "" ? undefined : text)
+  }),
+  exclude: repeated({
+    name: "exclude",
+    group: what,
+    value: "PREFIX",
+    description:
+      "keys to leave alone on both sides: those that begin with this at the source; may be given several times",
+    default: [],
+    parse: required("an empty exclude would exclude every key")
   }),
   addr: valued({
     name: "addr",

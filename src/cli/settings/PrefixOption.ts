@@ -36,6 +36,17 @@ export const warn = (option: string, prefix: string): Effect.Effect<void> =>
       )
     : Effect.void
 
+/** An exclude is the front of a key's whole name at the source: one without the prefix excludes nothing. */
+export const warnOfExclude =
+  (prefix: string) =>
+  (exclude: string): Effect.Effect<void> => {
+    if (exclude.startsWith(prefix) && exclude !== prefix) return Effect.void
+    const effect = prefix.startsWith(exclude) ? "all keys" : "no key"
+    return Effect.logWarning(
+      `-exclude: ${JSON.stringify(exclude)} excludes ${effect} of the prefix ${JSON.stringify(prefix)}`
+    )
+  }
+
 /** Whether a prefix ends in the middle of a name. One that ends with a punctuation mark, such as `app-`, is meant so. */
 const endsInName = (prefix: string): boolean => /[\p{L}\p{N}]$/u.test(prefix)
 

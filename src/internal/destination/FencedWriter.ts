@@ -26,6 +26,7 @@ import type { Replication } from "../../Replication.js"
 import * as Rights from "../consul/Rights.js"
 import * as Throttle from "../consul/Throttle.js"
 import type { Changes, Write } from "../plan/Diff.js"
+import * as Exclusion from "../plan/Exclusion.js"
 import { isReplicated } from "../plan/Mapping.js"
 import * as TransactionLog from "../report/TransactionLog.js"
 import * as InFlight from "./InFlight.js"
@@ -147,13 +148,21 @@ const transacting =
     )
   }
 
-/** The last line of defence, whatever was believed before: fails for a key outside of the destination prefix, and our own. */
+/**
+ * The last line of defence, whatever was believed before: fails for a key outside of the destination prefix, an excluded one,
+ * and our own.
+ */
 const onlyReplicated = (
   { deletes, writes }: Changes,
-  { destinationPrefix, status }: Replication,
+  replication: Replication,
   { lock }: Fence
 ): Effect.Effect<void, KeyOutsidePrefix> => {
-  const scope = { destinationPrefix, owned: new Set([lock, status]) }
+  const { destinationPrefix, exclude, status } = replication
+  const scope = {
+    destinationPrefix,
+    owned: new Set([lock, status]),
+    excluded: Exclusion.make(replication, exclude)
+  }
   const key =
     writes.find((write) => !isReplicated(scope, write.key))?.key ??
     deletes.find((deleted) => !isReplicated(scope, deleted))

@@ -23,6 +23,7 @@ import type { Compared } from "../plan/Compared.js"
 import * as DestinationIndex from "../plan/DestinationIndex.js"
 import * as Diff from "../plan/Diff.js"
 import * as EmptySource from "../plan/EmptySource.js"
+import * as Exclusion from "../plan/Exclusion.js"
 import * as FirstComparison from "../plan/FirstComparison.js"
 import { type Mapping, rename } from "../plan/Mapping.js"
 import * as Planner from "../plan/Planner.js"
@@ -99,10 +100,15 @@ const portionSize = 16 * 1024 * 1024
 export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<Replica, never, ConsulHttp | LeaderLock | Checkpoint | Watcher | Scope.Scope> {
-  const { deletes, destinationPrefix, prefix, shardKeys, status } = replication
+  const { deletes, destinationPrefix, exclude, prefix, shardKeys, status } = replication
   const context = yield* Effect.context<ConsulHttp | Checkpoint>()
   const { lock } = yield* LeaderLock
-  const mapping: Mapping = { prefix, destinationPrefix, owned: new Set([lock, status]) }
+  const mapping: Mapping = {
+    prefix,
+    destinationPrefix,
+    owned: new Set([lock, status]),
+    excluded: Exclusion.make(replication, exclude)
+  }
   const consul = yield* ConsulHttp
   const memory = yield* FencedWriter.makeMemory
   const kv = Throttle.reading(consul, yield* Throttle.make("reads"))

@@ -17,7 +17,7 @@ import * as RefusedKeys from "./RefusedKeys.js"
 export interface ReplicaState extends DeletePolicy.DeleteLedger {
   readonly leader: Leadership
   readonly writer: FencedWriter
-  /** What the destination has, without our lock and status. */
+  /** What the destination has, without our lock and status, and without excluded keys. */
   readonly contents: DestinationIndex
   /** Which ranges of the source were read consistently in the last minutes. */
   readonly consistentReads: ConsistentReads

@@ -5,13 +5,12 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Checkpoint from "../../Checkpoint.js"
-import { ConsulHttp, type SessionInfo } from "../../ConsulHttp.js"
+import { ConsulHttp } from "../../ConsulHttp.js"
 import type { KeyValue } from "../../KeyValue.js"
 import type { Leadership } from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
 import * as WatchedKey from "../consul/WatchedKey.js"
-import { sessionName } from "../lock/LockSession.js"
-import { idPrefix } from "../lock/Registration.js"
+import { isOfLock } from "../lock/LockSession.js"
 import * as OutageLog from "../report/OutageLog.js"
 
 /**
@@ -86,22 +85,6 @@ const failIfInUse = Effect.fnUntraced(function* (
     replication: isOurs ? Option.none() : Option.some(Replication.route(theirs))
   })
 })
-
-/** What follows the name of the service in the id of an instance. */
-const instanceNumber = /^[0-9a-f]{8}$/
-
-/**
- * Whether a session is that of an instance of the service for the lock, by its name and by the check that an instance keeps
- * passing. Whoever may write the status can name any session there, and only sessions like this one are ended for it.
- */
-const isOfLock = ({ checks, name }: SessionInfo, service: string, lock: string): boolean => {
-  const check = `service:${idPrefix(service)}`
-  return (
-    // Before 0.5.0 the name was that of the service.
-    (name === sessionName(service, lock) || name === service) &&
-    checks.some((id) => id.startsWith(check) && instanceNumber.test(id.slice(check.length)))
-  )
-}
 
 /**
  * Ends the session of the instance that wrote the status. Normally it ended long ago. It lives on where somebody deleted

@@ -1,5 +1,5 @@
 /**
- * One instance that stands for leadership: its service, its session, and the lock that the session holds.
+ * One instance that stands for leadership, and the lock that its session holds.
  */
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
@@ -17,16 +17,15 @@ import { type Fence, fenceOperation } from "../destination/TransactionBatches.js
 import * as OutageLog from "../report/OutageLog.js"
 import { Waits } from "../report/Waits.js"
 import * as Schedules from "../Schedules.js"
-import * as CheckOutput from "./CheckOutput.js"
+import * as AgentCandidate from "./AgentCandidate.js"
+import * as AgentlessCandidate from "./AgentlessCandidate.js"
+import type { Candidate } from "./Candidate.js"
 import { lastTransaction, whenDone } from "./Farewell.js"
 import { type Health, passing } from "./Health.js"
-import * as Heartbeat from "./Heartbeat.js"
 import * as Holder from "./Holder.js"
 import type { Leadership } from "./Leadership.js"
 import { LockLost } from "./LockLost.js"
 import type { LeaderLockOptions } from "./LockOptions.js"
-import * as LockSession from "./LockSession.js"
-import * as Registration from "./Registration.js"
 
 /** Waits for the lock, and leads for a purpose until the scope closes. */
 export type Acquire = (
@@ -38,11 +37,10 @@ export const make = Effect.fnUntraced(function* (
   options: LeaderLockOptions
 ): Effect.fn.Return<Acquire, never, ConsulHttp | Scope.Scope> {
   const consul = yield* ConsulHttp
-  const { lock, service, ttl } = options
+  const { agentless, lock, service } = options
   const lost = (reason: string) => new LockLost({ lock, reason })
 
-  const registration = yield* Registration.make(service, ttl)
-  const session = yield* LockSession.make(LockSession.sessionName(service, lock), ttl)
+  const stand = yield* agentless ? AgentlessCandidate.make(options) : AgentCandidate.make(options)
 
   const waits = yield* Waits
   /** The wait for the lock, of all attempts to lead. */
@@ -52,7 +50,7 @@ export const make = Effect.fnUntraced(function* (
   const announce = Effect.fnUntraced(function* (
     entry: Option.Option<KeyValue>,
     purpose: string | undefined,
-    shown: CheckOutput.CheckOutput
+    report: Candidate["report"]
   ) {
     const held = Option.filter(entry, ({ session }) => session !== undefined)
     const holder = Option.flatMap(held, Holder.decode)
@@ -65,7 +63,7 @@ export const make = Effect.fnUntraced(function* (
         `${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
     })
     const output = `standing by: ${who}`
-    yield* shown.request({ ...passing, output })
+    yield* report({ ...passing, output })
     yield* waits.waiting(turn, "Turn", output)
     const theirs = Option.getOrUndefined(holder)?.purpose
     yield* purpose === undefined || theirs === undefined || purpose === theirs
@@ -86,9 +84,8 @@ export const make = Effect.fnUntraced(function* (
    * refused is under a lock delay. A limited rate is waited out: to stand anew would take more requests.
    */
   const contend = Effect.fnUntraced(function* (
-    session: string,
-    holder: Effect.Effect<Holder.Holder>,
-    shown: CheckOutput.CheckOutput
+    { report, session }: Pick<Candidate, "report" | "session">,
+    holder: Effect.Effect<Holder.Holder>
   ) {
     let said = ""
     const take = (value: Holder.Holder) =>
@@ -109,7 +106,7 @@ export const make = Effect.fnUntraced(function* (
         Option.map(entry, (e) => e.session ?? ""),
         () => ""
       )
-      if (owner !== said) yield* announce(entry, value.purpose, shown)
+      if (owner !== said) yield* announce(entry, value.purpose, report)
       said = owner
       if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
       else yield* key.awaitUntil((entry) => !isHeld(entry))
@@ -150,33 +147,28 @@ export const make = Effect.fnUntraced(function* (
 
   const acquire = Effect.fn("LeaderLock.acquire")(function* (purpose: string | undefined) {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
-    const shown = yield* CheckOutput.make(passing)
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
-
-    const { checkId, held, id, node } = yield* Effect.gen(function* () {
-      const { node } = yield* consul.agent.self
-      const { checkId, id } = yield* registration
-      yield* supervise(Effect.flatMap(Heartbeat.keep(consul.agent, checkId, ttl, shown), lost))
-      return { checkId, held: yield* session.create(checkId), id, node }
-    }).pipe(OutageLog.logOutages(agent, "cannot stand for leadership"))
+    const candidate = yield* stand((watch) => supervise(Effect.flatMap(watch, lost))).pipe(
+      OutageLog.logOutages(agent, "cannot stand for leadership")
+    )
+    const { id, node, session } = candidate
 
     const holder = Effect.map(
       DateTime.now,
       (since) => new Holder.Holder({ node, pid: process.pid, version, since, purpose })
     )
-    yield* supervise(Effect.zipRight(session.renew(held, checkId, shown), lost("the session ended")))
     const unlessFailed = Effect.mapError(Deferred.await(failed), (error) =>
       error._tag === "LockLost" ? new LockLost({ ...error, wasHeld: false }) : error
     )
-    const value = yield* Effect.raceFirst(contend(held.id, holder, shown), unlessFailed)
-    const fence: Fence = { lock, session: held.id }
+    const value = yield* Effect.raceFirst(contend(candidate, holder), unlessFailed)
+    const fence: Fence = { lock, session }
     const last = yield* Ref.make<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>(Effect.succeed([]))
     yield* whenDone(Effect.unlessEffect(resign(fence, value, last), Deferred.isDone(failed)))
-    const report = (health: Health) => shown.request({ ...health, output: `leading: ${health.output}` })
+    const report = (health: Health) => candidate.report({ ...health, output: `leading: ${health.output}` })
     yield* report(passing)
     yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
-    yield* supervise(guard(held.id))
+    yield* supervise(guard(session))
     return {
       instance: id,
       service,

@@ -1,39 +1,69 @@
 /**
- * Heartbeats keep the check of a service from turning critical.
+ * Heartbeats keep alive what ends by itself: the check of a service, or a session without checks.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Consul } from "../../ConsulHttp.js"
+import type { ConsulError } from "../../ConsulError.js"
 import * as Schedules from "../Schedules.js"
-import type { CheckOutput } from "./CheckOutput.js"
+
+interface Options {
+  /** What Consul confirms, for a message: `heartbeat`. */
+  readonly what: string
+  /** How long Consul keeps alive what got no heartbeat, at least. */
+  readonly ttl: Duration.Duration
+  /** Between two heartbeats, and how long each may take. */
+  readonly interval: Duration.Duration
+}
 
 /**
- * Tells the agent what the check shows, three times in its time to live. Returns the reason when Consul has confirmed
- * none for longer than that: then it has released the lock. Time is measured from before each request, and monotonic.
+ * Sends heartbeats. Returns the reason when Consul has confirmed none for longer than the time to live: then another instance
+ * may have the lock. Time is measured from before each request, and monotonic.
+ *
+ * A heartbeat returns a reason itself if there is nothing left to keep alive.
  */
-export const keep = Effect.fnUntraced(function* (
-  { updateCheck }: Pick<Consul["agent"], "updateCheck">,
-  checkId: string,
-  ttl: Duration.Duration,
-  { reported }: CheckOutput
+const keep = Effect.fnUntraced(function* (
+  heartbeat: Effect.Effect<string | undefined, ConsulError>,
+  { interval, ttl, what }: Options
 ): Effect.fn.Return<string> {
   const limit = Duration.unsafeToNanos(ttl)
   let confirmed = yield* Clock.currentTimeNanos
   const overdue = Effect.map(Clock.currentTimeNanos, (now) => now - confirmed > limit)
   const beat = Effect.gen(function* () {
     const sent = yield* Clock.currentTimeNanos
-    yield* updateCheck(checkId, yield* reported)
+    const ended = yield* heartbeat
     confirmed = sent
-  }).pipe(Effect.timeout(Schedules.heartbeatInterval(ttl)))
+    return { ended, pause: interval }
+  }).pipe(Effect.timeout(interval))
   while (!(yield* overdue)) {
-    const next = yield* beat.pipe(
-      Effect.as(Schedules.heartbeatInterval(ttl)),
+    const { ended, pause } = yield* beat.pipe(
       Effect.catchAll((error) =>
-        Effect.as(Effect.logDebug(`heartbeat: ${error.message}`), Schedules.heartbeatRetry(ttl))
+        Effect.as(Effect.logDebug(`${what}: ${error.message}`), {
+          ended: undefined,
+          pause: Schedules.heartbeatRetry(ttl)
+        })
       )
     )
-    yield* Effect.sleep(next)
+    if (ended !== undefined) return ended
+    yield* Effect.sleep(pause)
   }
-  return `Consul has confirmed no heartbeat for ${Duration.format(ttl)}`
+  return `Consul has confirmed no ${what} for ${Duration.format(ttl)}`
 })
+
+/** Three times in the time to live of a check. Without them Consul releases the lock right after that time. */
+export const keepCheck = (
+  update: Effect.Effect<void, ConsulError>,
+  ttl: Duration.Duration
+): Effect.Effect<string> =>
+  keep(Effect.as(update, undefined), {
+    what: "heartbeat",
+    ttl,
+    interval: Schedules.heartbeatInterval(ttl)
+  })
+
+/** Five times in the time to live of a session: an election may take two thirds of the shortest one that Consul allows. */
+export const keepSession = (
+  renewal: Effect.Effect<string | undefined, ConsulError>,
+  ttl: Duration.Duration
+): Effect.Effect<string> =>
+  keep(renewal, { what: "renewal of the session", ttl, interval: Schedules.agentlessRenewalInterval(ttl) })

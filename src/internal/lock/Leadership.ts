@@ -13,10 +13,10 @@ import type { LockLost } from "./LockLost.js"
  * @category models
  */
 export interface Leadership {
-  /** The id of its service in Consul's catalog. */
+  /** The id of its service in Consul's catalog; without an agent, what its session is called by. */
   readonly instance: string
   /**
-   * Name of that service.
+   * Name of that service, also if it is registered nowhere.
    *
    * @since 0.5.0
    */
@@ -25,7 +25,10 @@ export interface Leadership {
   readonly fence: Fence
   /** Never succeeds, and fails when the lock is lost. */
   readonly lost: Effect.Effect<never, LockLost>
-  /** Sets what the check is to show, {@link passing} until then. Heartbeats tell Consul when its servers have a leader. */
+  /**
+   * Sets what the check is to show, {@link passing} until then. Heartbeats tell Consul when its servers have a leader. Without
+   * an agent there is no check, and nothing is shown.
+   */
   readonly report: (health: Health) => Effect.Effect<void>
   /**
    * Sets what is written when the leader gives the lock back, in one transaction with the lock's value: asked for then,

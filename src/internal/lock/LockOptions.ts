@@ -20,7 +20,10 @@ import * as Schedules from "../Schedules.js"
 export interface LockFields {
   /** Key of the lock that the leader holds. */
   readonly lock: string
-  /** Name under which all instances stand in Consul's catalog, each with an id of its own. */
+  /**
+   * Name under which all instances stand in Consul's catalog, each with an id of its own. If they are `agentless`, the names of
+   * their sessions begin with it.
+   */
   readonly service: string
   /**
    * What the holder does, for people. An instance that stands by for another purpose warns of it, because all who share a
@@ -29,6 +32,16 @@ export interface LockFields {
   readonly purpose?: string | undefined
   /** How long the check of the service lives without a heartbeat: 3 s unless given. */
   readonly ttl: Duration.Duration
+  /**
+   * Whether several servers answer at the address of the client, and no agent of this host. Then no service is registered, and
+   * the session ends by its own time to live: a leader that is killed is followed within twice that time.
+   */
+  readonly agentless: boolean
+  /**
+   * How long the session lives without a renewal, or longer if the servers demand it (`session_ttl_min`): 15 s unless given if
+   * `agentless`. Beside an agent, 30 s: there the check ends the session sooner.
+   */
+  readonly sessionTtl?: Duration.Duration | undefined
 }
 
 /**
@@ -55,6 +68,10 @@ export interface LockOptions {
   readonly purpose?: string | undefined
   /** See {@link LockFields}. At least 1 s. A number is ms. */
   readonly ttl?: Duration.DurationInput | undefined
+  /** See {@link LockFields}. False unless given. */
+  readonly agentless?: boolean | undefined
+  /** See {@link LockFields}. From 10 s to 24 h. A number is ms. */
+  readonly sessionTtl?: Duration.DurationInput | undefined
 }
 
 /**
@@ -66,7 +83,8 @@ export interface LockOptions {
 export const defaults = {
   lock: "service/consul-replicate/leader",
   service: "consul-replicate",
-  ttl: Schedules.checkTtl
+  ttl: Schedules.checkTtl,
+  agentless: false
 } as const
 
 /**
@@ -98,6 +116,14 @@ const ttlProblem = (ttl: Duration.Duration): string | undefined =>
     ? undefined
     : "the time to live is at least 1s"
 
+/** Consul (1.8.7) takes no other, whatever its `session_ttl_min`. */
+const [shortestSessionTtl, longestSessionTtl] = [Duration.seconds(10), Duration.hours(24)]
+
+const sessionTtlProblem = (ttl: Duration.Duration): string | undefined =>
+  Duration.between(ttl, { minimum: shortestSessionTtl, maximum: longestSessionTtl })
+    ? undefined
+    : "a session lives from 10s to 24h"
+
 /**
  * Decodes options for a lock, with `defaults` for what is not given.
  *
@@ -110,7 +136,11 @@ export const LeaderLockOptions: Schema.Schema<LeaderLockOptions, LockOptions> = 
     default: () => defaults.service
   }),
   purpose: Schema.optional(Schema.String),
-  ttl: Schema.optionalWith(DurationFromInput.pipe(Schema.filter(ttlProblem)), { default: () => defaults.ttl })
+  ttl: Schema.optionalWith(DurationFromInput.pipe(Schema.filter(ttlProblem)), {
+    default: () => defaults.ttl
+  }),
+  agentless: Schema.optionalWith(Schema.Boolean, { default: () => defaults.agentless }),
+  sessionTtl: Schema.optional(DurationFromInput.pipe(Schema.filter(sessionTtlProblem)))
 }).pipe(Schema.brand("consul-replicate/LeaderLockOptions"))
 
 const decoding = Schema.decodeUnknownEither(LeaderLockOptions, { onExcessProperty: "error" })
@@ -153,7 +183,9 @@ export const config: Config.Config<LeaderLockOptions> = Config.all({
   lock: given(Config.string("lock")),
   service: given(Config.string("service")),
   purpose: given(Config.string("purpose")),
-  ttl: given(Config.duration("ttl"))
+  ttl: given(Config.duration("ttl")),
+  agentless: given(Config.boolean("agentless")),
+  sessionTtl: given(Config.duration("sessionTtl"))
 }).pipe(
   Config.mapOrFail((options) =>
     Either.mapLeft(decodeUnknown(options), ({ field, problem }) => ConfigError.InvalidData([field], problem))

@@ -3,16 +3,19 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "../../ConsulError.js"
-import { ConsulHttp } from "../../ConsulHttp.js"
+import { ConsulHttp, type SessionInfo, type SessionOptions } from "../../ConsulHttp.js"
 import { leastTtl } from "../consul/Session.js"
 import * as OutageLog from "../report/OutageLog.js"
 import * as Schedules from "../Schedules.js"
 import type { CheckOutput } from "./CheckOutput.js"
 import { farewell, whenDone } from "./Farewell.js"
+import * as Heartbeat from "./Heartbeat.js"
+import { isIdOf } from "./Registration.js"
 
 /** `ttl` is how long it lives without a renewal. */
 export interface Session {
@@ -21,8 +24,18 @@ export interface Session {
 }
 
 export interface LockSession {
-  /** Creates a session that ends with the check, or when the scope closes. */
-  readonly create: (checkId: string) => Effect.Effect<Session, ConsulError, Scope.Scope>
+  /**
+   * Creates a session that ends with its checks, or when the scope closes. Ends former sessions of this process that could not
+   * be ended when their scopes closed.
+   */
+  readonly create: (
+    options: Pick<SessionOptions, "checks" | "name">
+  ) => Effect.Effect<Session, ConsulError, Scope.Scope>
+  /**
+   * Keeps a session without checks alive by renewals. Returns the reason when the session has ended, or when Consul has
+   * confirmed no renewal for its time to live. Missing rights are logged.
+   */
+  readonly keep: (session: Session) => Effect.Effect<string>
   /**
    * Keeps the session from ending by its own time to live, and returns when it is not there any more. Missing rights are
    * logged. All else that keeps Consul from renewing it is logged by the lock and the heartbeats.
@@ -30,23 +43,58 @@ export interface LockSession {
    * Tells the agent what the check is to show only after a renewal: the agent passes a new status on to the servers, and
    * while these have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
    */
-  readonly renew: (session: Session, checkId: string, shown: CheckOutput) => Effect.Effect<void>
+  readonly renew: (
+    session: Session,
+    checkId: string,
+    checkTtl: Duration.Duration,
+    shown: CheckOutput
+  ) => Effect.Effect<void>
+}
+
+/** Why an instance whose session is gone cannot lead. */
+export const ended = "the session ended"
+
+/**
+ * The name of the sessions of a service, or of an instance without a check, for a lock. A status names a session that its reader may have to end: the lock in
+ * its name tells it from the sessions of the same service for other locks.
+ */
+export const sessionName = (who: string, lock: string): string => `${who}${forLock(lock)}`
+
+const forLock = (lock: string): string => ` for ${lock}`
+
+/**
+ * Whether a session is that of an instance of the service for the lock. Its name and its check tell, or its name alone, which
+ * has the id of the instance, if it has no checks. Whoever may write the status can name any session there, and only sessions
+ * like this one are ended for it.
+ */
+export const isOfLock = (
+  { checks, name }: Pick<SessionInfo, "checks" | "name">,
+  service: string,
+  lock: string
+): boolean => {
+  if (checks.length === 0) {
+    return name.endsWith(forLock(lock)) && isIdOf(service, name.slice(0, -forLock(lock).length))
+  }
+  return (
+    // Before 0.5.0 the name was that of the service.
+    (name === sessionName(service, lock) || name === service) &&
+    checks.some((id) => id.startsWith("service:") && isIdOf(service, id.slice("service:".length)))
+  )
 }
 
 /**
- * The name of the sessions of a service for a lock. A status names a session that its reader may have to end: the lock in
- * its name tells it from the sessions of the same service for other locks.
+ * Sessions live for `ttl` without a renewal, or for longer if the servers demand it. `slow` is when a longer life delays the
+ * next leader, for a message.
  */
-export const sessionName = (service: string, lock: string): string => `${service} for ${lock}`
-
-/** `checkTtl` is how long the check of the service lives. */
 export const make = Effect.fnUntraced(function* (
-  name: string,
-  checkTtl: Duration.Duration
+  ttl: Duration.Duration,
+  slow: string
 ): Effect.fn.Return<LockSession, never, ConsulHttp | Scope.Scope> {
   const { agent, session } = yield* ConsulHttp
   /** The least that the servers have been found to allow. */
-  const sessionTtl = yield* Ref.make(Schedules.sessionTtl)
+  const sessionTtl = yield* Ref.make(ttl)
+  /** Sessions of former attempts, as long as Consul has not confirmed their end. */
+  const former = yield* Ref.make(HashSet.empty<string>())
   const renewing = yield* OutageLog.make("the session of the lock is renewed")
 
   /** Takes the least time to live that the servers allow, when they refuse ours. */
@@ -59,22 +107,32 @@ export const make = Effect.fnUntraced(function* (
           return Duration.equals(before, least)
             ? Effect.void
             : Effect.logWarning(
-                `the servers let no session live for less than ${Duration.format(least)} (session_ttl_min): where an ` +
-                  `agent cannot report that its leader has ended, another one may take up to ${now} to follow, not ${then}`
+                `the servers let no session live for less than ${Duration.format(least)} (session_ttl_min): ` +
+                  `${slow}, another one may take up to ${now} to follow, not ${then}`
               )
         })
     })
 
+  const destroy = (id: string) => Effect.zipRight(session.destroy(id), Ref.update(former, HashSet.remove(id)))
+
+  /** A session that holds the lock would keep this process waiting for its own former self. */
+  const destroyAll = (ids: HashSet.HashSet<string>) =>
+    Effect.forEach(
+      ids,
+      (id) => Effect.ignore(Effect.retry(destroy(id), { schedule: Schedules.reconnect, while: isRetryable })),
+      { concurrency: "unbounded", discard: true }
+    )
+
   // The agent tells the servers of a new check in its own time; until then the session is refused. A session whose
-  // creation was interrupted, or its answer lost, holds nothing and ends with the check.
-  const create: LockSession["create"] = (checkId) =>
+  // creation was interrupted, or its answer lost, holds nothing and ends with its checks, or by its time to live.
+  const create: LockSession["create"] = ({ checks, name }) =>
     Effect.uninterruptibleMask((restore) =>
       Ref.get(sessionTtl).pipe(
         Effect.flatMap((ttl) =>
           Effect.map(
             session.create({
               name,
-              checks: ["serfHealth", checkId],
+              checks,
               behavior: "release",
               lockDelay: 0,
               ttl
@@ -85,24 +143,37 @@ export const make = Effect.fnUntraced(function* (
         Effect.tapError(adoptTtl),
         Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
         restore,
-        Effect.tap(({ id }) => whenDone(farewell(session.destroy(id))))
+        Effect.tap(({ id }) => whenDone(farewell(destroy(id)))),
+        Effect.tap(({ id }) =>
+          Effect.flatMap(Ref.getAndUpdate(former, HashSet.add(id)), (ids) =>
+            Effect.forkScoped(Effect.interruptible(destroyAll(ids)))
+          )
+        )
       )
     )
 
+  /** None if the session is gone. */
+  const renewOnce = (id: string) =>
+    session.renew(id).pipe(
+      Effect.tapErrorTag("Denied", (error) =>
+        renewing.report(OutageLog.causeOf(error), `cannot renew the session of the lock: ${error.message}`)
+      ),
+      Effect.zipLeft(renewing.resolve)
+    )
+
+  const keep: LockSession["keep"] = ({ id, ttl }) =>
+    Heartbeat.keepSession(
+      Effect.map(renewOnce(id), (found) => (Option.isNone(found) ? ended : undefined)),
+      ttl
+    ).pipe(Effect.ensuring(renewing.forget))
+
   const renew: LockSession["renew"] = Effect.fnUntraced(
-    function* ({ id, ttl }, checkId, { markReported, changed, reported, requested }) {
+    function* ({ id, ttl }, checkId, checkTtl, { markReported, changed, reported, requested }) {
       const interval = Schedules.renewalInterval(ttl)
       for (;;) {
         const news = yield* Effect.timeoutOption(changed.await, interval)
         const health = yield* requested
-        const answer = yield* session.renew(id).pipe(
-          Effect.tapErrorTag("Denied", (error) =>
-            renewing.report(
-              OutageLog.causeOf(error),
-              `cannot renew the session of the lock: ${error.message}`
-            )
-          ),
-          Effect.zipLeft(renewing.resolve),
+        const answer = yield* renewOnce(id).pipe(
           Effect.tapError((error) => Effect.logDebug(`renewal: ${error.message}`)),
           Effect.option
         )
@@ -121,5 +192,5 @@ export const make = Effect.fnUntraced(function* (
     (renewal) => Effect.ensuring(renewal, renewing.forget)
   )
 
-  return { create, renew }
+  return { create, keep, renew }
 })

@@ -31,6 +31,22 @@ const farewellsAtOnce = 8
  */
 export const idPrefix = (service: string): string => `${service.replace(/[^\x20-\x7e]/gu, "_")}-`
 
+/** An id that no other instance has. */
+export const newId = (service: string): Effect.Effect<string> =>
+  Effect.map(
+    Random.nextIntBetween(0, 2 ** 31),
+    (number) => `${idPrefix(service)}${number.toString(16).padStart(8, "0")}`
+  )
+
+/** What follows the name of the service in the id of an instance. */
+const instanceNumber = /^[0-9a-f]{8}$/
+
+/** Whether an id is one that {@link newId} makes for the service. */
+export const isIdOf = (service: string, id: string): boolean => {
+  const prefix = idPrefix(service)
+  return id.startsWith(prefix) && instanceNumber.test(id.slice(prefix.length))
+}
+
 /** Registers an instance of `service`, whose check lives for `ttl`, until the scope closes. */
 export const make = Effect.fnUntraced(function* (
   service: string,
@@ -55,7 +71,7 @@ export const make = Effect.fnUntraced(function* (
   // and to its farewells were lost, the session that holds the lock ends only because nobody keeps the check of that id
   // passing.
   return Effect.gen(function* () {
-    const id = `${idPrefix(service)}${(yield* Random.nextIntBetween(0, 2 ** 31)).toString(16).padStart(8, "0")}`
+    const id = yield* newId(service)
     const former = yield* Ref.getAndUpdate(registered, HashSet.add(id))
     yield* Effect.forkScoped(deregister(former))
     // A fiber of its own: where this one is interrupted, the request may still land, and must before it is undone.

@@ -9,6 +9,7 @@ import type { KeyValue, Malformed } from "../../KeyValue.js"
 import type { Value } from "../../Value.js"
 import { atOnce, type Steps, stepSize } from "../effect/EventLoop.js"
 import { type DestinationIndex, fingerprint } from "./DestinationIndex.js"
+import * as Exclusion from "./Exclusion.js"
 import { isOwned, type Mapping, nameAtDestination } from "./Mapping.js"
 
 /**
@@ -167,8 +168,8 @@ export interface Found {
 const unlikeAny = "?"
 
 /**
- * Brings `contents` up to date with what a range of the destination was found to hold, our own keys left out, and says
- * what was other than believed. An entry that is not in the range is not believed.
+ * Brings `contents` up to date with what a range of the destination was found to hold, our own keys and excluded ones left
+ * out, and says what was other than believed. An entry that is not in the range is not believed.
  * `malformed` keys are there with content that cannot be believed: they are known with content that nothing equals, so that
  * they are written again or deleted.
  *
@@ -193,7 +194,9 @@ export const learn = (
     else changed.push(key)
     contents.set(key, print)
   }
-  const isOurs = (key: string): boolean => contains(range, key) && !isOwned(mapping, key)
+  const { atDestination } = mapping.excluded
+  const isOurs = (key: string): boolean =>
+    contains(range, key) && !isOwned(mapping, key) && !Exclusion.covers(atDestination, key)
   for (const { flags, key, value } of entries) if (isOurs(key)) take(key, fingerprint(value, flags))
   for (const { key } of malformed) if (isOurs(key)) take(key, unlikeAny)
   const missing = contents.absent(range, there)

@@ -13,6 +13,7 @@ import { inTurns } from "../effect/EventLoop.js"
 import { count, some } from "../report/ReplicationLog.js"
 import type { DestinationIndex } from "./DestinationIndex.js"
 import * as Diff from "./Diff.js"
+import * as Exclusion from "./Exclusion.js"
 import type { Mapping } from "./Mapping.js"
 
 export interface FirstComparison {
@@ -106,7 +107,7 @@ export const make = Effect.fnUntraced(function* (
       return
     }
     const names = yield* watcher.names(watched(replication))
-    yield* warnOfSiblings(`prefix of ${source}`, prefix, names)
+    yield* warnOfSiblings(`prefix of ${source}`, prefix, Exclusion.without(mapping.excluded.atSource, names))
     const extra = yield* inTurns(() => Diff.goneInSteps(contents, mapping, names))
     yield* warnOfSiblings("destination prefix", destinationPrefix, extra)
     const changes: Changes = {

@@ -4,10 +4,10 @@
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
+import * as Exclusion from "./Exclusion.js"
 
 /**
- * `owned` are the keys of the replicator itself: its lock and its status. They are neither copied nor overwritten
- * nor deleted, whatever the prefixes.
+ * Keys that are `owned` or `excluded` are neither copied nor overwritten nor deleted, whatever the prefixes.
  *
  * @since 0.1.0
  * @category models
@@ -15,12 +15,14 @@ import * as Option from "effect/Option"
 export interface Mapping {
   readonly prefix: string
   readonly destinationPrefix: string
+  /** The keys of the replicator itself, at the destination: its lock and its status. */
   readonly owned: ReadonlySet<string>
+  readonly excluded: Exclusion.Exclusion
 }
 
 /**
- * None for keys that stay where they are: our own on either side, the key that would have no name left (the folder key
- * `global/` itself, copied to the empty prefix), and a key that does not start with the prefix, whoever named it.
+ * None for keys that stay where they are: our own on either side, excluded keys, the key that would have no name left (the
+ * folder key `global/` itself, copied to the empty prefix), and a key that does not start with the prefix, whoever named it.
  *
  * @since 0.1.0
  * @category mapping
@@ -28,8 +30,10 @@ export interface Mapping {
  * import { Mapping } from "consul-replicate"
  * import { Option } from "effect"
  *
- * const mapping = { prefix: "global/", destinationPrefix: "copy/", owned: new Set<string>() }
+ * const excluded = { atSource: ["global/b"], atDestination: ["copy/b"] }
+ * const mapping = { prefix: "global/", destinationPrefix: "copy/", owned: new Set<string>(), excluded }
  * Mapping.rename(mapping, "global/global/a") // Option.some("copy/global/a")
+ * Mapping.rename(mapping, "global/b/a") // Option.none()
  */
 export const rename = (mapping: Mapping, key: string): Option.Option<string> =>
   Option.fromNullable(nameAtDestination(mapping, key))
@@ -40,22 +44,25 @@ export const rename = (mapping: Mapping, key: string): Option.Option<string> =>
  * @internal
  */
 export const nameAtDestination = (mapping: Mapping, key: string): string | undefined => {
-  const { destinationPrefix, prefix } = mapping
+  const { destinationPrefix, excluded, prefix } = mapping
   if (!key.startsWith(prefix) || isOwned(mapping, key)) return undefined
+  if (Exclusion.covers(excluded.atSource, key)) return undefined
   if (prefix === destinationPrefix) return key === "" ? undefined : key
   const renamed = destinationPrefix + key.slice(prefix.length)
   return renamed === "" || isOwned(mapping, renamed) ? undefined : renamed
 }
 
 /**
- * Whether a key of the destination may be written or deleted: it stands under the destination prefix and is none of the
- * replicator's own.
+ * Whether a key of the destination may be written or deleted: it stands under the destination prefix, is none of the
+ * replicator's own, and is not excluded.
  *
  * @since 0.5.0
  * @category predicates
  */
 export const isReplicated = (mapping: Omit<Mapping, "prefix">, key: string): boolean =>
-  key.startsWith(mapping.destinationPrefix) && !mapping.owned.has(key)
+  key.startsWith(mapping.destinationPrefix) &&
+  !mapping.owned.has(key) &&
+  !Exclusion.covers(mapping.excluded.atDestination, key)
 
 /**
  * @since 0.1.0

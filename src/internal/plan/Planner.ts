@@ -16,6 +16,7 @@ import { ChangeSet } from "./ChangeSet.js"
 import type { Compared, Seen } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Deletion from "./Deletion.js"
+import * as Exclusion from "./Exclusion.js"
 import type { Mapping } from "./Mapping.js"
 import { planWrites, withDrift } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
@@ -134,7 +135,9 @@ const addSnapshot = Effect.fnUntraced(function* (
     state,
     aheadOfCheckpoint: draft.aheadOfCheckpoint || writes.length + missing.length > 0,
     missing: DeletePolicy.missingAfter(draft.missing, here.value, missing),
-    lostAll: draft.lostAll || (missing.length > 0 && entries.length === 0)
+    lostAll:
+      draft.lostAll ||
+      (missing.length > 0 && Exclusion.coversAll(deciding.mapping.excluded.atSource, entries))
   }
 })
 

@@ -20,6 +20,7 @@ import * as Schedules from "../Schedules.js"
 import type { Compared, Seen } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Diff from "./Diff.js"
+import * as Exclusion from "./Exclusion.js"
 import type { Mapping } from "./Mapping.js"
 
 type Write = Diff.Difference["writes"][number]
@@ -79,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
     if (missing.length === 0) return false
     const isWhole = KeyRange.equals(range, whole)
     return (
-      entries.length === 0 ||
+      Exclusion.coversAll(mapping.excluded.atSource, entries) ||
       (deletes && DeletePolicy.isSuspicious(state, maxDeletes, missing, isWhole, keys))
     )
   }

@@ -13,6 +13,7 @@ import type { Obstacle } from "../destination/Refusal.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import type { Seen } from "../plan/Compared.js"
 import type { Drift, Found } from "../plan/Diff.js"
+import * as Exclusion from "../plan/Exclusion.js"
 import * as PassLog from "./PassLog.js"
 
 export interface ReplicationLog {
@@ -115,18 +116,19 @@ export const make = (replication: Replication): Effect.Effect<ReplicationLog, ne
       return Effect.logWarning(message(named(fresh)) + end)
     }
     const from = route(replication)
+    const without = (keys: ReadonlyArray<string>) => Exclusion.without(replication.exclude, keys)
 
     return {
       snapshot: ({ entries, invalidUtf8Keys }) =>
         Effect.all([
           sayNew(
             locked,
-            entries.filter((entry) => entry.session !== undefined).map((entry) => entry.key),
+            without(entries.filter((entry) => entry.session !== undefined).map((entry) => entry.key)),
             (which) => `${which} locked by a session: the value is copied, the lock is not`
           ),
           sayNew(
             unnamed,
-            invalidUtf8Keys,
+            without(invalidUtf8Keys),
             (which) => `${which} not valid UTF-8: Consul's HTTP interface cannot name it, so it is not copied`
           )
         ]),

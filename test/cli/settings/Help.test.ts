@@ -34,11 +34,11 @@ describe("help", () => {
     })
   }
 
-  it("shows a default for every option but -src, which has none", () => {
+  it("shows a default for every option but -src and -exclude, which have none", () => {
     const without = replicateHelp.options.filter(
       ({ shownDefault, value }) => value !== undefined && shownDefault === undefined
     )
-    expect(without.map(({ name }) => name)).toEqual(["src"])
+    expect(without.map(({ name }) => name)).toEqual(["src", "exclude"])
   })
 
   it("of the program has examples, the environment, the signals and the exit codes, and its options in groups", () => {

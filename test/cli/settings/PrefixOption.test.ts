@@ -3,10 +3,12 @@ import * as Effect from "effect/Effect"
 import * as PrefixOption from "../../../src/cli/settings/PrefixOption.js"
 import * as Logs from "../../../src/testing/Logs.js"
 
-const said = (from: string, to: string) => {
+const saidOf = (warning: Effect.Effect<void>) => {
   const logs = Logs.make()
-  return Effect.as(logs.capture(PrefixOption.warnOfSlashes(from, to)), logs.lines)
+  return Effect.as(logs.capture(warning), logs.lines)
 }
+
+const said = (from: string, to: string) => saidOf(PrefixOption.warnOfSlashes(from, to))
 
 describe("a slash at the end of one prefix alone", () => {
   it.effect("is warned of with what becomes of a name", () =>
@@ -36,6 +38,23 @@ describe("a slash at the end of one prefix alone", () => {
       ] as const) {
         expect(yield* said(from, to)).toEqual([])
       }
+    })
+  )
+})
+
+describe("an exclude", () => {
+  it.effect("is warned of if it excludes no key of the prefix, or all", () =>
+    Effect.gen(function* () {
+      const warned = (exclude: string) => saidOf(PrefixOption.warnOfExclude("global/")(exclude))
+      expect(yield* warned("private/")).toEqual([
+        'WARN -exclude: "private/" excludes no key of the prefix "global/"'
+      ])
+      for (const exclude of ["global/", "glob"]) {
+        expect(yield* warned(exclude)).toEqual([
+          `WARN -exclude: "${exclude}" excludes all keys of the prefix "global/"`
+        ])
+      }
+      expect(yield* warned("global/private/")).toEqual([])
     })
   )
 })

@@ -1,0 +1,46 @@
+/**
+ * A candidate beside a Consul agent: a service with a check, and a session that ends as soon as the check is critical.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { ConsulHttp } from "../../ConsulHttp.js"
+import * as Schedules from "../Schedules.js"
+import * as AgentNodes from "./AgentNodes.js"
+import type { Stand } from "./Candidate.js"
+import * as CheckOutput from "./CheckOutput.js"
+import { passing } from "./Health.js"
+import * as Heartbeat from "./Heartbeat.js"
+import type { LeaderLockOptions } from "./LockOptions.js"
+import * as LockSession from "./LockSession.js"
+import * as Registration from "./Registration.js"
+
+export const make = Effect.fnUntraced(function* ({
+  lock,
+  service,
+  sessionTtl = Schedules.sessionTtl,
+  ttl
+}: LeaderLockOptions): Effect.fn.Return<Stand, never, ConsulHttp | Scope.Scope> {
+  const { agent } = yield* ConsulHttp
+  const nodes = yield* AgentNodes.make
+  const registration = yield* Registration.make(service, ttl)
+  const session = yield* LockSession.make(
+    sessionTtl,
+    "where an agent cannot report that its leader has ended"
+  )
+  const name = LockSession.sessionName(service, lock)
+
+  return (supervise) =>
+    Effect.gen(function* () {
+      const shown = yield* CheckOutput.make(passing)
+      const node = yield* nodes.ask
+      const { checkId, id } = yield* registration
+      const beat = Effect.flatMap(shown.reported, (health) => agent.updateCheck(checkId, health)).pipe(
+        Effect.tapError(nodes.refused)
+      )
+      yield* supervise(Heartbeat.keepCheck(beat, ttl))
+      const held = yield* session.create({ name, checks: ["serfHealth", checkId] })
+      const renewal = session.renew(held, checkId, ttl, shown)
+      yield* supervise(Effect.as(renewal, LockSession.ended))
+      return { id, node, session: held.id, report: shown.request }
+    })
+})
