@@ -314,10 +314,10 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       return yield* once(options, ({ presence }) => presence(options.keys))
     })
 
-    const view = (prefix: string, given: PrefixOptions = {}): PrefixView.Source<ConsulError> => {
-      const options = { source: {}, ...given, prefix }
-      return { prefix, events: events(options), confirm: (range) => confirm({ ...options, range }) }
-    }
+    const view = (prefix: string, given: PrefixOptions = {}): PrefixView.Source<ConsulError> => ({
+      prefix,
+      events: events({ source: {}, ...given, prefix })
+    })
 
     const { check, closed, whileOpen } = yield* OpenScope.make(
       "the Watcher was used after the scope of its layer was closed: provide the layer to the effect that watches, not to the " +

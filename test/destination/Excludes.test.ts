@@ -5,8 +5,8 @@ import * as Option from "effect/Option"
 import * as DeleteLimit from "../../src/DeleteLimit.js"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
-import * as World from "../support/World.js"
 
 const { holding, inSync, it, keys, named, put, remove, removeTree, replicate, said, stored, until } =
   Replicating

@@ -40,8 +40,7 @@ const snapshot = (
   entries,
   invalidUtf8Keys: [],
   malformed: malformed.map((key) => ({ key, reason: "flags" })),
-  indexWentBackwards: false,
-  isConsistent: true,
+  restarted: false,
   totalKeys: entries.length
 })
 

@@ -1,7 +1,6 @@
 /**
  * What a prefix holds, key by key, made from the events of a watch: for programs that want whole contents or single changes.
  */
-import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as KeyRange from "../../KeyRange.js"
@@ -162,28 +161,16 @@ export class ContentsView {
 export interface Source<E> {
   readonly prefix: string
   readonly events: Stream.Stream<ReadonlyArray<WatchEvent>, E>
-  /** Reads a range consistently. */
-  readonly confirm: (range: KeyRange.KeyRange) => Effect.Effect<Snapshot, E>
 }
-
-/** A snapshot that is older than the one before may be that of a server that lags behind: the range is read again. */
-const believed = <E>({ confirm, events }: Source<E>): Stream.Stream<ReadonlyArray<WatchEvent>, E> =>
-  Stream.mapEffect(events, (batch) =>
-    Effect.forEach(batch, (event) =>
-      event._tag === "Snapshot" && event.indexWentBackwards && !event.isConsistent
-        ? confirm(event.range)
-        : Effect.succeed(event)
-    )
-  )
 
 export const snapshots = <E>(source: Source<E>): Stream.Stream<Contents, E> =>
   Stream.suspend(() => {
     const view = new ContentsView(source.prefix)
-    return Stream.filterMap(believed(source), (batch) => Option.fromNullable(view.apply(batch)))
+    return Stream.filterMap(source.events, (batch) => Option.fromNullable(view.apply(batch)))
   })
 
 export const changes = <E>(source: Source<E>): Stream.Stream<KeyChange, E> =>
   Stream.suspend(() => {
     const view = new PrefixView(source.prefix)
-    return Stream.mapConcat(believed(source), (batch) => batch.flatMap((event) => view.apply(event)))
+    return Stream.mapConcat(source.events, (batch) => batch.flatMap((event) => view.apply(event)))
   })
