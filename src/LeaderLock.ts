@@ -70,6 +70,12 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
      */
     readonly lock: string
     /**
+     * Name of the service whose instances stand for leadership.
+     *
+     * @since 0.5.0
+     */
+    readonly service: string
+    /**
      * Waits for the lock, as long as it takes. Fails when Consul can't be asked, or takes away the session while
      * standing by; then acquire again. When the scope closes, the lock is free at once and nothing is left in
      * Consul but the lock's value, which then says until when it was held.
@@ -104,10 +110,14 @@ const attempting = <A, E>(attempt: Effect.Effect<A, E, Scope.Scope>): Effect.Eff
   )
 
 /** The service over a way to acquire. */
-const service = Effect.fnUntraced(function* (lock: string, acquire: Acquire) {
+const serviceOf = Effect.fnUntraced(function* (
+  { lock, service }: Pick<LockOptions.LeaderLockOptions, "lock" | "service">,
+  acquire: Acquire
+) {
   const { check, whileOpen } = yield* OpenScope.make(closedMessage(lock))
   return LeaderLock.of({
     lock,
+    service,
     acquire: Effect.zipRight(check, attempting(acquire({}))),
     lead: (use, options = {}) =>
       Effect.flatMap(acquire(options), (leadership) => raceFirst(use(leadership), leadership.lost)).pipe(
@@ -118,8 +128,8 @@ const service = Effect.fnUntraced(function* (lock: string, acquire: Acquire) {
 })
 
 /**
- * A lock by which one use of the process leads at a time: a second one stands by until the first one ends, and says so in
- * the log. One layer serves one key of a lock; two layers of the same key stand by for each other as two processes do.
+ * A lock by which one use of the process leads at a time: a second one stands by until the first one ends, and emits
+ * `StandingBy`. One layer serves one key of a lock; two layers of the same key stand by for each other as two processes do.
  *
  * @since 0.1.0
  * @category layers
@@ -128,13 +138,13 @@ export const layer = (options: LockOptions.LeaderLockOptions): Layer.Layer<Leade
   Layer.scoped(
     LeaderLock,
     Effect.gen(function* () {
-      const { lock } = options
+      const { lock, service } = options
       yield* LockOptions.validate(options)
       const acquire = yield* Acquisition.make(options)
       const { take } = yield* Exclusive.make
-      const standingBy = `this process leads by ${lock} already; LeaderLock.shared lets several uses lead at the same time`
-      return yield* service(lock, ({ purpose }) =>
-        Effect.zipRight(take(lock, standingBy), acquire(options.purpose ?? purpose))
+      const standingBy = { _tag: "StandingBy", lock, service, reason: "LedHere" } as const
+      return yield* serviceOf(options, ({ purpose }) =>
+        Effect.zipRight(take(lock, { ...standingBy, purpose }), acquire(options.purpose ?? purpose))
       )
     })
   )
@@ -151,15 +161,16 @@ export const shared = (options: LockOptions.LeaderLockOptions): Layer.Layer<Lead
   Layer.scoped(
     LeaderLock,
     Effect.gen(function* () {
-      const { lock, purpose } = options
+      const { lock, purpose, service } = options
       yield* LockOptions.validate(options)
       const acquire = yield* Acquisition.make(options)
       const join = yield* SharedLeadership.make(acquire(purpose), passing)
       const { take } = yield* Exclusive.make
-      return yield* service(lock, ({ exclusive, purpose }) =>
+      const standingBy = { _tag: "StandingBy", lock, service, reason: "UsedHere" } as const
+      return yield* serviceOf(options, ({ exclusive, purpose }) =>
         exclusive === undefined
           ? join(purpose)
-          : Effect.zipRight(take(exclusive, `this process uses ${exclusive} already`), join(purpose))
+          : Effect.zipRight(take(exclusive, { ...standingBy, key: exclusive, purpose }), join(purpose))
       )
     })
   )

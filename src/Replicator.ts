@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -21,13 +22,16 @@ import * as Replica from "./internal/destination/Replica.js"
 import type { ReplicaState } from "./internal/destination/ReplicaState.js"
 import * as StatusOwner from "./internal/destination/StatusOwner.js"
 import { breathe } from "./internal/effect/EventLoop.js"
-import * as LeaderReport from "./internal/report/LeaderReport.js"
-import * as OutageLog from "./internal/report/OutageLog.js"
-import { Waits } from "./internal/report/Waits.js"
+import * as CheckReport from "./internal/report/CheckReport.js"
+import { emit, observing } from "./internal/report/EventSink.js"
+import { routeOf } from "./internal/report/Route.js"
+import * as Trouble from "./internal/report/Trouble.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Liveness from "./internal/source/Liveness.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
+import type { ReplicationEvent } from "./ReplicationEvent.js"
+import * as ReplicationEvents from "./ReplicationEvents.js"
 import * as Watcher from "./Watcher.js"
 
 /**
@@ -43,28 +47,24 @@ export interface LeftOver {
 }
 
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
-  const { reconcile, source, status: statusKey } = replication
+  const { reconcile, status: statusKey } = replication
   const consul = yield* ConsulHttp
   const leaderLock = yield* LeaderLock.LeaderLock
   const checkpoint = yield* Checkpoint.Checkpoint
   const watcher = yield* Watcher.Watcher
   const passes = yield* Replica.make(replication)
-  const starting = yield* OutageLog.make(`the agent at ${consul.endpoint.address} can be used`)
-  const applying = yield* OutageLog.make("replication goes on")
-  const waits = yield* Waits
+  const about = { replication: routeOf(replication) }
+  const { address } = consul.endpoint
+  const starting = yield* Trouble.make({ _tag: "Agent", address }, about.replication)
+  const applying = yield* Trouble.make({ _tag: "Replication" }, about.replication)
   const pace = yield* Schedule.driver(Schedules.retryApply)
 
-  const comparing: LeaderLock.Health = {
-    status: "passing",
-    output: `comparing ${Replication.route(replication)}`
-  }
-
-  const limit = Duration.format(Schedules.silenceLimit)
-  const silence = `nothing has been heard of ${source} for ${limit} or longer`
-
-  /** A leader, with all that outlives its attempts to replicate. */
-  interface Leading extends LeaderReport.LeaderReport {
+  /** A leader, with what outlives its attempts to replicate. */
+  interface Leading {
+    readonly leader: LeaderLock.Leadership
     readonly liveness: Liveness.Liveness
+    /** Whether the source was silent when it was last looked at. */
+    readonly isSilent: Ref.Ref<boolean>
   }
 
   const eventsFor = ({ liveness }: Leading) =>
@@ -72,9 +72,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
 
   /** What has landed of a comparison says nothing about its end. */
   const landed = ({ index }: ReplicaState) =>
-    Option.isNone(index)
-      ? Effect.void
-      : Effect.all([waits.over(applying), applying.resolve, pace.reset], { discard: true })
+    Option.isNone(index) ? Effect.void : Effect.zipRight(applying.resolve, pace.reset)
 
   /** Opens a writer when it is first needed, and reads the destination when the source is first heard. */
   const begin = (leading: Leading) =>
@@ -94,11 +92,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     }))
 
   /**
-   * Shows by the check and the status that the source is silent, until it is heard again. Waits for no pass: one that
+   * Emits that the source is silent, and shows it by the status, until the source is heard again. Waits for no pass: one that
    * waits for the source is not writing.
    */
   const watchSilence = Effect.fnUntraced(function* (
-    { liveness, silence: show }: Leading,
+    { isSilent: shown, liveness }: Leading,
     writer: Effect.Effect<FencedWriter.FencedWriter, FencedWriter.WriterError, Scope.Scope>
   ) {
     const mark = (isSilent: boolean) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
@@ -106,7 +104,10 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     for (;;) {
       const left = Duration.subtract(Schedules.silenceLimit, yield* liveness.silence)
       const isSilent = Duration.isZero(left)
-      yield* show(isSilent)
+      if ((yield* Ref.getAndSet(shown, isSilent)) !== isSilent) {
+        const limit = Duration.toMillis(Schedules.silenceLimit)
+        yield* emit(isSilent ? { _tag: "SourceSilent", ...about, limit } : { _tag: "SourceHeard", ...about })
+      }
       if (isSilent !== isMarked) {
         yield* mark(isSilent)
         isMarked = isSilent
@@ -191,21 +192,13 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const leave = Effect.all([applying.forget, passes.leave], { discard: true })
 
   /**
-   * Logs and reports the error. If another instance owns the status key, waits until that instance is gone before the caller
+   * Reports the error as trouble. If another instance owns the status key, waits until that instance is gone before the caller
    * tries again.
    */
-  const heldUp = Effect.fnUntraced(function* (
-    leader: LeaderLock.Leadership,
-    error: Exclude<FencedWriter.WriterError, LeaderLock.LockLost>
-  ) {
-    const output = `replication is held up: ${error.message}`
-    // While another instance owns the status key, nothing is attempted: time alone ends that wait.
-    yield* waits.waiting(applying, error._tag === "StatusInUse" ? "Turn" : "Trouble", output)
-    yield* applying.report(OutageLog.causeOf(error), output)
-    // A pass that succeeds says that all is well again.
-    yield* leader.report({ status: "warning", output })
+  const heldUp = Effect.fnUntraced(function* (error: Exclude<FencedWriter.WriterError, LeaderLock.LockLost>) {
+    yield* Trouble.report(applying, error)
     if (error._tag !== "StatusInUse") return
-    yield* Effect.ignore(Effect.provideService(StatusOwner.awaitFree(error, leader), ConsulHttp, consul))
+    yield* Effect.ignore(Effect.provideService(StatusOwner.awaitFree(error), ConsulHttp, consul))
   })
 
   /**
@@ -218,21 +211,27 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         (leadership) =>
           Effect.gen(function* () {
             yield* leadership.onResign(lastWords(leadership))
-            const liveness = yield* Liveness.make
-            const report = yield* LeaderReport.make(leadership, comparing, silence)
-            return yield* Effect.scoped(use({ ...report, liveness })).pipe(
+            const leading: Leading = {
+              leader: leadership,
+              liveness: yield* Liveness.make,
+              isSilent: yield* Ref.make(false)
+            }
+            return yield* Effect.scoped(use(leading)).pipe(
               Effect.tapError((error) =>
                 error._tag === "LockLost"
                   ? Effect.void
-                  : Effect.zipRight(heldUp(report.leader, error), Effect.ignore(pace.next(undefined)))
+                  : Effect.zipRight(heldUp(error), Effect.ignore(pace.next(undefined)))
               ),
-              Effect.retry({ while: (error) => error._tag !== "LockLost" })
+              Effect.retry({ while: (error) => error._tag !== "LockLost" }),
+              observing(yield* CheckReport.make(leadership, replication))
             )
           }).pipe(Effect.ensuring(leave)),
         { purpose: Replication.route(replication), exclusive: statusKey }
       )
       .pipe(
-        Effect.tapErrorTag("LockLost", (error) => Effect.logWarning(error.message)),
+        Effect.tapErrorTag("LockLost", ({ lock, reason, wasHeld = true }) =>
+          emit({ _tag: "LockLost", ...about, lock, service: leaderLock.service, reason, wasHeld })
+        ),
         Effect.retry(Schedules.retryLeadership),
         Effect.orDie
       )
@@ -243,9 +242,10 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       Replication.validateUnder(replication, leaderLock.lock)
     ),
     consul.agent.self.pipe(
-      OutageLog.logOutages(starting, "waiting for the agent"),
+      Trouble.watching(starting),
       Effect.retry(Schedules.reconnect),
       Effect.orDie,
+      Effect.tap(({ datacenter }) => emit({ _tag: "AgentAnswered", ...about, address, datacenter })),
       Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter))
     )
   )
@@ -259,7 +259,7 @@ type Services = ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoin
 /**
  * Stands for leadership, leads, replicates, and stands again, until interrupted; then gives the lock back. Fails only with
  * wrong use: a status that is the lock, and what shows when the agent has said where it is, before anything is written.
- * All else is logged, and tried again.
+ * All else is tried again, and known by {@link events}.
  *
  * Several of them replicate at the same time under one `LeaderLock.shared`, each with a status of its own.
  *
@@ -290,12 +290,24 @@ export const runOnce: (
 }, Effect.scoped)
 
 /**
- * What a replicator works with beside its lock, over the client of the destination's agent.
+ * Everything that happens to the replicators, locks and watchers that run with the same `ReplicationEvents`, from the moment
+ * at which the stream is run. Replication waits for no subscriber: one that is slow loses the oldest events.
+ *
+ * @since 0.5.0
+ * @category events
+ */
+export const events: Stream.Stream<ReplicationEvent, never, ReplicationEvents.ReplicationEvents> =
+  Stream.unwrap(Effect.map(ReplicationEvents.ReplicationEvents, ({ stream }) => stream))
+
+/**
+ * What a replicator works with beside its lock, over the client of the destination's agent. Logs events, and has a stream of
+ * them.
  *
  * @since 0.5.0
  * @category layers
  */
-export const services: Layer.Layer<Watcher.Watcher | Checkpoint.Checkpoint, never, ConsulHttp> = Layer.merge(
-  Watcher.layer,
-  Checkpoint.layer
-)
+export const services: Layer.Layer<
+  Watcher.Watcher | Checkpoint.Checkpoint | ReplicationEvents.ReplicationEvents,
+  never,
+  ConsulHttp
+> = Layer.mergeAll(Watcher.layer, Checkpoint.layer, ReplicationEvents.layer)

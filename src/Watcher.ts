@@ -24,7 +24,7 @@ import * as PiecewiseRead from "./internal/consul/PiecewiseRead.js"
 import * as WaitLimit from "./internal/consul/WaitLimit.js"
 import * as Memo from "./internal/effect/Memo.js"
 import * as OpenScope from "./internal/effect/OpenScope.js"
-import * as OutageLog from "./internal/report/OutageLog.js"
+import { emit } from "./internal/report/EventSink.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Handoff from "./internal/source/Handoff.js"
 import * as Liveness from "./internal/source/Liveness.js"
@@ -144,14 +144,10 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     /** An agent counts the connections from one address, whatever they are for. */
     const budgetOf = yield* Memo.make(
       ({ address }: Pick<Endpoint, "address">) => address,
-      ({ address }) =>
-        Effect.flatMap(
-          OutageLog.make(`the agent at ${address} has room for all queries that there may be`),
-          QueryBudget.make
-        )
+      ({ address }) => QueryBudget.make(address)
     )
 
-    /** All requests to one source share its learned limit of waits, and one log of its outages. */
+    /** All requests to one source share its learned limit of waits, and its trouble. */
     const placeOf = yield* Memo.make(
       ({ source }: Pick<WatchOptions, "source">) => {
         const { address, datacenter } = consul.at(source).endpoint
@@ -162,10 +158,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
           const { endpoint } = consul.at(source)
           const name = endpoint.datacenter ?? endpoint.address
           const limit = WaitLimit.make((limit) =>
-            Effect.logWarning(
-              `queries of the source ${name} are ended after about ${Duration.format(limit)}, by its servers or by something ` +
-                `in between; they wait for less from now on`
-            )
+            emit({ _tag: "WaitShortened", source: name, limit: Duration.toMillis(limit) })
           )
           const budget = yield* budgetOf(endpoint)
           return { budget, limit, sources: yield* SourceReader.make(consul, source, budget) }

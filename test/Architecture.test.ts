@@ -50,4 +50,11 @@ describe("the source", () => {
     const long = files.filter((file) => readFileSync(Path.join(root, file), "utf8").split("\n").length > 401)
     expect(long).toEqual([])
   })
+
+  it("logs nothing outside of the consumers of events and the command", () => {
+    const loggers = files
+      .filter((file) => !file.startsWith("internal/report/") && !file.startsWith("cli/"))
+      .filter((file) => /Effect\.log|Logger\.|Console\./.test(readFileSync(Path.join(root, file), "utf8")))
+    expect(loggers).toEqual([])
+  })
 })

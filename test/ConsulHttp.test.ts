@@ -22,10 +22,10 @@ import * as ConsulHttp from "../src/ConsulHttp.js"
 import { ClientResponse, type Take } from "../src/internal/effect/ClientResponse.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
-import * as Logs from "../src/testing/Logs.js"
 import * as Network from "../src/testing/Network.js"
 import * as Value from "../src/Value.js"
 import { version } from "../src/Version.js"
+import * as Events from "./support/Events.js"
 import { failureOf } from "./support/Failure.js"
 import { flags, text, value } from "./support/Keys.js"
 
@@ -537,7 +537,7 @@ describe("ConsulHttp", () => {
           const sim = yield* SimConsul.SimConsul
           const network = Network.make(sim.httpClient)
           yield* network.disturb(refusing(isTaken, status, body))
-          const logs = Logs.make()
+          const events = Events.make()
           const { kv } = yield* client(network)
           const refusals = () => network.sent.filter(({ target }) => target.includes("%F0")).length
           yield* Effect.gen(function* () {
@@ -562,9 +562,8 @@ describe("ConsulHttp", () => {
             yield* TestClock.adjust("5 minutes")
             yield* kv.list("global/😀")
             expect(refusals()).toBe(2)
-          }).pipe(logs.capture)
-          expect(logs.lines).toHaveLength(1)
-          expect(logs.lines[0]).toContain('do not carry names such as "global/😀"')
+          }).pipe(events.collect)
+          expect(events.events).toMatchObject([{ _tag: "NameNotCarried", key: "global/😀" }])
         }).pipe(Effect.provide(SimConsul.layer()))
     )
 

@@ -6,7 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import { ConsulHttp } from "../src/ConsulHttp.js"
-import { LeaderLock, type Leadership, layer, options, passing } from "../src/LeaderLock.js"
+import { defaults, LeaderLock, type Leadership, layer, options, passing } from "../src/LeaderLock.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
 import * as Network from "../src/testing/Network.js"
@@ -14,6 +14,7 @@ import * as VirtualTime from "../src/testing/VirtualTime.js"
 import * as World from "../src/testing/World.js"
 import * as Value from "../src/Value.js"
 import { version } from "../src/Version.js"
+import * as Events from "./support/Events.js"
 import { failureOf } from "./support/Failure.js"
 
 /** Lets everything run that needs no time. */
@@ -126,7 +127,16 @@ describe.concurrent("LeaderLock", () => {
           purpose: 'nyc1 "global/" to "global/"'
         })
         expect(leader.led[0]?.fence).toEqual({ lock: World.lock, session: entry?.session })
-        expect(leader.logs).toEqual([`INFO leading: ${leader.led[0]?.instance} holds ${World.lock}`])
+        expect(leader.events).toEqual([
+          {
+            _tag: "Leading",
+            at: Date.parse("2015-04-01T12:00:00.000Z"),
+            lock: World.lock,
+            service: defaults.service,
+            instance: leader.led[0]?.instance,
+            session: entry?.session
+          }
+        ])
       }).pipe(Effect.provide(World.layer))
     )
 
@@ -304,10 +314,8 @@ describe.concurrent("LeaderLock", () => {
         // Consul lets a session live up to twice as long.
         yield* TestClock.adjust("31 seconds")
         yield* isLost(leader, "the session ended")
-        expect(leader.logs.filter((line) => line.startsWith("WARN"))).toEqual([
-          expect.stringMatching(
-            /^WARN cannot renew the session of the lock: Consul denied access: ACL not found/
-          )
+        expect(Events.odd(leader)).toMatchObject([
+          { _tag: "Trouble", subject: { _tag: "Session" }, cause: "Denied" }
         ])
       }).pipe(Effect.provide(World.layer))
     )
@@ -377,8 +385,8 @@ describe.concurrent("LeaderLock", () => {
           // The next attempt knows.
           const again = yield* stand(instance)
           yield* leadsUndisturbed(again)
-          expect(leader.logs.filter((line) => line.startsWith("WARN"))).toEqual([
-            "WARN the servers let no session live for less than 1m (session_ttl_min): where an agent cannot report that its leader has ended, another one may take up to 2m to follow, not 1m"
+          expect(Events.odd(leader)).toMatchObject([
+            { _tag: "SessionTtlRaised", service: defaults.service, ttl: 60_000, before: 30_000 }
           ])
         }).pipe(Effect.provide(World.layer))
     )
@@ -574,10 +582,8 @@ describe.concurrent("LeaderLock", () => {
         yield* sim.setLeader(World.destination, true)
         yield* TestClock.adjust("65 seconds")
         yield* leadsUndisturbed(leader)
-        expect(leader.logs.slice(1)).toEqual([
-          expect.stringMatching(/^WARN cannot read the lock .* have no leader/),
-          expect.stringMatching(/^INFO recovered: the lock .* can be used/)
-        ])
+        expect(Events.causes(leader)).toEqual(["Lock NoLeader"])
+        expect(Events.recovered(leader, "Lock")).toHaveLength(1)
       }).pipe(Effect.provide(World.layer))
     )
 
@@ -613,8 +619,8 @@ describe.concurrent("LeaderLock", () => {
         yield* TestClock.adjust("70 seconds")
         yield* leadsUndisturbed(first)
         expect(second.led).toEqual([])
-        expect(second.logs).toEqual([
-          expect.stringMatching(/^INFO standing by: .* is held by pid \d+ on sfo1-a since 1970-01-01T00:00/)
+        expect(second.events).toMatchObject([
+          { _tag: "StandingBy", reason: "Held", holder: { node: "sfo1-a", pid: process.pid, since: 0 } }
         ])
         yield* Fiber.interrupt(first.fiber)
         yield* settle
@@ -623,17 +629,19 @@ describe.concurrent("LeaderLock", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("one that would do something else with the lock stands by, and warns", () =>
+    it.scoped("one that would do something else with the lock stands by, and tells both purposes", () =>
       Effect.gen(function* () {
         const first = yield* newcomer
         const other = yield* World.instance({ prefix: "other/", destinationPrefix: "copy/" })
         const second = yield* stand(other)
         yield* TestClock.adjust("70 seconds")
         yield* leadsUndisturbed(first)
-        expect(second.logs).toEqual([
-          expect.stringMatching(
-            /^WARN standing by: .* is held by pid .* for nyc1 "global\/" to "global\/", not for nyc1 "other\/" to "copy\/": a lock serves one replication; give this one a -lock and a -status of its own$/
-          )
+        expect(second.events).toMatchObject([
+          {
+            _tag: "StandingBy",
+            holder: { purpose: 'nyc1 "global/" to "global/"' },
+            purpose: 'nyc1 "other/" to "copy/"'
+          }
         ])
       }).pipe(Effect.provide(World.layer))
     )
@@ -697,7 +705,7 @@ describe.concurrent("LeaderLock", () => {
         const sim = yield* SimConsul.SimConsul
         const other = yield* otherHolder(15_000)
         const waiting = yield* newcomer
-        expect(waiting.logs).toEqual([`INFO standing by: another instance holds ${World.lock}`])
+        expect(waiting.events).toMatchObject([{ _tag: "StandingBy", reason: "Held", holder: undefined }])
         yield* sim.destroySession(World.destination, other)
         yield* TestClock.adjust("14900 millis")
         expect(waiting.led).toEqual([])
@@ -719,7 +727,7 @@ describe.concurrent("LeaderLock", () => {
         yield* second.network.heal
         yield* TestClock.adjust("6 seconds")
         yield* leadsUndisturbed(second)
-        expect(second.logs.filter((line) => line.startsWith("WARN"))).toHaveLength(1)
+        expect(Events.odd(second)).toHaveLength(1)
       }).pipe(Effect.provide(World.layer))
     )
 
@@ -748,7 +756,7 @@ describe.concurrent("LeaderLock", () => {
         expect(leader.led).toEqual([])
         yield* TestClock.adjust("120 millis")
         yield* leadsUndisturbed(leader)
-        expect(leader.logs.filter((line) => line.startsWith("WARN"))).toEqual([])
+        expect(Events.odd(leader)).toEqual([])
       }).pipe(Effect.provide(World.layer))
     )
 
@@ -814,16 +822,12 @@ describe.concurrent("LeaderLock", () => {
           expect(yield* failureOf(acquire)).toMatchObject({ _tag: tag })
           yield* nothingIsLeft
         }
-        const subject = line === taking ? "take the lock .*" : "stand for leadership"
-        expect(instance.logs).toEqual([expect.stringMatching(`^WARN cannot ${subject}: .`)])
+        const subject = line === taking ? "Lock" : "Leadership"
+        expect(Events.causes(instance)).toEqual([`${subject} ${tag}`])
         yield* instance.network.heal
         expect(Exit.isSuccess(yield* Effect.exit(acquire))).toBe(true)
-        expect(instance.logs.slice(1)).toEqual([
-          expect.stringMatching(
-            /^INFO recovered: (this instance can stand for leadership|the lock .* can be used)/
-          ),
-          expect.stringMatching(/^INFO leading/)
-        ])
+        expect(Events.recovered(instance, subject)).toHaveLength(1)
+        expect(Events.of(instance, "Leading")).toHaveLength(1)
       }).pipe(Effect.provide(World.layer))
     )
 

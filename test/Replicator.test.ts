@@ -8,6 +8,7 @@ import * as OrderedMap from "../src/testing/internal/go/OrderedMap.js"
 import * as Network from "../src/testing/Network.js"
 import * as VirtualTime from "../src/testing/VirtualTime.js"
 import * as World from "../src/testing/World.js"
+import * as Events from "./support/Events.js"
 
 const { destination, lock, source, status } = World
 
@@ -142,7 +143,7 @@ describe("Replicator", () => {
       yield* put(destination, "global/drifted", "x")
       yield* put(source, "global/a", "2")
       yield* VirtualTime.until(converged())
-      expect(instance.logs.join("\n")).toContain("was changed by somebody else")
+      expect(Events.causes(instance)).toContain("Replication CheckpointMoved")
       expect(yield* committed).toMatchObject({ State: "in-sync" })
     }).pipe(Effect.provide(World.layer))
   )
@@ -191,7 +192,7 @@ describe("Replicator", () => {
       yield* instance.network.disturb(diskFull)
       yield* put(source, "global/a", "2")
       yield* VirtualTime.pass("20 seconds")
-      expect(instance.logs.filter((line) => line.includes("replication is held up"))).toHaveLength(1)
+      expect(Events.troubles(instance, "Replication")).toHaveLength(1)
       expect(yield* checks).toEqual([
         {
           status: "warning",
@@ -202,8 +203,8 @@ describe("Replicator", () => {
       yield* VirtualTime.until(converged())
       yield* VirtualTime.pass("2 seconds")
       expect(yield* checks).toMatchObject([{ status: "passing" }])
-      expect(instance.logs.some((line) => line.includes("replication goes on"))).toBe(true)
-      expect(instance.logs.filter((line) => line.includes("leading"))).toHaveLength(1)
+      expect(Events.recovered(instance, "Replication")).toHaveLength(1)
+      expect(Events.of(instance, "Leading")).toHaveLength(1)
     }).pipe(Effect.provide(World.layer))
   )
 

@@ -10,6 +10,7 @@ import * as Network from "../src/testing/Network.js"
 import * as VirtualTime from "../src/testing/VirtualTime.js"
 import * as World from "../src/testing/World.js"
 import * as Watcher from "../src/Watcher.js"
+import * as Events from "./support/Events.js"
 
 const { source } = World
 
@@ -193,10 +194,10 @@ describe("Watcher", () => {
         // 100 ms, doubling up to 5 s, each from 80% to 120% of it: about 12 in half a minute.
         expect(instance.network.sent.length).toBeGreaterThan(7)
         expect(instance.network.sent.length).toBeLessThan(16)
-        expect(instance.logs.filter((line) => line.includes("waiting for the source nyc1"))).toHaveLength(1)
+        expect(Events.troubles(instance, "Source")).toHaveLength(1)
         yield* instance.network.heal
         yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
-        expect(instance.logs.at(-1)).toContain("recovered: the source nyc1 can be read")
+        expect(Events.recovered(instance, "Source")).toHaveLength(1)
       }).pipe(Effect.provide(World.layer))
     )
   }
@@ -250,8 +251,7 @@ describe("Watcher", () => {
         const fiber = yield* Effect.forkScoped(confirming(instance))
         yield* VirtualTime.pass("20 seconds")
         expect(reads(instance).length).toBeGreaterThan(5)
-        expect(instance.logs).toHaveLength(1)
-        expect(instance.logs[0]).toMatch(/waiting for the source nyc1: .*no leader/)
+        expect(Events.causes(instance)).toEqual(["Source NoLeader"])
         yield* instance.network.heal
         yield* VirtualTime.until(Effect.map(Fiber.poll(fiber), Option.isSome))
         const { entries } = yield* Fiber.join(fiber)

@@ -14,7 +14,7 @@ import { run } from "./CommandLine.js"
 import * as Ansi from "./node/Ansi.js"
 import * as ConsoleLogger from "./node/ConsoleLogger.js"
 import { printable } from "./node/Printable.js"
-import * as ProgressLine from "./node/ProgressLine.js"
+import { CanRedraw } from "./node/ProgressLine.js"
 import * as StopSignals from "./node/StopSignals.js"
 
 const isWrongUse = (error: unknown): boolean => Predicate.isTagged(error, "WrongUse")
@@ -56,7 +56,7 @@ const main = run(process.argv.slice(2)).pipe(
       StopSignals.layer,
       Layer.unwrapEffect(
         Effect.map(Ansi.of(process.stderr), (ansi) =>
-          Layer.merge(ConsoleLogger.layer(ansi), ansi.redraws ? ProgressLine.layer : Layer.empty)
+          Layer.merge(ConsoleLogger.layer(ansi), Layer.succeed(CanRedraw, ansi.redraws))
         )
       )
     )

@@ -1,6 +1,6 @@
 /**
  * Two datacenters in memory, `nyc1` and `sfo1`, and instances of this program beside `sfo1`'s agent, which copy from
- * `nyc1`. Each instance has a network, a clock and logs of its own.
+ * `nyc1`. Each instance has a network, a clock, events and logs of its own.
  *
  * @since 0.5.0
  */
@@ -16,8 +16,11 @@ import type * as Scope from "effect/Scope"
 import * as Checkpoint from "../Checkpoint.js"
 import * as ConsulHttp from "../ConsulHttp.js"
 import type { InvalidOptions } from "../InvalidOptions.js"
+import { observing } from "../internal/report/EventSink.js"
 import * as LeaderLock from "../LeaderLock.js"
 import * as Replication from "../Replication.js"
+import type { ReplicationEvent } from "../ReplicationEvent.js"
+import type * as ReplicationEvents from "../ReplicationEvents.js"
 import * as Replicator from "../Replicator.js"
 import type * as Watcher from "../Watcher.js"
 import * as OrderedMap from "./internal/go/OrderedMap.js"
@@ -94,7 +97,12 @@ export interface Options extends Partial<Replication.ReplicationOptions> {
  * @since 0.5.0
  * @category models
  */
-export type Services = ConsulHttp.ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoint.Checkpoint
+export type Services =
+  | ConsulHttp.ConsulHttp
+  | LeaderLock.LeaderLock
+  | Watcher.Watcher
+  | Checkpoint.Checkpoint
+  | ReplicationEvents.ReplicationEvents
 
 /**
  * @since 0.5.0
@@ -104,9 +112,11 @@ export interface Instance {
   readonly replication: Replication.Replication
   /** Between the instance and its agent. */
   readonly network: Network.Network
+  /** What has happened to the instance. */
+  readonly events: ReadonlyArray<ReplicationEvent>
   /** The lines that the instance has logged. */
   readonly logs: ReadonlyArray<string>
-  /** Runs something as this instance: with its services, its logs and its clock. */
+  /** Runs something as this instance: with its services, its events, its logs and its clock. */
   readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Services>>
   /** Stops all that this instance does, as `SIGSTOP` does. Time passes meanwhile. */
   readonly freeze: Effect.Effect<void>
@@ -142,6 +152,8 @@ export const instance = (
     )
     const network = Network.make(sim.httpClient)
     const logs = Logs.make()
+    const events: Array<ReplicationEvent> = []
+    const collecting = observing({ consume: (event) => Effect.sync(() => void events.push(event)) })
     const gate = yield* Effect.makeLatch(true)
     const clock = pausable(yield* Effect.clock, gate)
     const whenRunning = network.client.pipe(HttpClient.transform(Effect.zipLeft(gate.await)))
@@ -155,8 +167,10 @@ export const instance = (
     return {
       replication,
       network,
+      events,
       logs: logs.lines,
-      run: (effect) => effect.pipe(Effect.provide(context), logs.capture, Effect.withClock(clock)),
+      run: (effect) =>
+        effect.pipe(collecting, Effect.provide(context), logs.capture, Effect.withClock(clock)),
       freeze: gate.close,
       thaw: gate.open
     }

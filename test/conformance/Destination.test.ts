@@ -16,10 +16,10 @@ import { ConsulHttp, layer as layerConsul } from "../../src/ConsulHttp.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
-import * as Logs from "../../src/testing/Logs.js"
 import * as Value from "../../src/Value.js"
 import { describeConsul } from "../support/consul/DescribeConsul.js"
 import * as RealConsul from "../support/consul/RealConsul.js"
+import * as Events from "../support/Events.js"
 
 const live = Effect.withClock(Clock.make())
 
@@ -61,8 +61,8 @@ const replicating = Effect.fnUntraced(function* (
   const services = Layer.merge(Replicator.services, LeaderLock.layer(lockOptions)).pipe(
     Layer.provideMerge(Layer.succeed(ConsulHttp, destination))
   )
-  const logs = Logs.make()
-  const start = Replicator.run(replication).pipe(Effect.provide(services), logs.capture, Effect.forkScoped)
+  const events = Events.make()
+  const start = Replicator.run(replication).pipe(events.collect, Effect.provide(services), Effect.forkScoped)
   const contents = ({ kv }: Context.Tag.Service<typeof ConsulHttp>) =>
     Effect.map(kv.list(prefix), ({ value }) =>
       Object.fromEntries(value.entries.map(({ key, value }) => [key, value]))
@@ -75,7 +75,7 @@ const replicating = Effect.fnUntraced(function* (
   const state = Effect.map(destination.kv.get(replication.status), ({ value }) =>
     Option.match(value, { onNone: () => "", onSome: ({ value }) => atob(value) })
   )
-  return { source, destination, logs, start, contents, isEqual, state, address: sfo1.address }
+  return { source, destination, events, start, contents, isEqual, state, address: sfo1.address }
 })
 
 /** Waits until something holds. */
@@ -95,7 +95,7 @@ describeConsul("the destination", () => {
     it.scoped("is put right though a recursive delete from above leaves the index as it was", () =>
       Effect.gen(function* () {
         const prefix = "above/"
-        const { address, destination, isEqual, logs, source, start } = yield* replicating(prefix)
+        const { address, destination, isEqual, events, source, start } = yield* replicating(prefix)
         yield* Effect.forEach(named(prefix, 20), (key) => put(source, key))
         yield* start
         yield* until(isEqual)
@@ -107,14 +107,16 @@ describeConsul("the destination", () => {
         const emptied = yield* destination.kv.keys(prefix)
         expect(emptied).toMatchObject({ index, value: [] })
         yield* until(isEqual)
-        expect(logs.lines).toContainEqual(expect.stringContaining("repaired drift: 0 changed, 19 missing"))
+        expect(Events.of(events, "DriftFound")).toMatchObject([
+          { changed: [], missing: { length: 19 }, repaired: true }
+        ])
       }).pipe(live)
     )
 
     it.scoped("is compared anew after `consul snapshot restore`", () =>
       Effect.gen(function* () {
         const prefix = "restored/"
-        const { address, isEqual, logs, source, start, state } = yield* replicating(prefix)
+        const { address, isEqual, events, source, start, state } = yield* replicating(prefix)
         yield* Effect.forEach(named(prefix, 20), (key) => put(source, key))
         yield* start
         yield* until(Effect.map(state, (status) => status.includes("in-sync")))
@@ -130,7 +132,7 @@ describeConsul("the destination", () => {
           HttpClient.execute
         )
         yield* until(isEqual)
-        yield* until(Effect.sync(() => logs.lines.some((line) => line.includes("changed by somebody else"))))
+        yield* until(Effect.sync(() => Events.causes(events).includes("Replication CheckpointMoved")))
         yield* until(Effect.map(state, (status) => status.includes("in-sync")))
         expect(yield* isEqual).toBe(true)
       }).pipe(live)
@@ -139,7 +141,7 @@ describeConsul("the destination", () => {
     it.scoped("that takes no value of more than 20,000 bytes is given all the others", () =>
       Effect.gen(function* () {
         const prefix = "sized/"
-        const { contents, destination, isEqual, logs, source, start, state } = yield* replicating(prefix)
+        const { contents, destination, isEqual, events, source, start, state } = yield* replicating(prefix)
         yield* Effect.forEach(named(prefix, 100), (key) => put(source, key, key), { concurrency: 8 })
         const large = [`${prefix}operations/runbook`, `${prefix}${"long".repeat(60)}`]
         yield* Effect.forEach(large, (key) => put(source, key, new Uint8Array(30_000)))
@@ -153,7 +155,7 @@ describeConsul("the destination", () => {
         yield* source.kv.delete(large[1] ?? "")
         yield* until(isEqual)
         yield* until(Effect.map(state, (status) => status.includes('"in-sync"')))
-        expect(logs.lines.filter((line) => line.includes("held up"))).toEqual([])
+        expect(Events.troubles(events, "Replication")).toEqual([])
       }).pipe(live)
     )
 

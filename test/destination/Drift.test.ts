@@ -5,10 +5,11 @@ import * as Fiber from "effect/Fiber"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
 const { converged, holding, inSync, it, keys, named, plainReads, put } = Replicating
-const { remove, removeTree, replicate, said, sent, stored, synced, until } = Replicating
+const { remove, removeTree, replicate, sent, stored, synced, until } = Replicating
 const { destination, source } = World
 
 /** Of the destination: all of it, and what its index is. */
@@ -23,11 +24,16 @@ describe("drift", () => {
       yield* remove(destination, "global/2")
       const took = yield* until(converged)
       expect(took).toBeLessThanOrEqual(5_050)
-      expect(said(instance, "drift")).toEqual([
-        'INFO repaired drift: 2 changed, 1 missing, 3 extra ("global/0", "global/1", "global/2", …)'
+      expect(Events.of(instance, "DriftFound")).toMatchObject([
+        {
+          changed: ["global/0", "global/1"],
+          missing: ["global/2"],
+          extra: named(3, "extra"),
+          repaired: true
+        }
       ])
       yield* Effect.sleep("10 minutes")
-      expect(said(instance, "drift")).toHaveLength(1)
+      expect(Events.of(instance, "DriftFound")).toHaveLength(1)
       expect(yield* stored).toMatchObject({ State: "in-sync" })
     }))
 
@@ -79,7 +85,9 @@ describe("drift", () => {
         yield* removeTree(destination, "global")
         expect(yield* keys(destination)).toEqual([])
         expect(yield* until(converged)).toBeLessThanOrEqual(1_050)
-        expect(said(instance, "repaired drift: 0 changed, 19 missing, 0 extra")).toHaveLength(1)
+        expect(Events.of(instance, "DriftFound")).toMatchObject([
+          { changed: [], missing: { length: 19 }, extra: [], repaired: true }
+        ])
       }))
 
     it(`is seen where a delete from above empties one part, ${shardKeys} keys at once`, () =>
@@ -118,7 +126,7 @@ describe("drift", () => {
       yield* put(destination, "global/theirs")
       expect((yield* World.entry(destination, "global/theirs"))?.modifyIndex).toBe(index + 2)
       expect(yield* until(converged)).toBeLessThanOrEqual(3_000)
-      expect(said(instance, "the status key service/consul-replicate/status was changed")).toHaveLength(1)
+      expect(Events.troubles(instance, "Replication")).toHaveLength(1)
     }))
 
   it("is seen in a key whose content cannot be believed: it is written again, or deleted", () =>
@@ -141,7 +149,7 @@ describe("drift", () => {
       yield* replicate(instance)
       yield* until(inSync)
       expect(yield* converged).toBe(true)
-      expect(said(instance, "in sync")[0]).toMatch(/; found 3 changed, 0 missing, 2 extra$/)
+      expect(Events.inSync(instance)[0]).toMatchObject({ drift: { changed: 3, missing: 0, extra: 2 } })
     }))
 
   it("is looked for in full after 10 minutes without a look: Consul forgets deletes, and their indexes", () =>
@@ -173,9 +181,7 @@ describe("drift", () => {
       const next = yield* World.instance({ reconcile: Duration.zero })
       yield* replicate(next)
       yield* until(converged)
-      expect(said(next, "in sync").map((line) => line.replace(/^.*; /, ""))).toEqual([
-        "found 2 changed, 1 missing, 3 extra"
-      ])
+      expect(Events.inSync(next)).toMatchObject([{ drift: { changed: 2, missing: 1, extra: 3 } }])
 
       yield* put(destination, "global/0")
       yield* next.network.disturb(Network.on(/^PUT \/v1\/txn/, Network.answerLost))
@@ -183,7 +189,7 @@ describe("drift", () => {
       yield* Effect.sleep("1 second")
       yield* next.network.heal
       yield* until(converged)
-      expect(said(next, "in sync").at(-1)).toMatch(/; found 1 changed, 0 missing, 0 extra$/)
+      expect(Events.inSync(next).at(-1)).toMatchObject({ drift: { changed: 1, missing: 0, extra: 0 } })
     }))
 
   it("in parts is counted by the next leader all the same", () =>
@@ -196,8 +202,8 @@ describe("drift", () => {
       const next = yield* World.instance(options)
       yield* replicate(next)
       yield* until(converged)
-      yield* until(Effect.sync(() => said(next, "in sync").length > 0))
-      expect(said(next, "in sync")[0]).toMatch(/; found 2 changed, 1 missing, 3 extra$/)
+      yield* until(Effect.sync(() => Events.inSync(next).length > 0))
+      expect(Events.inSync(next)[0]).toMatchObject({ drift: { changed: 2, missing: 1, extra: 3 } })
     }))
 
   it("of many extra keys obeys the limit", () =>
@@ -207,8 +213,10 @@ describe("drift", () => {
       yield* until(holding)
       expect(yield* keys(destination)).toHaveLength(33)
       expect((yield* World.contents(destination, "global/0"))["global/0"]).toBe("of nyc1")
-      expect(said(instance, "holding back the deletion")).toHaveLength(1)
-      expect(said(instance, "found drift: 1 changed, 0 missing, 30 extra")).toHaveLength(1)
+      expect(Events.began(instance, "DeletesHeld")).toHaveLength(1)
+      expect(Events.of(instance, "DriftFound")).toMatchObject([
+        { changed: ["global/0"], missing: [], extra: { length: 30 }, repaired: false }
+      ])
     }))
 
   it("is repaired with what the source holds then, not with what it held", () =>
@@ -220,6 +228,8 @@ describe("drift", () => {
       yield* put(source, "global/new")
       yield* put(destination, "global/0")
       yield* until(converged)
-      expect(said(instance, "repaired drift: 1 changed, 0 missing, 0 extra")).toHaveLength(1)
+      expect(Events.of(instance, "DriftFound")).toMatchObject([
+        { changed: ["global/0"], missing: [], extra: [], repaired: true }
+      ])
     }))
 })

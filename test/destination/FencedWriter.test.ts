@@ -21,6 +21,7 @@ import * as Network from "../../src/testing/Network.js"
 import * as VirtualTime from "../../src/testing/VirtualTime.js"
 import * as World from "../../src/testing/World.js"
 import * as Value from "../../src/Value.js"
+import * as Events from "../support/Events.js"
 import { failureOf } from "../support/Failure.js"
 
 const transactions = "PUT /v1/txn"
@@ -433,7 +434,7 @@ describe.concurrent("Writer", () => {
         expect(transactionsOf(next)).toEqual([])
         expect(yield* sim.sessions(World.destination)).toHaveLength(2)
         if (error._tag !== "StatusInUse") return expect.unreachable()
-        const waiting = yield* Effect.fork(next.run(StatusOwner.awaitFree(error, next.leader)))
+        const waiting = yield* Effect.fork(next.run(StatusOwner.awaitFree(error)))
         yield* TestClock.adjust("10 seconds")
         expect(yield* Fiber.poll(waiting)).toEqual(Option.none())
         yield* sim.remove(World.destination, "other/leader")
@@ -466,7 +467,9 @@ describe.concurrent("Writer", () => {
         yield* sim.put(World.destination, World.status, JSON.stringify(statusWith(other)))
         yield* (yield* next.open).commit(one("1"), 5)
         expect((yield* sim.sessions(World.destination)).map(({ id }) => id)).toContain(other)
-        expect(next.logs).toContainEqual(expect.stringMatching(/^WARN the status names the session /))
+        expect(Events.of(next, "SessionLeftAlone")).toMatchObject([
+          { session: other, name, lock: World.lock }
+        ])
       }).pipe(Effect.provide(World.layer))
     )
 

@@ -6,9 +6,10 @@ import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { converged, it, keys, named, put, said, stored, synced, until } = Replicating
+const { converged, it, keys, named, put, stored, synced, until } = Replicating
 const { destination, source } = World
 
 const once = (instance: World.Instance) => instance.run(Replicator.runOnce(instance.replication))
@@ -35,7 +36,7 @@ describe("once", () => {
       const instance = yield* World.instance()
       expect(yield* once(instance)).toEqual({ ...nothing, held: new Set(named(20, "stranger")) })
       expect(yield* keys(destination)).toHaveLength(22)
-      expect(said(instance, "holding back the deletion")).toHaveLength(1)
+      expect(Events.began(instance, "DeletesHeld")).toHaveLength(1)
     }))
 
   it("waits for its turn, and for a source that is away", () =>
@@ -46,11 +47,11 @@ describe("once", () => {
       const fiber = yield* Effect.forkScoped(once(instance))
       const ended = Effect.map(Fiber.poll(fiber), Option.isSome)
       yield* Effect.sleep("10 minutes")
-      expect(said(instance, "standing by")).toHaveLength(1)
+      expect(Events.of(instance, "StandingBy")).toHaveLength(1)
       yield* Fiber.interrupt(leader.fiber)
       yield* put(source, "global/new")
       yield* Effect.sleep("10 minutes")
-      expect(said(instance, "waiting for the source nyc1")).toHaveLength(1)
+      expect(Events.troubles(instance, "Source")).toHaveLength(1)
       expect(yield* ended).toBe(false)
       yield* instance.network.heal
       yield* until(ended)

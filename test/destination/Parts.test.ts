@@ -3,10 +3,10 @@ import * as Effect from "effect/Effect"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { converged, holding, inSync, it, keys, named, put, removeTree, replicate, said, stored, until } =
-  Replicating
+const { converged, holding, inSync, it, keys, named, put, removeTree, replicate, stored, until } = Replicating
 const { destination, source } = World
 
 /** `global/a0` to `global/j9`. */
@@ -59,7 +59,7 @@ describe("a source that is watched in parts", () => {
       yield* Effect.sleep("1 minute")
       expect(yield* keys(destination)).toHaveLength(100)
       expect(yield* stored).toMatchObject({ HeldDeletes: 100 })
-      expect(said(instance, "holding back the deletion")).toHaveLength(1)
+      expect(Events.began(instance, "DeletesHeld")).toHaveLength(1)
     }))
 
   it("lets go of what it deletes within the limit, however many parts that is in", () =>
@@ -101,7 +101,9 @@ describe("a source that is watched in parts", () => {
       yield* sim.remove(destination, "global/h1")
       yield* sim.put(destination, "global/q", "drift")
       yield* until(converged)
-      expect(said(instance, "repaired drift: 1 changed, 1 missing, 1 extra")).toHaveLength(1)
+      expect(Events.of(instance, "DriftFound")).toMatchObject([
+        { changed: ["global/c7"], missing: ["global/h1"], extra: ["global/q"], repaired: true }
+      ])
       // Of some thirty parts.
       expect(Replicating.sent(instance, /^GET \/v1\/kv\/global\/.*recurse=(?!.*dc=)/) - before).toBeLessThan(
         40

@@ -5,9 +5,10 @@ import * as Effect from "effect/Effect"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { converged, inSync, it, named, put, replicate, said, sent, synced, until } = Replicating
+const { converged, inSync, it, named, put, replicate, sent, synced, until } = Replicating
 const { destination, source } = World
 
 /** Takes so many requests a second, and as many at once after a second without; refuses the others. */
@@ -46,7 +47,9 @@ describe("a destination that limits the rate of requests", () => {
       // One of each side.
       const reads = valuesRead(instance)
       expect(new Set(reads).size).toBe(reads.length)
-      expect(said(instance, "WARN")).toEqual([expect.stringContaining("Consul limits the rate of requests")])
+      expect(Events.odd(instance)).toMatchObject([
+        { _tag: "Trouble", subject: { _tag: "Rate", requests: "writes" }, cause: "RateLimited" }
+      ])
       // It finds the pace, and most of what is sent is taken.
       expect(sent(instance, "PUT /v1/txn")).toBeLessThan(transactions * 1.3)
     }))
@@ -67,7 +70,7 @@ describe("a destination that limits the rate of requests", () => {
       }
       yield* rewrite("fast")
       expect(yield* until(converged)).toBeLessThanOrEqual(200)
-      expect(said(instance, "does not limit the rate of writes any more")).toHaveLength(1)
+      expect(Events.recovered(instance, "Rate")).toHaveLength(1)
     }))
 
   it("is read as fast as it allows, and keeps its leader", () =>
@@ -82,7 +85,7 @@ describe("a destination that limits the rate of requests", () => {
       expect(yield* converged).toBe(true)
       yield* put(destination, "global/7")
       yield* until(converged)
-      expect(said(instance, "held up")).toEqual([])
-      expect(said(instance, "INFO leading: ")).toHaveLength(1)
+      expect(Events.troubles(instance, "Replication")).toEqual([])
+      expect(Events.of(instance, "Leading")).toHaveLength(1)
     }))
 })

@@ -7,9 +7,10 @@ import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
 import * as Value from "../../src/Value.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { converged, holds, inSync, it, keys, named, put, remove, replicate, said } = Replicating
+const { converged, holds, inSync, it, keys, named, put, remove, replicate } = Replicating
 const { sent, stored, synced, until } = Replicating
 const { destination, source } = World
 
@@ -34,7 +35,9 @@ const refused = Effect.map(stored, ({ State }) => State === "writes-refused")
 /** What Consul shows of the service's check. */
 const checks = Effect.map(World.services(destination), Object.values<string>)
 
-const warnings = (instance: World.Instance) => said(instance, "WARN")
+/** What was refused, each time that it was something else. */
+const refusals = (instance: World.Instance) =>
+  Events.began(instance, "WritesRefused").map(({ refusals }) => refusals.map(({ key }) => key))
 
 /** Reads of either side in full. */
 const comparisons = (instance: World.Instance) =>
@@ -55,18 +58,25 @@ describe("a value that the destination refuses", () => {
       yield* Effect.sleep("10 minutes")
       expect(yield* keys(destination)).toEqual(["global/1", "global/2", "global/new"])
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1, LastReplicated })
-      expect(warnings(instance)).toEqual([
-        'WARN 1 key did not land, all else does: the value of "global/large" is too large for the destination, see ' +
-          "its limits.txn_max_req_len and limits.kv_max_value_size: Value exceeds 65536 byte limit; tried again when " +
-          "that changes at the source, and every minute"
+      expect(Events.odd(instance)).toMatchObject([
+        {
+          _tag: "WritesRefused",
+          refusals: [
+            {
+              key: "global/large",
+              cause: "KeyTooLarge",
+              message: expect.stringContaining("Value exceeds 65536 byte limit")
+            }
+          ]
+        }
       ])
       expect(yield* checks).toEqual(["warning"])
       // It is tried from time to time, and neither side is compared for it, but the destination after ten minutes.
       expect(sent(instance, "PUT /v1/kv/global/large")).toBeGreaterThan(8)
       expect(sent(instance, "PUT /v1/kv/global/large")).toBeLessThan(13)
       expect(comparisons(instance) - before).toBeLessThanOrEqual(1)
-      expect(said(instance, "drift")).toEqual([])
-      expect(said(instance, "replicated")).toHaveLength(2)
+      expect(Events.of(instance, "DriftFound")).toEqual([])
+      expect(Events.passes(instance)).toHaveLength(2)
     }))
 
   it("lands as soon as it is taken, and that is said", () =>
@@ -81,7 +91,7 @@ describe("a value that the destination refuses", () => {
       yield* until(inSync)
       const { index: LastReplicated } = yield* sim.state(source)
       expect(yield* stored).toMatchObject({ RefusedWrites: 0, LastReplicated })
-      expect(said(instance, "no keys are refused any more")).toHaveLength(1)
+      expect(Events.of(instance, "WritesAccepted")).toHaveLength(1)
       yield* Effect.sleep("2 seconds")
       expect(yield* checks).toEqual(["passing"])
     }))
@@ -136,10 +146,7 @@ describe("a value that the destination refuses", () => {
       yield* until(refused)
       yield* putLarge("global/large-2")
       yield* Effect.sleep("10 minutes")
-      expect(warnings(instance)).toEqual([
-        expect.stringMatching(/^WARN 1 key .*global\/large-1/),
-        expect.stringMatching(/^WARN 2 keys .*global\/large-1.*global\/large-2/)
-      ])
+      expect(refusals(instance)).toEqual([["global/large-1"], ["global/large-1", "global/large-2"]])
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 2 })
     }))
 
@@ -154,11 +161,11 @@ describe("a value that the destination refuses", () => {
         yield* until(refused)
         expect(yield* keys(destination)).toEqual(named(20).sort())
         expect(yield* stored).toMatchObject({ RefusedWrites: 1, LastReplicated: 0 })
-        expect(said(instance, "in sync")).toEqual([])
+        expect(Events.inSync(instance)).toEqual([])
         yield* instance.network.heal
         yield* until(inSync)
         expect(yield* converged).toBe(true)
-        expect(said(instance, "in sync")).toHaveLength(1)
+        expect(Events.inSync(instance)).toHaveLength(1)
       }))
   }
 
@@ -174,8 +181,11 @@ describe("a value that the destination refuses", () => {
       yield* put(source, "global/new")
       yield* until(holds(destination, "global/new"))
       yield* Effect.sleep("10 minutes")
-      expect(warnings(instance)).toEqual([
-        expect.stringContaining('"global/0" is locked by another session at the destination')
+      expect(Events.odd(instance)).toMatchObject([
+        {
+          _tag: "WritesRefused",
+          refusals: [{ key: "global/0", cause: "KeyLocked" }]
+        }
       ])
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
       yield* Effect.orDie(session.destroy(other))
@@ -205,7 +215,7 @@ describe("a large value whose PUT fails again and again", () => {
         : pass
     )
 
-  const leaderships = (instance: World.Instance) => said(instance, "INFO leading: ").length
+  const leaderships = (instance: World.Instance) => Events.of(instance, "Leading").length
 
   for (const [what, fault, most] of [
     ["refused with 400", Network.answer(400, "invalid key name"), 1],
@@ -223,7 +233,9 @@ describe("a large value whose PUT fails again and again", () => {
         expect(yield* until(holds(destination, "global/new"))).toBeLessThanOrEqual(1_000)
         expect(leaderships(instance)).toBeLessThanOrEqual(most)
         expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
-        expect(warnings(instance).at(-1)).toContain(`"${large}" cannot be changed at the destination: `)
+        expect(Events.began(instance, "WritesRefused").at(-1)).toMatchObject({
+          refusals: [{ key: large, cause: "KeyRefused" }]
+        })
         yield* instance.network.heal
         expect(yield* until(converged)).toBeLessThanOrEqual(61_000)
         yield* until(inSync)
@@ -285,7 +297,7 @@ describe("a large value that is stuck in the network", () => {
       yield* until(Effect.sync(() => stuck.length > 0))
       isBroken = true
       yield* sim.put(source, "global/large", "newer")
-      yield* until(Effect.sync(() => said(instance, "held up").length > 0))
+      yield* until(Effect.sync(() => Events.troubles(instance, "Replication").length > 0))
       isBroken = false
       yield* until(converged)
       for (const late of stuck) expect(yield* late).toBe(500)
@@ -312,16 +324,24 @@ describe("a key that the token may not change", () => {
       yield* Effect.sleep("10 minutes")
       expect(yield* keys(destination)).toEqual(["global/0", "global/1", "global/new"])
       expect(yield* stored).toMatchObject({ RefusedWrites: 1, LastReplicated })
-      expect(warnings(instance)).toEqual([
-        'WARN 1 key did not land, all else does: "global/1" cannot be changed at the destination: Permission denied; ' +
-          "tried again when that changes at the source, and every minute"
+      expect(Events.odd(instance)).toMatchObject([
+        {
+          _tag: "WritesRefused",
+          refusals: [
+            {
+              key: "global/1",
+              cause: "KeyRefused",
+              message: '"global/1" cannot be changed at the destination: Permission denied'
+            }
+          ]
+        }
       ])
       expect(yield* checks).toEqual(["warning"])
-      expect(said(instance, "held up")).toEqual([])
+      expect(Events.troubles(instance, "Replication")).toEqual([])
       yield* instance.network.heal
       yield* until(converged)
       yield* until(inSync)
-      expect(said(instance, "no keys are refused any more")).toHaveLength(1)
+      expect(Events.of(instance, "WritesAccepted")).toHaveLength(1)
     }))
 
   for (const shardKeys of [3, 100]) {
@@ -341,7 +361,7 @@ describe("a key that the token may not change", () => {
         expect(yield* holds(destination, "global/2")).toBe(false)
         yield* Effect.sleep("5 minutes")
         expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
-        expect(warnings(instance)).toHaveLength(1)
+        expect(Events.odd(instance)).toHaveLength(1)
         yield* instance.network.heal
         yield* until(inSync)
         expect(yield* converged).toBe(true)
@@ -386,8 +406,8 @@ describe("a key that the token may not change", () => {
         yield* remove(source, ...named(55).slice(40))
         yield* until(Effect.map(keys(destination), (all) => all.length === 85))
         expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 40, HeldDeletes: 0 })
-        expect(said(instance, "refused any more")).toEqual([])
-        expect(said(instance, "holding back")).toEqual([])
+        expect(Events.of(instance, "WritesAccepted")).toEqual([])
+        expect(Events.began(instance, "DeletesHeld")).toEqual([])
         yield* instance.network.heal
         yield* until(inSync)
         expect(yield* converged).toBe(true)
@@ -424,7 +444,7 @@ describe("a key that the token may not change", () => {
       yield* Effect.forEach(named(64), (key) => sim.put(source, key, "another"))
       yield* until(Effect.map(stored, ({ RefusedWrites }) => RefusedWrites === 64))
       yield* Effect.sleep("1 hour")
-      expect(said(instance, "held up")).toEqual([])
+      expect(Events.troubles(instance, "Replication")).toEqual([])
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 64 })
     }))
 
@@ -450,7 +470,7 @@ describe("a key that the token may not change", () => {
         yield* Effect.sleep("3 minutes")
       }
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
-      expect(said(instance, "drift")).toEqual([])
+      expect(Events.of(instance, "DriftFound")).toEqual([])
       yield* instance.network.heal
       yield* until(inSync)
       expect(yield* converged).toBe(true)
@@ -463,10 +483,14 @@ describe("a key that the token may not change", () => {
       yield* denying(instance, ...named(1_100))
       yield* replicate(instance)
       yield* Effect.sleep("1 minute")
-      expect(warnings(instance)).toEqual([
-        expect.stringMatching(
-          /^WARN replication is held up: Consul rolled the transaction back: "global\/\d+": Permission denied; .*; … /
-        )
+      expect(Events.odd(instance)).toMatchObject([
+        {
+          _tag: "Trouble",
+          subject: { _tag: "Replication" },
+          message: expect.stringMatching(
+            /^Consul rolled the transaction back: "global\/\d+": Permission denied; .*; … /
+          )
+        }
       ])
       yield* instance.network.heal
       yield* until(inSync)
@@ -480,8 +504,12 @@ describe("a key that the token may not change", () => {
       yield* denying(instance, World.status)
       yield* replicate(instance)
       yield* Effect.sleep("1 minute")
-      expect(warnings(instance)).toEqual([
-        expect.stringContaining(`held up: Consul denied access: Permission denied for "${World.status}"`)
+      expect(Events.odd(instance)).toMatchObject([
+        {
+          subject: { _tag: "Replication" },
+          cause: "Denied",
+          message: expect.stringContaining(`Permission denied for "${World.status}"`)
+        }
       ])
     }))
 })

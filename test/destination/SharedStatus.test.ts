@@ -1,13 +1,17 @@
 import { describe, expect } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Waits from "../../src/internal/report/Waits.js"
+import * as Patience from "../../src/cli/commands/replicate/Patience.js"
+import { observing } from "../../src/internal/report/EventSink.js"
+import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { converged, it, named, put, replicate, said, sent, synced, until } = Replicating
+const { converged, it, named, put, replicate, sent, synced, until } = Replicating
 const { destination, source } = World
 
 const other = { prefix: "other/", destinationPrefix: "other/", lock: "service/other/leader" }
@@ -22,10 +26,13 @@ describe("two replications that were given one status key", () => {
       const second = yield* World.instance(other)
       yield* replicate(second)
       yield* Effect.sleep("10 minutes")
-      expect(said(second, "held up")).toEqual([
-        expect.stringMatching(
-          /^WARN replication is held up: the status key service\/consul-replicate\/status is that of consul-replicate-\w+, which holds the lock service\/consul-replicate\/leader for nyc1 "global\/" to "global\/": a status serves one/
-        )
+      expect(Events.troubles(second, "Replication")).toMatchObject([
+        {
+          cause: "StatusInUse",
+          message: expect.stringMatching(
+            /^the status key service\/consul-replicate\/status is that of consul-replicate-\w+, which holds the lock service\/consul-replicate\/leader for nyc1 "global\/" to "global\/": a status serves one/
+          )
+        }
       ])
       expect(sent(second, "PUT /v1/txn")).toBe(0)
       expect(yield* hasOther).toBe(false)
@@ -35,12 +42,12 @@ describe("two replications that were given one status key", () => {
 
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/1", "changed"))
       expect(yield* until(converged)).toBeLessThanOrEqual(1_000)
-      expect(said(first, "WARN")).toEqual([])
-      expect(said(first, "leading")).toHaveLength(1)
+      expect(Events.odd(first)).toEqual([])
+      expect(Events.of(first, "Leading")).toHaveLength(1)
 
       yield* Fiber.interrupt(first.fiber)
       expect(yield* until(hasOther)).toBeLessThanOrEqual(1_000)
-      expect(said(second, "replication goes on")).toHaveLength(1)
+      expect(Events.recovered(second, "Replication")).toHaveLength(1)
       yield* Effect.sleep("5 seconds")
       expect(Object.values(yield* World.services(destination))).toEqual(["passing"])
     }))
@@ -49,19 +56,18 @@ describe("two replications that were given one status key", () => {
     Effect.gen(function* () {
       yield* synced(3)
       yield* put(source, "other/key")
-      const kinds: Array<Waits.Kind> = []
-      const heard = Effect.provideService(Waits.Waits, {
-        waiting: (_, kind) => Effect.sync(() => kinds.push(kind)),
-        over: () => Effect.void
+      const second = yield* World.instance(other)
+      const { consumer, exhausted } = yield* Patience.make({
+        timeout: Duration.seconds(10),
+        kinds: new Set<Patience.Kind>(["Turn"]),
+        first: "no answer"
       })
-      yield* replicate(yield* heard(World.instance(other))).pipe(heard)
-      yield* Effect.sleep("10 seconds")
-      expect(kinds).toEqual(["Turn"])
+      yield* Effect.forkScoped(second.run(observing(consumer)(Replicator.run(second.replication))))
+      const { message } = yield* Effect.flip(exhausted)
+      expect(message).toMatch(/^gave up after 10s \(-timeout\): replication is held up: the status key /)
     }))
 
   const denied = Network.on(`GET /v1/kv/${World.lock}`, Network.answer(403, "Permission denied"))
-
-  const cannotRead = /^WARN cannot read the lock service\/consul-replicate\/leader, .*: Consul denied access/
 
   /** The check of the second, while that of the first passes. */
   const checks = Effect.map(World.services(destination), (all) => Object.values<string>(all).sort())
@@ -74,15 +80,15 @@ describe("two replications that were given one status key", () => {
       yield* second.network.disturb(denied)
       yield* replicate(second)
       yield* Effect.sleep("10 minutes")
-      expect(said(second, "WARN")).toEqual([expect.stringMatching(cannotRead)])
+      expect(Events.causes(second)).toEqual(["StatusOwner Denied"])
       expect(yield* checks).toEqual(["passing", "warning"])
       yield* second.network.heal
-      yield* until(Effect.sync(() => said(second, "held up").length === 1))
+      yield* until(Effect.sync(() => Events.troubles(second, "Replication").length === 1))
       yield* Effect.sleep("1 minute")
       // Nor may it while it waits.
       yield* second.network.disturb(denied)
       yield* Effect.sleep("10 minutes")
-      expect(said(second, "WARN cannot read")).toHaveLength(2)
+      expect(Events.troubles(second, "StatusOwner")).toHaveLength(2)
       expect(yield* checks).toEqual(["passing", "warning"])
       yield* second.network.heal
       yield* Fiber.interrupt(first.fiber)
@@ -97,12 +103,12 @@ describe("two replications that were given one status key", () => {
       const renamed = yield* World.instance({ lock: "service/renamed/leader" })
       yield* replicate(renamed)
       yield* Effect.sleep("1 minute")
-      expect(said(renamed, "held up")).toEqual([
+      expect(Events.troubles(renamed, "Replication").map(({ message }) => message)).toEqual([
         expect.stringMatching(
-          /: consul-replicate-\w+, an instance of this replication, holds another lock, service\/consul-replicate\/leader: all of them need the same lock/
+          /^consul-replicate-\w+, an instance of this replication, holds another lock, service\/consul-replicate\/leader: all of them need the same lock/
         )
       ])
-      expect(said(first, "WARN")).toEqual([])
+      expect(Events.odd(first)).toEqual([])
       yield* Fiber.interrupt(first.fiber)
       yield* put(source, ...named(5))
       expect(yield* until(converged)).toBeLessThanOrEqual(1_000)
@@ -119,9 +125,11 @@ describe("two replications that were given one status key", () => {
       yield* first.thaw
       yield* put(source, ...named(5))
       yield* Effect.sleep("5 minutes")
-      expect(said(second, "WARN").filter((line) => !line.includes("held up"))).toEqual([])
-      expect(said(second, "leading")).toHaveLength(1)
-      expect(said(first, "held up").filter((line) => line.includes("is that of"))).toHaveLength(1)
+      expect(Events.odd(second)).toEqual(Events.troubles(second, "Replication"))
+      expect(Events.of(second, "Leading")).toHaveLength(1)
+      expect(
+        Events.troubles(first, "Replication").filter(({ cause }) => cause === "StatusInUse")
+      ).toHaveLength(1)
       expect(yield* converged).toBe(false)
     }))
 })

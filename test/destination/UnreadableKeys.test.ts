@@ -3,9 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Replicator from "../../src/Replicator.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { converged, holds, inSync, it, keys, named, put, remove, replicate, said, stored, until } = Replicating
+const { converged, holds, inSync, it, keys, named, put, remove, replicate, stored, until } = Replicating
 const { destination, source } = World
 
 /** The source's answers hold something else for the value of a key than base64. */
@@ -39,9 +40,8 @@ describe("a key of the source that cannot be read", () => {
         yield* until(isCounted)
         expect(yield* keys(destination)).toEqual([...named(20)].sort())
         expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1, LastReplicated: 0 })
-        expect(said(instance, "WARN")).toEqual([
-          'WARN 1 key did not land, all else does: what the source has for "global/7" cannot be copied: the value is not ' +
-            "base64; tried again when that changes at the source, and every minute"
+        expect(Events.odd(instance)).toMatchObject([
+          { _tag: "WritesRefused", refusals: [{ key: "global/7", cause: "KeyUnreadable" }] }
         ])
         yield* put(source, "global/new")
         yield* remove(source, "global/3")

@@ -17,6 +17,7 @@ import * as Network from "../../src/testing/Network.js"
 import * as VirtualTime from "../../src/testing/VirtualTime.js"
 import * as World from "../../src/testing/World.js"
 import type * as Watcher from "../../src/Watcher.js"
+import * as Events from "../support/Events.js"
 
 /** Leads on the lock of an instance, again after each loss, until it is interrupted. */
 const leads = (instance: World.Instance) =>
@@ -36,16 +37,14 @@ const leads = (instance: World.Instance) =>
   })
 
 describe.concurrent("a LeaderLock that one process uses twice", () => {
-  it.scoped("leads once at a time: the second stands by until the first ends, and says so in one line", () =>
+  it.scoped("leads once at a time: the second stands by until the first ends, and emits that once", () =>
     Effect.gen(function* () {
       const instance = yield* World.instance()
       const [first, second] = yield* Effect.all([leads(instance), leads(instance)])
       yield* VirtualTime.pass("10 seconds")
       expect([first.led.length, second.led.length]).toEqual([1, 0])
       expect(Object.keys(yield* World.services(World.destination))).toEqual([first.led[0]?.instance])
-      expect(instance.logs.slice(1)).toEqual([
-        `INFO standing by: this process leads by ${World.lock} already; LeaderLock.shared lets several uses lead at the same time`
-      ])
+      expect(Events.of(instance, "StandingBy")).toMatchObject([{ reason: "LedHere", lock: World.lock }])
       yield* Fiber.interrupt(first.fiber)
       yield* VirtualTime.pass("1 second")
       expect(second.led).toHaveLength(1)
@@ -124,7 +123,7 @@ describe.concurrent("a LeaderLock that one process uses twice", () => {
         yield* VirtualTime.pass("3 seconds")
         const { instance: id } = yield* Fiber.join(acquiring)
         expect(Object.keys(yield* World.services(World.destination))).toEqual([id])
-        expect(instance.logs.filter((line) => line.includes("already"))).toEqual([])
+        expect(Events.of(instance, "StandingBy")).toEqual([])
       }).pipe(Effect.provide(World.layer))
     )
   }

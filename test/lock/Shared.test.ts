@@ -13,6 +13,7 @@ import * as Network from "../../src/testing/Network.js"
 import * as VirtualTime from "../../src/testing/VirtualTime.js"
 import * as World from "../../src/testing/World.js"
 import * as Value from "../../src/Value.js"
+import * as Events from "../support/Events.js"
 
 const { destination, lock, source } = World
 
@@ -49,7 +50,7 @@ const shown = ({ network }: World.Instance) => {
   return JSON.parse(last?.body ?? "{}") as Record<string, unknown>
 }
 
-const lockLines = (instance: World.Instance) => instance.logs.filter((line) => line.includes("leading: "))
+const leaderships = (instance: World.Instance) => Events.of(instance, "Leading")
 
 const contents = (prefix: string) => World.contents(destination, prefix)
 
@@ -68,7 +69,7 @@ describe.concurrent("LeaderLock.shared", () => {
       expect([first.led.length, second.led.length]).toEqual([1, 1])
       expect(first.led[0]?.fence).toEqual(second.led[0]?.fence)
       expect(yield* sessions).toHaveLength(1)
-      expect(lockLines(instance)).toHaveLength(1)
+      expect(leaderships(instance)).toHaveLength(1)
       yield* Fiber.interrupt(first.fiber)
       yield* VirtualTime.pass("10 seconds")
       expect(second.losses).toEqual([])
@@ -88,8 +89,8 @@ describe.concurrent("LeaderLock.shared", () => {
       yield* VirtualTime.pass("10 seconds")
       expect(uses.map(({ losses }) => losses)).toEqual([["LockLost"], ["LockLost"], ["LockLost"]])
       expect(new Set(uses.map(({ led }) => led[1]?.fence.session)).size).toBe(1)
-      expect(lockLines(instance)).toHaveLength(2)
-      expect(instance.logs.filter((line) => line.includes("standing by"))).toEqual([])
+      expect(leaderships(instance)).toHaveLength(2)
+      expect(Events.of(instance, "StandingBy")).toEqual([])
       expect(yield* sessions).toHaveLength(1)
       expect(Object.keys(yield* World.services(destination))).toHaveLength(1)
     }).pipe(Effect.provide(World.layer))
@@ -132,7 +133,7 @@ describe.concurrent("LeaderLock.shared", () => {
       ])
       yield* VirtualTime.pass("5 seconds")
       expect(uses.map(({ led }) => led.length)).toEqual([1, 0, 1])
-      expect(instance.logs).toContain("INFO standing by: this process uses a already")
+      expect(Events.of(instance, "StandingBy")).toMatchObject([{ reason: "UsedHere", key: "a" }])
       yield* Fiber.interrupt(uses[0].fiber)
       yield* VirtualTime.pass("1 second")
       expect(uses.map(({ led }) => led.length)).toEqual([1, 1, 1])
@@ -208,7 +209,7 @@ describe.concurrent("two replications under one leadership", () => {
   it.scoped("replicate side by side, and both statuses say that they were stopped with their session", () =>
     Effect.gen(function* () {
       const { instance, one, two } = yield* replicating
-      expect(lockLines(instance)).toHaveLength(1)
+      expect(leaderships(instance)).toHaveLength(1)
       const [session] = yield* sessions
       for (const key of ["status/one", "status/two"]) {
         expect(yield* stored(key)).toMatchObject({ State: "in-sync", Session: session?.id, Lock: lock })
@@ -238,8 +239,8 @@ describe.concurrent("two replications under one leadership", () => {
       yield* VirtualTime.pass("5 seconds")
       expect(yield* arrived("one/a", "1")).toBe(true)
       expect(yield* stored("status/two")).toMatchObject({ State: "in-sync" })
-      expect(lockLines(instance)).toHaveLength(1)
-      expect(instance.logs.filter((line) => line.startsWith("WARN"))).toEqual([])
+      expect(leaderships(instance)).toHaveLength(1)
+      expect(Events.odd(instance)).toEqual([])
     }).pipe(Effect.provide(World.layer))
   )
 
@@ -260,7 +261,7 @@ describe.concurrent("two replications under one leadership", () => {
       for (const key of ["status/one", "status/two"]) {
         expect(yield* stored(key)).toMatchObject({ State: "in-sync", Session: next?.id })
       }
-      expect(lockLines(instance)).toHaveLength(2)
+      expect(leaderships(instance)).toHaveLength(2)
     }).pipe(Effect.provide(World.layer))
   )
 
@@ -279,10 +280,8 @@ describe.concurrent("two replications under one leadership", () => {
       yield* replicate("two/")
       yield* VirtualTime.pass("1 minute")
       expect(yield* contents("two/")).toEqual({})
-      expect(instance.logs.filter((line) => line.startsWith("WARN"))).toEqual([])
-      expect(instance.logs.filter((line) => line.includes("standing by"))).toEqual([
-        `INFO standing by: this process uses ${World.status} already`
-      ])
+      expect(Events.odd(instance)).toEqual([])
+      expect(Events.of(instance, "StandingBy")).toMatchObject([{ reason: "UsedHere", key: World.status }])
       yield* Fiber.interrupt(one)
       yield* VirtualTime.until(arrived("two/a", "1"))
     }).pipe(Effect.provide(World.layer))

@@ -3,10 +3,11 @@ import * as Effect from "effect/Effect"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
 const { consistentReads, converged, inSync, it, keys, named, plainReads, put, remove } = Replicating
-const { removeTree, replicate, said, sent, stored, synced, until } = Replicating
+const { removeTree, replicate, sent, stored, synced, until } = Replicating
 const { destination, source } = World
 
 const nothing = Network.answer(404, "", { "x-consul-index": "9999" })
@@ -27,16 +28,14 @@ describe("a snapshot that looks wrong", () => {
       // A plain and a consistent one every 4 s in the mean.
       expect(sent(instance, /^GET .*dc=nyc1/) - before).toBeLessThan(400)
       expect(yield* keys(destination)).toHaveLength(7)
-      expect(said(instance, "WARN")).toEqual([
-        "WARN nyc1 answered without 6 keys that a consistent read then found: they stay"
-      ])
+      expect(Events.odd(instance)).toMatchObject([{ _tag: "AnswersWrong", keys: 6 }])
       yield* instance.network.heal
       yield* put(source, "global/third")
       yield* until(converged, "6 seconds")
       // The index that was made up is asked from until the wait is over.
       yield* Effect.sleep("70 seconds")
-      expect(said(instance, "the answers of nyc1 hold again")).toHaveLength(1)
-      expect(said(instance, "delete").filter((line) => !line.includes("0 deletes"))).toEqual([])
+      expect(Events.of(instance, "AnswersRight")).toHaveLength(1)
+      expect(Events.passes(instance).filter(({ deletes }) => deletes > 0)).toEqual([])
     }))
 
   it("and is shrunken by a fault deletes nothing", () =>
@@ -49,9 +48,7 @@ describe("a snapshot that looks wrong", () => {
       yield* put(source, "global/other")
       yield* Effect.sleep("1 minute")
       expect(yield* keys(destination)).toHaveLength(41)
-      expect(said(instance, "WARN")).toEqual([
-        "WARN nyc1 answered without 40 keys that a consistent read then found: they stay"
-      ])
+      expect(Events.odd(instance)).toMatchObject([{ _tag: "AnswersWrong", keys: 40 }])
       expect(yield* stored).toMatchObject({ State: "in-sync", HeldDeletes: 0 })
     }))
 
@@ -117,7 +114,7 @@ describe("a snapshot that looks wrong", () => {
       yield* instance.network.heal
       yield* put(source, "global/fa/new")
       expect(yield* until(converged)).toBeLessThan(5_000)
-      expect(said(instance, "delete").filter((line) => !line.includes("0 deletes"))).toEqual([])
+      expect(Events.passes(instance).filter(({ deletes }) => deletes > 0)).toEqual([])
     }))
 
   it("because the source was set up anew is confirmed, and followed in full", () =>

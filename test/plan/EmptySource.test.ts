@@ -2,20 +2,16 @@ import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import * as Waits from "../../src/internal/report/Waits.js"
 import * as Replicator from "../../src/Replicator.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { holds, inSync, it, keys, named, put, remove, replicate, said, sent, stored, synced, until } =
-  Replicating
+const { holds, inSync, it, keys, named, put, remove, replicate, sent, stored, synced, until } = Replicating
 const { destination, source } = World
 
 const once = (instance: World.Instance) => instance.run(Replicator.runOnce(instance.replication))
-
-const empty =
-  'WARN nyc1 has no keys under "global/": nothing is copied until there are some; check the prefix'
 
 const denial = JSON.stringify({ Results: null, Errors: [{ OpIndex: 0, What: "Permission denied" }] })
 
@@ -46,13 +42,12 @@ describe("a source without keys", () => {
       yield* until(inSync)
       yield* put(source, "elsewhere/a")
       yield* Effect.sleep("6 minutes")
-      expect(said(instance, empty)).toHaveLength(1)
-      expect(said(instance, "still: nyc1 has no keys")).toEqual([])
+      expect(Events.of(instance, "SourceEmpty")).toHaveLength(1)
       yield* put(source, "global/a")
       yield* until(holds(destination, "global/a"))
       yield* remove(source, "global/a")
       yield* until(Effect.map(holds(destination, "global/a"), (isThere) => !isThere))
-      expect(said(instance, empty)).toHaveLength(2)
+      expect(Events.of(instance, "SourceEmpty")).toHaveLength(2)
     }))
 
   it("ends one pass as in sync, and is asked for the rights only when it is empty", () =>
@@ -60,7 +55,7 @@ describe("a source without keys", () => {
       const instance = yield* World.instance()
       yield* once(instance)
       expect(yield* stored).toMatchObject({ LastState: "in-sync" })
-      expect(instance.logs.filter((line) => line.startsWith("WARN "))).toEqual([empty])
+      expect(Events.odd(instance)).toMatchObject([{ _tag: "SourceEmpty", isReadable: true }])
       expect(sent(instance, /^PUT \/v1\/txn.*dc=nyc1/)).toBe(1)
       const full = yield* synced(3)
       expect(sent(full, /^PUT \/v1\/txn.*dc=nyc1/)).toBe(0)
@@ -76,20 +71,18 @@ describe("a source without keys", () => {
       )
       yield* put(source, "global/new")
       yield* Effect.sleep("1 minute")
-      expect(said(instance, "has no keys")).toEqual([])
+      expect(Events.of(instance, "SourceEmpty")).toEqual([])
       expect(yield* keys(destination)).toHaveLength(4)
     }))
 
-  it("is not asked for its rights by an agent that takes no transactions: the warning names both causes", () =>
+  it("is not asked for its rights by an agent that takes no transactions: both causes are possible", () =>
     Effect.gen(function* () {
       const instance = yield* World.instance()
       yield* instance.network.disturb(
         Network.on(/^PUT \/v1\/txn.*dc=nyc1/, Network.answer(405, "not allowed"))
       )
       yield* once(instance)
-      expect(
-        said(instance, 'nyc1 has no keys under "global/", or none that the token may read')
-      ).toHaveLength(1)
+      expect(Events.of(instance, "SourceEmpty")).toMatchObject([{ isReadable: false }])
     }))
 })
 
@@ -102,11 +95,11 @@ describe("a source whose keys the token may not read", () => {
       yield* instance.network.disturb(unreadable)
       yield* replicate(instance)
       yield* Effect.sleep("3 minutes")
-      expect(said(instance, "replication is held up: ")).toEqual([
-        `WARN replication is held up: ${cannotRead}`
+      expect(Events.troubles(instance, "Replication")).toMatchObject([
+        { cause: "SourceUnreadable", message: cannotRead }
       ])
-      expect(said(instance, "in sync")).toEqual([])
-      expect(said(instance, "the first comparison")).toEqual([])
+      expect(Events.inSync(instance)).toEqual([])
+      expect(Events.of(instance, "FirstComparison")).toEqual([])
       expect(yield* stored).toMatchObject({ State: "comparing", LastReplicated: 0 })
       expect(Object.values(yield* World.services(destination))).toEqual(["warning"])
       expect(yield* keys(destination)).toEqual(["global/ours"])
@@ -121,28 +114,23 @@ describe("a source whose keys the token may not read", () => {
       yield* instance.network.disturb(unreadable)
       yield* put(source, "global/new")
       yield* until(
-        Effect.sync(() => said(instance, "replication is held up").length > 0),
+        Effect.sync(() => Events.troubles(instance, "Replication").length > 0),
         "15 minutes"
       )
-      expect(said(instance, cannotRead)).toHaveLength(1)
+      expect(Events.troubles(instance)).toMatchObject([{ message: cannotRead }])
       yield* Effect.sleep("3 minutes")
       // The query that was blocked when the right was taken away was answered.
       expect(yield* keys(destination)).toEqual([...named(3), "global/new"])
-      expect(said(instance, "has no keys")).toEqual([])
+      expect(Events.of(instance, "SourceEmpty")).toEqual([])
     }))
 
   it("is reported to whoever waits for one pass, which does not end", () =>
     Effect.gen(function* () {
-      const reported: Array<string> = []
-      const heard = Effect.provideService(Waits.Waits, {
-        waiting: (_, kind, what) => Effect.sync(() => void (kind === "Denied" && reported.push(what))),
-        over: () => Effect.void
-      })
-      const instance = yield* heard(World.instance())
+      const instance = yield* World.instance()
       yield* instance.network.disturb(unreadable)
-      const fiber = yield* Effect.forkScoped(heard(once(instance)))
+      const fiber = yield* Effect.forkScoped(once(instance))
       yield* Effect.sleep("1 minute")
-      expect(new Set(reported)).toEqual(new Set([cannotRead]))
+      expect(Events.causes(instance)).toEqual(["Replication SourceUnreadable"])
       expect(Option.isNone(yield* Fiber.poll(fiber))).toBe(true)
     }))
 })

@@ -8,19 +8,18 @@ import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Keys from "../support/Keys.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { converged, inSync, it, named, put, replicate, said, sent, until } = Replicating
+const { converged, inSync, it, named, put, replicate, sent, until } = Replicating
 const { destination, source } = World
 
 const once = (instance: World.Instance) => instance.run(Replicator.runOnce(instance.replication))
 
-const warnings = (instance: World.Instance) => instance.logs.filter((line) => line.startsWith("WARN "))
-
-const comesBefore = (instance: World.Instance, first: string, second: RegExp) => {
-  const index = instance.logs.findIndex((line) => line.includes(first))
-  return index >= 0 && index < instance.logs.findIndex((line) => second.test(line))
+const comesBefore = (instance: World.Instance, first: Events.Tag, second: Events.Tag) => {
+  const tags = instance.events.map(({ _tag }) => _tag)
+  return tags.includes(first) && tags.indexOf(first) < tags.indexOf(second)
 }
 
 const changesKeys = ({ body }: Network.Sent) =>
@@ -44,16 +43,15 @@ describe("the first comparison", () => {
       const warnedAtWrites: Array<number> = []
       yield* instance.network.disturb(
         Network.on("PUT /v1/txn", (sent, pass) => {
-          if (changesKeys(sent)) warnedAtWrites.push(said(instance, "the first comparison").length)
+          if (changesKeys(sent)) warnedAtWrites.push(Events.of(instance, "FirstComparison").length)
           return pass
         })
       )
       yield* once(instance)
-      expect(warnings(instance)).toEqual([
-        'WARN the first comparison of nyc1 "global/" to "global/" overwrites 5 keys here ("global/0", "global/1", ' +
-          '"global/2", …) and deletes 2 keys here ("global/x", "global/y")'
+      expect(Events.odd(instance)).toMatchObject([
+        { _tag: "FirstComparison", overwritten: named(5), deleted: ["global/x", "global/y"] }
       ])
-      expect(comesBefore(instance, "the first comparison", /in sync/)).toBe(true)
+      expect(comesBefore(instance, "FirstComparison", "ComparisonDone")).toBe(true)
       expect(new Set(warnedAtWrites)).toEqual(new Set([1]))
       expect(yield* converged).toBe(true)
     }))
@@ -66,10 +64,8 @@ describe("the first comparison", () => {
       const instance = yield* World.instance({ shardKeys: 40 })
       yield* replicate(instance)
       yield* until(inSync)
-      expect(warnings(instance)).toEqual([
-        expect.stringMatching(/overwrites 150 keys here \(.*\) and deletes 30 keys here \(.*\)$/)
-      ])
-      expect(comesBefore(instance, "the first comparison", /in sync/)).toBe(true)
+      expect(Events.odd(instance)).toMatchObject([{ overwritten: { length: 150 }, deleted: { length: 30 } }])
+      expect(comesBefore(instance, "FirstComparison", "ComparisonDone")).toBe(true)
       expect(yield* converged).toBe(true)
     }))
 
@@ -80,14 +76,12 @@ describe("the first comparison", () => {
       yield* put(destination, ...named(30, "stranger"))
       const keeping = yield* World.instance({ deletes: false })
       yield* once(keeping)
-      expect(warnings(keeping)).toEqual([])
+      expect(Events.odd(keeping)).toEqual([])
       const sim = yield* SimConsul.SimConsul
       yield* sim.remove(destination, World.status)
       const holding = yield* World.instance()
       yield* once(holding)
-      expect(warnings(holding)).toEqual([
-        expect.stringContaining("holding back the deletion of 30 of the 32 keys")
-      ])
+      expect(Events.odd(holding)).toMatchObject([{ _tag: "DeletesHeld", keys: { size: 30 }, totalKeys: 32 }])
     }))
 
   it("costs a copy into an empty prefix, and a restart, no request", () =>
@@ -100,7 +94,7 @@ describe("the first comparison", () => {
       const second = yield* World.instance()
       yield* once(second)
       expect(sent(second, /^GET \/v1\/kv\/global\/\?.*dc=nyc1/)).toBe(2)
-      expect(warnings(second)).toEqual([])
+      expect(Events.odd(second)).toEqual([])
     }))
 
   it("costs a copy into an empty prefix no request, where it is watched in parts", () =>
@@ -123,9 +117,9 @@ describe("the first comparison", () => {
       yield* once(yield* World.instance())
       const other = yield* World.instance({ prefix: "other/", destinationPrefix: "other/" })
       yield* once(other)
-      expect(
-        said(other, 'the first comparison of nyc1 "other/" to "other/" overwrites 1 key here')
-      ).toHaveLength(1)
+      expect(Events.of(other, "FirstComparison")).toMatchObject([
+        { replication: { prefix: "other/" }, overwritten: ["other/a"] }
+      ])
     }))
 
   it("that fails and begins again is warned of once", () =>
@@ -143,7 +137,7 @@ describe("the first comparison", () => {
       )
       yield* once(instance)
       expect(failures).toBe(2)
-      expect(said(instance, "the first comparison")).toHaveLength(1)
+      expect(Events.of(instance, "FirstComparison")).toHaveLength(1)
       expect(yield* converged).toBe(true)
     }))
 
@@ -154,11 +148,11 @@ describe("the first comparison", () => {
       const first = yield* World.instance()
       yield* first.network.disturb((sent, pass) => (changesKeys(sent) ? Network.refused(sent, pass) : pass))
       const fiber = yield* replicate(first)
-      yield* until(Effect.sync(() => said(first, "the first comparison").length === 1))
+      yield* until(Effect.sync(() => Events.of(first, "FirstComparison").length === 1))
       yield* Fiber.interrupt(fiber)
       const second = yield* World.instance()
       yield* once(second)
-      expect(said(second, "overwrites 3 keys here")).toHaveLength(1)
+      expect(Events.of(second, "FirstComparison")).toMatchObject([{ overwritten: { length: 3 } }])
     }))
 })
 
@@ -169,11 +163,14 @@ describe("a prefix without a slash at its end", () => {
       yield* put(destination, "backup/b", "backup-of-db", "backups/x")
       const instance = yield* World.instance({ destinationPrefix: "backup" })
       yield* once(instance)
-      expect(warnings(instance)).toEqual([
-        'WARN the destination prefix "backup" does not end with a slash: it matches 2 keys whose names go on after it ' +
-          '("backup-of-db", "backups/x")',
-        'WARN the first comparison of nyc1 "global/" to "backup" deletes 3 keys here ("backup-of-db", "backup/b", ' +
-          '"backups/x")'
+      expect(Events.odd(instance)).toMatchObject([
+        {
+          _tag: "SiblingsMatched",
+          side: "destination",
+          prefix: "backup",
+          keys: ["backup-of-db", "backups/x"]
+        },
+        { _tag: "FirstComparison", overwritten: [], deleted: ["backup-of-db", "backup/b", "backups/x"] }
       ])
     }))
 
@@ -182,9 +179,8 @@ describe("a prefix without a slash at its end", () => {
       yield* put(source, "glob", "glob/a", "global/b")
       const instance = yield* World.instance({ prefix: "glob", destinationPrefix: "copy/" })
       yield* once(instance)
-      expect(warnings(instance)).toEqual([
-        'WARN the prefix of nyc1 "glob" does not end with a slash: it matches 1 key whose name goes on after it ' +
-          '("global/b")'
+      expect(Events.odd(instance)).toMatchObject([
+        { _tag: "SiblingsMatched", side: "source", prefix: "glob", keys: ["global/b"] }
       ])
     }))
 
@@ -193,10 +189,10 @@ describe("a prefix without a slash at its end", () => {
       yield* put(source, "flag", "other")
       const one = yield* World.instance({ prefix: "flag", destinationPrefix: "flag" })
       yield* once(one)
-      expect(warnings(one)).toEqual([])
+      expect(Events.odd(one)).toEqual([])
       const all = yield* World.instance({ prefix: "", destinationPrefix: "copy/" })
       yield* once(all)
-      expect(warnings(all)).toEqual([])
+      expect(Events.odd(all)).toEqual([])
     }))
 
   vitest.it(

@@ -3,16 +3,20 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as DeleteLimit from "../../src/DeleteLimit.js"
+import * as EventText from "../../src/internal/report/EventText.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
 const { consistentReads, converged, holding, holds, inSync, it, keys, named, put, removeTree } = Replicating
-const { remove, replicate, said, stored, synced, until } = Replicating
+const { remove, replicate, stored, synced, until } = Replicating
 const { destination, source } = World
 
-const held = "holding back the deletion"
+/** What the log says when deletes are first held. */
+const advice = (instance: World.Instance) =>
+  Events.began(instance, "DeletesHeld").slice(0, 1).map(EventText.lasting).join()
 
 /** What Consul shows of the service's check. */
 const checks = Effect.map(World.services(destination), Object.values<string>)
@@ -50,11 +54,9 @@ describe("deletes", () => {
       yield* Effect.sleep("1 hour")
       expect(yield* keys(destination)).toHaveLength(20)
       expect(yield* stored).toMatchObject({ HeldDeletes: 20, LastReplicated })
-      expect(said(instance, "WARN")).toEqual([
-        'WARN nyc1 has no keys under "global/": nothing is copied until there are some; check the prefix',
-        'WARN holding back the deletion of 20 of the 20 keys under "global/" ("global/0", "global/1", "global/10", …; ' +
-          "-max-deletes=50%): nyc1 does not have them, or not for this token; if that is meant, delete them yourself, or restart all instances " +
-          "with -max-deletes=20"
+      expect(Events.odd(instance)).toMatchObject([
+        { _tag: "SourceEmpty", isReadable: true },
+        { _tag: "DeletesHeld", keys: new Set(named(20)), totalKeys: 20, limit: DeleteLimit.defaultLimit }
       ])
       expect(yield* checks).toEqual(["warning"])
     }))
@@ -92,7 +94,7 @@ describe("deletes", () => {
           expect(yield* stored).toMatchObject({ HeldDeletes: 19 - restored })
         }
         yield* until(inSync)
-        expect(said(instance, "no deletes are held back any more")).toHaveLength(1)
+        expect(Events.of(instance, "DeletesAllowed")).toHaveLength(1)
         yield* Effect.sleep("2 seconds")
         expect(yield* checks).toEqual(["passing"])
         // Then all is as before.
@@ -122,9 +124,8 @@ describe("deletes", () => {
         )
         yield* Effect.sleep("5 minutes")
         expect((yield* keys(destination)).filter((name) => name.includes("team"))).toHaveLength(3)
-        const warnings = said(instance, "WARN")
-        expect(warnings.join("\n")).toContain("left out of its answers: the token may not read them there")
-        expect(warnings.length).toBeLessThanOrEqual(3)
+        expect(Events.of(instance, "KeysHidden").length).toBeGreaterThan(0)
+        expect(Events.odd(instance).length).toBeLessThanOrEqual(3)
       }))
   }
 
@@ -140,7 +141,7 @@ describe("deletes", () => {
       yield* until(inSync)
       expect(yield* stored).toMatchObject({ HeldDeletes: 0 })
       expect(yield* sim.entries(destination, "global/")).toEqual(copied)
-      expect(said(instance, "no deletes are held back any more")).toHaveLength(1)
+      expect(Events.of(instance, "DeletesAllowed")).toHaveLength(1)
     }))
 
   it("that are held go when an operator raises the limit", () =>
@@ -160,7 +161,7 @@ describe("deletes", () => {
       const instance = yield* synced(200, { maxDeletes })
       yield* removeTree(source, "global/1")
       yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === 111))
-      expect(said(instance, held)[0]).toContain("restart all instances with -max-deletes=111")
+      expect(advice(instance)).toContain("restart all instances with -max-deletes=111")
       yield* put(
         source,
         ...named(200)
@@ -171,8 +172,8 @@ describe("deletes", () => {
       yield* Fiber.interrupt(instance.fiber)
       const second = yield* World.instance({ maxDeletes })
       const fiber = yield* replicate(second)
-      yield* until(Effect.sync(() => said(second, held).length === 1))
-      expect(said(second, held)[0]).toContain("restart all instances with -max-deletes=51")
+      yield* until(Effect.sync(() => Events.began(second, "DeletesHeld").length === 1))
+      expect(advice(second)).toContain("restart all instances with -max-deletes=51")
       yield* Fiber.interrupt(fiber)
       yield* replicate(yield* World.instance({ maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 51 }) }))
       yield* until(inSync)
@@ -186,8 +187,8 @@ describe("deletes", () => {
       yield* until(holding)
       yield* removeTree(destination)
       yield* until(inSync)
-      expect(said(instance, "no deletes are held back any more")).toHaveLength(1)
-      expect(said(instance, "drift")).toEqual([])
+      expect(Events.of(instance, "DeletesAllowed")).toHaveLength(1)
+      expect(Events.of(instance, "DriftFound")).toEqual([])
     }))
 
   it("stay held when another instance takes over, which says so too", () =>
@@ -199,7 +200,7 @@ describe("deletes", () => {
       yield* Fiber.interrupt(instance.fiber)
       const second = yield* World.instance()
       yield* replicate(second)
-      yield* until(Effect.sync(() => said(second, held).length === 1))
+      yield* until(Effect.sync(() => Events.began(second, "DeletesHeld").length === 1))
       expect(yield* stored).toMatchObject({ State: "deletes-held", HeldDeletes: 20, LastReplicated })
       expect(yield* keys(destination)).toHaveLength(20)
     }))
@@ -270,7 +271,7 @@ describe("deletes", () => {
       yield* removeTree(source)
       yield* until(converged)
       yield* until(inSync)
-      expect(said(instance, held)).toEqual([])
+      expect(Events.began(instance, "DeletesHeld")).toEqual([])
     }))
 
   it("obey the limit at the first sync too, where the destination holds more", () =>
@@ -282,13 +283,13 @@ describe("deletes", () => {
       yield* until(holding)
       expect(yield* keys(destination)).toHaveLength(25)
       expect(yield* stored).toMatchObject({ HeldDeletes: 20, LastReplicated: 0 })
-      expect(said(instance, "in sync")).toEqual([])
+      expect(Events.inSync(instance)).toEqual([])
       yield* remove(destination, ...named(19, "stranger"))
       yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === 1))
       yield* remove(destination, ...named(20, "stranger"))
       yield* until(inSync)
       expect(yield* keys(destination)).toEqual(named(5))
-      expect(said(instance, "in sync")).toHaveLength(1)
+      expect(Events.inSync(instance)).toHaveLength(1)
     }))
 
   it("are none at all with -no-delete, and nothing is said of them", () =>
@@ -301,7 +302,7 @@ describe("deletes", () => {
       yield* Effect.sleep("5 minutes")
       expect(yield* keys(destination)).toHaveLength(24)
       expect(yield* stored).toMatchObject({ State: "in-sync", HeldDeletes: 0 })
-      expect(said(instance, "WARN")).toEqual([])
-      expect(said(instance, "drift")).toEqual([])
+      expect(Events.odd(instance)).toEqual([])
+      expect(Events.of(instance, "DriftFound")).toEqual([])
     }))
 })

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
 const { converged, inSync, it, put, replicate, stored, synced, until } = Replicating
@@ -62,8 +63,8 @@ describe("a source that says nothing", () => {
       yield* Effect.sleep("2 seconds")
       expect(yield* checks).toEqual(["passing"])
       // Nobody had to begin again because of that.
-      expect(Replicating.said(instance, "held up")).toEqual([])
-      expect(Replicating.said(instance, "in sync:")).toHaveLength(1)
+      expect(Events.troubles(instance, "Replication")).toEqual([])
+      expect(Events.inSync(instance)).toHaveLength(1)
     }))
 
   it("and never has said anything, is too, and the status of before is no more", () =>

@@ -7,10 +7,11 @@ import * as Liveness from "../../src/internal/source/Liveness.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 import { watching } from "../support/Watching.js"
 
-const { it, named, put, remove, removeTree, said, sent, until } = Replicating
+const { it, named, put, remove, removeTree, sent, until } = Replicating
 const { source } = World
 
 /** `global/a0` to `global/j9`: ten folders, as it were. */
@@ -75,7 +76,9 @@ describe("an answer that lacks keys which are listed", () => {
       // The part is not believed, so that not everything was said.
       expect(copy.has("global/c6")).toBe(false)
       expect(names().some((name) => name.startsWith("complete"))).toBe(false)
-      expect(said(instance, 'it lacks keys that the source lists: "global/c7"')).toHaveLength(1)
+      expect(Events.troubles(instance, "Source")).toMatchObject([
+        { message: expect.stringContaining('it lacks keys that the source lists: "global/c7"') }
+      ])
       yield* instance.network.heal
       yield* until(isComplete, "10 seconds")
       expect(yield* isRight).toBe(true)
@@ -99,7 +102,7 @@ describe("an answer that lacks keys which are listed", () => {
       const { copy, isRight } = yield* watching(instance, { keysEach: 12 })
       expect(yield* until(isRight)).toBeLessThan(1_000)
       expect(copy.has("global/c7")).toBe(false)
-      expect(instance.logs).toEqual([])
+      expect(Events.odd(instance)).toEqual([])
     }))
 })
 
@@ -131,8 +134,7 @@ describe("something in between that ends each query which has not been answered 
         const before = reads(instance)
         yield* Effect.sleep("20 minutes")
         expect(reads(instance)).toBe(before)
-        expect(instance.logs).toHaveLength(1)
-        expect(instance.logs[0]).toContain("queries of the source nyc1 are ended after about 20s")
+        expect(Events.odd(instance)).toMatchObject([{ _tag: "WaitShortened", source, limit: 20_000 }])
         yield* change("global/c7")
         expect(yield* until(isRight)).toBeLessThan(1_000)
         expect(yield* until(isComplete)).toBeLessThan(2_000)

@@ -13,13 +13,12 @@ import * as QueryBudget from "../../src/internal/source/QueryBudget.js"
 import { SimConsul } from "../../src/testing/index.js"
 import type * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 import { watching } from "../support/Watching.js"
 
-const { it, named, put, said, until } = Replicating
+const { it, named, put, until } = Replicating
 const { source } = World
-
-const silent = { report: () => Effect.void, resolve: Effect.void }
 
 /** An agent that takes `room` requests at once, and closes the connections of all others. */
 const crowded = (room: number) => {
@@ -54,7 +53,7 @@ describe("a watch of an agent that takes only so many connections", () => {
       yield* until(isComplete)
       yield* Effect.sleep("1 minute")
       expect(agent.refused).toBeGreaterThan(0)
-      expect(said(instance, "watching with fewer queries: ")).toHaveLength(1)
+      expect(Events.troubles(instance, "Connections")).toHaveLength(1)
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/c7", "other"))
       yield* Effect.sleep("2 minutes")
       expect(yield* isRight).toBe(true)
@@ -66,14 +65,15 @@ describe("a watch of an agent that takes only so many connections", () => {
       yield* Effect.sleep("2 hours")
       // One for the whole and one for each letter.
       expect([agent.open, agent.refused]).toEqual([11, refused])
-      expect(instance.logs.at(-1)).toMatch(/^INFO recovered: the agent at .* has room for all queries/)
+      expect(Events.recovered(instance, "Connections")).toHaveLength(1)
+      expect(Events.of(instance, "QueryBudgetChanged").at(-1)).toMatchObject({ share: 1 })
     }))
 })
 
 describe("the budget of queries", () => {
   plain.scoped("is halved once by all refusals of one moment, and never below four", () =>
     Effect.gen(function* () {
-      const budget = yield* QueryBudget.make(silent)
+      const budget = yield* QueryBudget.make("agent")
       expect(yield* budget.allowed(56)).toBe(56)
       for (let i = 0; i < 50; i++) yield* budget.refused("full")
       expect(yield* budget.allowed(56)).toBe(28)
@@ -88,7 +88,7 @@ describe("the budget of queries", () => {
 
   plain.scoped("is halved again only when the waits are over of the queries that were sent before", () =>
     Effect.gen(function* () {
-      const budget = yield* QueryBudget.make(silent)
+      const budget = yield* QueryBudget.make("agent")
       yield* TestClock.adjust("1 hour")
       expect(Duration.toSeconds(yield* budget.wait(Duration.hours(1)))).toBe(180)
       yield* budget.refused("full")
@@ -103,7 +103,7 @@ describe("the budget of queries", () => {
 
   plain.scoped("grows step by step, with short waits first, and more seldom where a step was too much", () =>
     Effect.gen(function* () {
-      const budget = yield* QueryBudget.make(silent)
+      const budget = yield* QueryBudget.make("agent")
       /** How long it takes until more than `used` are allowed. */
       const growth = (used: number) =>
         Effect.gen(function* () {
@@ -132,7 +132,7 @@ describe("the budget of queries", () => {
 
   plain.scoped("is lowered by a new connection that is refused while all others stay open", () =>
     Effect.gen(function* () {
-      const budget = yield* QueryBudget.make(silent)
+      const budget = yield* QueryBudget.make("agent")
       let asked = 0
       const ask = Effect.suspend(() => {
         asked += 1

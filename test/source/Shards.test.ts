@@ -58,7 +58,7 @@ describe("shards", () => {
               parts: parked,
               weights: new Weights(),
               limit: WaitLimit.make(() => Effect.void),
-              budget: yield* QueryBudget.make({ report: () => Effect.void, resolve: Effect.void })
+              budget: yield* QueryBudget.make("agent")
             },
             listing: new Listing(),
             liveness: yield* Liveness.make,

@@ -76,10 +76,6 @@ export const synced = (count: number, options: Parameters<typeof World.instance>
     return { ...instance, fiber }
   })
 
-/** Lines with this text, but for reminders of trouble that lasts. */
-export const said = (instance: World.Instance, text: string) =>
-  instance.logs.filter((line) => line.includes(text) && !line.startsWith("WARN still: "))
-
 /** How many requests an instance has sent, by the beginning of `METHOD target` or a pattern. */
 export const sent = (instance: World.Instance, matching: string | RegExp) =>
   instance.network.sent.filter(({ method, target }) => {

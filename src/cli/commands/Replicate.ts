@@ -12,14 +12,15 @@ import * as Option from "effect/Option"
 import * as ConsulHttp from "../../ConsulHttp.js"
 import * as DeleteLimit from "../../DeleteLimit.js"
 import { raceFirst } from "../../internal/effect/RaceFirst.js"
-import { count } from "../../internal/report/ReplicationLog.js"
-import * as Waits from "../../internal/report/Waits.js"
+import { count } from "../../internal/report/Counts.js"
+import { observing } from "../../internal/report/EventSink.js"
 import * as LeaderLock from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
 import * as Replicator from "../../Replicator.js"
 import { version } from "../../Version.js"
 import * as AgentConnections from "../node/AgentConnections.js"
 import * as IdleGc from "../node/IdleGc.js"
+import * as ProgressLine from "../node/ProgressLine.js"
 import * as StopSignals from "../node/StopSignals.js"
 import * as Environment from "../settings/Environment.js"
 import * as FlagOf from "../settings/FlagOf.js"
@@ -105,15 +106,16 @@ const replicating = Effect.fnUntraced(
       Effect.forever
     )
     const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
-    const { denied, exhausted, listener } = yield* Patience.make({
+    const { consumer, denied, exhausted } = yield* Patience.make({
       timeout: limit,
       // An instance that stands by behind a leader is where it should be, unless it was to copy once.
-      kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
+      kinds: new Set<Patience.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
       first: `no answer from the agent at ${addr}`
     })
     return yield* raceFirst(replicating, impossible).pipe(
+      observing(consumer),
+      ProgressLine.drawn,
       Effect.provide(services),
-      Effect.provideService(Waits.Waits, listener),
       Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
       Effect.raceFirst(once ? denied : Effect.never),
       Effect.raceFirst(Effect.raceFirst(stopped, hangUps))

@@ -1,17 +1,51 @@
 /**
- * Progress on a terminal: one line, updated in place. What is logged meanwhile takes its place.
+ * Progress on a terminal: one line, updated in place. What is logged meanwhile takes its place. Elsewhere progress is logged.
  */
-import * as Duration from "effect/Duration"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
-import * as Progress from "../../Progress.js"
+import { type Consumer, observing } from "../../internal/report/EventSink.js"
+import * as EventText from "../../internal/report/EventText.js"
+import * as ReplicationEvents from "../../ReplicationEvents.js"
 
 const erase = "\r\x1b[K"
 
-const write = (text: string) => Effect.sync(() => void process.stderr.write(text))
+/** Between two drawings of a line, and before the first one: ms. */
+const interval = 200
 
-export const layer: Layer.Layer<Progress.ProgressReporter> = Layer.succeed(Progress.ProgressReporter, {
-  every: Duration.millis(200),
-  report: (progress) => write(erase + Progress.format(progress)),
-  done: write(erase)
-})
+/** Whether a line can be drawn in place. */
+export class CanRedraw extends Context.Reference<CanRedraw>()("consul-replicate/cli/CanRedraw", {
+  defaultValue: () => false
+}) {}
+
+/** Draws by `write`. */
+export const make = (write: (text: string) => void): Pick<Consumer, "consume"> => {
+  /** When the comparison will have lasted long enough for the next drawing: ms. */
+  let due = interval
+  let isDrawn = false
+  return {
+    consume: (event) =>
+      Effect.sync(() => {
+        if (event._tag === "ComparisonProgressed") {
+          if (event.elapsed < due) return
+          due = event.elapsed + interval
+          isDrawn = true
+          write(erase + EventText.progress(event))
+        } else if (event._tag === "ComparisonBegan" || event._tag === "ComparisonDone") {
+          due = interval
+          if (isDrawn) write(erase)
+          isDrawn = false
+        }
+      })
+  }
+}
+
+/** Draws the progress of an effect's comparisons if a line can be drawn, and then logs none. */
+export const drawn = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(CanRedraw, (canRedraw) =>
+    canRedraw
+      ? effect.pipe(
+          observing(make((text) => process.stderr.write(text))),
+          Effect.provide(ReplicationEvents.layerWithoutProgress)
+        )
+      : effect
+  )

@@ -19,6 +19,7 @@ import type { KeyValues } from "../../KeyValue.js"
 import { encode, Operation } from "../../Operation.js"
 import type { Value } from "../../Value.js"
 import * as Monotonic from "../effect/Monotonic.js"
+import { emit } from "../report/EventSink.js"
 import { decode } from "./Document.js"
 import { decodeNames } from "./EntryJson.js"
 import * as EntryReader from "./EntryReader.js"
@@ -74,9 +75,6 @@ const glance = () => {
 const isNone = ({ entries, malformed, invalidUtf8Keys }: KeyValues): boolean =>
   entries.length + malformed.length + invalidUtf8Keys.length === 0
 
-/** As many characters of a name as a person would read. */
-const shown = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)
-
 export const make = (send: Send): Consul["kv"] => {
   const { names } = send
   const { address, datacenter } = send.endpoint
@@ -96,10 +94,7 @@ export const make = (send: Send): Consul["kv"] => {
     const { nameRefusal } = received
     if (nameRefusal === undefined) return received
     if (names.refuse(name, nameRefusal, yield* Monotonic.now)) {
-      yield* Effect.logWarning(
-        `paths of the Consul agent at ${place} do not carry names such as ${shown(name)}: ` +
-          "such keys are read and written by transactions"
-      )
+      yield* emit({ _tag: "NameNotCarried", address, datacenter, key: name })
     }
     return undefined
   })

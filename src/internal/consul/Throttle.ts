@@ -13,7 +13,7 @@ import type * as Scope from "effect/Scope"
 import type { Consul } from "../../Consul.js"
 import { RateLimited } from "../../ConsulError.js"
 import * as Monotonic from "../effect/Monotonic.js"
-import * as OutageLog from "../report/OutageLog.js"
+import * as Trouble from "../report/Trouble.js"
 
 export interface Throttle {
   /** Sends the request when it is its turn, and again until its rate is not refused. */
@@ -32,12 +32,12 @@ const shortestPause = 10
 /** Who asks for more has made a mistake: what takes so long is worth another try. */
 const longestRetryAfter = Duration.minutes(5)
 
-/** `what` is limited: `reads`, `writes`. */
+/** `requests` are what is limited. */
 export const make = Effect.fnUntraced(function* (
-  what: string
+  requests: "reads" | "writes"
 ): Effect.fn.Return<Throttle, never, Scope.Scope> {
   const turn = yield* Effect.makeSemaphore(1)
-  const condition = yield* OutageLog.make(`the destination does not limit the rate of ${what} any more`)
+  const trouble = yield* Trouble.make({ _tag: "Rate", requests })
   /** Milliseconds between two requests; 0: no limit. */
   let pause = 0
   /** When the next request may leave (ms, monotonic). */
@@ -54,12 +54,12 @@ export const make = Effect.fnUntraced(function* (
     const jittered = pause * (yield* Random.nextRange(1, 1.2))
     const asked = Duration.toMillis(Duration.min(retryAfter ?? Duration.zero, longestRetryAfter))
     next = Math.max(next, now + Math.max(jittered, asked))
-    yield* condition.report("limited", `${message}: ${what} are sent again, and more slowly`)
+    yield* trouble.report("limited", { cause: "RateLimited", message })
   })
 
   const speedUp = Effect.suspend(() => {
     pause = pause < shortestPause ? 0 : pause * 0.95
-    return pause === 0 ? condition.resolve : Effect.void
+    return pause === 0 ? trouble.resolve : Effect.void
   })
 
   const takeTurn = turn.withPermits(1)(

@@ -23,12 +23,14 @@ import type { KeyValue } from "../../KeyValue.js"
 import { type Leadership, LockLost } from "../../LeaderLock.js"
 import type { Operation } from "../../Operation.js"
 import type { Replication } from "../../Replication.js"
+import type { Route } from "../../ReplicationEvent.js"
 import * as Rights from "../consul/Rights.js"
 import * as Throttle from "../consul/Throttle.js"
 import type { Changes, Write } from "../plan/Diff.js"
 import * as Exclusion from "../plan/Exclusion.js"
 import { isReplicated } from "../plan/Mapping.js"
-import * as TransactionLog from "../report/TransactionLog.js"
+import { routeOf } from "../report/Route.js"
+import * as SentRequests from "../report/SentRequests.js"
 import * as InFlight from "./InFlight.js"
 import * as LargePut from "./LargePut.js"
 import type { Refusal } from "./Refusal.js"
@@ -123,14 +125,15 @@ const keyOf = ({ key }: Write): string => key
 
 /** Sends operations behind the fence and a guard. */
 const transacting =
-  (consul: Consul, fence: Fence, throttle: Throttle.Throttle) =>
+  (consul: Consul, fence: Fence, throttle: Throttle.Throttle, replication: Route) =>
   (
     guard: Operation,
     operations: ReadonlyArray<Operation>,
     options?: TransactionOptions
   ): Effect.Effect<ReadonlyArray<KeyValue>, WriterError> => {
     const all = [fenceOperation(fence), guard, ...operations]
-    return throttle.send(TransactionLog.ofTransaction(all)(consul.transaction(all, options))).pipe(
+    const emitting = SentRequests.ofTransaction(replication, all, bytesOf)
+    return throttle.send(emitting(consul.transaction(all, options))).pipe(
       Effect.mapError((error) => {
         const [first] = error._tag === "Conflict" ? error.failures : []
         if (first === undefined || first.operation >= headOperations) return error
@@ -174,16 +177,17 @@ const onlyReplicated = (
  * another lock. Its transactions end with its scope. Fails where the session of the leader was given up.
  */
 export const open = Effect.fn("FencedWriter.open")(function* (options: {
-  readonly leader: Pick<Leadership, "fence" | "instance" | "report" | "service">
+  readonly leader: Pick<Leadership, "fence" | "instance" | "service">
   readonly memory: Memory
   readonly replication: Replication
 }) {
   const { leader, memory, replication } = options
   const { limits, throttle } = memory
   const { fence } = leader
-  const largePut = yield* LargePut.make(fence, memory.largePuts, throttle)
+  const route = routeOf(replication)
+  const largePut = yield* LargePut.make(fence, memory.largePuts, throttle, route)
   yield* largePut.unlessGivenUp
-  const transact = transacting(yield* ConsulHttp, fence, throttle)
+  const transact = transacting(yield* ConsulHttp, fence, throttle, route)
   const status = yield* StatusKey.open({ leader, replication, throttle, transact })
   const splitting = yield* Splitting.make(limits)
   /** One at a time writes the status. */

@@ -16,12 +16,13 @@ import * as Ref from "effect/Ref"
 import type { ConsulError } from "../../ConsulError.js"
 import { ConsulHttp } from "../../ConsulHttp.js"
 import { LockLost } from "../../LeaderLock.js"
+import type { Route } from "../../ReplicationEvent.js"
 import type { Throttle } from "../consul/Throttle.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import type { Write } from "../plan/Diff.js"
-import * as TransactionLog from "../report/TransactionLog.js"
+import * as SentRequests from "../report/SentRequests.js"
 import { KeyLocked, KeyRefused, KeyTooLarge, type Refusal } from "./Refusal.js"
-import type { Fence } from "./TransactionBatches.js"
+import { type Fence, valueBytes } from "./TransactionBatches.js"
 
 /** PUTs of one key, one after another, that may have landed or not. */
 interface Failures {
@@ -116,7 +117,8 @@ const judge = (key: string, error: ConsulError): Verdict => {
 export const make = Effect.fnUntraced(function* (
   { lock, session }: Fence,
   { errors, failures, givenUp }: Memory,
-  throttle: Throttle
+  throttle: Throttle,
+  replication: Route
 ): Effect.fn.Return<LargePut, never, ConsulHttp> {
   const { kv } = yield* ConsulHttp
   const lost = (reason: string) => new LockLost({ lock, reason })
@@ -140,7 +142,13 @@ export const make = Effect.fnUntraced(function* (
 
   const acquire = (entry: Write) =>
     Effect.catchAll(
-      throttle.send(TransactionLog.ofPut(entry.key)(kv.put(entry, { acquire: session }))),
+      throttle.send(
+        SentRequests.ofPut(
+          replication,
+          entry.key,
+          valueBytes(entry.value)
+        )(kv.put(entry, { acquire: session }))
+      ),
       (error): Effect.Effect<never, Failure> => {
         const { key } = entry
         const verdict = judge(key, error)

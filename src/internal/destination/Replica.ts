@@ -5,16 +5,17 @@
  */
 
 import * as Arr from "effect/Array"
-import * as DateTime from "effect/DateTime"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { Checkpoint } from "../../Checkpoint.js"
+import { Checkpoint } from "../../Checkpoint.js"
 import { ConsulHttp } from "../../ConsulHttp.js"
 import * as KeyRange from "../../KeyRange.js"
 import { LeaderLock, type Leadership } from "../../LeaderLock.js"
 import type { Replication } from "../../Replication.js"
+import type { DeletesHeld, RefusedKey } from "../../ReplicationEvent.js"
 import type { WatchEvent } from "../../WatchEvent.js"
 import type { Watcher } from "../../Watcher.js"
 import * as Throttle from "../consul/Throttle.js"
@@ -28,12 +29,15 @@ import * as FirstComparison from "../plan/FirstComparison.js"
 import { type Mapping, rename } from "../plan/Mapping.js"
 import * as Planner from "../plan/Planner.js"
 import * as SnapshotCheck from "../plan/SnapshotCheck.js"
-import * as OutageLog from "../report/OutageLog.js"
-import * as ReplicationLog from "../report/ReplicationLog.js"
+import { emit } from "../report/EventSink.js"
+import * as Oddities from "../report/Oddities.js"
+import * as Outage from "../report/Outage.js"
+import { routeOf } from "../report/Route.js"
 import * as DriftScan from "./DriftScan.js"
 import * as FencedWriter from "./FencedWriter.js"
 import * as RefusedKeys from "./RefusedKeys.js"
 import { isComparing, type ReplicaState, uncompared } from "./ReplicaState.js"
+import { valueBytes } from "./TransactionBatches.js"
 
 /**
  * The passes. Each takes the state and returns the next one. After a failure nobody knows what has landed: take over anew.
@@ -62,7 +66,7 @@ export interface Replica {
     replica: ReplicaState,
     work: Work
   ) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
-  /** This instance does not lead any more: its outages are not logged any longer. */
+  /** This instance does not lead any more: what held it up is that of others. */
   readonly leave: Effect.Effect<void>
 }
 
@@ -101,7 +105,8 @@ export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<Replica, never, ConsulHttp | LeaderLock | Checkpoint | Watcher | Scope.Scope> {
   const { deletes, destinationPrefix, exclude, prefix, shardKeys, status } = replication
-  const context = yield* Effect.context<ConsulHttp | Checkpoint>()
+  // Only these: the sink of events is that of the fiber that opens a writer.
+  const context = Context.pick(ConsulHttp, Checkpoint)(yield* Effect.context<ConsulHttp | Checkpoint>())
   const { lock } = yield* LeaderLock
   const mapping: Mapping = {
     prefix,
@@ -112,7 +117,8 @@ export const make = Effect.fnUntraced(function* (
   const consul = yield* ConsulHttp
   const memory = yield* FencedWriter.makeMemory
   const kv = Throttle.reading(consul, yield* Throttle.make("reads"))
-  const log = yield* ReplicationLog.make(replication)
+  const about = { replication: routeOf(replication) }
+  const oddities = yield* Oddities.make(about.replication, exclude)
   const check = yield* SnapshotCheck.make(replication, mapping)
   const emptySource = yield* EmptySource.make(replication)
   const firstComparison = yield* FirstComparison.make(replication, mapping)
@@ -122,9 +128,22 @@ export const make = Effect.fnUntraced(function* (
       ? Effect.zipRight(examined, firstComparison.announce(state.contents))
       : examined
   }
-  const planner = yield* Planner.make({ replication, mapping, check, log, examine })
-  const holding = yield* OutageLog.make("no deletes are held back any more")
-  const refusing = yield* OutageLog.make("no keys are refused any more")
+  const planner = yield* Planner.make({ replication, mapping, check, oddities, examine })
+  const holding = yield* Outage.make<Pick<DeletesHeld, "keys" | "totalKeys">>({
+    lasts: (held, { lasted, phase }) => ({
+      _tag: "DeletesHeld",
+      ...about,
+      ...held,
+      limit: replication.maxDeletes,
+      phase,
+      lasted
+    }),
+    over: (lasted) => ({ _tag: "DeletesAllowed", ...about, lasted })
+  })
+  const refusing = yield* Outage.make<ReadonlyArray<RefusedKey>>({
+    lasts: (refusals, { lasted, phase }) => ({ _tag: "WritesRefused", ...about, refusals, phase, lasted }),
+    over: (lasted) => ({ _tag: "WritesAccepted", ...about, lasted })
+  })
 
   const open: Replica["open"] = (leader) =>
     Effect.provide(FencedWriter.open({ leader, memory, replication }), context)
@@ -134,30 +153,24 @@ export const make = Effect.fnUntraced(function* (
     const { cursor } = yield* DriftScan.scan(kv, mapping, contents, DriftScan.startOfScan, shardKeys)
     const { isFirst, wasHolding } = writer
     const startedAt = yield* Monotonic.now
+    yield* emit({ _tag: "ComparisonBegan", ...about, isFirst, totalKeys: contents.size })
     return uncompared({ contents, cursor, leader, writer }, { isFirst, startedAt, wasHolding })
   })
 
-  /** `isDoneAtLast` when nothing is left to do, as there was before. */
-  const report = Effect.fnUntraced(function* (replica: ReplicaState, isDoneAtLast: boolean) {
-    const { contents, held, leader, refused } = replica
-    const outputs: Array<string> = []
+  /** Emits what a pass has left to do. */
+  const emitLeft = Effect.fnUntraced(function* ({ contents, held, refused }: ReplicaState) {
     if (held.size === 0) yield* holding.resolve
-    else {
-      const output = ReplicationLog.holding(replication, held, contents.size)
-      yield* holding.report("held", output)
-      outputs.push(output)
-    }
+    else yield* holding.report("held", { keys: held, totalKeys: contents.size })
     if (refused.size === 0) yield* refusing.resolve
     else {
-      const output = ReplicationLog.refused(RefusedKeys.refusals(refused))
-      yield* refusing.report(output, output)
-      outputs.push(output)
-    }
-    if (outputs.length > 0) yield* leader.report({ status: "warning", output: outputs.join("; ") })
-    else if (isDoneAtLast) {
-      const since = yield* DateTime.now
-      const output = ReplicationLog.inSync(replication, since, contents.size, replica.index)
-      yield* leader.report({ status: "passing", output })
+      const refusals = RefusedKeys.refusals(refused).map(({ _tag, key, message }) => ({
+        key,
+        cause: _tag,
+        message
+      }))
+      // Another number of keys, or another reason, is a cause of its own.
+      const kind = [refusals.length, ...refusals.slice(0, 3).map(({ message }) => message)].join(" ")
+      yield* refusing.report(kind, refusals)
     }
   })
 
@@ -220,6 +233,8 @@ export const make = Effect.fnUntraced(function* (
     const refusedDeletes = changes.deletes.length - deleted
     const written = changes.writes.length - (refusals.length - refusedDeletes)
     const writes = comparison.writes + written
+    let bytes = 0
+    for (const { value } of changes.writes) bytes += valueBytes(value)
     const refused = yield* recordRefused(state, refusals)
     const replica: ReplicaState = {
       ...state,
@@ -230,24 +245,51 @@ export const make = Effect.fnUntraced(function* (
       aheadOfCheckpoint:
         plan.aheadOfCheckpoint ||
         (Option.isNone(index) && (before.aheadOfCheckpoint || !Diff.isEmpty(changes))),
-      comparison: { ...comparison, writes }
+      comparison: { ...comparison, writes, bytes: comparison.bytes + bytes }
     }
     const isAllDone = held.size + refused.size === 0
     const isDoneAtLast = isAllDone && (wasComparing || before.held.size + before.refused.size > 0)
-    if (isComparing(replica)) yield* log.comparing({ ...comparison, writes })
-    else if (wasComparing || isDoneAtLast || written + deleted > 0) {
-      const since = yield* Effect.map(Monotonic.now, (now) => Duration.millis(now - comparison.startedAt))
-      yield* log.applied({
-        writes: wasComparing ? writes : written,
-        deletes: deleted,
-        keys: state.contents.size - held.size,
-        index: Option.getOrElse(index, () => plan.changes.index),
-        duration: wasComparing ? since : duration,
-        found: wasComparing ? Option.some(comparison.drift) : Option.none(),
-        inSync: isDoneAtLast
+    const landed = {
+      ...about,
+      deletes: deleted,
+      totalKeys: state.contents.size - held.size,
+      index: Option.getOrElse(index, () =>
+        Math.max(
+          plan.changes.index,
+          Option.getOrElse(before.index, () => 0)
+        )
+      ),
+      inSync: isDoneAtLast
+    }
+    if (wasComparing) {
+      const elapsed = (yield* Monotonic.now) - comparison.startedAt
+      yield* isComparing(replica)
+        ? emit({
+            _tag: "ComparisonProgressed",
+            ...about,
+            compared: comparison.compared,
+            expectedKeys: comparison.expectedKeys,
+            writes,
+            elapsed
+          })
+        : emit({
+            _tag: "ComparisonDone",
+            ...landed,
+            writes,
+            bytes: replica.comparison.bytes,
+            duration: elapsed,
+            drift: comparison.drift
+          })
+    } else if (isDoneAtLast || written + deleted > 0) {
+      yield* emit({
+        _tag: "Applied",
+        ...landed,
+        writes: written,
+        bytes,
+        duration: Duration.toMillis(duration)
       })
     }
-    if (!isComparing(replica)) yield* report(replica, isDoneAtLast)
+    if (!isComparing(replica)) yield* emitLeft(replica)
     return replica
   })
 
@@ -333,7 +375,10 @@ export const make = Effect.fnUntraced(function* (
       },
       (key) => wanted.has(key)
     )
-    yield* log.drift(drift, drift.extra.length === 0 || (deletes && repaired.held.size === 0))
+    if (drift.changed.length + drift.missing.length + drift.extra.length > 0) {
+      const isRepaired = drift.extra.length === 0 || (deletes && repaired.held.size === 0)
+      yield* emit({ _tag: "DriftFound", ...about, ...drift, repaired: isRepaired })
+    }
     return repaired
   })
 

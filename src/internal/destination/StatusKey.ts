@@ -61,7 +61,7 @@ export interface StatusKey {
  * one member may run at a time.
  */
 export const open = Effect.fnUntraced(function* (options: {
-  readonly leader: Pick<Leadership, "fence" | "instance" | "report" | "service">
+  readonly leader: Pick<Leadership, "fence" | "instance" | "service">
   readonly replication: Replication
   readonly throttle: Throttle.Throttle
   readonly transact: Transact

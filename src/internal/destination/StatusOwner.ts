@@ -11,7 +11,9 @@ import type { Leadership } from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
 import * as WatchedKey from "../consul/WatchedKey.js"
 import { isOfLock } from "../lock/LockSession.js"
-import * as OutageLog from "../report/OutageLog.js"
+import { emit } from "../report/EventSink.js"
+import { routeOf } from "../report/Route.js"
+import * as Trouble from "../report/Trouble.js"
 
 /**
  * The status key is that of an instance which holds another lock: two leaders that share it would each take the other
@@ -37,39 +39,22 @@ export class StatusInUse extends Data.TaggedError("StatusInUse")<{
 const holds = (entry: Option.Option<KeyValue>, session: string): boolean =>
   Option.exists(entry, (held) => held.session === session)
 
-/**
- * Its lock. It is waited for until it can be read, which a token may never allow: so that is said, by the check of the
- * service too. `readable` is done when it could be read.
- */
-const lockOf = Effect.fnUntraced(function* (
-  lock: string,
-  leader: Pick<Leadership, "report">,
-  readable: Effect.Effect<void>
-) {
-  const consul = yield* ConsulHttp
-  const condition = yield* OutageLog.make(`the lock ${lock} can be read`)
-  const trouble = `cannot read the lock ${lock}, whose holder wrote the status`
-  return WatchedKey.make(consul, lock, (request) =>
-    request.pipe(
-      Effect.tapBoth({
-        onFailure: ({ message }) => leader.report({ status: "warning", output: `${trouble}: ${message}` }),
-        onSuccess: () => readable
-      }),
-      OutageLog.logOutages(condition, trouble)
-    )
-  )
+/** Its lock. A read is tried until it succeeds, which a token may never allow: so a failure is reported as trouble. */
+const lockOf = Effect.fnUntraced(function* (lock: string) {
+  const trouble = yield* Trouble.make({ _tag: "StatusOwner", lock })
+  return WatchedKey.make(yield* ConsulHttp, lock, Trouble.watching(trouble))
 })
 
 /** Fails where it writes on, by another lock. */
 const failIfInUse = Effect.fnUntraced(function* (
   status: Checkpoint.Status,
-  leader: Pick<Leadership, "fence" | "report">,
+  leader: Pick<Leadership, "fence">,
   replication: Replication.Replication
 ) {
   const { status: key } = replication
   const { Instance: instance, Lock: lock = leader.fence.lock, Session: session } = status
   if (lock === leader.fence.lock) return
-  const held = yield* Effect.scoped(Effect.flatMap(lockOf(lock, leader, Effect.void), ({ read: now }) => now))
+  const held = yield* Effect.scoped(Effect.flatMap(lockOf(lock), ({ read: now }) => now))
   if (!holds(held, session)) return
   const theirs = {
     source: status.Source,
@@ -92,16 +77,22 @@ const failIfInUse = Effect.fnUntraced(function* (
  */
 const endSession = Effect.fnUntraced(function* (
   { Lock, Session: id }: Checkpoint.Status,
-  { fence, service }: Pick<Leadership, "fence" | "service">
+  { fence, service }: Pick<Leadership, "fence" | "service">,
+  replication: Replication.Replication
 ) {
   const { session } = yield* ConsulHttp
   const lock = Lock ?? fence.lock
   const found = (yield* session.info(id, { consistency: "consistent" })).value
   if (Option.isNone(found)) return
   if (isOfLock(found.value, service, lock)) return yield* session.destroy(id)
-  yield* Effect.logWarning(
-    `the status names the session ${id} of ${JSON.stringify(found.value.name)}, which is no instance of ${JSON.stringify(service)} for the lock ${lock}: it is left alone`
-  )
+  yield* emit({
+    _tag: "SessionLeftAlone",
+    replication: routeOf(replication),
+    lock,
+    service,
+    session: id,
+    name: found.value.name
+  })
 })
 
 /**
@@ -110,23 +101,21 @@ const endSession = Effect.fnUntraced(function* (
  */
 export const takeOver = Effect.fn("Predecessor.supersede")(function* (
   status: Checkpoint.Status,
-  leader: Pick<Leadership, "fence" | "report" | "service">,
+  leader: Pick<Leadership, "fence" | "service">,
   replication: Replication.Replication
 ) {
   if (status.Session === leader.fence.session) return
   yield* failIfInUse(status, leader, replication)
   // A token that may not end it is no reason not to lead.
-  yield* Effect.catchTag(endSession(status, leader), "Denied", ({ message }) => Effect.logDebug(message))
+  yield* Effect.catchTag(endSession(status, leader, replication), "Denied", ({ _tag, message }) =>
+    emit({ _tag: "RequestFailed", purpose: "predecessor", cause: _tag, message })
+  )
 })
 
 /**
  * Waits until the status key is free again.
  */
-export const awaitFree = Effect.fn("Predecessor.whileInUse")(function* (
-  error: StatusInUse,
-  leader: Pick<Leadership, "report">
-) {
-  const inUse = leader.report({ status: "warning", output: error.message })
-  const lock = yield* lockOf(error.lock, leader, inUse)
+export const awaitFree = Effect.fn("Predecessor.whileInUse")(function* (error: StatusInUse) {
+  const lock = yield* lockOf(error.lock)
   yield* lock.awaitUntil((entry) => !holds(entry, error.session))
 }, Effect.scoped)

@@ -113,6 +113,8 @@ export interface Resigned extends LockFields {
  */
 export interface SessionTtlRaised extends LockFields {
   readonly _tag: "SessionTtlRaised"
+  /** Whether the instance has no check, so that only the session's time to live ends the session of a leader that was killed. */
+  readonly agentless: boolean
   /** Time to live of the lock's session from now on: ms. Consul lets a session live for up to twice as long. */
   readonly ttl: number
   /** That of before: ms. */
@@ -132,6 +134,20 @@ export interface SessionLeftAlone extends LockFields {
   readonly session: string
   /** Name of the session. */
   readonly name: string
+}
+
+/**
+ * An address answers as different nodes. The check of an instance belongs to one agent, and the others refuse its heartbeats.
+ *
+ * @since 0.5.0
+ * @category lock
+ */
+export interface AgentsDiffer extends EventFields {
+  readonly _tag: "AgentsDiffer"
+  /** Address of the agents. */
+  readonly address: string
+  /** Name of the node that answered first, and of the one that has answered now. */
+  readonly nodes: readonly [string, string]
 }
 
 /**
@@ -161,4 +177,5 @@ export type LockEvent =
   | Resigned
   | SessionTtlRaised
   | SessionLeftAlone
+  | AgentsDiffer
   | RequestFailed

@@ -14,8 +14,9 @@ import { Operation } from "../../Operation.js"
 import { version } from "../../Version.js"
 import * as WatchedKey from "../consul/WatchedKey.js"
 import { type Fence, fenceOperation } from "../destination/TransactionBatches.js"
-import * as OutageLog from "../report/OutageLog.js"
-import { Waits } from "../report/Waits.js"
+import { emit } from "../report/EventSink.js"
+import * as EventText from "../report/EventText.js"
+import * as Trouble from "../report/Trouble.js"
 import * as Schedules from "../Schedules.js"
 import * as AgentCandidate from "./AgentCandidate.js"
 import * as AgentlessCandidate from "./AgentlessCandidate.js"
@@ -42,11 +43,7 @@ export const make = Effect.fnUntraced(function* (
 
   const stand = yield* agentless ? AgentlessCandidate.make(options) : AgentCandidate.make(options)
 
-  const waits = yield* Waits
-  /** The wait for the lock, of all attempts to lead. */
-  const turn = {}
-
-  /** Logs who holds the lock, shows it by the check, and tells {@link Waits}. */
+  /** Emits who holds the lock, and shows it by the check. */
   const announce = Effect.fnUntraced(function* (
     entry: Option.Option<KeyValue>,
     purpose: string | undefined,
@@ -54,30 +51,30 @@ export const make = Effect.fnUntraced(function* (
   ) {
     const held = Option.filter(entry, ({ session }) => session !== undefined)
     const holder = Option.flatMap(held, Holder.decode)
-    const unknown = Option.isSome(held)
-      ? `another instance holds ${lock}`
-      : `another tool left a lock delay on ${lock}, which is free`
-    const who = Option.match(holder, {
-      onNone: () => unknown,
-      onSome: ({ node, pid, since }) =>
-        `${lock} is held by pid ${pid} on ${node} since ${DateTime.formatIso(since)}`
-    })
-    const output = `standing by: ${who}`
-    yield* report({ ...passing, output })
-    yield* waits.waiting(turn, "Turn", output)
-    const theirs = Option.getOrUndefined(holder)?.purpose
-    yield* purpose === undefined || theirs === undefined || purpose === theirs
-      ? Effect.logInfo(output)
-      : Effect.logWarning(
-          `${output} for ${theirs}, not for ${purpose}: a lock serves one replication; give this one a -lock and a -status ` +
-            "of its own"
-        )
+    const waiting = {
+      _tag: "StandingBy",
+      lock,
+      service,
+      reason: Option.isSome(held) ? "Held" : "LockDelay",
+      purpose,
+      holder: Option.getOrUndefined(
+        Option.map(holder, ({ node, pid, purpose, since }) => ({
+          node,
+          pid,
+          since: since.epochMillis,
+          purpose
+        }))
+      )
+    } as const
+    yield* report({ ...passing, output: EventText.standingBy(waiting) })
+    yield* emit(waiting)
   })
 
   const isHeld = (entry: Option.Option<KeyValue>) => Option.exists(entry, (e) => e.session !== undefined)
 
-  const condition = yield* OutageLog.make(`the lock ${lock} can be used`)
-  const key = WatchedKey.make(consul, lock, OutageLog.logOutages(condition, `cannot read the lock ${lock}`))
+  const subject = (action: "read" | "take") => ({ _tag: "Lock", lock, service, action }) as const
+  const trouble = yield* Trouble.make(subject("read"))
+  const key = WatchedKey.make(consul, lock, Trouble.watching(trouble))
 
   /**
    * Blocks while another session holds the lock, and returns what the lock's value is then. One that is free and still
@@ -92,15 +89,12 @@ export const make = Effect.fnUntraced(function* (
       Effect.flatMap(Holder.encode(value), (value) =>
         consul.kv.put({ key: lock, value }, { acquire: session })
       ).pipe(
-        OutageLog.logOutages(condition, `cannot take the lock ${lock}`),
+        Trouble.watching(trouble, subject("take")),
         Effect.retry({ schedule: Schedules.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
       )
     for (;;) {
       const value = yield* holder
-      if (yield* take(value)) {
-        yield* waits.over(turn)
-        return value
-      }
+      if (yield* take(value)) return value
       const entry = yield* key.read
       const owner = Option.getOrElse(
         Option.map(entry, (e) => e.session ?? ""),
@@ -143,14 +137,14 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const agent = yield* OutageLog.make("this instance can stand for leadership")
+  const standing = yield* Trouble.make({ _tag: "Leadership", lock, service })
 
   const acquire = Effect.fn("LeaderLock.acquire")(function* (purpose: string | undefined) {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
     const candidate = yield* stand((watch) => supervise(Effect.flatMap(watch, lost))).pipe(
-      OutageLog.logOutages(agent, "cannot stand for leadership")
+      Trouble.watching(standing)
     )
     const { id, node, session } = candidate
 
@@ -164,10 +158,14 @@ export const make = Effect.fnUntraced(function* (
     const value = yield* Effect.raceFirst(contend(candidate, holder), unlessFailed)
     const fence: Fence = { lock, session }
     const last = yield* Ref.make<Effect.Effect<ReadonlyArray<Operation>, ConsulError>>(Effect.succeed([]))
-    yield* whenDone(Effect.unlessEffect(resign(fence, value, last), Deferred.isDone(failed)))
+    const resigning = Effect.zipRight(
+      emit({ _tag: "Resigned", lock, service, instance: id }),
+      resign(fence, value, last)
+    )
+    yield* whenDone(Effect.unlessEffect(resigning, Deferred.isDone(failed)))
     const report = (health: Health) => candidate.report({ ...health, output: `leading: ${health.output}` })
     yield* report(passing)
-    yield* Effect.logInfo(`leading: ${id} holds ${lock}`)
+    yield* emit({ _tag: "Leading", lock, service, instance: id, session })
     yield* supervise(guard(session))
     return {
       instance: id,

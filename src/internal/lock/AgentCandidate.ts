@@ -23,10 +23,7 @@ export const make = Effect.fnUntraced(function* ({
   const { agent } = yield* ConsulHttp
   const nodes = yield* AgentNodes.make
   const registration = yield* Registration.make(service, ttl)
-  const session = yield* LockSession.make(
-    sessionTtl,
-    "where an agent cannot report that its leader has ended"
-  )
+  const session = yield* LockSession.make({ agentless: false, lock, service }, sessionTtl)
   const name = LockSession.sessionName(service, lock)
 
   return (supervise) =>

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ConsulError } from "../../ConsulError.js"
 import { ConsulHttp } from "../../ConsulHttp.js"
-import { OptionName } from "../report/OptionName.js"
+import { emit } from "../report/EventSink.js"
 
 export interface AgentNodes {
   /**
@@ -20,7 +20,6 @@ export interface AgentNodes {
 
 export const make: Effect.Effect<AgentNodes, never, ConsulHttp> = Effect.gen(function* () {
   const { agent, endpoint } = yield* ConsulHttp
-  const nameOf = yield* OptionName
   let first: string | undefined
   let isReported = false
 
@@ -29,10 +28,7 @@ export const make: Effect.Effect<AgentNodes, never, ConsulHttp> = Effect.gen(fun
       first ??= node
       if (node === first || isReported) return Effect.void
       isReported = true
-      return Effect.logWarning(
-        `${endpoint.address} answers as different nodes, ${first} and ${node}: the check of this instance belongs to one of ` +
-          `them, and the others refuse its heartbeats; if several servers stand behind the address, give ${nameOf("agentless")}`
-      )
+      return emit({ _tag: "AgentsDiffer", address: endpoint.address, nodes: [first, node] })
     })
 
   // Nothing but the node's name tells the agents apart: no header of an answer (1.8.7) has it.

@@ -21,7 +21,7 @@ export const make = Effect.fnUntraced(function* ({
   service,
   sessionTtl = Schedules.agentlessSessionTtl
 }: LeaderLockOptions): Effect.fn.Return<Stand, never, ConsulHttp | Scope.Scope> {
-  const session = yield* LockSession.make(sessionTtl, "after a leader was killed")
+  const session = yield* LockSession.make({ agentless: true, lock, service }, sessionTtl)
 
   return (supervise) =>
     Effect.gen(function* () {

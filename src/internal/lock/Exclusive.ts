@@ -3,15 +3,15 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { Waits } from "../report/Waits.js"
+import { emit, type Happening } from "../report/EventSink.js"
 import { whenDone } from "./Farewell.js"
 
 export interface Exclusive {
   /**
-   * Waits until nobody in this process uses the key, and uses it until the scope closes. Logs `standingBy` if it has to
+   * Waits until nobody in this process uses the key, and uses it until the scope closes. Emits `standingBy` if it has to
    * wait.
    */
-  readonly take: (key: string, standingBy: string) => Effect.Effect<void, never, Scope.Scope>
+  readonly take: (key: string, standingBy: Happening) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /** Uses of one key, those that wait counted. */
@@ -21,7 +21,6 @@ interface Line {
 }
 
 export const make: Effect.Effect<Exclusive> = Effect.gen(function* () {
-  const waits = yield* Waits
   const lines = new Map<string, Line>()
 
   const join = (key: string) =>
@@ -42,16 +41,11 @@ export const make: Effect.Effect<Exclusive> = Effect.gen(function* () {
     take: (key, standingBy) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
-          const wait = {}
           const line = yield* join(key)
           yield* whenDone(leave(key, line))
-          if (line.length > 1) {
-            yield* Effect.logInfo(`standing by: ${standingBy}`)
-            yield* waits.waiting(wait, "Turn", `standing by: ${standingBy}`)
-          }
+          if (line.length > 1) yield* emit(standingBy)
           yield* restore(line.semaphore.take(1))
           yield* whenDone(Effect.asVoid(line.semaphore.release(1)))
-          yield* waits.over(wait)
         })
       )
   }

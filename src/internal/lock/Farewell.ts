@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import type { ConsulError } from "../../ConsulError.js"
+import { emit } from "../report/EventSink.js"
 
 /**
  * Leaving must not wait for a Consul that is away: the session then ends by itself with the check. There are at
@@ -19,8 +20,8 @@ export const farewell = <A>(request: Effect.Effect<A, ConsulError>, limit = time
     // Finalizers are uninterruptible, and a time-out interrupts.
     Effect.interruptible,
     Effect.timeout(limit),
-    Effect.catchAll((error) =>
-      Effect.logDebug(`a request on leaving failed; what it was to end, Consul ends later: ${error.message}`)
+    Effect.catchAll(({ _tag, message }) =>
+      emit({ _tag: "RequestFailed", purpose: "leaving", cause: _tag, message })
     ),
     Effect.asVoid
   )

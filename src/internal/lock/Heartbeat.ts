@@ -5,11 +5,12 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { ConsulError } from "../../ConsulError.js"
+import { emit } from "../report/EventSink.js"
 import * as Schedules from "../Schedules.js"
 
 interface Options {
-  /** What Consul confirms, for a message: `heartbeat`. */
-  readonly what: string
+  /** What Consul confirms: heartbeats of the check, or renewals of the session. */
+  readonly purpose: "heartbeat" | "renewal"
   /** How long Consul keeps alive what got no heartbeat, at least. */
   readonly ttl: Duration.Duration
   /** Between two heartbeats, and how long each may take. */
@@ -24,7 +25,7 @@ interface Options {
  */
 const keep = Effect.fnUntraced(function* (
   heartbeat: Effect.Effect<string | undefined, ConsulError>,
-  { interval, ttl, what }: Options
+  { interval, purpose, ttl }: Options
 ): Effect.fn.Return<string> {
   const limit = Duration.unsafeToNanos(ttl)
   let confirmed = yield* Clock.currentTimeNanos
@@ -38,7 +39,7 @@ const keep = Effect.fnUntraced(function* (
   while (!(yield* overdue)) {
     const { ended, pause } = yield* beat.pipe(
       Effect.catchAll((error) =>
-        Effect.as(Effect.logDebug(`${what}: ${error.message}`), {
+        Effect.as(emit({ _tag: "RequestFailed", purpose, cause: error._tag, message: error.message }), {
           ended: undefined,
           pause: Schedules.heartbeatRetry(ttl)
         })
@@ -47,6 +48,7 @@ const keep = Effect.fnUntraced(function* (
     if (ended !== undefined) return ended
     yield* Effect.sleep(pause)
   }
+  const what = purpose === "heartbeat" ? "heartbeat" : "renewal of the session"
   return `Consul has confirmed no ${what} for ${Duration.format(ttl)}`
 })
 
@@ -56,7 +58,7 @@ export const keepCheck = (
   ttl: Duration.Duration
 ): Effect.Effect<string> =>
   keep(Effect.as(update, undefined), {
-    what: "heartbeat",
+    purpose: "heartbeat",
     ttl,
     interval: Schedules.heartbeatInterval(ttl)
   })
@@ -66,4 +68,4 @@ export const keepSession = (
   renewal: Effect.Effect<string | undefined, ConsulError>,
   ttl: Duration.Duration
 ): Effect.Effect<string> =>
-  keep(renewal, { what: "renewal of the session", ttl, interval: Schedules.agentlessRenewalInterval(ttl) })
+  keep(renewal, { purpose: "renewal", ttl, interval: Schedules.agentlessRenewalInterval(ttl) })

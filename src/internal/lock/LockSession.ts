@@ -10,11 +10,13 @@ import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "../../ConsulError.js"
 import { ConsulHttp, type SessionInfo, type SessionOptions } from "../../ConsulHttp.js"
 import { leastTtl } from "../consul/Session.js"
-import * as OutageLog from "../report/OutageLog.js"
+import { emit } from "../report/EventSink.js"
+import * as Trouble from "../report/Trouble.js"
 import * as Schedules from "../Schedules.js"
 import type { CheckOutput } from "./CheckOutput.js"
 import { farewell, whenDone } from "./Farewell.js"
 import * as Heartbeat from "./Heartbeat.js"
+import type { LeaderLockOptions } from "./LockOptions.js"
 import { isIdOf } from "./Registration.js"
 
 /** `ttl` is how long it lives without a renewal. */
@@ -33,12 +35,12 @@ export interface LockSession {
   ) => Effect.Effect<Session, ConsulError, Scope.Scope>
   /**
    * Keeps a session without checks alive by renewals. Returns the reason when the session has ended, or when Consul has
-   * confirmed no renewal for its time to live. Missing rights are logged.
+   * confirmed no renewal for its time to live. Missing rights are emitted as trouble.
    */
   readonly keep: (session: Session) => Effect.Effect<string>
   /**
    * Keeps the session from ending by its own time to live, and returns when it is not there any more. Missing rights are
-   * logged. All else that keeps Consul from renewing it is logged by the lock and the heartbeats.
+   * emitted as trouble. All else that keeps Consul from renewing it is reported by the lock and the heartbeats.
    *
    * Tells the agent what the check is to show only after a renewal: the agent passes a new status on to the servers, and
    * while these have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
@@ -83,34 +85,36 @@ export const isOfLock = (
 }
 
 /**
- * Sessions live for `ttl` without a renewal, or for longer if the servers demand it. `slow` is when a longer life delays the
- * next leader, for a message.
+ * Sessions live for `ttl` without a renewal, or for longer if the servers demand it.
  */
 export const make = Effect.fnUntraced(function* (
-  ttl: Duration.Duration,
-  slow: string
+  { agentless, lock, service }: Pick<LeaderLockOptions, "agentless" | "lock" | "service">,
+  ttl: Duration.Duration
 ): Effect.fn.Return<LockSession, never, ConsulHttp | Scope.Scope> {
   const { agent, session } = yield* ConsulHttp
   /** The least that the servers have been found to allow. */
   const sessionTtl = yield* Ref.make(ttl)
   /** Sessions of former attempts, as long as Consul has not confirmed their end. */
   const former = yield* Ref.make(HashSet.empty<string>())
-  const renewing = yield* OutageLog.make("the session of the lock is renewed")
+  const renewing = yield* Trouble.make({ _tag: "Session", lock, service })
 
   /** Takes the least time to live that the servers allow, when they refuse ours. */
   const adoptTtl = (error: ConsulError) =>
     Option.match(leastTtl(error), {
       onNone: () => Effect.void,
       onSome: (least) =>
-        Effect.flatMap(Ref.getAndSet(sessionTtl, least), (before) => {
-          const [now, then] = [least, before].map((ttl) => Duration.format(Duration.times(ttl, 2)))
-          return Duration.equals(before, least)
+        Effect.flatMap(Ref.getAndSet(sessionTtl, least), (before) =>
+          Duration.equals(before, least)
             ? Effect.void
-            : Effect.logWarning(
-                `the servers let no session live for less than ${Duration.format(least)} (session_ttl_min): ` +
-                  `${slow}, another one may take up to ${now} to follow, not ${then}`
-              )
-        })
+            : emit({
+                _tag: "SessionTtlRaised",
+                lock,
+                service,
+                agentless,
+                ttl: Duration.toMillis(least),
+                before: Duration.toMillis(before)
+              })
+        )
     })
 
   const destroy = (id: string) => Effect.zipRight(session.destroy(id), Ref.update(former, HashSet.remove(id)))
@@ -155,9 +159,7 @@ export const make = Effect.fnUntraced(function* (
   /** None if the session is gone. */
   const renewOnce = (id: string) =>
     session.renew(id).pipe(
-      Effect.tapErrorTag("Denied", (error) =>
-        renewing.report(OutageLog.causeOf(error), `cannot renew the session of the lock: ${error.message}`)
-      ),
+      Effect.tapErrorTag("Denied", (error) => Trouble.report(renewing, error)),
       Effect.zipLeft(renewing.resolve)
     )
 
@@ -174,7 +176,9 @@ export const make = Effect.fnUntraced(function* (
         const news = yield* Effect.timeoutOption(changed.await, interval)
         const health = yield* requested
         const answer = yield* renewOnce(id).pipe(
-          Effect.tapError((error) => Effect.logDebug(`renewal: ${error.message}`)),
+          Effect.tapError(({ _tag, message }) =>
+            emit({ _tag: "RequestFailed", purpose: "renewal", cause: _tag, message })
+          ),
           Effect.option
         )
         if (Option.isNone(answer)) {

@@ -18,6 +18,8 @@ export interface Comparison {
   readonly expectedKeys: number
   /** How many keys it has written. */
   readonly writes: number
+  /** Bytes of their values. */
+  readonly bytes: number
   /** How many keys were not as at the source. A key that changes there again counts again. */
   readonly drift: Diff.Drift
   /** The keys that it wrote and that were not there, until it is complete. */
@@ -32,6 +34,7 @@ export const begin = (known: Begin): Comparison => ({
   compared: 0,
   expectedKeys: 0,
   writes: 0,
+  bytes: 0,
   drift: { changed: 0, missing: 0, extra: 0 },
   createdByComparison: new Set()
 })

@@ -11,7 +11,7 @@ import type { Watcher } from "../../Watcher.js"
 import * as RefusedKeys from "../destination/RefusedKeys.js"
 import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
 import { inTurns } from "../effect/EventLoop.js"
-import type { ReplicationLog } from "../report/ReplicationLog.js"
+import type { Oddities } from "../report/Oddities.js"
 import type { ChangeSet } from "./ChangeSet.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Diff from "./Diff.js"
@@ -25,7 +25,7 @@ export interface Deciding {
   readonly mapping: Mapping
   readonly watcher: Watcher["Type"]
   readonly check: SnapshotCheck.SnapshotCheck
-  readonly log: ReplicationLog
+  readonly oddities: Oddities
 }
 
 /** A plan in progress: what it changes so far, and the state after that. */
@@ -120,7 +120,7 @@ const deleteAbsent = Effect.fnUntraced(function* (
   { changes, state }: Draft,
   missing: Iterable<string>
 ) {
-  const { log, mapping, replication, watcher } = deciding
+  const { mapping, oddities, replication, watcher } = deciding
   const keys = new Map<string, string>()
   for (const key of missing) {
     const atSource = KeyRange.original(mapping, KeyRange.only(key))
@@ -132,7 +132,7 @@ const deleteAbsent = Effect.fnUntraced(function* (
     ...watched(replication),
     keys: [...keys.keys()]
   })
-  yield* log.hidden([...unreadable])
+  yield* oddities.hidden([...unreadable])
   const those = (isSo: (atSource: string) => boolean) =>
     Array.from(keys).flatMap(([atSource, key]) => (isSo(atSource) ? [key] : []))
   // A key that was created since did not exist when the source was read. Its next answer brings it: to land it now would mix

@@ -13,14 +13,15 @@ import { type Replication, watched } from "../../Replication.js"
 import type { CaughtUp } from "../../WatchEvent.js"
 import { Watcher } from "../../Watcher.js"
 import * as Monotonic from "../effect/Monotonic.js"
-import { Waits } from "../report/Waits.js"
+import { emit } from "../report/EventSink.js"
+import { routeOf } from "../report/Route.js"
 import * as Schedules from "../Schedules.js"
 import type { Seen } from "./Compared.js"
 import { SourceUnreadable } from "./SourceUnreadable.js"
 
 export interface EmptySource {
   /**
-   * Logs one warning when the source has become empty. Fails if the token may not read there. Call it with everything that
+   * Emits `SourceEmpty` once when the source has become empty. Fails if the token may not read there. Call it with everything that
    * is believed of the source, before a decision is made on that. Waits for the source as the watcher does.
    */
   readonly examine: (believed: Seen | CaughtUp) => Effect.Effect<void, ConsulError | SourceUnreadable>
@@ -68,10 +69,7 @@ export const make = Effect.fnUntraced(function* (
   const { prefix, source } = replication
   const consul = (yield* ConsulHttp).at(watched(replication).source)
   const watcher = yield* Watcher
-  const waits = yield* Waits
   const whole = KeyRange.under(prefix)
-  /** Tells the wait for the right to read from other waits. */
-  const reading = {}
   let isKnown = false
   /** ms, monotonic. */
   let askedAt = 0
@@ -98,23 +96,20 @@ export const make = Effect.fnUntraced(function* (
     askedAt = now
     if (answer._tag === "Unreadable") {
       isKnown = false
-      const error = new SourceUnreadable({
+      return yield* new SourceUnreadable({
         datacenter: source,
         prefix,
         reason: answer.reason,
         isAnonymous: consul.endpoint.token === undefined
       })
-      yield* waits.waiting(reading, "Denied", error.message)
-      return yield* error
     }
-    yield* waits.over(reading)
     if (isKnown) return
     isKnown = true
-    const otherwise = answer._tag === "Unknown" ? ", or none that the token may read" : ""
-    yield* Effect.logWarning(
-      `${source} has no keys under ${JSON.stringify(prefix)}${otherwise}: nothing is copied until there are some; ` +
-        "check the prefix"
-    )
+    yield* emit({
+      _tag: "SourceEmpty",
+      replication: routeOf(replication),
+      isReadable: answer._tag === "Readable"
+    })
   })
 
   const forget = Effect.sync(() => {

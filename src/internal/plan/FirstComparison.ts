@@ -1,16 +1,17 @@
 /**
- * Warns a person once, before a replication writes for the first time, of what its first comparison overwrites and deletes
- * at the destination, and of prefixes that match more keys than they seem to.
+ * Emits once, before a replication writes for the first time, what its first comparison overwrites and deletes at the
+ * destination, and which prefixes match more keys than they seem to.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ConsulError } from "../../ConsulError.js"
 import * as DeleteLimit from "../../DeleteLimit.js"
 import * as KeyRange from "../../KeyRange.js"
-import { type Replication, route, watched } from "../../Replication.js"
+import { type Replication, watched } from "../../Replication.js"
 import { Watcher } from "../../Watcher.js"
 import { inTurns } from "../effect/EventLoop.js"
-import { count, some } from "../report/ReplicationLog.js"
+import { emit } from "../report/EventSink.js"
+import { routeOf } from "../report/Route.js"
 import type { DestinationIndex } from "./DestinationIndex.js"
 import * as Diff from "./Diff.js"
 import * as Exclusion from "./Exclusion.js"
@@ -18,7 +19,7 @@ import type { Mapping } from "./Mapping.js"
 
 export interface FirstComparison {
   /**
-   * Logs the warnings, given what the destination holds before anything is written. Later calls log nothing. Waits for the
+   * Emits the warnings, given what the destination holds before anything is written. Later calls emit nothing. Waits for the
    * source as the watcher does. Fails with what is not worth another try.
    */
   readonly announce: (contents: DestinationIndex) => Effect.Effect<void, ConsulError>
@@ -33,44 +34,18 @@ export const siblings = (prefix: string, keys: ReadonlyArray<string>): ReadonlyA
     ? keys.filter((key) => key.length > prefix.length && key.startsWith(prefix) && key[prefix.length] !== "/")
     : []
 
-/** What the first comparison does to keys of the destination, by their names there. */
-export interface Changes {
-  readonly overwritten: ReadonlyArray<string>
-  readonly deleted: ReadonlyArray<string>
-}
-
-/** None if nothing that the destination holds is lost. */
-export const describe = (
-  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source">,
-  { deleted, overwritten }: Changes
-): Option.Option<string> => {
-  const acts = [
-    ["overwrites", overwritten],
-    ["deletes", deleted]
-  ] as const
-  const texts = acts.flatMap(([act, keys]) =>
-    keys.length === 0 ? [] : [`${act} ${count(keys.length, "key")} here (${some(keys)})`]
-  )
-  return texts.length === 0
-    ? Option.none()
-    : Option.some(`the first comparison of ${route(replication)} ${texts.join(" and ")}`)
-}
-
-const siblingWarning = (what: string, prefix: string, keys: ReadonlyArray<string>): string =>
-  `the ${what} ${JSON.stringify(prefix)} does not end with a slash: it matches ${count(keys.length, "key")} ` +
-  `whose ${keys.length === 1 ? "name goes" : "names go"} on after it (${some(keys)})`
-
 export const make = Effect.fnUntraced(function* (
   replication: Replication,
   mapping: Mapping
 ): Effect.fn.Return<FirstComparison, never, Watcher> {
-  const { deletes, destinationPrefix, maxDeletes, prefix, source } = replication
+  const { deletes, destinationPrefix, maxDeletes, prefix } = replication
+  const about = { replication: routeOf(replication) }
   const watcher = yield* Watcher
   let isAnnounced = false
 
-  const warnOfSiblings = (what: string, prefix: string, keys: ReadonlyArray<string>) => {
-    const found = siblings(prefix, keys)
-    return found.length === 0 ? Effect.void : Effect.logWarning(siblingWarning(what, prefix, found))
+  const warnOfSiblings = (side: "source" | "destination", prefix: string, all: ReadonlyArray<string>) => {
+    const keys = siblings(prefix, all)
+    return keys.length === 0 ? Effect.void : emit({ _tag: "SiblingsMatched", ...about, side, prefix, keys })
   }
 
   /** Reads the source once more, unless it has none of the names that the destination has. */
@@ -107,17 +82,16 @@ export const make = Effect.fnUntraced(function* (
       return
     }
     const names = yield* watcher.names(watched(replication))
-    yield* warnOfSiblings(`prefix of ${source}`, prefix, Exclusion.without(mapping.excluded.atSource, names))
+    yield* warnOfSiblings("source", prefix, Exclusion.without(mapping.excluded.atSource, names))
     const extra = yield* inTurns(() => Diff.goneInSteps(contents, mapping, names))
-    yield* warnOfSiblings("destination prefix", destinationPrefix, extra)
-    const changes: Changes = {
+    yield* warnOfSiblings("destination", destinationPrefix, extra)
+    const changes = {
       overwritten: yield* overwritten(contents, extra),
       deleted: yield* deleted(contents, extra)
     }
-    yield* Option.match(describe(replication, changes), {
-      onNone: () => Effect.void,
-      onSome: Effect.logWarning
-    })
+    if (changes.overwritten.length + changes.deleted.length > 0) {
+      yield* emit({ _tag: "FirstComparison", ...about, ...changes })
+    }
     isAnnounced = true
   })
 

@@ -11,7 +11,7 @@ import type { Replication } from "../../Replication.js"
 import type { CaughtUp, WatchEvent } from "../../WatchEvent.js"
 import { Watcher } from "../../Watcher.js"
 import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
-import type { ReplicationLog } from "../report/ReplicationLog.js"
+import type { Oddities } from "../report/Oddities.js"
 import { ChangeSet } from "./ChangeSet.js"
 import type { Compared, Seen } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
@@ -108,7 +108,7 @@ const addSnapshot = Effect.fnUntraced(function* (
   draft: DraftPlan,
   { difference: found, snapshot }: Compared
 ): Effect.fn.Return<DraftPlan, ConsulError> {
-  yield* deciding.log.snapshot(snapshot)
+  yield* deciding.oddities.snapshot(snapshot)
   const { changes } = draft
   const { entries, index, range, totalKeys } = snapshot
   const here = KeyRange.rename(deciding.mapping, range)
@@ -155,7 +155,7 @@ export const make = (options: {
   readonly replication: Replication
   readonly mapping: Mapping
   readonly check: SnapshotCheck.SnapshotCheck
-  readonly log: ReplicationLog
+  readonly oddities: Oddities
   readonly examine: Examine
 }): Effect.Effect<Planner, never, Watcher> =>
   Effect.map(Watcher, (watcher): Planner => {

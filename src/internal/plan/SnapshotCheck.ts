@@ -14,8 +14,8 @@ import type { Snapshot } from "../../WatchEvent.js"
 import { Watcher } from "../../Watcher.js"
 import * as RefusedKeys from "../destination/RefusedKeys.js"
 import type { ReplicaState } from "../destination/ReplicaState.js"
-import * as OutageLog from "../report/OutageLog.js"
-import * as ReplicationLog from "../report/ReplicationLog.js"
+import * as Outage from "../report/Outage.js"
+import { routeOf } from "../report/Route.js"
 import * as Schedules from "../Schedules.js"
 import type { Compared, Seen } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
@@ -38,7 +38,7 @@ export interface SnapshotCheck {
   ) => Effect.Effect<Compared, ConsulError | E>
   /** For one pass, in which it pauses at most once, however many snapshots have to be asked for again. */
   readonly checker: Effect.Effect<Check>
-  /** Ends its trouble without a log line: this instance does not lead any more. */
+  /** Ends its trouble without an event: this instance does not lead any more. */
   readonly leave: Effect.Effect<void>
 }
 
@@ -63,9 +63,14 @@ export const make = Effect.fnUntraced(function* (
   replication: Replication,
   mapping: Mapping
 ): Effect.fn.Return<SnapshotCheck, never, Watcher | Scope.Scope> {
-  const { deletes, maxDeletes, prefix, source } = replication
+  const { deletes, maxDeletes, prefix } = replication
+  const about = { replication: routeOf(replication) }
   const watcher = yield* Watcher
-  const doubting = yield* OutageLog.make(`the answers of ${source} hold again`)
+  /** Reported with the number of keys that an answer lacked. */
+  const doubting = yield* Outage.make<number>({
+    lasts: (keys, { lasted, phase }) => ({ _tag: "AnswersWrong", ...about, keys, phase, lasted }),
+    over: (lasted) => ({ _tag: "AnswersRight", ...about, lasted })
+  })
   const pace = yield* Schedule.driver(Schedules.retryDoubtful)
   const lastAnswerWasWrong = yield* Ref.make(false)
   const whole = KeyRange.under(prefix)
@@ -164,7 +169,7 @@ export const make = Effect.fnUntraced(function* (
     if (isOutdated) return certain
     const wrong = compared.difference.missing.length - certain.difference.missing.length
     yield* Ref.set(lastAnswerWasWrong, wrong > 0)
-    if (wrong > 0) yield* doubting.report("wrong", ReplicationLog.wrong(replication, wrong))
+    if (wrong > 0) yield* doubting.report("wrong", wrong)
     return certain
   })
 

@@ -12,7 +12,8 @@ import type * as Scope from "effect/Scope"
 import type { ConsulError } from "../../ConsulError.js"
 import { NewConnection } from "../consul/NewConnection.js"
 import * as Monotonic from "../effect/Monotonic.js"
-import type * as OutageLog from "../report/OutageLog.js"
+import { emit } from "../report/EventSink.js"
+import * as Trouble from "../report/Trouble.js"
 import * as Schedules from "../Schedules.js"
 
 export interface QueryBudget {
@@ -64,11 +65,11 @@ const probeInterval = Duration.minutes(1)
 /** Makes a pause longer: several processes that share an agent must not do the same at the same time. */
 const jitter = Random.nextRange(1, 1.5)
 
-/** `condition` is in trouble while the budget is not whole. */
-export const make = (
-  condition: Pick<OutageLog.OutageLog, "report" | "resolve">
-): Effect.Effect<QueryBudget, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (scope): QueryBudget => {
+/** `address` is that of the agent. It is in trouble while the budget is not whole. */
+export const make = (address: string): Effect.Effect<QueryBudget, never, Scope.Scope> =>
+  Effect.gen(function* (): Effect.fn.Return<QueryBudget, never, Scope.Scope> {
+    const scope = yield* Effect.scope
+    const trouble = yield* Trouble.make({ _tag: "Connections", address })
     /** The share of its queries that each watch may have. */
     let share = 1
     let shareChanged = Deferred.unsafeMake<void>(FiberId.none)
@@ -89,7 +90,10 @@ export const make = (
         share = next
         const before = shareChanged
         shareChanged = Deferred.unsafeMake<void>(FiberId.none)
-        return Deferred.succeed(before, undefined)
+        return Effect.zipRight(
+          Deferred.succeed(before, undefined),
+          emit({ _tag: "QueryBudgetChanged", address, share })
+        )
       })
 
     /** Until the budget is whole again. */
@@ -106,14 +110,14 @@ export const make = (
         grownAt = yield* Monotonic.now
         yield* set(Math.min(1, share + step))
       }
-      yield* condition.resolve
+      yield* trouble.resolve
     })
 
     const refused: QueryBudget["refused"] = (message) =>
       Effect.gen(function* () {
         const now = yield* Monotonic.now
         refusedAt = now
-        yield* condition.report("connections", `watching with fewer queries: ${message}`)
+        yield* trouble.report("connections", { cause: "TooManyConnections", message })
         if (now < settledAt || share <= least) return
         settledAt = Math.max(now + moment, heldUntil)
         if (now - grownAt < trial) pause = Duration.min(longestPause, Duration.times(pause, 2))

@@ -18,8 +18,7 @@ import type { KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as BlockingQuery from "../consul/BlockingQuery.js"
 import type * as WaitLimit from "../consul/WaitLimit.js"
-import * as OutageLog from "../report/OutageLog.js"
-import { Waits } from "../report/Waits.js"
+import * as Trouble from "../report/Trouble.js"
 import * as Schedules from "../Schedules.js"
 import type { QueryBudget } from "./QueryBudget.js"
 
@@ -53,7 +52,7 @@ export interface SourceReader extends Reads {
 /** Never stale. */
 export const current = { consistency: "consistent" } as const
 
-/** Retries transient errors without end. Logs an outage, and its end. */
+/** Retries transient errors without end. Reports trouble, and its end. */
 export const retrying =
   ({ answered, failed }: Pick<SourceReader, "answered" | "failed">) =>
   <A, R>(ask: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
@@ -78,11 +77,9 @@ export const make = (
 ): Effect.Effect<Effect.Effect<SourceReader, never, Scope.Scope>, never, Scope.Scope> => {
   const { endpoint, kv } = consul.at(at)
   const place = endpoint.datacenter ?? endpoint.address
-  return Effect.map(OutageLog.make(`the source ${place} can be read`), (condition) => {
-    const member = OutageLog.shared(condition)
-    return Effect.gen(function* (): Effect.fn.Return<SourceReader, never, Scope.Scope> {
+  return Effect.map(Trouble.shared({ _tag: "Source", source: place }), (member) =>
+    Effect.gen(function* (): Effect.fn.Return<SourceReader, never, Scope.Scope> {
       const own = yield* member
-      const waits = yield* Waits
       // A query that was blocked when its server lost the leadership is answered with what that server still holds.
       const led = <A>(prefix: string, answer: Effect.Effect<Answer<A>, ConsulError>) =>
         Effect.filterOrFail(
@@ -90,15 +87,13 @@ export const make = (
           ({ knownLeader }) => knownLeader,
           () => new NoLeader({ request: `keys under ${JSON.stringify(prefix)} in ${place}` })
         )
-      const what = `waiting for the source ${place}`
-      const waiting = OutageLog.logOutages(own, what)
-      let isWaiting = false
-      const fail = (error: ConsulError) => {
-        isWaiting = true
-        if (error._tag !== "TooManyConnections") return Effect.ignore(waiting(Effect.fail(error)))
-        const message = `${what}: ${error.message}`
-        return Effect.zipRight(waits.waiting(own, "Trouble", message), budget.refused(error.message))
-      }
+      const fail = (error: ConsulError) =>
+        error._tag === "TooManyConnections"
+          ? Effect.zipRight(
+              own.mention({ cause: error._tag, message: error.message }),
+              budget.refused(error.message)
+            )
+          : Trouble.report(own, error)
       return {
         read: ({ exact, prefix }, options) =>
           led(prefix, exact ? kv.entry(prefix, options) : kv.list(prefix, options)),
@@ -118,12 +113,8 @@ export const make = (
         isNameable: kv.isNameable,
         failed: (error) =>
           error._tag === "AnswerTooLarge" ? Effect.void : Effect.suspend(() => fail(error)),
-        answered: Effect.suspend(() => {
-          if (!isWaiting) return own.resolve
-          isWaiting = false
-          return Effect.zipRight(waits.over(own), own.resolve)
-        })
+        answered: own.resolve
       }
     })
-  })
+  )
 }

@@ -7,7 +7,9 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Monotonic from "../../../internal/effect/Monotonic.js"
-import type * as Waits from "../../../internal/report/Waits.js"
+import type { Consumer } from "../../../internal/report/EventSink.js"
+import * as EventText from "../../../internal/report/EventText.js"
+import type { ReplicationEvent } from "../../../ReplicationEvent.js"
 import { Hopeless } from "./FirstContact.js"
 
 /** Nothing got ahead for as long as `-timeout` allows. `what` is what was waited for. */
@@ -20,19 +22,31 @@ export class TimedOut extends Data.TaggedError("TimedOut")<{
   }
 }
 
-interface Wait {
-  /** In ms of the monotonic clock. */
-  readonly since: number
-  readonly kind: Waits.Kind
-  readonly what: string
-}
+/**
+ * What replication waits for. `Trouble`: an attempt failed, and another one follows. `Turn`: another instance holds the lock, as
+ * it should while it leads, or owns the status key; nothing is attempted until that instance gives it back.
+ */
+export type Kind = "Trouble" | "Turn"
+
+type Trouble = Extract<ReplicationEvent, { readonly _tag: "Trouble" }>
 
 export interface Patience {
-  readonly listener: Waits.Listener
+  /** Gets the events of the replication that is waited for. */
+  readonly consumer: Pick<Consumer, "consume">
   /** Fails when a wait has lasted for too long. */
   readonly exhausted: Effect.Effect<never, TimedOut>
   /** Fails when the servers have answered that the token lacks a right. */
   readonly denied: Effect.Effect<never, Hopeless>
+}
+
+/** Trouble in which replication goes on. */
+const harmless: ReadonlySet<Trouble["subject"]["_tag"]> = new Set(["Session", "Connections", "Rate"])
+
+/** One wait for a turn. */
+interface Turn {
+  /** ms, monotonic. */
+  readonly since: number
+  readonly what: string
 }
 
 /**
@@ -43,7 +57,7 @@ export interface Patience {
  */
 export const make = (options: {
   readonly timeout: Duration.Duration
-  readonly kinds: ReadonlySet<Waits.Kind>
+  readonly kinds: ReadonlySet<Kind>
   readonly first: string
 }): Effect.Effect<Patience> =>
   Effect.gen(function* () {
@@ -51,41 +65,72 @@ export const make = (options: {
     const limit = Duration.toMillis(timeout)
     const gaveUp = yield* Deferred.make<never, TimedOut>()
     const denied = yield* Deferred.make<never, Hopeless>()
-    const beginning = {}
-    const waits = new Map<object, Wait>([
-      [beginning, { since: yield* Monotonic.now, kind: "Turn", what: first }]
-    ])
+    const startedAt = yield* Monotonic.now
+    /** Before this, trouble does not count: ms, monotonic. */
+    let countedFrom = startedAt
+    /** The subject that was in trouble before anything had answered. */
+    let firstTrouble: string | undefined
+    /** The waits for a turn, by what is waited for. */
+    const turns = new Map<string, Turn>([["first", { since: startedAt, what: first }]])
 
-    const forget = (kind: Waits.Kind) => {
-      for (const [wait, known] of waits) if (known.kind === kind) waits.delete(wait)
+    const failed = (event: Trouble, now: number) => {
+      const subject = event.subject._tag
+      if (turns.delete("first")) firstTrouble = subject
+      turns.delete(subject)
+      if (!kinds.has("Trouble")) return Effect.void
+      const since = subject === firstTrouble ? startedAt : now - event.failingFor
+      return now - Math.max(since, countedFrom) >= limit
+        ? Deferred.fail(gaveUp, new TimedOut({ timeout, what: EventText.lasting(event) }))
+        : Effect.void
     }
 
-    const waiting: Waits.Listener["waiting"] = (wait, kind, what) => {
-      if (kind === "Denied") return Effect.asVoid(Deferred.fail(denied, new Hopeless({ problem: what })))
-      return Effect.flatMap(Monotonic.now, (now) => {
-        const since = (waits.get(wait) ?? waits.get(beginning))?.since ?? now
-        waits.delete(beginning)
-        // Who stands by has nothing else to wait for, whatever an earlier attempt to lead left behind.
-        if (kind === "Turn") forget("Trouble")
-        if (!kinds.has(kind)) return Effect.void
-        waits.set(wait, { since, kind, what })
-        return kind === "Trouble" && now - since >= limit
-          ? Effect.asVoid(Deferred.fail(gaveUp, new TimedOut({ timeout, what })))
-          : Effect.void
-      })
-    }
-
-    const over: Waits.Listener["over"] = (wait) =>
+    const waitForTurn = (whose: string, what: string, now: number) =>
       Effect.sync(() => {
-        waits.delete(beginning)
-        waits.delete(wait)
+        const since = (turns.get(whose) ?? turns.get("first"))?.since ?? now
+        turns.delete("first")
+        // Who stands by has nothing else to wait for, whatever an earlier attempt to lead left behind.
+        countedFrom = now
+        firstTrouble = undefined
+        if (kinds.has("Turn")) turns.set(whose, { since, what })
       })
+
+    const over = (what: string) =>
+      Effect.sync(() => {
+        turns.delete("first")
+        turns.delete(what)
+        if (firstTrouble === what) firstTrouble = undefined
+      })
+
+    const next = (event: ReplicationEvent, now: number): Effect.Effect<unknown> => {
+      switch (event._tag) {
+        case "Trouble": {
+          const { cause, message, phase, subject } = event
+          if (phase === "Lasts" || harmless.has(subject._tag)) return Effect.void
+          // While another instance owns the status key, nothing is attempted: time alone ends that wait.
+          if (cause === "StatusInUse") return waitForTurn(subject._tag, EventText.lasting(event), now)
+          return cause === "SourceUnreadable"
+            ? Deferred.fail(denied, new Hopeless({ problem: message }))
+            : failed(event, now)
+        }
+        case "TroubleOver":
+          return over(event.subject._tag)
+        case "StandingBy":
+          return waitForTurn("lock", EventText.standingBy(event), now)
+        case "Leading":
+        case "ComparisonBegan":
+          return over("lock")
+        case "AgentAnswered":
+          return over("first")
+        default:
+          return Effect.void
+      }
+    }
 
     /** Nothing is attempted while it is another's turn: time alone ends that wait. */
     const standing = Effect.gen(function* () {
       for (;;) {
         const now = yield* Monotonic.now
-        const turn = Array.from(waits.values()).find(({ kind }) => kind === "Turn")
+        const [turn] = turns.values()
         // A wait that begins during the sleep ends after it.
         const left = turn === undefined ? limit : turn.since + limit - now
         if (turn !== undefined && left <= 0) return yield* new TimedOut({ timeout, what: turn.what })
@@ -94,7 +139,9 @@ export const make = (options: {
     })
 
     return {
-      listener: { waiting, over },
+      consumer: {
+        consume: (event) => Effect.flatMap(Monotonic.now, (now) => Effect.asVoid(next(event, now)))
+      },
       exhausted: Effect.raceFirst(Deferred.await(gaveUp), standing),
       denied: Deferred.await(denied)
     }

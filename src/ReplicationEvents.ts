@@ -1,0 +1,75 @@
+/**
+ * The stream of everything that happens, for programs that replicate inside of them.
+ *
+ * @since 0.5.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as EventHub from "./internal/report/EventHub.js"
+import * as EventLog from "./internal/report/EventLog.js"
+import { type Consumer, EventSink } from "./internal/report/EventSink.js"
+import type { ReplicationEvent } from "./ReplicationEvent.js"
+
+/**
+ * Events of everything that runs with the same layer: of all replications, their lock and their sources.
+ *
+ * @since 0.5.0
+ * @category tags
+ */
+export class ReplicationEvents extends Context.Tag("consul-replicate/ReplicationEvents")<
+  ReplicationEvents,
+  {
+    /**
+     * All events from the moment at which the stream is run. It ends with the layer, after the last event. Up to 4,096 events
+     * wait for each subscriber; one that is slower loses the oldest, and gets `EventsLost` with their number in their place.
+     * Replication waits for no subscriber.
+     */
+    readonly stream: Stream.Stream<ReplicationEvent>
+    /** The same from the moment at which this effect is run, until the scope closes. */
+    readonly subscribe: Effect.Effect<Stream.Stream<ReplicationEvent>, never, Scope.Scope>
+  }
+>() {}
+
+/** A layer over a consumer that gets each event at once. */
+const layerOf = (consumer: Effect.Effect<Consumer, never, Scope.Scope>): Layer.Layer<ReplicationEvents> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      const hub = yield* EventHub.make(yield* consumer)
+      return Context.make(ReplicationEvents, {
+        subscribe: hub.subscribe,
+        stream: Stream.unwrapScoped(hub.subscribe)
+      }).pipe(Context.add(EventSink, hub))
+    })
+  )
+
+/**
+ * Logs events with Effect's logger, and has a stream of them. `Replicator.services` includes it.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layer: Layer.Layer<ReplicationEvents> = layerOf(EventLog.make({ progress: true }))
+
+/**
+ * As {@link layer}, but logs nothing of how far a comparison has come.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layerWithoutProgress: Layer.Layer<ReplicationEvents> = layerOf(
+  EventLog.make({ progress: false })
+)
+
+/**
+ * Logs nothing, and has a stream of events. Provide it to what replicates instead of the one that `Replicator.services`
+ * includes.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layerWithoutLog: Layer.Layer<ReplicationEvents> = layerOf(
+  Effect.succeed({ consume: () => Effect.void, wantsRequests: Effect.succeed(false) })
+)

@@ -1,0 +1,81 @@
+/**
+ * Where events go. What emits an event asks the context of its fiber at that moment, so that services need no sink of their
+ * own: `ReplicationEvents.layer` gives one to everything that runs with it.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as LogLevel from "effect/LogLevel"
+import type { ReplicationEvent } from "../../ReplicationEvent.js"
+import * as EventText from "./EventText.js"
+import { OptionName } from "./OptionName.js"
+
+/** Gets each event before whatever emits it goes on. */
+export interface Consumer {
+  readonly consume: (event: ReplicationEvent) => Effect.Effect<void>
+  /** Whether it wants an event for each request that writes. Such events cost time to make. */
+  readonly wantsRequests: Effect.Effect<boolean>
+}
+
+type WithoutTime<Event> = Event extends unknown ? Omit<Event, "at"> : never
+
+/** An event without its time. */
+export type Happening = WithoutTime<ReplicationEvent>
+
+const log = ({ level, text }: EventText.Line) => {
+  switch (level) {
+    case "Debug":
+      return Effect.logDebug(text)
+    case "Info":
+      return Effect.logInfo(text)
+    case "Warning":
+      return Effect.logWarning(text)
+  }
+}
+
+/** Logs an event, at a level of its own unless `level` is given. */
+export const logEvent = (event: ReplicationEvent, level?: EventText.Line["level"]): Effect.Effect<void> =>
+  Effect.flatMap(OptionName, (nameOf) => {
+    const line = EventText.lineOf(event, nameOf)
+    return line === undefined ? Effect.void : log(level === undefined ? line : { ...line, level })
+  })
+
+/** Whether debug lines are logged. */
+export const logsDebug: Effect.Effect<boolean> = Effect.map(
+  FiberRef.get(FiberRef.currentMinimumLogLevel),
+  LogLevel.lessThanEqual(LogLevel.Debug)
+)
+
+/** Logs each event by itself. How far a comparison has come is a debug line. */
+const logEach: Consumer = {
+  consume: (event) => logEvent(event, event._tag === "ComparisonProgressed" ? "Debug" : undefined),
+  wantsRequests: logsDebug
+}
+
+/** The consumer of all events. Logs each by itself unless another is given. */
+export class EventSink extends Context.Reference<EventSink>()("consul-replicate/internal/EventSink", {
+  defaultValue: (): Consumer => logEach
+}) {}
+
+export const emit = (happening: Happening): Effect.Effect<void> =>
+  Effect.flatMap(EventSink, ({ consume }) =>
+    Effect.flatMap(Clock.currentTimeMillis, (at) => consume({ ...happening, at } as ReplicationEvent))
+  )
+
+/** Whether somebody wants an event for each request that writes. */
+export const wantsRequests: Effect.Effect<boolean> = Effect.flatMap(
+  EventSink,
+  ({ wantsRequests }) => wantsRequests
+)
+
+/** Gives a consumer all events of an effect, after the sink that gets them anyway. */
+export const observing =
+  ({ consume }: Pick<Consumer, "consume">) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(EventSink, (sink) =>
+      Effect.provideService(effect, EventSink, {
+        consume: (event) => Effect.zipRight(sink.consume(event), consume(event)),
+        wantsRequests: sink.wantsRequests
+      })
+    )
