@@ -53,8 +53,8 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
   Watcher,
   {
     /**
-     * First what the prefix holds now, never stale, then what changes: snapshots of the whole prefix, or snapshots of its ranges
-     * and a `CaughtUp` now and then. Each element is a batch of everything found since the previous batch was consumed, so a
+     * First what the prefix holds now, never stale, then what changes: snapshots of ranges, and a `CaughtUp` when every range was
+     * read. A small prefix is one range, and a `CaughtUp` follows each of its snapshots in the same batch. Each element is a batch of everything found since the previous batch was consumed, so a
      * slow consumer sees several changes as one. A snapshot need not differ from the one before. Transient errors are retried
      * and logged once; the stream fails only with errors that a retry cannot fix.
      */
@@ -240,7 +240,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
           const failed = yield* Deferred.make<never, ConsulError>()
           const given = complete(options)
           const reports: WatchPlan.Emit = {
-            say: offer,
+            emit: offer,
             liveness: options.liveness ?? (yield* Liveness.make)
           }
           yield* Effect.forkScoped(
