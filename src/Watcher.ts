@@ -10,10 +10,8 @@
  */
 import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -237,18 +235,13 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       Stream.unwrapScoped(
         Effect.gen(function* () {
           const { offer, stream } = yield* Handoff.make<WatchEvent>({ weigh, most: keysAtOnce })
-          const failed = yield* Deferred.make<never, ConsulError>()
           const given = complete(options)
           const reports: WatchPlan.Emit = {
             emit: offer,
             liveness: options.liveness ?? (yield* Liveness.make)
           }
-          yield* Effect.forkScoped(
-            Effect.scoped(watch(given, yield* keptOf(given), reports)).pipe(
-              Effect.catchAllCause((cause) => Deferred.failCause(failed, cause))
-            )
-          )
-          return Stream.interruptWhenDeferred(Stream.mapError(stream, identity<ConsulError>), failed)
+          const watching = Effect.scoped(watch(given, yield* keptOf(given), reports))
+          return Stream.interruptWhen(stream, watching)
         })
       )
 
