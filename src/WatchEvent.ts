@@ -38,7 +38,7 @@ export interface CaughtUp {
   readonly _tag: "CaughtUp"
   /** Everything that changed under the watched prefix up to this index was emitted. */
   readonly index: number
-  /** Names of all keys under the watched prefix at `index`. */
+  /** Names of all keys under the watched prefix at `index`, in any order. */
   readonly names: ReadonlyArray<string>
   /** Whether the prefix was divided in another way since the last `CaughtUp`: a deleted key may have been in a former range. */
   readonly layoutChanged: boolean

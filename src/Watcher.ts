@@ -10,10 +10,8 @@
  */
 import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -53,8 +51,8 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
   Watcher,
   {
     /**
-     * First what the prefix holds now, never stale, then what changes: snapshots of the whole prefix, or snapshots of its ranges
-     * and a `CaughtUp` now and then. Each element is a batch of everything found since the previous batch was consumed, so a
+     * First what the prefix holds now, never stale, then what changes: snapshots of ranges, and a `CaughtUp` when every range was
+     * read. A small prefix is one range, and a `CaughtUp` follows each of its snapshots in the same batch. Each element is a batch of everything found since the previous batch was consumed, so a
      * slow consumer sees several changes as one. A snapshot need not differ from the one before. Transient errors are retried
      * and logged once; the stream fails only with errors that a retry cannot fix.
      */
@@ -230,18 +228,13 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       Stream.unwrapScoped(
         Effect.gen(function* () {
           const { offer, stream } = yield* Handoff.make<WatchEvent>({ weigh, most: keysAtOnce })
-          const failed = yield* Deferred.make<never, ConsulError>()
           const given = complete(options)
           const reports: WatchPlan.Emit = {
-            say: offer,
+            emit: offer,
             liveness: options.liveness ?? (yield* Liveness.make)
           }
-          yield* Effect.forkScoped(
-            Effect.scoped(watch(given, yield* keptOf(given), reports)).pipe(
-              Effect.catchAllCause((cause) => Deferred.failCause(failed, cause))
-            )
-          )
-          return Stream.interruptWhenDeferred(Stream.mapError(stream, identity<ConsulError>), failed)
+          const watching = Effect.scoped(watch(given, yield* keptOf(given), reports))
+          return Stream.interruptWhen(stream, watching)
         })
       )
 

@@ -202,16 +202,52 @@ describe("Watcher", () => {
     )
   }
 
+  it.scoped("emits with each snapshot of a small prefix, in the same batch, that every key was read", () =>
+    Effect.gen(function* () {
+      yield* put("global/a", "1")
+      const instance = yield* World.instance()
+      const batches: Array<ReadonlyArray<unknown>> = []
+      yield* Watcher.events(watched()).pipe(
+        Stream.runForEach((events) =>
+          Effect.sync(() =>
+            batches.push(
+              events.map((event) =>
+                event._tag === "CaughtUp" ? [event.index, ...event.names] : [event.index, event.range.prefix]
+              )
+            )
+          )
+        ),
+        instance.run,
+        Effect.forkScoped
+      )
+      yield* VirtualTime.until(Effect.sync(() => batches.length === 1))
+      yield* put("global/b", "2")
+      yield* VirtualTime.until(Effect.sync(() => batches.length === 2))
+      const [first, second] = batches
+      const index = (batch: ReadonlyArray<unknown> = []) => (batch[0] as ReadonlyArray<unknown>)[0]
+      expect(first).toEqual([
+        [index(first), "global/"],
+        [index(first), "global/a"]
+      ])
+      expect(second).toEqual([
+        [index(second), "global/"],
+        [index(second), "global/a", "global/b"]
+      ])
+    }).pipe(Effect.provide(World.layer))
+  )
+
   it.scoped("reads nothing ahead of its consumer, who then sees many changes as one", () =>
     Effect.gen(function* () {
       yield* put("global/a", "0")
       const instance = yield* World.instance()
       const taken: Array<number> = []
-      yield* listen(instance, {}, ({ index }) =>
-        Effect.zipRight(
-          Effect.sync(() => taken.push(index)),
-          Effect.sleep("10 seconds")
-        )
+      yield* listen(instance, {}, ({ _tag, index }) =>
+        _tag === "CaughtUp"
+          ? Effect.void
+          : Effect.zipRight(
+              Effect.sync(() => taken.push(index)),
+              Effect.sleep("10 seconds")
+            )
       )
       yield* VirtualTime.until(Effect.sync(() => taken.length === 1))
       for (let i = 1; i <= 5; i++) yield* put("global/a", String(i))

@@ -146,7 +146,7 @@ describe("a pass", () => {
           yield* put(destination, ...foreign)
           known = yield* passes.reconcile(known, { scan: true, retry: false })
           expect(known.held.size).toBe(0)
-          known = yield* passes.applyEvents(known, [yield* part("global/")])
+          known = yield* passes.applyEvents(known, [yield* part("global/"), yield* complete])
         }
         expect(yield* keys(destination)).toEqual(thirty)
       })

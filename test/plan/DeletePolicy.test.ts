@@ -105,7 +105,6 @@ describe("between two complete views of the source", () => {
           ? Option.some({ wasHolding, created: new Set<string>(), keysNow: total })
           : Option.none()
       }
-      expect(DeletePolicy.allowsWhole(held, scale, 1)).toBe(false)
       expect(DeletePolicy.ofListing(held, scale, ["k1"])).toEqual({
         held: new Set(["k1"]),
         approved: new Set()
@@ -124,9 +123,11 @@ describe("a snapshot of the whole prefix", () => {
     "deletes all that it lacks if the limit allows so many, and else nothing",
     [limit, fc.nat({ max: total })],
     ([limit, missing]) => {
-      expect(DeletePolicy.allowsWhole(start, view(limit, total), missing)).toBe(
-        missing <= mostDeletes(limit, total)
-      )
+      const all = keys(0, missing)
+      const { approved, held } = DeletePolicy.ofListing(start, view(limit, total), all)
+      const isAllowed = missing <= mostDeletes(limit, total)
+      expect([...approved]).toEqual(isAllowed ? all : [])
+      expect([...held]).toEqual(isAllowed ? [] : all)
     }
   )
 })
@@ -157,19 +158,15 @@ describe("the first comparison", () => {
   )
 })
 
-describe("a snapshot is read again before it is believed", () => {
-  it("if it lacks more than a few keys that are neither approved nor held, or more than the limit of the whole", () => {
-    const few = keys(0, 10)
-    const many = keys(0, 11)
-    const half = DeleteLimit.defaultLimit
-    expect(DeletePolicy.isSuspicious(start, half, few, false, total)).toBe(false)
-    expect(DeletePolicy.isSuspicious(start, half, many, false, total)).toBe(true)
-    expect(DeletePolicy.isSuspicious({ ...start, held: new Set(many) }, half, many, false, total)).toBe(false)
-    expect(DeletePolicy.isSuspicious({ ...start, approved: new Set(many) }, half, many, false, total)).toBe(
-      false
-    )
-    expect(DeletePolicy.isSuspicious(start, half, keys(0, 20), true, total)).toBe(false)
-    expect(DeletePolicy.isSuspicious(start, half, keys(0, 21), true, total)).toBe(true)
+describe("few missing keys", () => {
+  it("are ten since the source was complete, with those that are approved already", () => {
+    const approved = new Set(keys(0, 4))
+    expect(DeletePolicy.isFew(start, keys(0, 10))).toBe(true)
+    expect(DeletePolicy.isFew(start, keys(0, 11))).toBe(false)
+    expect(DeletePolicy.isFew({ ...start, deletesSinceComplete: 8 }, keys(0, 3))).toBe(false)
+    expect(DeletePolicy.isFew({ ...start, approved }, keys(0, 10))).toBe(true)
+    expect(DeletePolicy.isFew({ ...start, approved }, keys(3, 10))).toBe(true)
+    expect(DeletePolicy.isFew({ ...start, approved }, keys(4, 11))).toBe(false)
   })
 })
 

@@ -6,7 +6,7 @@ import * as World from "../../src/testing/World.js"
 import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { consistentReads, converged, inSync, it, keys, named, plainReads, put, remove } = Replicating
+const { consistentReads, converged, holds, inSync, it, keys, named, plainReads, put, remove } = Replicating
 const { removeTree, replicate, sent, stored, synced, until } = Replicating
 const { destination, source } = World
 
@@ -35,6 +35,21 @@ describe("a snapshot that looks wrong", () => {
       // The index that was made up is asked from until the wait is over.
       yield* Effect.sleep("70 seconds")
       expect(Events.of(instance, "AnswersRight")).toHaveLength(1)
+      expect(Events.passes(instance).filter(({ deletes }) => deletes > 0)).toEqual([])
+    }))
+
+  it("and is empty by a fault hides no change: the range is read again, and not only the keys that it lacked", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(5)
+      const emptied: Network.Fault = (sent, pass) =>
+        Effect.flatMap(pass, ({ headers }) => Network.answer(404, "", headers)(sent, pass))
+      yield* instance.network.disturb(plainReads(Network.once(emptied)))
+      // Ends the query that is blocked. The next one is answered once with nothing, at the index of the new key.
+      yield* put(source, "global/first")
+      yield* Effect.sleep("5 seconds")
+      yield* put(source, "global/new")
+      yield* until(converged, "6 seconds")
+      expect(yield* holds(destination, "global/new")).toBe(true)
       expect(Events.passes(instance).filter(({ deletes }) => deletes > 0)).toEqual([])
     }))
 

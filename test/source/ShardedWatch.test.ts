@@ -196,9 +196,9 @@ describe("a prefix of many keys", () => {
   it("that grows is divided, and one that shrinks is watched as one again", () =>
     Effect.gen(function* () {
       yield* put(source, ...named(2))
-      const { isComplete, isRight, names } = yield* watching(yield* World.instance())
+      const { isComplete, isRight, ranges } = yield* watching(yield* World.instance())
       yield* until(isRight)
-      expect(new Set(names())).toEqual(new Set(["global/"]))
+      expect(new Set(ranges())).toEqual(new Set(["global/"]))
       yield* put(source, ...hundred)
       yield* until(isComplete)
       expect(yield* isRight).toBe(true)
@@ -207,18 +207,18 @@ describe("a prefix of many keys", () => {
       yield* Effect.sleep("2 seconds")
       yield* put(source, "global/last")
       yield* until(isRight)
-      expect(names().at(-1)).toBe("global/")
+      expect(ranges().at(-1)).toBe("global/")
     }))
 
   it("with one query allowed is listed once, never divided, and nothing else is asked for", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
-      const { isRight, names } = yield* watching(instance, { shards: 1 })
+      const { isRight, ranges } = yield* watching(instance, { shards: 1 })
       yield* until(isRight)
       yield* put(source, "global/zebra")
       yield* until(isRight)
-      expect(new Set(names())).toEqual(new Set(["global/"]))
+      expect(new Set(ranges())).toEqual(new Set(["global/"]))
       expect(sent(instance, /\?keys/)).toBe(1)
     }))
 
@@ -347,12 +347,12 @@ describe("a prefix of many keys", () => {
     Effect.gen(function* () {
       const letters = Array.from({ length: 80 }, (_, i) => String.fromCodePoint(0x4e00 + i))
       yield* put(source, ...letters.map((letter) => `global/${letter}`))
-      const { isRight, names } = yield* watching(yield* World.instance())
+      const { isRight, names, ranges } = yield* watching(yield* World.instance())
       yield* until(isRight)
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/丁", "other"))
       expect(yield* until(isRight)).toBeLessThan(100)
       yield* Effect.sleep("2 minutes")
-      expect(new Set(names())).toEqual(new Set(["global/"]))
+      expect(new Set(ranges())).toEqual(new Set(["global/"]))
       // As soon as it can be, it is divided.
       yield* remove(source, ...letters.slice(16).map((letter) => `global/${letter}`))
       yield* until(isRight)

@@ -68,5 +68,7 @@ export const watching = (
     const isComplete = Effect.flatMap(SimConsul.SimConsul, (sim) =>
       Effect.map(sim.state(source), ({ index }) => said.at(-1)?.what === `complete ${index}`)
     )
-    return { copy, said, isRight, isComplete, names: () => said.map(({ what }) => what) }
+    const names = () => said.map(({ what }) => what)
+    const ranges = () => names().filter((name) => !name.startsWith("complete"))
+    return { copy, said, isRight, isComplete, names, ranges }
   })

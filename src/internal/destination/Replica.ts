@@ -122,12 +122,12 @@ export const make = Effect.fnUntraced(function* (
   const check = yield* SnapshotCheck.make(replication, mapping)
   const emptySource = yield* EmptySource.make(replication)
   const firstComparison = yield* FirstComparison.make(replication, mapping)
-  const examine: Planner.Examine = (state, believed) => {
-    const examined = emptySource.examine(believed)
-    return isComparing(state) && state.comparison.isFirst
-      ? Effect.zipRight(examined, firstComparison.announce(state.contents))
-      : examined
-  }
+  const examine: Planner.Examine = (state, event) =>
+    event._tag === "CaughtUp"
+      ? emptySource.examine(event)
+      : isComparing(state) && state.comparison.isFirst
+        ? firstComparison.announce(state.contents)
+        : Effect.void
   const planner = yield* Planner.make({ replication, mapping, check, oddities, examine })
   const holding = yield* Outage.make<Pick<DeletesHeld, "keys" | "totalKeys">>({
     lasts: (held, { lasted, phase }) => ({

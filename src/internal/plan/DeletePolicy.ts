@@ -64,8 +64,11 @@ export const missingAfter = (
   missing: ReadonlyArray<string>
 ): ReadonlyArray<string> => [...before.filter((key) => !contains(range, key)), ...missing]
 
-/** Approved keys count as well: they may go at any moment. */
-const isFew = ({ approved, deletesSinceComplete }: DeleteLedger, missing: ReadonlyArray<string>): boolean => {
+/** Whether so few keys are missing that they may go under any limit. Approved keys count: they may go at any moment. */
+export const isFew = (
+  { approved, deletesSinceComplete }: DeleteLedger,
+  missing: ReadonlyArray<string>
+): boolean => {
   if (missing.length > DeleteLimit.alwaysAllowed) return false
   let count = deletesSinceComplete + approved.size
   for (const key of missing) if (!approved.has(key)) count += 1
@@ -74,12 +77,6 @@ const isFew = ({ approved, deletesSinceComplete }: DeleteLedger, missing: Readon
 
 const isHolding = ({ held }: DeleteLedger, { comparison }: View): boolean =>
   held.size > 0 || Option.exists(comparison, ({ wasHolding }) => wasHolding)
-
-/** Whether all keys go that a snapshot of the whole prefix lacks. Otherwise all of them are held. */
-export const allowsWhole = (ledger: DeleteLedger, view: View, missing: number): boolean => {
-  const deletesInPass = ledger.deletesSinceComplete - view.deletesBefore
-  return !isHolding(ledger, view) && DeleteLimit.allows(view.limit, deletesInPass + missing, view.keysBefore)
-}
 
 /**
  * What becomes of keys that shards of the source lack:
@@ -107,7 +104,7 @@ export const ofParts = (
 }
 
 /**
- * Judges all keys that a listing of the source lacks: all of them may go, or none. In the first comparison the limit is
+ * Judges all keys that the source lacks: all of them may go, or none. In the first comparison the limit is
  * checked twice: keys that were there before it began, against the number of keys then; and all keys to delete, with those
  * that the comparison created itself, against the number of keys now.
  */
@@ -132,22 +129,4 @@ export const ofListing = (
   return !isHolding(ledger, view) && allowsAll && allowsOld
     ? { held: noKeys, approved: new Set(missing) }
     : { held: new Set(missing), approved: noKeys }
-}
-
-/**
- * Whether a snapshot lacks so many keys that the source is read again before it is believed. `keys` is how many the
- * destination has; `isWhole` says that the snapshot is of the whole prefix.
- */
-export const isSuspicious = (
-  ledger: DeleteLedger,
-  limit: DeleteLimit.DeleteLimit,
-  missing: ReadonlyArray<string>,
-  isWhole: boolean,
-  keys: number
-): boolean => {
-  const isHeld = (key: string) => ledger.held.has(key)
-  const isExpected = isWhole
-    ? DeleteLimit.allows(limit, missing.length, keys) || missing.every(isHeld)
-    : isFew(ledger, missing) || missing.every((key) => ledger.approved.has(key) || isHeld(key))
-  return !isExpected
 }

@@ -26,15 +26,26 @@ export interface Deciding {
   readonly watcher: Watcher["Type"]
   readonly check: SnapshotCheck.SnapshotCheck
   readonly oddities: Oddities
+  readonly pass: SnapshotCheck.Pass
 }
+
+/** What snapshots of the source lacked. */
+export interface Lacking {
+  /** Keys of the destination. */
+  readonly missing: ReadonlyArray<string>
+  /** The ranges of the source that lacked them. */
+  readonly ranges: ReadonlyArray<KeyRange.KeyRange>
+  /** Whether one of the ranges has lost every key. */
+  readonly lostAll: boolean
+}
+
+export const nothingLacking: Lacking = { missing: [], ranges: [], lostAll: false }
 
 /** A plan in progress: what it changes so far, and the state after that. */
 export interface Draft {
   readonly state: ReplicaState
   readonly changes: ChangeSet
 }
-
-type Decided = Effect.Effect<ReplicaState, ConsulError>
 
 /** Keys are read one by one up to so many. Of more, the whole prefix is read. */
 const mostReadAlone = 64
@@ -69,45 +80,63 @@ const missingFrom = (
     (missing) => missing.filter((key) => !RefusedKeys.isDelete(refused, key))
   )
 
-/** Reads keys again, consistently, and plans what that changes. Returns also which of them are missing. */
-const reread = Effect.fnUntraced(function* (
-  { check, mapping, replication }: Deciding,
+/** Reads ranges of the source again, consistently, and plans what that changes. Returns also which keys are missing. */
+const rereadRanges = Effect.fnUntraced(function* (
+  { check, mapping }: Deciding,
   { changes, state }: Draft,
-  keys: ReadonlyArray<string>
+  ranges: ReadonlyArray<KeyRange.KeyRange>
 ) {
   const missing: Array<string> = []
   let read = state
-  const ranges =
-    keys.length > mostReadAlone ? [KeyRange.under(replication.destinationPrefix)] : keys.map(KeyRange.only)
   for (const range of ranges) {
-    const atSource = KeyRange.original(mapping, range)
-    if (Option.isNone(atSource)) continue
-    const { difference } = yield* check.confirm(read, atSource.value)
-    const planned = planWrites(read, changes, range, difference)
+    const here = KeyRange.rename(mapping, range)
+    if (Option.isNone(here)) continue
+    const { difference, snapshot } = yield* check.confirm(read, range)
+    changes.reach(snapshot.index)
+    const planned = planWrites(read, changes, here.value, difference)
     read = planned.state
     missing.push(...planned.difference.missing)
   }
   return { state: read, missing }
 })
 
+/** The ranges of the source in which to read keys of the destination again. */
+const rangesOf = (
+  { mapping, replication }: Deciding,
+  keys: ReadonlyArray<string>
+): ReadonlyArray<KeyRange.KeyRange> =>
+  keys.length > mostReadAlone
+    ? [KeyRange.under(replication.prefix)]
+    : keys.flatMap((key) => Option.toArray(KeyRange.original(mapping, KeyRange.only(key))))
+
 /**
- * Reads keys that answers of the source lacked, and that it says exist. If an answer lacks a key once more, the source
- * contradicts itself, and the key counts as unreadable.
+ * Reads again what lacked keys that the source says exist: first the `doubtful` ranges, which may lack more than these keys, and
+ * then each key that is missing still. If a read of it alone lacks it once more, the source contradicts itself, and the key
+ * counts as unreadable.
  */
 const rereadPresent = Effect.fnUntraced(function* (
   deciding: Deciding,
-  draft: Draft,
-  present: ReadonlyArray<string>
+  { changes, state }: Draft,
+  present: ReadonlyArray<string>,
+  doubtful: ReadonlyArray<KeyRange.KeyRange>
 ) {
-  if (present.length === 0) return draft.state
-  const asked = new Set(present)
-  const { missing, state } = yield* reread(deciding, draft, present)
+  if (present.length === 0) return state
+  if (doubtful.length > 0) yield* deciding.pass.contradicted(present.length)
+  const holds = (range: KeyRange.KeyRange) => (key: string) =>
+    Option.exists(KeyRange.rename(deciding.mapping, range), (here) => KeyRange.contains(here, key))
+  const lacked = doubtful.filter((range) => present.some(holds(range)))
+  const first = yield* rereadRanges(deciding, { state, changes }, lacked)
+  const missing = new Set(first.missing)
+  const left = present.filter((key) => missing.has(key) || !lacked.some((range) => holds(range)(key)))
+  const second = yield* rereadRanges(deciding, { state: first.state, changes }, rangesOf(deciding, left))
+  const asked = new Set(left)
   const reason = "a read of it finds nothing, but the source says that it exists"
-  const lacking = missing.filter((key) => asked.has(key)).map((key) => ({ key, reason }))
+  const lacking = second.missing.filter((key) => asked.has(key)).map((key) => ({ key, reason }))
+  const toReread: ReplicaState["toReread"] = new Set(without(second.state.toReread, new Set(present)))
   return {
-    ...state,
-    toReread: new Set(without(state.toReread, asked)),
-    refused: RefusedKeys.withUnreadable(state.refused, lacking)
+    ...second.state,
+    toReread,
+    refused: RefusedKeys.withUnreadable(second.state.refused, lacking)
   }
 })
 
@@ -118,7 +147,8 @@ const rereadPresent = Effect.fnUntraced(function* (
 const deleteAbsent = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
-  missing: Iterable<string>
+  missing: Iterable<string>,
+  doubtful: ReadonlyArray<KeyRange.KeyRange>
 ) {
   const { mapping, oddities, replication, watcher } = deciding
   const keys = new Map<string, string>()
@@ -137,63 +167,86 @@ const deleteAbsent = Effect.fnUntraced(function* (
     Array.from(keys).flatMap(([atSource, key]) => (isSo(atSource) ? [key] : []))
   // A key that was created since did not exist when the source was read. Its next answer brings it: to land it now would mix
   // two states of the source.
-  const isLater = (key: string) => (created.get(key) ?? 0) > changes.index
+  const readUpTo = changes.index
+  const isLater = (key: string) => (created.get(key) ?? 0) > readUpTo
   const present = those((key) => !absent.has(key) && !unreadable.has(key) && !isLater(key))
   const toReread = new Set(without(state.toReread, new Set(those((key) => unreadable.has(key)))))
-  const read = yield* rereadPresent(deciding, { state: { ...state, toReread }, changes }, present)
+  const read = yield* rereadPresent(deciding, { state: { ...state, toReread }, changes }, present, doubtful)
   const gone = those((key) => absent.has(key) || isLater(key))
   return planDeletes(read, changes, gone)
 })
 
-/** Decides on keys that shards of the source lack. `lostAll` says that one of the shards has lost every key. */
+/** Lists the source. Returns the keys that it lacks, and the state after those of `lacked` were read again that it lists. */
+const listAgain = Effect.fnUntraced(function* (
+  deciding: Deciding,
+  { changes, state }: Draft,
+  lacked: ReadonlyArray<string>,
+  doubtful: ReadonlyArray<KeyRange.KeyRange>
+) {
+  const names = yield* deciding.watcher.names(watched(deciding.replication))
+  const gone = yield* missingFrom(deciding, state, names)
+  const present = without(lacked, new Set(gone))
+  const read: ReplicaState = yield* rereadPresent(deciding, { state, changes }, present, doubtful)
+  return { gone, state: read }
+})
+
+/** Without deletes, an empty answer is doubtful all the same: it may lack changes. */
+const confirmEmptied = (deciding: Deciding, draft: Draft, { lostAll, missing, ranges }: Lacking) =>
+  lostAll
+    ? Effect.zipRight(
+        deciding.pass.pause,
+        Effect.map(listAgain(deciding, draft, missing, ranges), ({ state }) => state)
+      )
+    : Effect.succeed(draft.state)
+
+/** Decides on keys that shards of the source lack. */
 export const decideOnShards = Effect.fnUntraced(function* (
   deciding: Deciding,
   draft: Draft,
-  missing: ReadonlyArray<string>,
-  lostAll: boolean
+  lacking: Lacking
 ): Effect.fn.Return<ReplicaState, ConsulError> {
+  const { lostAll, missing, ranges } = lacking
   const { changes } = draft
   if (missing.length === 0) return draft.state
-  const state = { ...draft.state, toReread: new Set([...draft.state.toReread, ...missing]) }
-  if (!deciding.replication.deletes) return state
+  const state: ReplicaState = {
+    ...draft.state,
+    toReread: new Set([...draft.state.toReread, ...missing])
+  }
+  if (!deciding.replication.deletes) return yield* confirmEmptied(deciding, { state, changes }, lacking)
   const view = viewOf(deciding, draft)
   const decision = DeletePolicy.ofParts(state, view, missing, lostAll)
   if (decision === "wait") return state
   if (decision === "hold") return { ...state, held: new Set([...state.held, ...missing]) }
   let judged = state
   let doomed = missing
-  let present: ReadonlyArray<string> = []
+  const doubtful = decision === "list" ? ranges : []
   if (decision === "list") {
-    const names = yield* deciding.watcher.names(watched(deciding.replication))
-    const gone = yield* missingFrom(deciding, state, names)
-    const { approved, held } = DeletePolicy.ofListing(state, view, gone)
-    judged = { ...state, approved, held }
+    yield* deciding.pass.pause
+    const listed = yield* listAgain(deciding, { state, changes }, missing, doubtful)
+    const { approved, held } = DeletePolicy.ofListing(listed.state, view, listed.gone)
+    judged = { ...listed.state, approved, held }
     doomed = missing.filter((key) => approved.has(key))
-    present = without(missing, new Set(gone))
   }
-  const read = yield* rereadPresent(deciding, { state: judged, changes }, present)
-  const left = yield* deleteAbsent(deciding, { state: read, changes }, doomed)
+  const left = yield* deleteAbsent(deciding, { state: judged, changes }, doomed, doubtful)
   return { ...left, toReread: new Set([...left.toReread].filter((key) => left.contents.has(key))) }
 })
 
-/**
- * Decides on all keys that the source lacks now, or lacked when every shard had been read; `names` is the listing of then.
- */
-export const decideOnComplete = Effect.fnUntraced(function* (
+/** Decides on all keys that the source lacks now, or lacked when every shard had been read; `names` is the listing of then. */
+export const decideOnListing = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
   names: ReadonlyArray<string>
 ): Effect.fn.Return<ReplicaState, ConsulError> {
   const { replication, watcher } = deciding
   const before = yield* missingFrom(deciding, state, names)
-  // Shards told of deletes while they were compared: those keys are in the listing of then.
+  // Shards lacked keys while they were compared that are in the listing of then.
   const now = yield* watcher.names({ ...watched(replication), before: names })
   const missing = new Set(now === names ? before : yield* missingFrom(deciding, state, now))
   // A key that is back may hold another value, which no shard may have brought; or it is gone once more.
   const back = [...new Set([...before, ...state.toReread])].filter(
     (key) => !missing.has(key) && state.contents.has(key)
   )
-  const read = yield* reread(deciding, { state, changes }, back)
+  const read = yield* rereadRanges(deciding, { state, changes }, rangesOf(deciding, back))
   for (const key of read.missing) missing.add(key)
   const counted = withDrift(read.state, { extra: missing.size })
   if (!replication.deletes || missing.size === 0) return { ...counted, ...DeletePolicy.nothing }
@@ -201,19 +254,38 @@ export const decideOnComplete = Effect.fnUntraced(function* (
     ...missing
   ])
   const judged = { ...counted, approved, held }
-  const left = yield* deleteAbsent(deciding, { state: judged, changes }, approved)
+  const left = yield* deleteAbsent(deciding, { state: judged, changes }, approved, [])
   return { ...left, toReread: held }
 })
 
-/** Decides on all keys that a snapshot of the whole prefix lacks. */
-export const decideOnWhole = (
+/**
+ * Decides on all keys that the source lacks, when a snapshot of the whole prefix was read: no key has another range, so nothing
+ * has to be listed, unless keys are to be held that were not held before.
+ */
+export const decideOnWhole = Effect.fnUntraced(function* (
   deciding: Deciding,
-  { changes, state }: Draft,
-  missing: ReadonlyArray<string>
-): Decided => {
-  const cleared: ReplicaState = { ...state, ...DeletePolicy.nothing }
-  if (!deciding.replication.deletes) return Effect.succeed(cleared)
-  return DeletePolicy.allowsWhole(state, viewOf(deciding, { state, changes }), missing.length)
-    ? deleteAbsent(deciding, { state: cleared, changes }, missing)
-    : Effect.succeed({ ...cleared, held: new Set(missing) })
-}
+  draft: Draft,
+  lacking: Lacking
+): Effect.fn.Return<ReplicaState, ConsulError> {
+  const { lostAll, missing, ranges } = lacking
+  const { changes } = draft
+  const counted = withDrift(draft.state, { extra: missing.length })
+  const settled: ReplicaState = { ...counted, ...DeletePolicy.nothing }
+  if (missing.length === 0) return settled
+  if (!deciding.replication.deletes)
+    return yield* confirmEmptied(deciding, { state: settled, changes }, lacking)
+  const view = viewOf(deciding, { state: counted, changes })
+  const isSuspicious = lostAll || !DeletePolicy.isFew(counted, missing)
+  const isHeldAlready = missing.every((key) => counted.held.has(key))
+  if (isSuspicious && !isHeldAlready) yield* deciding.pass.pause
+  let judged = DeletePolicy.ofListing(counted, view, missing)
+  let state = settled
+  if (judged.held.size > 0 && !isHeldAlready) {
+    const listed = yield* listAgain(deciding, { state, changes }, missing, ranges)
+    state = listed.state
+    judged = DeletePolicy.ofListing(counted, view, listed.gone)
+  }
+  const doomed = missing.filter((key) => judged.approved.has(key))
+  const left = yield* deleteAbsent(deciding, { state, changes }, doomed, isSuspicious ? ranges : [])
+  return { ...left, held: judged.held, toReread: judged.held }
+})

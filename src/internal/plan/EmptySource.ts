@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { type ConsulError, isDenial, isRetryable } from "../../ConsulError.js"
 import { ConsulHttp } from "../../ConsulHttp.js"
-import * as KeyRange from "../../KeyRange.js"
 import { Operation } from "../../Operation.js"
 import { type Replication, watched } from "../../Replication.js"
 import type { CaughtUp } from "../../WatchEvent.js"
@@ -16,15 +15,14 @@ import * as Monotonic from "../effect/Monotonic.js"
 import { emit } from "../report/EventSink.js"
 import { routeOf } from "../report/Route.js"
 import * as Schedules from "../Schedules.js"
-import type { Seen } from "./Compared.js"
 import { SourceUnreadable } from "./SourceUnreadable.js"
 
 export interface EmptySource {
   /**
-   * Emits `SourceEmpty` once when the source has become empty. Fails if the token may not read there. Call it with everything that
-   * is believed of the source, before a decision is made on that. Waits for the source as the watcher does.
+   * Emits `SourceEmpty` once when the source has become empty. Fails if the token may not read there. Call it before a decision is
+   * made on what the source lacks. Waits for the source as the watcher does.
    */
-  readonly examine: (believed: Seen | CaughtUp) => Effect.Effect<void, ConsulError | SourceUnreadable>
+  readonly examine: (caughtUp: CaughtUp) => Effect.Effect<void, ConsulError | SourceUnreadable>
   /** This instance does not lead any more. */
   readonly forget: Effect.Effect<void>
 }
@@ -54,22 +52,12 @@ const rightsBy = (error: ConsulError): Rights => {
   return denial === undefined ? { _tag: "Readable" } : { _tag: "Unreadable", reason: denial.reason }
 }
 
-/** Whether a report about the whole prefix has no keys; undefined if it is about a part. */
-export const showsNothing = (whole: KeyRange.KeyRange, report: Seen | CaughtUp): boolean | undefined => {
-  if (report._tag === "CaughtUp") return report.names.length === 0
-  const { entries, malformed, range, invalidUtf8Keys } = report
-  return KeyRange.equals(range, whole)
-    ? entries.length + malformed.length + invalidUtf8Keys.length === 0
-    : undefined
-}
-
 export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<EmptySource, never, ConsulHttp | Watcher> {
   const { prefix, source } = replication
   const consul = (yield* ConsulHttp).at(watched(replication).source)
   const watcher = yield* Watcher
-  const whole = KeyRange.under(prefix)
   let isKnown = false
   /** ms, monotonic. */
   let askedAt = 0
@@ -88,10 +76,11 @@ export const make = Effect.fnUntraced(function* (
       Effect.match({ onFailure: rightsBy, onSuccess: (): Rights => ({ _tag: "Readable" }) })
     )
 
-  const ask = Effect.fn("EmptySource.ask")(function* (isCertain: boolean) {
+  const ask = Effect.fn("EmptySource.ask")(function* () {
     const now = yield* Monotonic.now
     if (isKnown && now - askedAt < Duration.toMillis(askInterval)) return
-    if (!isCertain && (yield* watcher.names(watched(replication))).length > 0) return
+    // An answer without keys may be wrong. The names of all keys are never stale.
+    if ((yield* watcher.names(watched(replication))).length > 0) return
     const answer = yield* rights
     askedAt = now
     if (answer._tag === "Unreadable") {
@@ -116,13 +105,7 @@ export const make = Effect.fnUntraced(function* (
     isKnown = false
   })
 
-  const examine: EmptySource["examine"] = (believed) =>
-    Effect.suspend(() => {
-      const isEmpty = showsNothing(whole, believed)
-      if (isEmpty === undefined) return Effect.void
-      // The names of all keys are never stale.
-      return isEmpty ? ask(believed._tag === "CaughtUp") : forget
-    })
+  const examine: EmptySource["examine"] = ({ names }) => (names.length === 0 ? ask() : forget)
 
   return { examine, forget }
 })

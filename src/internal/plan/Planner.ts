@@ -13,12 +13,12 @@ import { Watcher } from "../../Watcher.js"
 import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
 import type { Oddities } from "../report/Oddities.js"
 import { ChangeSet } from "./ChangeSet.js"
-import type { Compared, Seen } from "./Compared.js"
+import type { Compared } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Deletion from "./Deletion.js"
 import * as Exclusion from "./Exclusion.js"
 import type { Mapping } from "./Mapping.js"
-import { planWrites, withDrift } from "./PlannedChanges.js"
+import { planWrites } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
 import type { SourceUnreadable } from "./SourceUnreadable.js"
 
@@ -33,14 +33,14 @@ export interface Plan {
   readonly aheadOfCheckpoint: boolean
 }
 
-/** Looks at what is believed of the source before it is added to a plan. The contents of `state` are those before that. */
+/** Looks at an event before it is added to a plan. The contents of `state` are those before that. */
 export type Examine = (
   state: ReplicaState,
-  believed: Seen | CaughtUp
+  event: WatchEvent
 ) => Effect.Effect<void, ConsulError | SourceUnreadable>
 
 export interface Planner {
-  /** Plans what events change. A snapshot that looks wrong is checked first. */
+  /** Plans what events change. */
   readonly planEvents: (
     state: ReplicaState,
     events: ReadonlyArray<WatchEvent>
@@ -56,10 +56,10 @@ export interface Planner {
 interface DraftPlan extends Plan {
   /** Number of deletes that were made complete by a `CaughtUp` of this plan. */
   readonly completedDeletes: number
-  /** Keys that shards of the source lacked, since then. */
-  readonly missing: ReadonlyArray<string>
-  /** Whether one of these shards has lost every key. */
-  readonly lostAll: boolean
+  /** What snapshots of the source lacked, since then. */
+  readonly lacking: Deletion.Lacking
+  /** Whether every key was read since then, by a snapshot of the whole prefix. */
+  readonly isWhole: boolean
 }
 
 const emptyDraft = (state: ReplicaState, changes: ChangeSet): DraftPlan => ({
@@ -68,8 +68,8 @@ const emptyDraft = (state: ReplicaState, changes: ChangeSet): DraftPlan => ({
   index: Option.none(),
   aheadOfCheckpoint: false,
   completedDeletes: 0,
-  missing: [],
-  lostAll: false
+  lacking: Deletion.nothingLacking,
+  isWhole: false
 })
 
 const begin = (state: ReplicaState): DraftPlan => {
@@ -87,18 +87,19 @@ const completedAt = (state: ReplicaState, changes: ChangeSet, index: number): Dr
   }
 }
 
-/** Every shard was read up to an index: decides on what the shards lacked, and on what no shard covers. */
+/** Every range was read up to an index: decides on what the ranges lacked, and on what no range covers. */
 const addCaughtUp = Effect.fnUntraced(function* (
   deciding: Deletion.Deciding,
   draft: DraftPlan,
   { index, layoutChanged, names }: CaughtUp
 ) {
-  const { changes, lostAll, missing } = draft
-  const decided = yield* Deletion.decideOnShards(deciding, draft, missing, lostAll)
+  const { changes, isWhole, lacking } = draft
+  if (isWhole) return completedAt(yield* Deletion.decideOnWhole(deciding, draft, lacking), changes, index)
+  const decided = yield* Deletion.decideOnShards(deciding, draft, lacking)
   const isUnsettled =
     layoutChanged || isComparing(draft.state) || decided.held.size + decided.toReread.size > 0
   const state = isUnsettled
-    ? yield* Deletion.decideOnComplete(deciding, { state: decided, changes }, names)
+    ? yield* Deletion.decideOnListing(deciding, { state: decided, changes }, names)
     : decided
   return completedAt({ ...state, approved: DeletePolicy.nothing.approved }, changes, index)
 })
@@ -109,35 +110,33 @@ const addSnapshot = Effect.fnUntraced(function* (
   { difference: found, snapshot }: Compared
 ): Effect.fn.Return<DraftPlan, ConsulError> {
   yield* deciding.oddities.snapshot(snapshot)
-  const { changes } = draft
+  const { changes, lacking } = draft
   const { entries, index, range, totalKeys } = snapshot
   const here = KeyRange.rename(deciding.mapping, range)
   if (Option.isNone(here)) return draft
-  const { difference, state: written } = planWrites(draft.state, changes, here.value, found)
+  const { difference, state } = planWrites(draft.state, changes, here.value, found)
   const { missing, writes } = difference
   changes.reach(index)
-  const { comparison } = written
-  const state: ReplicaState = {
-    ...written,
-    comparison: {
-      ...comparison,
-      compared: comparison.compared + entries.length,
-      expectedKeys: Math.max(comparison.expectedKeys, totalKeys)
-    }
-  }
-  if (KeyRange.equals(range, KeyRange.under(deciding.replication.prefix))) {
-    const counted = withDrift(state, { extra: missing.length })
-    const decided = yield* Deletion.decideOnWhole(deciding, { state: counted, changes }, missing)
-    return completedAt(decided, changes, index)
-  }
+  const { comparison } = state
   return {
     ...draft,
-    state,
+    state: {
+      ...state,
+      comparison: {
+        ...comparison,
+        compared: comparison.compared + entries.length,
+        expectedKeys: Math.max(comparison.expectedKeys, totalKeys)
+      }
+    },
     aheadOfCheckpoint: draft.aheadOfCheckpoint || writes.length + missing.length > 0,
-    missing: DeletePolicy.missingAfter(draft.missing, here.value, missing),
-    lostAll:
-      draft.lostAll ||
-      (missing.length > 0 && Exclusion.coversAll(deciding.mapping.excluded.atSource, entries))
+    lacking: {
+      missing: DeletePolicy.missingAfter(lacking.missing, here.value, missing),
+      ranges: missing.length === 0 ? lacking.ranges : [...lacking.ranges, range],
+      lostAll:
+        lacking.lostAll ||
+        (missing.length > 0 && Exclusion.coversAll(deciding.mapping.excluded.atSource, entries))
+    },
+    isWhole: draft.isWhole || KeyRange.equals(range, KeyRange.under(deciding.replication.prefix))
   }
 })
 
@@ -145,8 +144,8 @@ const finish = Effect.fnUntraced(function* (
   deciding: Deletion.Deciding,
   draft: DraftPlan
 ): Effect.fn.Return<Plan, ConsulError> {
-  const { aheadOfCheckpoint, changes, completedDeletes, index, lostAll, missing } = draft
-  const decided = yield* Deletion.decideOnShards(deciding, draft, missing, lostAll)
+  const { aheadOfCheckpoint, changes, completedDeletes, index, lacking } = draft
+  const decided = yield* Deletion.decideOnShards(deciding, draft, lacking)
   const deletesSinceComplete = decided.deletesSinceComplete - completedDeletes
   return { state: { ...decided, deletesSinceComplete }, changes, index, aheadOfCheckpoint }
 })
@@ -160,27 +159,36 @@ export const make = (options: {
 }): Effect.Effect<Planner, never, Watcher> =>
   Effect.map(Watcher, (watcher): Planner => {
     const { check, examine, ...others } = options
-    const deciding: Deletion.Deciding = { ...others, check, watcher }
+    const beginDeciding = Effect.map(
+      check.beginPass,
+      (pass): Deletion.Deciding => ({ ...others, check, pass, watcher })
+    )
     return {
       planEvents: Effect.fnUntraced(function* (state, events) {
-        const checked = yield* check.checker
+        const deciding = yield* beginDeciding
         let draft = begin(state)
         for (const event of events) {
+          yield* examine(draft.state, event)
           if (event._tag === "CaughtUp") {
-            yield* examine(draft.state, event)
             draft = yield* addCaughtUp(deciding, draft, event)
           } else {
-            const compared = yield* checked(draft.state, event, draft.changes.keysBefore)
-            yield* examine(draft.state, compared.snapshot)
+            // A source that restarts again and again, because its answers contradict each other, is read seldom.
+            if (event.restarted) yield* deciding.pass.pause
+            const compared = yield* check.compare(draft.state, event)
             draft = yield* addSnapshot(deciding, draft, compared)
           }
         }
-        return yield* finish(deciding, draft)
+        const plan = yield* finish(deciding, draft)
+        // A range that was read anew shows nothing about the answers to blocking queries.
+        if (events.some((event) => event._tag === "Snapshot" && !event.restarted)) yield* deciding.pass.end
+        return plan
       }),
       planConfirmed: Effect.fnUntraced(function* (state, confirmed) {
+        const deciding = yield* beginDeciding
         let draft = begin(state)
         for (const compared of confirmed) draft = yield* addSnapshot(deciding, draft, compared)
-        return yield* finish(deciding, draft)
+        // To read a range consistently once more would not show more.
+        return yield* finish(deciding, { ...draft, lacking: { ...draft.lacking, ranges: [] } })
       })
     }
   })

@@ -1,6 +1,6 @@
 /**
- * A queue whose producers wait until the consumer has processed their item. So a producer reads what changes meanwhile once, when
- * its turn comes.
+ * A queue whose producers wait until the consumer has processed what they offered. So a producer reads what changes meanwhile
+ * once, when its turn comes.
  */
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
@@ -10,51 +10,55 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 
 export interface Handoff<A> {
-  /** Waits until the consumer asks for what comes after it. Interrupted, it has been offered all the same. */
-  readonly offer: (item: A) => Effect.Effect<void>
+  /**
+   * Offers items that stay together in one batch. Waits until the consumer asks for what comes after them. Interrupted, they
+   * have been offered all the same.
+   */
+  readonly offer: (...items: Arr.NonEmptyReadonlyArray<A>) => Effect.Effect<void>
   /** What waits, in the order in which it was offered, whenever the consumer is ready for it. */
   readonly stream: Stream.Stream<Arr.NonEmptyReadonlyArray<A>>
 }
 
-interface Offered<A> {
-  readonly item: A
+interface Offer<A> {
+  readonly items: Arr.NonEmptyReadonlyArray<A>
   readonly processed: Deferred.Deferred<void>
 }
 
 /**
- * A batch weighs at most `most`, but holds at least one item. The rest stays queued. Producers of a batch are released when the
- * consumer asks for the next one.
+ * A batch weighs at most `most`, but holds at least one offer. The rest stays queued. Producers of a batch are released when
+ * the consumer asks for the next one.
  */
 export const make = <A>(options: {
   readonly weigh: (item: A) => number
   readonly most: number
 }): Effect.Effect<Handoff<A>> =>
-  Effect.map(Queue.unbounded<Offered<A>>(), (queue) => {
-    let waiting: ReadonlyArray<Offered<A>> = []
-    let taken: ReadonlyArray<Offered<A>> = []
-    const take = Effect.gen(function* () {
-      for (const { processed } of taken) Deferred.unsafeDone(processed, Exit.void)
-      taken = []
+  Effect.map(Queue.unbounded<Offer<A>>(), (queue) => {
+    const weightOf = ({ items }: Offer<A>) => items.reduce((sum, item) => sum + options.weigh(item), 0)
+    let waiting: ReadonlyArray<Offer<A>> = []
+    let inProcess: ReadonlyArray<Offer<A>> = []
+    const nextBatch = Effect.gen(function* () {
+      for (const { processed } of inProcess) Deferred.unsafeDone(processed, Exit.void)
+      inProcess = []
       const first = waiting[0] ?? (yield* Queue.take(queue))
       const others = [...waiting.slice(1), ...(yield* Queue.takeAll(queue))]
-      let weight = options.weigh(first.item)
-      const beyond = others.findIndex(({ item }) => {
-        weight += options.weigh(item)
+      let weight = weightOf(first)
+      const beyond = others.findIndex((offer) => {
+        weight += weightOf(offer)
         return weight > options.most
       })
       const count = beyond === -1 ? others.length : beyond
-      const items: Arr.NonEmptyArray<Offered<A>> = [first, ...others.slice(0, count)]
-      taken = items
+      const batch: Arr.NonEmptyReadonlyArray<Offer<A>> = [first, ...others.slice(0, count)]
+      inProcess = batch
       waiting = others.slice(count)
-      return Arr.map(items, ({ item }) => item)
+      return Arr.flatMap(batch, ({ items }) => items)
     })
     return {
-      offer: (item) =>
+      offer: (...items) =>
         Effect.gen(function* () {
           const processed = yield* Deferred.make<void>()
-          yield* Queue.offer(queue, { item, processed })
+          yield* Queue.offer(queue, { items, processed })
           yield* Deferred.await(processed)
         }),
-      stream: Stream.repeatEffect(take)
+      stream: Stream.repeatEffect(nextBatch)
     }
   })

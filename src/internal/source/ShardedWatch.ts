@@ -56,7 +56,7 @@ export const watch = (
   sources: Effect.Effect<SourceReader, never, Scope.Scope>,
   options: WatchSettings,
   kept: QueryPools,
-  { liveness, say }: Emit,
+  { emit, liveness }: Emit,
   first: Divided
 ) =>
   Effect.gen(function* () {
@@ -84,7 +84,7 @@ export const watch = (
       kept,
       listing,
       liveness,
-      emit: (found) => say({ _tag: "Snapshot", ...found, totalKeys: names.length })
+      emit: (found) => emit({ _tag: "Snapshot", ...found, totalKeys: names.length })
     })
     const { reader } = shards
 
@@ -142,7 +142,7 @@ export const watch = (
       })
 
     const complete = Effect.gen(function* () {
-      yield* say({ _tag: "CaughtUp", index: from.index, names, layoutChanged: reshaped })
+      yield* emit({ _tag: "CaughtUp", index: from.index, names, layoutChanged: reshaped })
       reshaped = false
       completed = yield* Monotonic.now
     })

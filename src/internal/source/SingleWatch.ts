@@ -11,12 +11,15 @@ import { chain, current, type SourceReader } from "./SourceReader.js"
 import { type Emit, isLarge, layoutFor, type QueryPools, type WatchSettings } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
 
-/** Says a snapshot of the whole for each answer, until the keys are too many or too heavy for that. */
+/**
+ * Emits for each answer a snapshot of the whole prefix, and with it that this is all, until the keys are too many or too heavy
+ * for one answer.
+ */
 export const watch = (
   source: SourceReader,
   options: WatchSettings,
   { budget, limit, weights, whole }: QueryPools,
-  { liveness, say }: Emit
+  { emit, liveness }: Emit
 ) =>
   Effect.gen(function* () {
     const { prefix } = options
@@ -37,18 +40,14 @@ export const watch = (
       const of = value.entries.length
       weights.keep([range])
       weights.note(range, of, Weights.bytesOf(value))
-      yield* say({
-        _tag: "Snapshot",
-        ...value,
-        range,
-        index,
-        restarted,
-        totalKeys: of
-      })
+      const names = [...value.entries, ...value.malformed].map(({ key }) => key)
+      yield* emit(
+        { _tag: "Snapshot", ...value, range, index, restarted, totalKeys: of },
+        { _tag: "CaughtUp", index, names, layoutChanged: false }
+      )
       if (isLarge(of, options)) {
-        const names = sorted(value.entries.map(({ key }) => key))
         const shards = yield* budget.allowed(options.shards)
-        const layout = layoutFor({ ...options, shards }, names, true, weights, source.isNameable)
+        const layout = layoutFor({ ...options, shards }, sorted(names), true, weights, source.isNameable)
         if (Option.isSome(layout)) return
       }
       from = next

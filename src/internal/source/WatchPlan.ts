@@ -1,6 +1,7 @@
 /**
  * What the two ways to watch a prefix have in common: as a whole, and in parts.
  */
+import type * as Arr from "effect/Array"
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Endpoint } from "../../ConsulHttp.js"
@@ -34,8 +35,8 @@ export interface QueryPools {
 
 /** What a watch reports to. */
 export interface Emit {
-  /** Returns when the consumer has dealt with it. */
-  readonly say: (news: WatchEvent) => Effect.Effect<void>
+  /** Emits events in one batch. Returns when the consumer has processed it. */
+  readonly emit: (...events: Arr.NonEmptyReadonlyArray<WatchEvent>) => Effect.Effect<void>
   readonly liveness: Liveness
 }
 
