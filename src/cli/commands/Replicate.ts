@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as ConsulHttp from "../../ConsulHttp.js"
 import * as DeleteLimit from "../../DeleteLimit.js"
 import { raceFirst } from "../../internal/effect/RaceFirst.js"
+import { OptionName } from "../../internal/report/OptionName.js"
 import { count } from "../../internal/report/ReplicationLog.js"
 import * as Waits from "../../internal/report/Waits.js"
 import * as LeaderLock from "../../LeaderLock.js"
@@ -65,10 +66,22 @@ const withLogLevel = <A, E, R>(
 type Settings = Values<typeof options>
 
 const replicating = Effect.fnUntraced(
-  function* ({ addr, lock, logLevel: _, noDelete, once, service, src, timeout, ...given }: Settings) {
+  function* ({
+    addr,
+    agentless,
+    lock,
+    logLevel: _,
+    noDelete,
+    once,
+    service,
+    sessionTtl,
+    src,
+    timeout,
+    ...given
+  }: Settings) {
     yield* PrefixOption.validate(given.prefix)
     const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
-    const lockOptions = yield* LeaderLock.options({ lock, service })
+    const lockOptions = yield* LeaderLock.options({ agentless, lock, service, sessionTtl })
     yield* Replication.validateUnder(replication, lock)
     yield* Environment.validate(addr)
     const token = Option.getOrUndefined(yield* Environment.token)
@@ -114,6 +127,7 @@ const replicating = Effect.fnUntraced(
     return yield* raceFirst(replicating, impossible).pipe(
       Effect.provide(services),
       Effect.provideService(Waits.Waits, listener),
+      Effect.provideService(OptionName, FlagOf.flagOf),
       Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
       Effect.raceFirst(once ? denied : Effect.never),
       Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
