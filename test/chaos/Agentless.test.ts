@@ -3,7 +3,6 @@ import { expect, layer } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Program from "../program/Program.js"
@@ -137,11 +136,16 @@ describeConsul("three servers behind an address that answers with another one ea
         yield* leader.says(/in sync/)
         const session = yield* pair.session
         for (const [i, { kill, start }] of sfo1.agents.entries()) {
+          const other = Store.at((sfo1.agents[i === 0 ? 1 : 0] ?? sfo1.agents[0]).address)
+          const key = `${pair.prefix}marker${i}`
           yield* kill
-          const arriving = yield* Effect.fork(pair.arrives(`marker${i}`))
-          yield* Effect.sleep("3 seconds")
+          yield* pair.source.put({ key, value: "of a source" })
+          // An election is 500 to the judge as well.
+          yield* Store.eventually(
+            Effect.orElseSucceed(other.value(key), () => undefined),
+            (value) => value === "of a source"
+          )
           yield* start
-          yield* Fiber.join(arriving)
         }
         yield* pair.settle
         expect(isSame(session, yield* pair.session)).toBe(true)

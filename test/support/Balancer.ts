@@ -27,23 +27,39 @@ export const balancing = (
   )
 }
 
-const relay = (host: string, asked: Http.IncomingMessage, answer: Http.ServerResponse) => {
+/** Passes a request on to the next host, and to the one after it if nothing listens there, as balancers do. */
+const relay = (
+  next: () => string,
+  tries: number,
+  asked: Http.IncomingMessage,
+  body: Buffer,
+  answer: Http.ServerResponse
+): void => {
   const { headers, method, url } = asked
-  const request = Http.request(`http://${host}${url}`, { method, headers }, (response) => {
+  const request = Http.request(`http://${next()}${url}`, { method, headers }, (response) => {
     answer.writeHead(response.statusCode ?? 502, response.headers)
     response.pipe(answer)
     response.on("error", () => answer.destroy())
   })
-  request.on("error", () => (answer.headersSent ? answer.destroy() : answer.writeHead(502).end()))
+  request.on("error", (error) => {
+    const isRefused = "code" in error && error.code === "ECONNREFUSED"
+    if (answer.headersSent || answer.destroyed) answer.destroy()
+    else if (isRefused && tries > 1) relay(next, tries - 1, asked, body, answer)
+    else answer.writeHead(502).end()
+  })
   answer.on("close", () => request.destroy())
-  asked.pipe(request)
+  request.end(body)
 }
 
-/** Serves until the scope closes. A host that does not answer is 502, as balancers have it. Returns the address. */
+/** Serves until the scope closes. Returns the address. */
 export const serve = (hosts: ReadonlyArray<string>): Effect.Effect<string, never, Scope.Scope> =>
   Effect.gen(function* () {
     const next = turns(hosts)
-    const server = Http.createServer((asked, answer) => relay(next(), asked, answer))
+    const server = Http.createServer((asked, answer) => {
+      const body: Array<Buffer> = []
+      asked.on("data", (piece: Buffer) => body.push(piece))
+      asked.on("end", () => relay(next, hosts.length, asked, Buffer.concat(body), answer))
+    })
     yield* Effect.acquireRelease(
       Effect.async<void>((resume) => {
         server.listen(0, "127.0.0.1", () => resume(Effect.void))
