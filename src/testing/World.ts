@@ -7,8 +7,10 @@
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { identity } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -87,6 +89,12 @@ export interface Options extends Partial<Replication.ReplicationOptions> {
   readonly lock?: string
   /** Name of the service: `LeaderLock.defaults.service` unless given. */
   readonly service?: string
+  /** Whether the instance has no agent beside it. */
+  readonly agentless?: boolean
+  /** How long the session of the lock lives without a renewal. */
+  readonly sessionTtl?: Duration.DurationInput
+  /** What stands between the instance's network and the agents, such as a balancer: nothing unless given. */
+  readonly between?: (agents: HttpClient.HttpClient) => HttpClient.HttpClient
   /** How the instance takes the lock: by `LeaderLock.layer` unless given. */
   readonly leaderLock?: typeof LeaderLock.layer
 }
@@ -173,13 +181,14 @@ export const instance = (
   options: Options = {}
 ): Effect.Effect<Instance, never, SimConsul.SimConsul | Scope.Scope> =>
   Effect.gen(function* () {
-    const { leaderLock = LeaderLock.layer, lock, service, ...given } = options
+    const { agentless, between = identity, leaderLock = LeaderLock.layer, ...others } = options
+    const { lock, service, sessionTtl, ...given } = others
     const sim = yield* SimConsul.SimConsul
     const replication = yield* Effect.orDie(Replication.make({ source, ...given }))
     const lockOptions = yield* Effect.orDie(
-      LeaderLock.options({ lock, service, purpose: Replication.route(replication) })
+      LeaderLock.options({ agentless, lock, service, sessionTtl, purpose: Replication.route(replication) })
     )
-    const network = Network.make(sim.httpClient)
+    const network = Network.make(between(sim.httpClient))
     const logs = Logs.make()
     const events: Array<ReplicationEvent> = []
     const collecting = observing({ consume: (event) => Effect.sync(() => void events.push(event)) })

@@ -31,6 +31,12 @@ describe("run", () => {
     [["demmo"], 'unexpected argument "demmo"; did you mean consul-replicate demo?'],
     [["help", "status"], 'unexpected argument "status"; the commands are demo, dev, help and version'],
     [["-src=nyc1", "-src=ams2"], "-src: given twice; write it once"],
+    [["-src=nyc1", "-exclude="], '-exclude "": an empty exclude would exclude every key'],
+    [
+      ["-src=nyc1", "-exclude", "global/a", "-exclude", ""],
+      '-exclude "": an empty exclude would exclude every key'
+    ],
+    [["-src=nyc1", "-session-ttl=9s"], "-session-ttl: a session lives from 10s to 24h"],
     [["-src=nyc1", "-once", "-once"], "-once: given twice; write it once"],
     [["-src=nyc1", "-once=maybe"], '-once "maybe": neither true nor false; write -once or -once=false'],
     [["-once=a=b", "-src=nyc1"], '-once "a=b": neither true nor false; write -once or -once=false'],

@@ -21,6 +21,7 @@ describe("options of a LeaderLock", () => {
       expect(yield* LeaderLock.options()).toEqual({
         lock: "service/consul-replicate/leader",
         service: "consul-replicate",
+        agentless: false,
         purpose: undefined,
         ttl: Duration.seconds(3)
       })
@@ -29,6 +30,9 @@ describe("options of a LeaderLock", () => {
 
   it.effect.each([
     ["lock", { lock: "" }],
+    ["sessionTtl", { sessionTtl: "9 seconds" }],
+    ["sessionTtl", { sessionTtl: "25 hours" }],
+    ["sessionTtl", { sessionTtl: Duration.infinity }],
     ["service", { service: "" }],
     ["service", { service: "team//web" }],
     ["service", { service: "web//" }],

@@ -14,6 +14,7 @@ import * as DeleteLimit from "../../DeleteLimit.js"
 import { raceFirst } from "../../internal/effect/RaceFirst.js"
 import { count } from "../../internal/report/Counts.js"
 import { observing } from "../../internal/report/EventSink.js"
+import { OptionName } from "../../internal/report/OptionName.js"
 import * as LeaderLock from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
 import * as Replicator from "../../Replicator.js"
@@ -66,10 +67,22 @@ const withLogLevel = <A, E, R>(
 type Settings = Values<typeof options>
 
 const replicating = Effect.fnUntraced(
-  function* ({ addr, lock, logLevel: _, noDelete, once, service, src, timeout, ...given }: Settings) {
+  function* ({
+    addr,
+    agentless,
+    lock,
+    logLevel: _,
+    noDelete,
+    once,
+    service,
+    sessionTtl,
+    src,
+    timeout,
+    ...given
+  }: Settings) {
     yield* PrefixOption.validate(given.prefix)
     const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
-    const lockOptions = yield* LeaderLock.options({ lock, service })
+    const lockOptions = yield* LeaderLock.options({ agentless, lock, service, sessionTtl })
     yield* Replication.validateUnder(replication, lock)
     yield* Environment.validate(addr)
     const token = Option.getOrUndefined(yield* Environment.token)
@@ -116,6 +129,7 @@ const replicating = Effect.fnUntraced(
       observing(consumer),
       ProgressLine.drawn,
       Effect.provide(services),
+      Effect.provideService(OptionName, FlagOf.flagOf),
       Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
       Effect.raceFirst(once ? denied : Effect.never),
       Effect.raceFirst(Effect.raceFirst(stopped, hangUps))

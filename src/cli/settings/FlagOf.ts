@@ -11,7 +11,7 @@ const optionOf: Readonly<Record<string, keyof typeof options>> = { source: "src"
 const specs: Readonly<Record<string, { readonly name: string }>> = options
 
 /** The name of the field itself, if no flag sets it. */
-const flagOf = (field: string): string => {
+export const flagOf = (field: string): string => {
   const spec = specs[optionOf[field] ?? field]
   return spec === undefined ? field : `-${spec.name}`
 }

@@ -141,6 +141,23 @@ export const options = {
     default: LeaderLock.defaults.service,
     parse: required("the service needs a name")
   }),
+  agentless: flag({
+    name: "agentless",
+    group: instances,
+    description:
+      "several servers answer at the address, and no agent of this host: registers no service; a leader that is killed is " +
+      "followed within twice the -session-ttl"
+  }),
+  sessionTtl: valued({
+    name: "session-ttl",
+    group: instances,
+    value: "DURATION",
+    description:
+      "how long the session of the lock lives without a renewal, or longer if the servers demand it",
+    default: "",
+    shownDefault: "15s with -agentless, 30s without",
+    parse: (text) => (text === "" ? Either.right(undefined) : DurationOption.parse(text))
+  }),
   once: flag({
     name: "once",
     group: running,
