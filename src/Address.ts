@@ -48,9 +48,11 @@ const address = Brand.nominal<Address>()
  * @category constructors
  * @example
  * ```ts
+ * import * as assert from "node:assert"
  * import { Address } from "consul-replicate"
+ * import { Either } from "effect"
  *
- * Address.parse("127.0.0.1") // Either.right("http://127.0.0.1:8500")
+ * assert.deepStrictEqual(Address.parse("127.0.0.1"), Either.right("http://127.0.0.1:8500"))
  * ```
  */
 export const parse = (text: string): Either.Either<Address, InvalidAddress> => {

@@ -132,6 +132,21 @@ export interface Stored {
 /**
  * @since 0.1.0
  * @category tags
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { Checkpoint, Replication, Replicator } from "consul-replicate"
+ * import { World } from "consul-replicate/testing"
+ * import { Effect, Option } from "effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const instance = yield* World.instance()
+ *   yield* instance.run(Replicator.runOnce(instance.replication))
+ *   const { status } = yield* instance.run(Checkpoint.read(Replication.defaults.status))
+ *   const { LastState, Source, State } = Option.getOrThrow(status)
+ *   assert.deepStrictEqual([Source, State, LastState], ["nyc1", "stopped", "in-sync"])
+ * }).pipe(Effect.scoped, Effect.provide(World.layer))
+ * ```
  */
 export class Checkpoint extends Context.Tag("consul-replicate/Checkpoint")<
   Checkpoint,

@@ -32,6 +32,25 @@ export interface ConsulHttpOptions extends Omit<Endpoint, "address"> {
 /**
  * @since 0.1.0
  * @category tags
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { ConsulHttp, Value } from "consul-replicate"
+ * import { SimConsul } from "consul-replicate/testing"
+ * import { Effect, Layer, Option } from "effect"
+ *
+ * const Consul = ConsulHttp.layer({ address: "127.0.0.1:8500" }).pipe(
+ *   // A Consul in memory. `NodeHttpClient.layerUndici` asks a real one.
+ *   Layer.provide(SimConsul.layerHttpClient())
+ * )
+ *
+ * export const program = Effect.gen(function* () {
+ *   yield* ConsulHttp.kv.put({ key: "app/color", value: Value.fromText("blue") })
+ *   const { value } = yield* ConsulHttp.kv.get("app/color")
+ *   const text = Option.flatMap(value, (entry) => Value.toText(entry.value))
+ *   assert.deepStrictEqual(text, Option.some("blue"))
+ * }).pipe(Effect.provide(Consul))
+ * ```
  */
 export class ConsulHttp extends Context.Tag("consul-replicate/ConsulHttp")<ConsulHttp, Consul>() {}
 
@@ -67,6 +86,16 @@ export const layer = (
  *
  * @since 0.5.0
  * @category layers
+ * @example
+ * ```ts
+ * import { ConsulHttp } from "consul-replicate"
+ * import { Config } from "effect"
+ *
+ * export const Consul = ConsulHttp.layerConfig({
+ *   address: Config.string("CONSUL_HTTP_ADDR").pipe(Config.withDefault("127.0.0.1:8500")),
+ *   token: Config.redacted("CONSUL_HTTP_TOKEN").pipe(Config.withDefault(undefined))
+ * })
+ * ```
  */
 export const layerConfig = (
   options: Config.Config.Wrap<ConsulHttpOptions>

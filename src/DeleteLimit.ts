@@ -83,10 +83,15 @@ export const format: (limit: DeleteLimit) => string = DeleteLimit.$match({
  * @since 0.5.0
  * @category text
  * @example
+ * ```ts
+ * import * as assert from "node:assert"
  * import { DeleteLimit } from "consul-replicate"
+ * import { Either } from "effect"
  *
- * DeleteLimit.parse("12.5%") // Either.right({ _tag: "Share", percent: 12.5 })
- * DeleteLimit.parse("200") // Either.right({ _tag: "Count", count: 200 })
+ * const { Count, Share } = DeleteLimit.DeleteLimit
+ * assert.deepStrictEqual(DeleteLimit.parse("12.5%"), Either.right(Share({ percent: 12.5 })))
+ * assert.deepStrictEqual(DeleteLimit.parse("200"), Either.right(Count({ count: 200 })))
+ * ```
  */
 export const parse = (text: string): Either.Either<DeleteLimit, string> => {
   const [, digits, percent] = /^(\d{1,15}(?:\.\d{1,15})?)(%?)$/.exec(text) ?? []

@@ -59,6 +59,29 @@ export interface UseOptions {
 /**
  * @since 0.1.0
  * @category tags
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { ConsulHttp, LeaderLock } from "consul-replicate"
+ * import { SimConsul } from "consul-replicate/testing"
+ * import { Config, Effect, Layer } from "effect"
+ *
+ * const Lock = LeaderLock.layerConfig({
+ *   lock: Config.succeed("service/billing/leader"),
+ *   service: Config.succeed("billing")
+ * }).pipe(
+ *   Layer.provide(ConsulHttp.layer({ address: "127.0.0.1:8500" })),
+ *   Layer.provide(SimConsul.layerHttpClient())
+ * )
+ *
+ * // Of all instances, one at a time does this. It is interrupted if the lock is lost.
+ * export const program = LeaderLock.lead(({ fence, instance }) =>
+ *   Effect.sync(() => {
+ *     assert.strictEqual(fence.lock, "service/billing/leader")
+ *     assert.match(instance, /^billing-/)
+ *   })
+ * ).pipe(Effect.provide(Lock))
+ * ```
  */
 export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
   LeaderLock,
@@ -156,6 +179,31 @@ export const layer = (options: LockOptions.LeaderLockOptions): Layer.Layer<Leade
  *
  * @since 0.5.0
  * @category layers
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { LeaderLock, Replication, Replicator } from "consul-replicate"
+ * import { VirtualTime, World } from "consul-replicate/testing"
+ * import { Effect } from "effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   yield* World.put("nyc1", { "one/a": "1", "two/a": "2" })
+ *   const instance = yield* World.instance({ leaderLock: LeaderLock.shared })
+ *   const replicate = (prefix: string) =>
+ *     Effect.flatMap(
+ *       Replication.make({ source: "nyc1", prefix, status: `service/copies/${prefix}status` }),
+ *       Replicator.run
+ *     )
+ *   // Under one leadership, side by side.
+ *   const both = Effect.all([replicate("one/"), replicate("two/")], { concurrency: "unbounded" })
+ *   const arrived = Effect.map(
+ *     Effect.all([World.text("sfo1", "one/a"), World.text("sfo1", "two/a")]),
+ *     (texts) => texts.join() === "1,2"
+ *   )
+ *   yield* Effect.raceFirst(instance.run(both), VirtualTime.until(arrived))
+ *   assert.strictEqual(yield* World.text("sfo1", "one/a"), "1")
+ * }).pipe(Effect.scoped, Effect.provide(World.layer))
+ * ```
  */
 export const shared = (options: LockOptions.LeaderLockOptions): Layer.Layer<LeaderLock, never, ConsulHttp> =>
   Layer.scoped(

@@ -177,6 +177,23 @@ const options = Schema.Struct({
  *
  * @since 0.5.0
  * @category schemas
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { Replication } from "consul-replicate"
+ * import { Schema } from "effect"
+ *
+ * const File = Schema.parseJson(Schema.Struct({ replications: Schema.Array(Replication.Replication) }))
+ *
+ * const { replications } = Schema.decodeSync(File)('{"replications":[{"source":"nyc1"},{"source":"ams2"}]}')
+ * assert.deepStrictEqual(
+ *   replications.map(({ prefix, source }) => [source, prefix]),
+ *   [
+ *     ["nyc1", "global/"],
+ *     ["ams2", "global/"]
+ *   ]
+ * )
+ * ```
  */
 export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schema.transform(options, fields, {
   strict: true,
@@ -214,6 +231,19 @@ export const decodeUnknown = (options: unknown): Either.Either<Replication, Inva
  *
  * @since 0.1.0
  * @category constructors
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { Replication } from "consul-replicate"
+ * import { Effect } from "effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const replication = yield* Replication.make({ source: "nyc1", prefix: "config/", maxDeletes: "20%" })
+ *   assert.strictEqual(replication.destinationPrefix, "config/")
+ *   const error = yield* Effect.flip(Replication.make({ source: "nyc1", watchShards: 0 }))
+ *   assert.deepStrictEqual([error.field, error.given], ["watchShards", 0])
+ * })
+ * ```
  */
 export const make = (options: ReplicationOptions): Effect.Effect<Replication, InvalidOptions> =>
   Effect.suspend(() => decodeUnknown(options))
@@ -238,6 +268,27 @@ const given = Config.withDefault(undefined)
  *
  * @since 0.5.0
  * @category config
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { Replication } from "consul-replicate"
+ * import { Config, ConfigProvider, Effect } from "effect"
+ *
+ * const variables = new Map([
+ *   ["COPY_SOURCE", "nyc1"],
+ *   ["COPY_DESTINATION_PREFIX", "copy/"]
+ * ])
+ *
+ * export const program = Effect.gen(function* () {
+ *   const { destinationPrefix, source } = yield* Config.nested(Replication.config, "copy")
+ *   assert.deepStrictEqual([source, destinationPrefix], ["nyc1", "copy/"])
+ * }).pipe(
+ *   Effect.withConfigProvider(
+ *     // `ConfigProvider.fromEnv({ pathDelim: "_" })` reads the environment.
+ *     ConfigProvider.constantCase(ConfigProvider.fromMap(variables, { pathDelim: "_" }))
+ *   )
+ * )
+ * ```
  */
 export const config: Config.Config<Replication> = Config.all({
   source: Config.string("source").pipe(Config.withDescription("Datacenter to replicate from.")),

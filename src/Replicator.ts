@@ -265,6 +265,27 @@ type Services = ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoin
  *
  * @since 0.5.0
  * @category running
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { ConsulHttp, LeaderLock, Replication, Replicator } from "consul-replicate"
+ * import { SimConsul, VirtualTime, World } from "consul-replicate/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const Services = Layer.merge(Replicator.services, LeaderLock.layerConfig(LeaderLock.config)).pipe(
+ *   Layer.provideMerge(ConsulHttp.layer({ address: "127.0.0.1:8500" })),
+ *   Layer.provideMerge(SimConsul.layerHttpClient({ datacenters: ["sfo1", "nyc1"] }))
+ * )
+ *
+ * export const program = Effect.gen(function* () {
+ *   yield* World.put("nyc1", { "global/motd": "hello" })
+ *   const replication = yield* Replication.make({ source: "nyc1", prefix: "global/" })
+ *   const arrived = Effect.map(World.text("sfo1", "global/motd"), (text) => text === "hello")
+ *   // It never ends by itself. Interrupted, it gives the lock back.
+ *   yield* Effect.raceFirst(Replicator.run(replication), VirtualTime.until(arrived))
+ *   assert.deepStrictEqual(Object.keys(yield* World.contents("sfo1", "global/")), ["global/motd"])
+ * }).pipe(Effect.provide(Services))
+ * ```
  */
 export const run = (replication: Replication.Replication): Effect.Effect<never, InvalidOptions, Services> =>
   // Without a span: it would never end, and all that happens in years be one trace. Passes have theirs.
@@ -278,6 +299,21 @@ export const run = (replication: Replication.Replication): Effect.Effect<never, 
  *
  * @since 0.5.0
  * @category running
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { Replicator } from "consul-replicate"
+ * import { World } from "consul-replicate/testing"
+ * import { Effect } from "effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   yield* World.put("nyc1", { "global/motd": "hello" })
+ *   const { replication, run } = yield* World.instance()
+ *   const { held, refused } = yield* run(Replicator.runOnce(replication))
+ *   assert.strictEqual(held.size + refused.size, 0)
+ *   assert.strictEqual(yield* World.text("sfo1", "global/motd"), "hello")
+ * }).pipe(Effect.scoped, Effect.provide(World.layer))
+ * ```
  */
 export const runOnce: (
   replication: Replication.Replication

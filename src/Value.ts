@@ -40,9 +40,12 @@ export const empty: Value = encoded("")
  * @since 0.5.0
  * @category constructors
  * @example
+ * ```ts
+ * import * as assert from "node:assert"
  * import { Value } from "consul-replicate"
  *
- * Value.fromText("on") // "b24="
+ * assert.strictEqual(Value.fromText("on"), "b24=")
+ * ```
  */
 export const fromText = (text: string): Value => encoded(text)
 

@@ -65,6 +65,28 @@ const undisturbed: Fault = (_, pass) => pass
  *
  * @since 0.5.0
  * @category constructors
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { HttpClient } from "@effect/platform"
+ * import { ConsulHttp } from "consul-replicate"
+ * import { Network, SimConsul } from "consul-replicate/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const sim = yield* SimConsul.make()
+ *   const network = Network.make(sim.httpClient)
+ *   const Consul = ConsulHttp.layer({ address: "127.0.0.1:8500" }).pipe(
+ *     Layer.provide(Layer.succeed(HttpClient.HttpClient, network.client))
+ *   )
+ *   const keys = ConsulHttp.kv.keys("app/").pipe(Effect.provide(Consul))
+ *   yield* network.disturb(Network.on("GET /v1/kv/app/", Network.answer(403, "Permission denied")))
+ *   assert.strictEqual((yield* Effect.flip(keys))._tag, "Denied")
+ *   yield* network.heal
+ *   assert.deepStrictEqual((yield* keys).value, [])
+ *   assert.strictEqual(network.sent.length, 2)
+ * }).pipe(Effect.scoped)
+ * ```
  */
 export const make = (client: HttpClient.HttpClient, first: Fault = undisturbed): Network => {
   const sent: Array<Sent> = []

@@ -284,15 +284,16 @@ export const layer = (options?: Options): Layer.Layer<SimConsul> => Layer.scoped
  *
  * @example
  * ```ts
+ * import * as assert from "node:assert"
  * import * as HttpClient from "@effect/platform/HttpClient"
- * import * as Effect from "effect/Effect"
  * import { SimConsul } from "consul-replicate/testing"
+ * import { Effect } from "effect"
  *
- * const program = Effect.gen(function* () {
+ * export const program = Effect.gen(function* () {
  *   const sim = yield* SimConsul.SimConsul
  *   yield* sim.put("nyc1", "global/motd", "hello")
  *   const response = yield* HttpClient.get("http://127.0.0.1:8500/v1/kv/global/motd?raw")
- *   return yield* response.text
+ *   assert.strictEqual(yield* response.text, "hello")
  * }).pipe(Effect.provide(SimConsul.layerHttpClient({ datacenters: ["nyc1", "sfo1"] })))
  * ```
  *

@@ -133,6 +133,15 @@ export const runSyncExit = <A, E>(effect: Effect.Effect<A, E>, seed = ""): Exit.
  *
  * @since 0.5.0
  * @category running
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { VirtualTime } from "consul-replicate/testing"
+ * import { Clock, Effect } from "effect"
+ *
+ * const now = VirtualTime.runSync(Effect.zipRight(Effect.sleep("1 hour"), Clock.currentTimeMillis))
+ * assert.strictEqual(now, 3_600_000)
+ * ```
  */
 export const runSync = <A, E>(effect: Effect.Effect<A, E>, seed?: string): A =>
   Exit.getOrElse(runSyncExit(effect, seed), (cause) => {

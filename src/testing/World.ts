@@ -139,6 +139,35 @@ const pausable = (clock: Clock.Clock, gate: Effect.Latch): Clock.Clock => ({
  *
  * @since 0.5.0
  * @category instances
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { Network, VirtualTime, World } from "consul-replicate/testing"
+ * import { Effect } from "effect"
+ *
+ * export const program = Effect.gen(function* () {
+ *   const instance = yield* World.instance({ reconcile: "10 seconds" })
+ *   yield* World.put("nyc1", { "global/motd": "hello" })
+ *   yield* World.replicate(instance)
+ *   yield* VirtualTime.until(World.isInSync(instance))
+ *   assert.deepStrictEqual(yield* World.contents("sfo1", "global/"), { "global/motd": "hello" })
+ *
+ *   // What others change is put right.
+ *   yield* World.put("sfo1", { "global/motd": "goodbye" })
+ *   yield* VirtualTime.pass("10 seconds")
+ *   assert.strictEqual(yield* World.text("sfo1", "global/motd"), "hello")
+ *
+ *   // For a while, nothing answers.
+ *   yield* instance.network.disturb(Network.silent)
+ *   yield* World.put("nyc1", { "global/motd": "welcome" })
+ *   yield* VirtualTime.pass("1 minute")
+ *   assert.strictEqual(yield* World.text("sfo1", "global/motd"), "hello")
+ *   yield* instance.network.heal
+ *   yield* VirtualTime.until(
+ *     Effect.map(World.text("sfo1", "global/motd"), (text) => text === "welcome")
+ *   )
+ * }).pipe(Effect.scoped, Effect.provide(World.layer))
+ * ```
  */
 export const instance = (
   options: Options = {}

@@ -90,15 +90,59 @@ const program = Effect.gen(function* () {
 Effect.runPromise(Effect.scoped(program))
 `
 
-const loaded = [
-  ["{ ConsulHttp, LeaderLock, Replication, Replicator }", "consul-replicate"],
-  ["{ SimConsul }", "consul-replicate/testing"],
+const effect3 = [
   ["{ Effect, Layer }", "effect"],
   ["{ HttpClient }", "@effect/platform"]
 ] as const
 
-const required = loaded.map(([names, from]) => `const ${names} = require("${from}")`).join("\n")
-const imported = loaded.map(([names, from]) => `import ${names} from "${from}"`).join("\n")
+/** All of the library at once. */
+const whole = [
+  ["{ ConsulHttp, LeaderLock, Replication, Replicator }", "consul-replicate"],
+  ["{ SimConsul }", "consul-replicate/testing"],
+  ...effect3
+] as const
+
+/** Each module by its own path. */
+const each = [
+  ["ConsulHttp", "consul-replicate/ConsulHttp"],
+  ["LeaderLock", "consul-replicate/LeaderLock"],
+  ["Replication", "consul-replicate/Replication"],
+  ["Replicator", "consul-replicate/Replicator"],
+  ["SimConsul", "consul-replicate/testing/SimConsul"],
+  ...effect3
+] as const
+
+type Loaded = ReadonlyArray<readonly [names: string, from: string]>
+
+const required = (loaded: Loaded) =>
+  loaded.map(([names, from]) => `const ${names} = require("${from}")`).join("\n")
+
+const imported = (loaded: Loaded) =>
+  loaded
+    .map(([names, from]) => `import ${names.startsWith("{") ? names : `* as ${names}`} from "${from}"`)
+    .join("\n")
+
+/** Uses the types of modules that are imported by their own paths. */
+const typed = `${imported(each.slice(0, 5))}
+import * as Effect from "effect/Effect"
+export const replication: Effect.Effect<Replication.Replication, unknown> = Replication.make({ source: "nyc1" })
+export const sim: Effect.Effect<SimConsul.SimConsul, never, unknown> = SimConsul.make()
+export const all = [ConsulHttp.layer, LeaderLock.layer, Replicator.run]
+`
+
+/** Succeeds if nothing of what is no public module can be loaded. */
+const closed = `
+for (const path of ["internal/plan/Diff", "testing/internal/cluster/World", "cli", "index", "nothing"]) {
+  try {
+    require("consul-replicate/" + path)
+  } catch (error) {
+    if (error.code === "ERR_PACKAGE_PATH_NOT_EXPORTED" || error.code === "MODULE_NOT_FOUND") continue
+    throw error
+  }
+  throw new Error(path + " can be loaded")
+}
+console.log("closed")
+`
 
 const tsconfig = {
   compilerOptions: {
@@ -154,8 +198,10 @@ describe("the package", () => {
         expect(line).not.toBe("")
         Fs.writeFileSync(Path.join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }))
         yield* succeed(folder, "npm", "install", "--silent", "--no-package-lock", tarball, ...line.split(" "))
-        Fs.writeFileSync(Path.join(folder, "required.cjs"), required + program)
+        Fs.writeFileSync(Path.join(folder, "required.cjs"), required(whole) + program)
         expect(yield* succeed(folder, "node", "required.cjs")).toMatch(/^arrived$/m)
+        Fs.writeFileSync(Path.join(folder, "closed.cjs"), closed)
+        expect(yield* succeed(folder, "node", "closed.cjs")).toMatch(/^closed$/m)
       })
     )
 
@@ -181,9 +227,11 @@ describe("the package", () => {
         ) as { readonly version: string }
         expect(installed.version).toBe(versions.effect)
 
-        write("required.cjs", required + program)
-        write("imported.mjs", imported + program)
-        for (const file of ["required.cjs", "imported.mjs"]) {
+        write("required.cjs", required(whole) + program)
+        write("imported.mjs", imported(whole) + program)
+        write("requiredEach.cjs", required(each) + program)
+        write("importedEach.mjs", imported(each) + program)
+        for (const file of ["required.cjs", "imported.mjs", "requiredEach.cjs", "importedEach.mjs"]) {
           expect(yield* succeed(folder, "node", file)).toMatch(/^arrived$/m)
         }
         expect(yield* succeed(folder, "npx", "--no-install", manifest.name, "-version")).toContain(
@@ -193,6 +241,7 @@ describe("the package", () => {
         const examples = Path.join(folder, "node_modules", manifest.name, "examples")
         for (const name of Fs.readdirSync(examples))
           Fs.copyFileSync(Path.join(examples, name), Path.join(folder, name))
+        write("typed.ts", typed)
         write("tsconfig.json", JSON.stringify(tsconfig))
         const tsc = Path.join(root, "node_modules/typescript/bin/tsc")
         const { stdout } = yield* capture(

@@ -26,14 +26,6 @@ export interface Mapping {
  *
  * @since 0.1.0
  * @category mapping
- * @example
- * import { Mapping } from "consul-replicate"
- * import { Option } from "effect"
- *
- * const excluded = { atSource: ["global/b"], atDestination: ["copy/b"] }
- * const mapping = { prefix: "global/", destinationPrefix: "copy/", owned: new Set<string>(), excluded }
- * Mapping.rename(mapping, "global/global/a") // Option.some("copy/global/a")
- * Mapping.rename(mapping, "global/b/a") // Option.none()
  */
 export const rename = (mapping: Mapping, key: string): Option.Option<string> =>
   Option.fromNullable(nameAtDestination(mapping, key))
