@@ -9,18 +9,19 @@
 import * as Option from "effect/Option"
 import * as DeleteLimit from "../../DeleteLimit.js"
 import { contains, type KeyRange } from "../../KeyRange.js"
+import type { DestinationKey } from "./Mapping.js"
 
 /** What deletion remembers from pass to pass. Keys are named as at the destination. */
 export interface DeleteLedger {
   /** Keys that the source does not have, and that stay because of the limit. */
-  readonly held: ReadonlySet<string>
+  readonly held: ReadonlySet<DestinationKey>
   /** Keys that the source did not list, and that may go when their own shard lacks them too. */
-  readonly approved: ReadonlySet<string>
+  readonly approved: ReadonlySet<DestinationKey>
   /**
    * Keys that their shard lacked, and that the destination still has. One that comes back may hold a value that nobody has
    * read: it is read again.
    */
-  readonly toReread: ReadonlySet<string>
+  readonly toReread: ReadonlySet<DestinationKey>
   /** Number of keys that were deleted since the source was last seen complete. */
   readonly deletesSinceComplete: number
 }
@@ -40,12 +41,12 @@ export interface ComparisonView {
   /** Whether the leader before held deletes. */
   readonly wasHolding: boolean
   /** Keys that the comparison has created itself. */
-  readonly created: ReadonlySet<string>
+  readonly created: ReadonlySet<DestinationKey>
   /** Number of keys that the destination has now. */
   readonly keysNow: number
 }
 
-const noKeys: ReadonlySet<string> = new Set()
+const noKeys: ReadonlySet<DestinationKey> = new Set()
 
 /** Nothing is held, approved or to be read again. */
 export const nothing: Omit<DeleteLedger, "deletesSinceComplete"> = {
@@ -59,13 +60,16 @@ export const nothing: Omit<DeleteLedger, "deletesSinceComplete"> = {
  * of a key counts. After a change of layout, the answer of a former shard may still be queued ahead of those of its successors.
  */
 export const missingAfter = (
-  before: ReadonlyArray<string>,
+  before: ReadonlyArray<DestinationKey>,
   range: KeyRange,
-  missing: ReadonlyArray<string>
-): ReadonlyArray<string> => [...before.filter((key) => !contains(range, key)), ...missing]
+  missing: ReadonlyArray<DestinationKey>
+): ReadonlyArray<DestinationKey> => [...before.filter((key) => !contains(range, key)), ...missing]
 
 /** Approved keys count as well: they may go at any moment. */
-const isFew = ({ approved, deletesSinceComplete }: DeleteLedger, missing: ReadonlyArray<string>): boolean => {
+const isFew = (
+  { approved, deletesSinceComplete }: DeleteLedger,
+  missing: ReadonlyArray<DestinationKey>
+): boolean => {
   if (missing.length > DeleteLimit.alwaysAllowed) return false
   let count = deletesSinceComplete + approved.size
   for (const key of missing) if (!approved.has(key)) count += 1
@@ -97,7 +101,7 @@ export type PartDecision = "delete" | "list" | "hold" | "wait"
 export const ofParts = (
   ledger: DeleteLedger,
   view: View,
-  missing: ReadonlyArray<string>,
+  missing: ReadonlyArray<DestinationKey>,
   lostAll: boolean
 ): PartDecision => {
   if (Option.isSome(view.comparison)) return "wait"
@@ -114,7 +118,7 @@ export const ofParts = (
 export const ofListing = (
   ledger: DeleteLedger,
   view: View,
-  missing: ReadonlyArray<string>
+  missing: ReadonlyArray<DestinationKey>
 ): Pick<DeleteLedger, "held" | "approved"> => {
   const { comparison, deletesBefore, keysBefore, limit } = view
   const old = Option.match(comparison, {
@@ -141,11 +145,11 @@ export const ofListing = (
 export const isSuspicious = (
   ledger: DeleteLedger,
   limit: DeleteLimit.DeleteLimit,
-  missing: ReadonlyArray<string>,
+  missing: ReadonlyArray<DestinationKey>,
   isWhole: boolean,
   keys: number
 ): boolean => {
-  const isHeld = (key: string) => ledger.held.has(key)
+  const isHeld = (key: DestinationKey) => ledger.held.has(key)
   const isExpected = isWhole
     ? DeleteLimit.allows(limit, missing.length, keys) || missing.every(isHeld)
     : isFew(ledger, missing) || missing.every((key) => ledger.approved.has(key) || isHeld(key))

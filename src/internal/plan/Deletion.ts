@@ -15,7 +15,14 @@ import type { Oddities } from "../report/Oddities.js"
 import type { ChangeSet } from "./ChangeSet.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Diff from "./Diff.js"
-import type { Mapping } from "./Mapping.js"
+import {
+  type DestinationKey,
+  type Mapping,
+  nameAtSource,
+  rangeAtSource,
+  type SourceKey,
+  sourceKeys
+} from "./Mapping.js"
 import { planDeletes, planWrites, withDrift } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
 
@@ -55,15 +62,17 @@ const viewOf = ({ replication }: Deciding, { changes, state }: Draft): DeletePol
   }
 }
 
-const without = (keys: Iterable<string>, others: ReadonlySet<string>): ReadonlyArray<string> =>
-  Array.from(keys).filter((key) => !others.has(key))
+const without = (
+  keys: Iterable<DestinationKey>,
+  others: ReadonlySet<DestinationKey>
+): ReadonlyArray<DestinationKey> => Array.from(keys).filter((key) => !others.has(key))
 
 /** Keys of the destination that a listing of the source lacks, except those that the destination refuses to delete. */
 const missingFrom = (
   { mapping }: Deciding,
   { contents, refused }: ReplicaState,
-  names: ReadonlyArray<string>
-): Effect.Effect<ReadonlyArray<string>> =>
+  names: ReadonlyArray<SourceKey>
+): Effect.Effect<ReadonlyArray<DestinationKey>> =>
   Effect.map(
     inTurns(() => Diff.goneInSteps(contents, mapping, names)),
     (missing) => missing.filter((key) => !RefusedKeys.isDelete(refused, key))
@@ -73,14 +82,14 @@ const missingFrom = (
 const reread = Effect.fnUntraced(function* (
   { check, mapping, replication }: Deciding,
   { changes, state }: Draft,
-  keys: ReadonlyArray<string>
+  keys: ReadonlyArray<DestinationKey>
 ) {
-  const missing: Array<string> = []
+  const missing: Array<DestinationKey> = []
   let read = state
   const ranges =
     keys.length > mostReadAlone ? [KeyRange.under(replication.destinationPrefix)] : keys.map(KeyRange.only)
   for (const range of ranges) {
-    const atSource = KeyRange.original(mapping, range)
+    const atSource = rangeAtSource(mapping, range)
     if (Option.isNone(atSource)) continue
     const { difference } = yield* check.confirm(read, atSource.value)
     const planned = planWrites(read, changes, range, difference)
@@ -97,7 +106,7 @@ const reread = Effect.fnUntraced(function* (
 const rereadPresent = Effect.fnUntraced(function* (
   deciding: Deciding,
   draft: Draft,
-  present: ReadonlyArray<string>
+  present: ReadonlyArray<DestinationKey>
 ) {
   if (present.length === 0) return draft.state
   const asked = new Set(present)
@@ -118,14 +127,14 @@ const rereadPresent = Effect.fnUntraced(function* (
 const deleteAbsent = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
-  missing: Iterable<string>
+  missing: Iterable<DestinationKey>
 ) {
   const { mapping, oddities, replication, watcher } = deciding
-  const keys = new Map<string, string>()
+  const keys = new Map<SourceKey, DestinationKey>()
   for (const key of missing) {
-    const atSource = KeyRange.original(mapping, KeyRange.only(key))
+    const atSource = nameAtSource(mapping, key)
     // The source cannot be asked for a key that is not in the destination prefix: such a key stays.
-    if (Option.isSome(atSource)) keys.set(atSource.value.prefix, key)
+    if (Option.isSome(atSource)) keys.set(atSource.value, key)
   }
   if (keys.size === 0) return state
   const { absent, created, unreadable } = yield* watcher.presence({
@@ -133,11 +142,11 @@ const deleteAbsent = Effect.fnUntraced(function* (
     keys: [...keys.keys()]
   })
   yield* oddities.hidden([...unreadable])
-  const those = (isSo: (atSource: string) => boolean) =>
+  const those = (isSo: (atSource: SourceKey) => boolean) =>
     Array.from(keys).flatMap(([atSource, key]) => (isSo(atSource) ? [key] : []))
   // A key that was created since did not exist when the source was read. Its next answer brings it: to land it now would mix
   // two states of the source.
-  const isLater = (key: string) => (created.get(key) ?? 0) > changes.index
+  const isLater = (key: SourceKey) => (created.get(key) ?? 0) > changes.index
   const present = those((key) => !absent.has(key) && !unreadable.has(key) && !isLater(key))
   const toReread = new Set(without(state.toReread, new Set(those((key) => unreadable.has(key)))))
   const read = yield* rereadPresent(deciding, { state: { ...state, toReread }, changes }, present)
@@ -149,7 +158,7 @@ const deleteAbsent = Effect.fnUntraced(function* (
 export const decideOnShards = Effect.fnUntraced(function* (
   deciding: Deciding,
   draft: Draft,
-  missing: ReadonlyArray<string>,
+  missing: ReadonlyArray<DestinationKey>,
   lostAll: boolean
 ): Effect.fn.Return<ReplicaState, ConsulError> {
   const { changes } = draft
@@ -162,9 +171,9 @@ export const decideOnShards = Effect.fnUntraced(function* (
   if (decision === "hold") return { ...state, held: new Set([...state.held, ...missing]) }
   let judged = state
   let doomed = missing
-  let present: ReadonlyArray<string> = []
+  let present: ReadonlyArray<DestinationKey> = []
   if (decision === "list") {
-    const names = yield* deciding.watcher.names(watched(deciding.replication))
+    const names = sourceKeys(yield* deciding.watcher.names(watched(deciding.replication)))
     const gone = yield* missingFrom(deciding, state, names)
     const { approved, held } = DeletePolicy.ofListing(state, view, gone)
     judged = { ...state, approved, held }
@@ -182,12 +191,12 @@ export const decideOnShards = Effect.fnUntraced(function* (
 export const decideOnComplete = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
-  names: ReadonlyArray<string>
+  names: ReadonlyArray<SourceKey>
 ): Effect.fn.Return<ReplicaState, ConsulError> {
   const { replication, watcher } = deciding
   const before = yield* missingFrom(deciding, state, names)
   // Shards told of deletes while they were compared: those keys are in the listing of then.
-  const now = yield* watcher.names({ ...watched(replication), before: names })
+  const now = sourceKeys(yield* watcher.names({ ...watched(replication), before: names }))
   const missing = new Set(now === names ? before : yield* missingFrom(deciding, state, now))
   // A key that is back may hold another value, which no shard may have brought; or it is gone once more.
   const back = [...new Set([...before, ...state.toReread])].filter(
@@ -209,7 +218,7 @@ export const decideOnComplete = Effect.fnUntraced(function* (
 export const decideOnWhole = (
   deciding: Deciding,
   { changes, state }: Draft,
-  missing: ReadonlyArray<string>
+  missing: ReadonlyArray<DestinationKey>
 ): Decided => {
   const cleared: ReplicaState = { ...state, ...DeletePolicy.nothing }
   if (!deciding.replication.deletes) return Effect.succeed(cleared)

@@ -17,7 +17,7 @@ import type { Compared, Seen } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Deletion from "./Deletion.js"
 import * as Exclusion from "./Exclusion.js"
-import type { Mapping } from "./Mapping.js"
+import { type DestinationKey, type Mapping, rangeAtDestination, sourceKeys } from "./Mapping.js"
 import { planWrites, withDrift } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
 import type { SourceUnreadable } from "./SourceUnreadable.js"
@@ -57,7 +57,7 @@ interface DraftPlan extends Plan {
   /** Number of deletes that were made complete by a `CaughtUp` of this plan. */
   readonly completedDeletes: number
   /** Keys that shards of the source lacked, since then. */
-  readonly missing: ReadonlyArray<string>
+  readonly missing: ReadonlyArray<DestinationKey>
   /** Whether one of these shards has lost every key. */
   readonly lostAll: boolean
 }
@@ -98,7 +98,7 @@ const addCaughtUp = Effect.fnUntraced(function* (
   const isUnsettled =
     layoutChanged || isComparing(draft.state) || decided.held.size + decided.toReread.size > 0
   const state = isUnsettled
-    ? yield* Deletion.decideOnComplete(deciding, { state: decided, changes }, names)
+    ? yield* Deletion.decideOnComplete(deciding, { state: decided, changes }, sourceKeys(names))
     : decided
   return completedAt({ ...state, approved: DeletePolicy.nothing.approved }, changes, index)
 })
@@ -111,7 +111,7 @@ const addSnapshot = Effect.fnUntraced(function* (
   yield* deciding.oddities.snapshot(snapshot)
   const { changes } = draft
   const { entries, index, range, totalKeys } = snapshot
-  const here = KeyRange.rename(deciding.mapping, range)
+  const here = rangeAtDestination(deciding.mapping, range)
   if (Option.isNone(here)) return draft
   const { difference, state: written } = planWrites(draft.state, changes, here.value, found)
   const { missing, writes } = difference

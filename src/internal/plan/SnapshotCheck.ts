@@ -21,7 +21,7 @@ import type { Compared, Seen } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Diff from "./Diff.js"
 import * as Exclusion from "./Exclusion.js"
-import type { Mapping } from "./Mapping.js"
+import { type Mapping, sourceKeys } from "./Mapping.js"
 
 type Write = Diff.Difference["writes"][number]
 
@@ -104,7 +104,7 @@ export const make = Effect.fnUntraced(function* (
     const entries: Array<Seen["entries"][number]> = []
     const invalidUtf8Keys: Array<string> = []
     const malformed: Array<Malformed> = []
-    const unreadable: Array<Malformed> = []
+    const unreadable: Array<Diff.Unreadable> = []
     const writes: Array<Write> = []
     const seen = (range: KeyRange.KeyRange, index: number, found: Omit<KeyValues, "entries">): Seen => ({
       _tag: "Snapshot",
@@ -139,7 +139,7 @@ export const make = Effect.fnUntraced(function* (
       })
     )
     const names = [...entries, ...malformed].map(({ key }) => key)
-    const missing = Diff.gone(contents, mapping, names, range)
+    const missing = Diff.gone(contents, mapping, sourceKeys(names), range)
     consistentReads.record(range, index)
     const snapshot = { ...seen(range, index, { invalidUtf8Keys, malformed }), entries }
     return { snapshot, difference: { writes, missing, unreadable } }
