@@ -177,23 +177,6 @@ const options = Schema.Struct({
  *
  * @since 0.5.0
  * @category schemas
- * @example
- * ```ts
- * import * as assert from "node:assert"
- * import { Replication } from "consul-replicate"
- * import { Schema } from "effect"
- *
- * const File = Schema.parseJson(Schema.Struct({ replications: Schema.Array(Replication.Replication) }))
- *
- * const { replications } = Schema.decodeSync(File)('{"replications":[{"source":"nyc1"},{"source":"ams2"}]}')
- * assert.deepStrictEqual(
- *   replications.map(({ prefix, source }) => [source, prefix]),
- *   [
- *     ["nyc1", "global/"],
- *     ["ams2", "global/"]
- *   ]
- * )
- * ```
  */
 export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schema.transform(options, fields, {
   strict: true,
