@@ -50,25 +50,17 @@ export { type CaughtUp, type Contents, KeyChange, type Snapshot, type WatchEvent
  * ```ts
  * import * as assert from "node:assert"
  * import { ConsulHttp, Watcher } from "consul-replicate"
- * import { SimConsul } from "consul-replicate/testing"
+ * import { SimConsul, World } from "consul-replicate/testing"
  * import { Effect, Layer, Stream } from "effect"
  *
- * const Consul = ConsulHttp.layer({ address: "127.0.0.1:8500" }).pipe(
- *   Layer.provideMerge(SimConsul.layerHttpClient())
- * )
+ * const Consul = Layer.provideMerge(ConsulHttp.layer({ address: "127.0.0.1" }), SimConsul.layerHttpClient())
  *
  * export const program = Effect.gen(function* () {
- *   const sim = yield* SimConsul.SimConsul
- *   yield* sim.put("nyc1", "app/color", "blue")
- *   yield* sim.put("nyc1", "app/size", "8")
- *   const first = yield* Watcher.changes("app/").pipe(Stream.take(2), Stream.runCollect)
- *   assert.deepStrictEqual(
- *     Array.from(first, ({ _tag, key }) => [_tag, key]),
- *     [
- *       ["Written", "app/color"],
- *       ["Written", "app/size"]
- *     ]
- *   )
+ *   yield* World.put("nyc1", { "app/color": "blue" })
+ *   const [contents] = yield* Watcher.snapshots("app/").pipe(Stream.take(1), Stream.runCollect)
+ *   assert.deepStrictEqual(contents?.entries.map(({ key }) => key), ["app/color"])
+ *   const first = yield* Watcher.changes("app/").pipe(Stream.take(1), Stream.runCollect)
+ *   assert.deepStrictEqual(Array.from(first, ({ key }) => key), ["app/color"])
  * }).pipe(Effect.provide(Layer.provideMerge(Watcher.layer, Consul)))
  * ```
  */
@@ -136,7 +128,6 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
 >() {}
 
 type Service = Context.Tag.Service<Watcher>
-
 /** How many keys are dealt with at once, except for what comes in one answer: the next ones are read meanwhile. */
 const keysAtOnce = 5_000
 
