@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Address from "./Address.js"
 import type { Consul, Endpoint } from "./Consul.js"
 import * as Agent from "./internal/consul/Agent.js"
+import * as Catalog from "./internal/consul/Catalog.js"
 import * as Kv from "./internal/consul/Kv.js"
 import * as Request from "./internal/consul/Request.js"
 import * as Session from "./internal/consul/Session.js"
@@ -60,7 +61,8 @@ const make = (send: Request.Send): Consul => ({
   kv: Kv.make(send),
   transaction: Transaction.transaction(send),
   session: Session.make(send),
-  agent: Agent.make(send)
+  agent: Agent.make(send),
+  catalog: Catalog.make(send)
 })
 
 /**
