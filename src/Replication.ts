@@ -15,8 +15,10 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as DeleteLimit from "./DeleteLimit.js"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
+import { isSameTenancy, type Tenancy } from "./Endpoint.js"
 import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
 import { DurationFromInput } from "./internal/effect/DurationFromInput.js"
+import { SourceAgent, type SourceAgentOptions } from "./SourceAgent.js"
 import * as Watcher from "./Watcher.js"
 
 /**
@@ -24,8 +26,10 @@ import * as Watcher from "./Watcher.js"
  * @category models
  */
 export interface ReplicationFields {
-  /** The datacenter that is authoritative. */
+  /** The datacenter that is authoritative. Empty: that of the agent at the address of `sourceAgent`. */
   readonly source: string
+  /** How the source is reached, where that differs from how the destination is. */
+  readonly sourceAgent: SourceAgent
   /** Copied are the keys that start with this, at the source. Empty: the whole store. */
   readonly prefix: string
   /** What takes the place of `prefix` at the destination. */
@@ -65,8 +69,13 @@ export type Replication = ReplicationFields & Brand.Brand<"consul-replicate/Repl
  * @category models
  */
 export interface ReplicationOptions {
-  /** Name of the datacenter that is authoritative, in any case of letters. */
-  readonly source: string
+  /**
+   * Name of the datacenter that is authoritative, in any case of letters. It may be left out if `sourceAgent` has an
+   * address.
+   */
+  readonly source?: string | undefined
+  /** See {@link ReplicationFields}. Nothing differs unless given. */
+  readonly sourceAgent?: SourceAgentOptions | undefined
   /** See {@link ReplicationFields}. */
   readonly prefix?: string | undefined
   /** See {@link ReplicationFields}. The same as `prefix` unless given. */
@@ -117,8 +126,7 @@ const shortestReconcile = Duration.millis(100)
 const datacenterName = /^[a-z0-9_-]+$/
 
 const sourceProblem = (source: string): string | undefined => {
-  if (source === "") return "name the datacenter to replicate from"
-  return datacenterName.test(source)
+  return source === "" || datacenterName.test(source)
     ? undefined
     : `${JSON.stringify(source)} cannot be the name of a datacenter`
 }
@@ -136,6 +144,7 @@ const Text = Schema.String.pipe(Schema.filter(HalfCharacter.problemOf))
 
 const fields = Schema.Struct({
   source: Schema.String.pipe(Schema.filter(sourceProblem)),
+  sourceAgent: Schema.typeSchema(SourceAgent),
   prefix: Text,
   destinationPrefix: Text,
   exclude: Schema.Array(Text.pipe(Schema.filter(excludeProblem))),
@@ -155,10 +164,17 @@ const fields = Schema.Struct({
       Number.isInteger(keys) && keys >= 1 ? undefined : "the number of keys is at least 1"
     )
   )
-})
+}).pipe(
+  Schema.filter(({ source, sourceAgent }) =>
+    source === "" && sourceAgent.address === undefined
+      ? { path: ["source"], message: "name the datacenter to replicate from" }
+      : undefined
+  )
+)
 
 const options = Schema.Struct({
-  source: Schema.String,
+  source: Schema.optional(Schema.String),
+  sourceAgent: Schema.optional(SourceAgent),
   prefix: Schema.optional(Schema.String),
   destinationPrefix: Schema.optional(Schema.String),
   exclude: Schema.optional(Schema.Array(Schema.String)),
@@ -197,10 +213,11 @@ const options = Schema.Struct({
  */
 export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schema.transform(options, fields, {
   strict: true,
-  decode: ({ source, ...given }) => {
+  decode: ({ source = "", ...given }) => {
     const prefix = given.prefix ?? defaults.prefix
     return {
       source: source.toLowerCase(),
+      sourceAgent: given.sourceAgent ?? {},
       prefix,
       destinationPrefix: given.destinationPrefix ?? prefix,
       exclude: given.exclude ?? defaults.exclude,
@@ -291,7 +308,14 @@ const given = Config.withDefault(undefined)
  * ```
  */
 export const config: Config.Config<Replication> = Config.all({
-  source: Config.string("source").pipe(Config.withDescription("Datacenter to replicate from.")),
+  source: given(Config.string("source").pipe(Config.withDescription("Datacenter to replicate from."))),
+  sourceAgent: Config.all({
+    address: given(Config.string("address")),
+    namespace: given(Config.string("namespace")),
+    partition: given(Config.string("partition")),
+    token: given(Config.redacted("token")),
+    auth: given(Config.redacted("auth"))
+  }).pipe(Config.nested("sourceAgent")),
   prefix: given(Config.string("prefix")),
   destinationPrefix: given(Config.string("destinationPrefix")),
   exclude: given(Config.array(Config.string(), "exclude")),
@@ -365,18 +389,36 @@ export const validateUnder = ({ status }: Replication, lock: string): Effect.Eff
     : Effect.void
 
 /**
- * Refuses a source that is the destination's own datacenter when the prefixes overlap: it would copy its own copies.
+ * Whether keys of the source can have the names that they have at the destination, or begin with what those begin with: a
+ * store that is replicated into itself so would copy its own copies.
+ *
+ * @since 0.5.0
+ * @category predicates
+ */
+export const overlaps = ({
+  destinationPrefix,
+  prefix
+}: Pick<Replication, "destinationPrefix" | "prefix">): boolean =>
+  prefix.startsWith(destinationPrefix) || destinationPrefix.startsWith(prefix)
+
+/**
+ * Refuses a source that is the destination's own datacenter when the prefixes overlap: it would copy its own copies. `tenancy`
+ * is that of the destination. Whether a source with an address of its own is the same cluster shows only when it is asked.
  *
  * @since 0.1.0
  * @category validation
  */
 export const validateIn = (
   replication: Replication,
-  datacenter: string
+  datacenter: string,
+  tenancy: Tenancy = {}
 ): Effect.Effect<void, InvalidOptions> => {
-  const { destinationPrefix, prefix, source } = replication
-  const overlap = prefix.startsWith(destinationPrefix) || destinationPrefix.startsWith(prefix)
-  return source === datacenter && overlap
+  const { destinationPrefix, prefix, source, sourceAgent } = replication
+  const isSame =
+    sourceAgent.address === undefined &&
+    source === datacenter &&
+    isSameTenancy(tenancy, { ...tenancy, ...sourceAgent })
+  return isSame && overlaps(replication)
     ? new InvalidOptions({
         of: "Replication",
         field: "source",
@@ -390,12 +432,29 @@ export const validateIn = (
 }
 
 /**
- * From where to where, for people: `nyc1 "global/" to "global/"`.
+ * The source for people: `nyc1`, `https://consul.example.com`, or both as `nyc1 at https://consul.example.com`, with its
+ * namespace and partition if it has its own. Two sources that are not the same have different names.
  *
  * @since 0.5.0
  * @category accessors
  */
-export const route = ({
+export const sourceName = ({ source, sourceAgent }: Pick<Replication, "source" | "sourceAgent">): string => {
+  const { address, namespace, partition } = sourceAgent
+  const place = address === undefined ? source : source === "" ? address : `${source} at ${address}`
+  return [
+    place,
+    ...(namespace === undefined ? [] : [`namespace ${namespace}`]),
+    ...(partition === undefined ? [] : [`partition ${partition}`])
+  ].join(", ")
+}
+
+/**
+ * From where to where, for people: `nyc1 "global/" to "global/"`. `source` is as {@link sourceName} has it.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const routeOf = ({
   destinationPrefix,
   prefix,
   source
@@ -403,14 +462,27 @@ export const route = ({
   `${source} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
 
 /**
+ * The same of a replication.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const route = (
+  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent">
+): string => routeOf({ ...replication, source: sourceName(replication) })
+
+/**
  * What a replication watches.
  *
  * @since 0.5.0
  * @category watching
  */
-export const watched = ({ prefix, shardKeys, source, watchShards }: Replication): Watcher.WatchOptions => ({
-  source: { datacenter: source },
-  prefix,
-  shards: watchShards,
-  keysEach: shardKeys
-})
+export const watched = (replication: Replication): Watcher.WatchOptions => {
+  const { prefix, shardKeys, source, sourceAgent, watchShards } = replication
+  return {
+    source: { ...sourceAgent, datacenter: source === "" ? undefined : source },
+    prefix,
+    shards: watchShards,
+    keysEach: shardKeys
+  }
+}

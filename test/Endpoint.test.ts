@@ -11,7 +11,7 @@ import { isSameTenancy } from "../src/Endpoint.js"
 import { Operation } from "../src/Operation.js"
 import * as Value from "../src/Value.js"
 import { failureOf } from "./support/Failure.js"
-import * as Network from "./support/Network.js"
+import * as Network from "../src/testing/Network.js"
 
 const address = "http://127.0.0.1:8500"
 
