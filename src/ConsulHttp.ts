@@ -151,3 +151,14 @@ export const agent = {
   deregisterService: ofAgent.deregisterService,
   updateCheck: ofAgent.updateCheck
 }
+
+/**
+ * What shows which servers the client in the environment asks.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const catalog = {
+  peers: Effect.flatMap(ConsulHttp, (consul) => consul.catalog.peers),
+  nodeId: (name: string) => Effect.flatMap(ConsulHttp, (consul) => consul.catalog.nodeId(name))
+}

@@ -72,5 +72,5 @@ export interface Endpoint extends Tenancy {
    *
    * @since 0.5.0
    */
-  readonly settings?: Readonly<Partial<Record<Setting, string>>> | undefined
+  readonly settings?: { readonly [S in Setting]?: string | undefined } | undefined
 }

@@ -14,8 +14,8 @@ import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as DeleteLimit from "./DeleteLimit.js"
-import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
 import { isSameTenancy, type Tenancy } from "./Endpoint.js"
+import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
 import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
 import { DurationFromInput } from "./internal/effect/DurationFromInput.js"
 import { SourceAgent, type SourceAgentOptions } from "./SourceAgent.js"
@@ -479,8 +479,13 @@ export const route = (
  */
 export const watched = (replication: Replication): Watcher.WatchOptions => {
   const { prefix, shardKeys, source, sourceAgent, watchShards } = replication
+  const { address, ...agent } = sourceAgent
   return {
-    source: { ...sourceAgent, datacenter: source === "" ? undefined : source },
+    source: {
+      ...agent,
+      ...(address !== undefined && { address }),
+      datacenter: source === "" ? undefined : source
+    },
     prefix,
     shards: watchShards,
     keysEach: shardKeys

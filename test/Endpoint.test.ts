@@ -9,9 +9,9 @@ import * as Address from "../src/Address.js"
 import * as ConsulHttp from "../src/ConsulHttp.js"
 import { isSameTenancy } from "../src/Endpoint.js"
 import { Operation } from "../src/Operation.js"
+import * as Network from "../src/testing/Network.js"
 import * as Value from "../src/Value.js"
 import { failureOf } from "./support/Failure.js"
-import * as Network from "../src/testing/Network.js"
 
 const address = "http://127.0.0.1:8500"
 

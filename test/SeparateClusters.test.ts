@@ -14,16 +14,15 @@ import * as LeaderLock from "../src/LeaderLock.js"
 import * as Replication from "../src/Replication.js"
 import * as Replicator from "../src/Replicator.js"
 import type { SimConsul } from "../src/testing/index.js"
-import * as Stepper from "./simulation/Stepper.js"
+import * as Logs from "../src/testing/Logs.js"
+import * as Network from "../src/testing/Network.js"
+import * as VirtualTime from "../src/testing/VirtualTime.js"
 import * as Clusters from "./support/Clusters.js"
 import { failureOf } from "./support/Failure.js"
-import * as Logs from "./support/Logs.js"
-import * as Network from "./support/Network.js"
-import { until } from "./support/Replicating.js"
 
 const it = <E>(claim: string, test: () => Effect.Effect<void, E, Scope.Scope>) =>
   vitest.it(claim, () => {
-    const exit = Stepper.run(Effect.scoped(test()), claim)
+    const exit = VirtualTime.runSyncExit(Effect.scoped(test()), claim)
     if (Exit.isFailure(exit)) throw Cause.squash(exit.cause)
   })
 
@@ -79,9 +78,11 @@ describe("two clusters that are not joined and have the same name", () => {
       yield* source.put("dc1", "global/a", "of the source")
       const replication = yield* Replication.make({ source: "dc1", sourceAgent: yield* there })
       yield* Effect.forkScoped(running(network.client, Replicator.run(replication)).pipe(logs.capture))
-      yield* until(Effect.map(textOf(destination, "global/a"), (text) => text === "of the source"))
+      yield* VirtualTime.until(
+        Effect.map(textOf(destination, "global/a"), (text) => text === "of the source")
+      )
       yield* source.put("dc1", "global/a", "changed")
-      yield* until(Effect.map(textOf(destination, "global/a"), (text) => text === "changed"))
+      yield* VirtualTime.until(Effect.map(textOf(destination, "global/a"), (text) => text === "changed"))
       const status = JSON.parse(yield* textOf(destination, Replication.defaults.status))
       expect(status).toMatchObject({ Source: "dc1 at http://10.0.0.1:8500", State: "in-sync" })
       expect(logs.lines.join("\n")).toContain('dc1 at http://10.0.0.1:8500 "global/" to "global/"')
@@ -126,7 +127,7 @@ describe("a source with an address of its own that is the cluster that is replic
       for (const prefixes of [{}, { prefix: "", destinationPrefix: "copy/" }]) {
         const { client, destination, replication } = yield* itself(prefixes)
         const error = yield* failureOf(running(client, Replicator.runOnce(replication)))
-        expect(error).toMatchObject({ _tag: "InvalidReplication", option: "src-addr" })
+        expect(error).toMatchObject({ _tag: "InvalidOptions", field: "sourceAgent" })
         expect(error.message).toContain(
           "http://10.0.0.1:8500 is an agent of the cluster that is replicated into"
         )
