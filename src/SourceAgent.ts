@@ -69,3 +69,26 @@ export const SourceAgent: Schema.Schema<SourceAgent, SourceAgentOptions> = Schem
     })
   )
 })
+
+/**
+ * The source for people: `nyc1`, `https://consul.example.com`, or both as `nyc1 at https://consul.example.com`, with its
+ * namespace and partition if it has its own. Two sources that are not the same have different names.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const sourceName = ({
+  source,
+  sourceAgent
+}: {
+  readonly source: string
+  readonly sourceAgent: SourceAgent
+}): string => {
+  const { address, namespace, partition } = sourceAgent
+  const place = address === undefined ? source : source === "" ? address : `${source} at ${address}`
+  return [
+    place,
+    ...(namespace === undefined ? [] : [`namespace ${namespace}`]),
+    ...(partition === undefined ? [] : [`partition ${partition}`])
+  ].join(", ")
+}
