@@ -1,6 +1,7 @@
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
@@ -246,7 +247,7 @@ describe("the token", () => {
           // Files are read by the real event loop: each look is given its time.
           const look = Effect.gen(function* () {
             yield* TestClock.adjust("2 seconds")
-            yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
+            yield* Effect.withClock(Effect.sleep("50 millis"), Clock.make())
           })
           const until = (token: string) =>
             Effect.repeat(Effect.zipRight(look, now), { until: (text) => text === token })
