@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import { Operation } from "./Operation.js"
-import type { Replication } from "./Replication.js"
+import { type Replication, sourceName } from "./Replication.js"
 import * as Value from "./Value.js"
 
 /**
@@ -56,7 +56,7 @@ export type State = typeof State.Type
  * | field               | is                                                                                            |
  * | ------------------- | --------------------------------------------------------------------------------------------- |
  * | `LastReplicated`    | index of the source's last snapshot of which everything has landed, 0 when none has           |
- * | `Source`            | datacenter that is replicated from                                                            |
+ * | `Source`            | datacenter that is replicated from, or its address, or both: `dc1 at https://consul.example`   |
  * | `Prefix`            | prefix that is copied, at the source                                                          |
  * | `DestinationPrefix` | what takes its place here                                                                     |
  * | `State`             | one of {@link State}; a later release may write others                                        |
@@ -113,9 +113,11 @@ const StatusJson = Schema.parseJson(Status)
  */
 export const isAbout = (
   status: Status,
-  { destinationPrefix, prefix, source }: Pick<Replication, "destinationPrefix" | "prefix" | "source">
+  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent">
 ): boolean =>
-  status.Source === source && status.Prefix === prefix && status.DestinationPrefix === destinationPrefix
+  status.Source === sourceName(replication) &&
+  status.Prefix === replication.prefix &&
+  status.DestinationPrefix === replication.destinationPrefix
 
 /**
  * `status` is none when the key is absent or holds something that this release did not write. `index` is the key's

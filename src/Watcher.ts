@@ -24,6 +24,7 @@ import * as Memo from "./internal/effect/Memo.js"
 import * as OpenScope from "./internal/effect/OpenScope.js"
 import { emit } from "./internal/report/EventSink.js"
 import * as Schedules from "./internal/Schedules.js"
+import * as EndpointName from "./internal/source/EndpointName.js"
 import * as Handoff from "./internal/source/Handoff.js"
 import * as Liveness from "./internal/source/Liveness.js"
 import * as PrefixView from "./internal/source/PrefixView.js"
@@ -155,6 +156,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
   Watcher,
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
+    const keyOf = EndpointName.keys()
     /** An agent counts the connections from one address, whatever they are for. */
     const budgetOf = yield* Memo.make(
       ({ address }: Pick<Endpoint, "address">) => address,
@@ -163,14 +165,11 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 
     /** All requests to one source share its learned limit of waits, and its trouble. */
     const placeOf = yield* Memo.make(
-      ({ source }: Pick<WatchOptions, "source">) => {
-        const { address, datacenter } = consul.at(source).endpoint
-        return JSON.stringify([address, datacenter])
-      },
+      ({ source }: Pick<WatchOptions, "source">) => keyOf(consul.at(source).endpoint),
       ({ source }): Effect.Effect<Place, never, Scope.Scope> =>
         Effect.gen(function* () {
           const { endpoint } = consul.at(source)
-          const name = endpoint.datacenter ?? endpoint.address
+          const name = EndpointName.nameOf(consul.endpoint, endpoint)
           const limit = WaitLimit.make((limit) =>
             emit({ _tag: "WaitShortened", source: name, limit: Duration.toMillis(limit) })
           )
@@ -182,7 +181,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
     /** Of each source and prefix, with what a former watch left behind. */
     const keptOf = yield* Memo.make(
       ({ prefix, shards, source }: WatchPlan.WatchSettings) =>
-        JSON.stringify([source.address, source.datacenter, prefix, shards]),
+        JSON.stringify([keyOf(consul.at(source).endpoint), prefix, shards]),
       (options): Effect.Effect<WatchPlan.QueryPools, never, Scope.Scope> =>
         Effect.gen(function* () {
           const { budget, limit } = yield* placeOf(options)

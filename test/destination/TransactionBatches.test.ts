@@ -17,7 +17,7 @@ const encoder = new TextEncoder()
 
 /** What goes over the wire, as the client builds it. */
 const bodyBytes = (operations: ReadonlyArray<Operation>) =>
-  encoder.encode(`[${operations.map(encode).join(",")}]`).length
+  encoder.encode(`[${operations.map((operation) => encode(operation)).join(",")}]`).length
 
 const headBytes = TransactionBatches.bytesOf(head)
 

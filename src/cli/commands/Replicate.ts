@@ -23,11 +23,11 @@ import * as AgentConnections from "../node/AgentConnections.js"
 import * as IdleGc from "../node/IdleGc.js"
 import * as ProgressLine from "../node/ProgressLine.js"
 import * as StopSignals from "../node/StopSignals.js"
-import * as Environment from "../settings/Environment.js"
 import * as FlagOf from "../settings/FlagOf.js"
 import { parsers, type Values } from "../settings/OptionSpec.js"
-import { onceTimeout, options } from "../settings/Options.js"
+import { destinationAgent, onceTimeout, options, sourceAgent } from "../settings/Options.js"
 import * as PrefixOption from "../settings/PrefixOption.js"
+import * as Agents from "./replicate/Agents.js"
 import * as FirstContact from "./replicate/FirstContact.js"
 import * as Patience from "./replicate/Patience.js"
 
@@ -64,29 +64,48 @@ const withLogLevel = <A, E, R>(
     Logger.withMinimumLogLevel(logLevel)
   )
 
-type Settings = Values<typeof options>
+interface Settings extends Values<typeof options> {
+  readonly destinationAgent: Values<typeof destinationAgent>
+  readonly sourceAgent: Values<typeof sourceAgent>
+}
 
 const replicating = Effect.fnUntraced(
   function* ({
     addr,
     agentless,
+    destinationAgent,
     lock,
     logLevel: _,
     noDelete,
     once,
     service,
     sessionTtl,
+    sourceAddr,
+    sourceAgent,
     src,
     timeout,
     ...given
   }: Settings) {
     yield* PrefixOption.validate(given.prefix)
-    const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
+    const agents = yield* Agents.make({
+      addr,
+      sourceAddr,
+      destination: destinationAgent,
+      source: sourceAgent
+    })
+    const replication = yield* Replication.make({
+      ...given,
+      source: src,
+      sourceAgent: agents.source,
+      deletes: !noDelete
+    })
     const lockOptions = yield* LeaderLock.options({ agentless, lock, service, sessionTtl })
     yield* Replication.validateUnder(replication, lock)
-    yield* Environment.validate(addr)
-    const token = Option.getOrUndefined(yield* Environment.token)
-    yield* Effect.logInfo(`consul-replicate ${version}, agent ${addr}`)
+    const { address } = agents.destination
+    const source = replication.sourceAgent.address
+    yield* Effect.logInfo(
+      `consul-replicate ${version}, agent ${address}${source === undefined ? "" : `, source ${source}`}`
+    )
     yield* PrefixOption.warn("prefix", replication.prefix)
     if (replication.destinationPrefix !== replication.prefix) {
       yield* PrefixOption.warn("dst-prefix", replication.destinationPrefix)
@@ -97,11 +116,12 @@ const replicating = Effect.fnUntraced(
     })
     const services = Layer.mergeAll(Replicator.services, LeaderLock.layer(lockOptions), IdleGc.layer).pipe(
       // Refused above, where it cannot be used.
-      Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address: addr, token }))),
-      Layer.provideMerge(AgentConnections.layer(replication.watchShards))
+      Layer.provideMerge(Layer.orDie(ConsulHttp.layer(agents.destination))),
+      Layer.provideMerge(AgentConnections.layer(replication.watchShards, agents.connections))
     )
-    const contact = { address: addr, source: replication.source, token }
-    const impossible = once ? Effect.zipRight(FirstContact.make(contact), Effect.never) : Effect.never
+    const impossible = once
+      ? Effect.zipRight(FirstContact.all(agents.destination, replication), Effect.never)
+      : Effect.never
     const replicating = Effect.gen(function* () {
       if (!once) return yield* Replicator.run(replication)
       const left = yield* Replicator.runOnce(replication)
@@ -123,7 +143,7 @@ const replicating = Effect.fnUntraced(
       timeout: limit,
       // An instance that stands by behind a leader is where it should be, unless it was to copy once.
       kinds: new Set<Patience.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
-      first: `no answer from the agent at ${addr}`
+      first: `no answer from the agent at ${address}`
     })
     return yield* raceFirst(replicating, impossible).pipe(
       observing(consumer),
@@ -136,13 +156,22 @@ const replicating = Effect.fnUntraced(
     )
   },
   Effect.catchTag("InvalidOptions", FlagOf.wrongUse),
+  Effect.scoped,
   withLogLevel
 )
 
 export const replicate = Command.make(
   "consul-replicate",
-  parsers(options),
-  Effect.fn("consul-replicate")(function* (settings) {
-    return yield* replicating(yield* Effect.all(settings))
+  {
+    ...parsers(options),
+    destinationAgent: parsers(destinationAgent),
+    sourceAgent: parsers(sourceAgent)
+  },
+  Effect.fn("consul-replicate")(function* ({ destinationAgent, sourceAgent, ...settings }) {
+    return yield* replicating({
+      ...(yield* Effect.all(settings)),
+      destinationAgent: yield* Effect.all(destinationAgent),
+      sourceAgent: yield* Effect.all(sourceAgent)
+    })
   })
 )

@@ -12,7 +12,7 @@ import * as DeleteLimit from "../../DeleteLimit.js"
 import type { KeyValue } from "../../KeyValue.js"
 import type { Leadership } from "../../LeaderLock.js"
 import { Operation } from "../../Operation.js"
-import type { Replication } from "../../Replication.js"
+import { type Replication, sourceName } from "../../Replication.js"
 import type * as Throttle from "../consul/Throttle.js"
 import * as StatusOwner from "./StatusOwner.js"
 import { CheckpointMoved, type WriterError } from "./WriterError.js"
@@ -82,7 +82,7 @@ export const open = Effect.fnUntraced(function* (options: {
           HeldDeletes: left.heldDeletes,
           MaxDeletes: maxDeletes,
           RefusedWrites: left.refusedWrites,
-          Source: replication.source,
+          Source: sourceName(replication),
           Prefix: replication.prefix,
           DestinationPrefix: replication.destinationPrefix,
           Instance: leader.instance,
