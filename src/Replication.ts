@@ -18,6 +18,7 @@ import { isSameTenancy, type Tenancy } from "./Endpoint.js"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
 import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
 import { DurationFromInput } from "./internal/effect/DurationFromInput.js"
+import { overlaps } from "./internal/plan/Overlap.js"
 import { defaults, type ReplicationFields, type ReplicationOptions } from "./ReplicationOptions.js"
 import { SourceAgent, sourceName } from "./SourceAgent.js"
 import type * as Watcher from "./Watcher.js"
@@ -332,19 +333,6 @@ export const validateUnder = ({ status }: Replication, lock: string): Effect.Eff
     : Effect.void
 
 /**
- * Whether keys of the source can have the names that they have at the destination, or begin with what those begin with: a
- * store that is replicated into itself so would copy its own copies.
- *
- * @since 0.5.0
- * @category predicates
- */
-export const overlaps = ({
-  destinationPrefix,
-  prefix
-}: Pick<Replication, "destinationPrefix" | "prefix">): boolean =>
-  prefix.startsWith(destinationPrefix) || destinationPrefix.startsWith(prefix)
-
-/**
  * Refuses a source that is the destination's own datacenter when the prefixes overlap: it would copy its own copies. `tenancy`
  * is that of the destination. Whether a source with an address of its own is the same cluster shows only when it is asked.
  *
@@ -375,27 +363,19 @@ export const validateIn = (
 }
 
 /**
- * From where to where, for people: `nyc1 "global/" to "global/"`. `source` is as {@link sourceName} has it.
+ * From where to where, for people: `nyc1 "global/" to "global/"`. The source is named as by {@link sourceName}.
  *
  * @since 0.5.0
  * @category accessors
  */
-export const routeOf = ({
+export const route = ({
   destinationPrefix,
   prefix,
-  source
-}: Pick<Replication, "destinationPrefix" | "prefix" | "source">): string =>
-  `${source} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
-
-/**
- * The same of a replication.
- *
- * @since 0.5.0
- * @category accessors
- */
-export const route = (
-  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent">
-): string => routeOf({ ...replication, source: sourceName(replication) })
+  source,
+  sourceAgent = {}
+}: Pick<Replication, "destinationPrefix" | "prefix" | "source"> &
+  Partial<Pick<Replication, "sourceAgent">>): string =>
+  `${sourceName({ source, sourceAgent })} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
 
 /**
  * What a replication watches.
