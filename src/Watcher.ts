@@ -17,20 +17,15 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
-import { type Answer, ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
+import { type Answer, ConsulHttp, type Presence } from "./ConsulHttp.js"
 import * as PiecewiseRead from "./internal/consul/PiecewiseRead.js"
-import * as WaitLimit from "./internal/consul/WaitLimit.js"
-import * as Memo from "./internal/effect/Memo.js"
 import * as OpenScope from "./internal/effect/OpenScope.js"
-import { emit } from "./internal/report/EventSink.js"
 import * as Schedules from "./internal/Schedules.js"
-import * as EndpointName from "./internal/source/EndpointName.js"
 import * as Handoff from "./internal/source/Handoff.js"
 import * as Liveness from "./internal/source/Liveness.js"
+import * as Places from "./internal/source/Places.js"
 import * as PrefixView from "./internal/source/PrefixView.js"
 import * as Pulse from "./internal/source/Pulse.js"
-import * as QueryBudget from "./internal/source/QueryBudget.js"
-import * as QueryPool from "./internal/source/QueryPool.js"
 import * as ShardedWatch from "./internal/source/ShardedWatch.js"
 import * as SingleWatch from "./internal/source/SingleWatch.js"
 import * as SourceReader from "./internal/source/SourceReader.js"
@@ -138,16 +133,6 @@ const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
 const weigh = (event: WatchEvent): number =>
   event._tag === "Snapshot" ? Math.max(event.entries.length, Weights.bytesOf(event) / bytesPerKey) : 0
 
-/** What all watches of one source share. */
-interface Place {
-  /** How long its blocking queries may wait. */
-  readonly limit: WaitLimit.WaitLimit
-  /** How many there may be, of those that each watch may have. */
-  readonly budget: QueryBudget.QueryBudget
-  /** Makes a reader of it. */
-  readonly sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>
-}
-
 /**
  * @since 0.1.0
  * @category layers
@@ -156,44 +141,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
   Watcher,
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
-    const keyOf = EndpointName.keys()
-    /** An agent counts the connections from one address, whatever they are for. */
-    const budgetOf = yield* Memo.make(
-      ({ address }: Pick<Endpoint, "address">) => address,
-      ({ address }) => QueryBudget.make(address)
-    )
-
-    /** All requests to one source share its learned limit of waits, and its trouble. */
-    const placeOf = yield* Memo.make(
-      ({ source }: Pick<WatchOptions, "source">) => keyOf(consul.at(source).endpoint),
-      ({ source }): Effect.Effect<Place, never, Scope.Scope> =>
-        Effect.gen(function* () {
-          const { endpoint } = consul.at(source)
-          const name = EndpointName.nameOf(consul.endpoint, endpoint)
-          const limit = WaitLimit.make((limit) =>
-            emit({ _tag: "WaitShortened", source: name, limit: Duration.toMillis(limit) })
-          )
-          const budget = yield* budgetOf(endpoint)
-          return { budget, limit, sources: yield* SourceReader.make(consul, source, budget) }
-        })
-    )
-
-    /** Of each source and prefix, with what a former watch left behind. */
-    const keptOf = yield* Memo.make(
-      ({ prefix, shards, source }: WatchPlan.WatchSettings) =>
-        JSON.stringify([keyOf(consul.at(source).endpoint), prefix, shards]),
-      (options): Effect.Effect<WatchPlan.QueryPools, never, Scope.Scope> =>
-        Effect.gen(function* () {
-          const { budget, limit } = yield* placeOf(options)
-          return {
-            whole: yield* QueryPool.make(2),
-            parts: yield* QueryPool.make(options.shards),
-            budget,
-            limit,
-            weights: new Weights.Weights()
-          }
-        })
-    )
+    const { placeOf, poolsOf } = yield* Places.make(consul)
 
     /** In one way or the other, for as long as it serves. */
     const watchOnce = Effect.fnUntraced(function* (
@@ -248,7 +196,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
             emit: offer,
             liveness: options.liveness ?? (yield* Liveness.make)
           }
-          const watching = Effect.scoped(watch(given, yield* keptOf(given), reports))
+          const watching = Effect.scoped(watch(given, yield* poolsOf(given), reports))
           return Stream.interruptWhen(stream, watching)
         })
       )
