@@ -33,14 +33,15 @@ const circle = (...subjects: ReadonlyArray<Subject>) =>
 
 /** So few and so short that every key can be tried. */
 const front = fc.string({ unit: fc.constantFrom("a", "b"), maxLength: 3 })
-const excludes = fc.array(
-  fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 4 }),
-  { maxLength: 2 }
-)
+const excludes = fc.array(fc.string({ unit: fc.constantFrom("a", "b"), minLength: 1, maxLength: 4 }), {
+  maxLength: 2
+})
 
 const subjects = fc
   .tuple(front, front, front, excludes)
-  .map(([prefix, destinationPrefix, status, exclude]) => subject(prefix, destinationPrefix, status, ...exclude))
+  .map(([prefix, destinationPrefix, status, exclude]) =>
+    subject(prefix, destinationPrefix, status, ...exclude)
+  )
 
 /** Every key that tells two ranges apart: longer by one character than the longest front there can be. */
 const names: ReadonlyArray<string> = Array.from({ length: 8 }).reduce<ReadonlyArray<string>>(
@@ -98,7 +99,9 @@ describe("replications of one destination", () => {
     ([a, b]) => {
       const conflict = found(a, b)
       // A key beyond the statuses themselves, which no replication shares.
-      const isShared = keys.some((key) => key !== a.status && key !== b.status && writes(a, key) && writes(b, key))
+      const isShared = keys.some(
+        (key) => key !== a.status && key !== b.status && writes(a, key) && writes(b, key)
+      )
       const isOverwritten = writes(a, b.status) || writes(b, a.status)
       expect(conflict !== undefined).toBe(a.status === b.status || isShared || isOverwritten)
       expect(found(b, a)?.reason).toBe(conflict?.reason)
@@ -109,7 +112,9 @@ describe("replications of one destination", () => {
 
 describe("replications within one cluster", () => {
   it("cannot copy in a circle, and the error names all of it", () => {
-    expect(circle(local("x/", "y/"), local("a/", "b/"), local("c/", "a/"), local("b/1/", "c/"))).toMatchObject({
+    expect(
+      circle(local("x/", "y/"), local("a/", "b/"), local("c/", "a/"), local("b/1/", "c/"))
+    ).toMatchObject({
       reason: "Circle",
       routes: ['sfo1 "a/" to "b/"', 'sfo1 "b/1/" to "c/"', 'sfo1 "c/" to "a/"']
     })
@@ -141,9 +146,13 @@ describe("replications within one cluster", () => {
       const reaches = (from: Subject, to: Subject, passed: ReadonlyArray<Subject>): boolean =>
         locals.some(
           (next) =>
-            !passed.includes(next) && feeds(from, next) && (next === to || reaches(next, to, [...passed, next]))
+            !passed.includes(next) &&
+            feeds(from, next) &&
+            (next === to || reaches(next, to, [...passed, next]))
         )
-      const isCircle = locals.some((one) => locals.some((next) => feeds(one, next) && reaches(next, one, [next])))
+      const isCircle = locals.some((one) =>
+        locals.some((next) => feeds(one, next) && reaches(next, one, [next]))
+      )
       expect(circle(...locals) !== undefined).toBe(isCircle)
     },
     { fastCheck: { numRuns: 200 } }
