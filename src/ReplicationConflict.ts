@@ -28,38 +28,44 @@ type Subject = Pick<Replication, "destinationPrefix" | "prefix" | "source" | "st
  */
 export type Reason = "Circle" | "DestinationsOverlap" | "SameStatus" | "StatusInDestination"
 
+interface Fields {
+  readonly reason: Reason
+  /** From where to where the replications copy, as `Replication.route`. Two, or all of a circle in their order. */
+  readonly routes: readonly [string, string, ...ReadonlyArray<string>]
+  /** See {@link Reason}. */
+  readonly key: string
+}
+
+const messageOf = ({ key, reason, routes }: Fields): string => {
+  const [first, second] = routes
+  const quoted = JSON.stringify(key)
+  switch (reason) {
+    case "SameStatus":
+      return `the replications ${first} and ${second} have the same status key ${quoted}; give each a status of its own`
+    case "DestinationsOverlap":
+      return (
+        `the replications ${first} and ${second} would both write the keys that begin with ${quoted} at the destination; ` +
+        "give one of them another destination, or exclude those keys from the other"
+      )
+    case "StatusInDestination":
+      return (
+        `the replication ${first} would overwrite or delete ${quoted}, the status of ${second}; ` +
+        "keep the status outside of what is replicated"
+      )
+    case "Circle":
+      return `the replications ${routes.join(", ")} copy in a circle: each copies what the one before it has written`
+  }
+}
+
 /**
  * Wrong use, found before anything is written.
  *
  * @since 0.5.0
  * @category errors
  */
-export class ReplicationConflict extends Data.TaggedError("ReplicationConflict")<{
-  readonly reason: Reason
-  /** From where to where the replications copy, as `Replication.route`. Two, or all of a circle in their order. */
-  readonly routes: readonly [string, string, ...ReadonlyArray<string>]
-  /** See {@link Reason}. */
-  readonly key: string
-}> {
+export class ReplicationConflict extends Data.TaggedError("ReplicationConflict")<Fields> {
   override get message() {
-    const [first, second] = this.routes
-    const key = JSON.stringify(this.key)
-    switch (this.reason) {
-      case "SameStatus":
-        return `the replications ${first} and ${second} have the same status key ${key}; give each a status of its own`
-      case "DestinationsOverlap":
-        return (
-          `the replications ${first} and ${second} would both write the keys that begin with ${key} at the destination; ` +
-          "give one of them another destination, or exclude those keys from the other"
-        )
-      case "StatusInDestination":
-        return (
-          `the replication ${first} would overwrite or delete ${key}, the status of ${second}; ` +
-          "keep the status outside of what is replicated"
-        )
-      case "Circle":
-        return `the replications ${this.routes.join(", ")} copy in a circle: each copies what the one before it has written`
-    }
+    return messageOf(this)
   }
 }
 

@@ -156,18 +156,14 @@ interface Place {
   readonly sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>
 }
 
-/**
- * @since 0.1.0
- * @category layers
- */
-export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
-  Watcher,
+/** What all watches of the layer share. */
+const make = (queries: number | undefined) =>
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
     /** An agent counts the connections from one address, whatever they are for. */
     const budgetOf = yield* Memo.make(
       ({ address }: Pick<Endpoint, "address">) => address,
-      ({ address }) => QueryBudget.make(address)
+      ({ address }) => QueryBudget.make(address, queries)
     )
 
     /** All requests to one source share its learned limit of waits, and its trouble. */
@@ -197,8 +193,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
           const { budget, limit } = yield* placeOf(options)
           return {
             whole: yield* QueryPool.make(2),
-            parts: yield* QueryPool.make(options.shards),
-            budget,
+            parts: yield* QueryPool.make(options.shards, budget.room),
             limit,
             weights: new Weights.Weights()
           }
@@ -210,7 +205,7 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>,
       source: SourceReader.SourceReader,
       options: WatchPlan.WatchSettings,
-      kept: WatchPlan.QueryPools,
+      kept: WatchPlan.WatchMeans,
       reports: WatchPlan.Emit
     ) {
       const whole = SingleWatch.watch(source, options, kept, reports)
@@ -226,10 +221,11 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 
     const watch = Effect.fnUntraced(function* (
       options: WatchPlan.WatchSettings,
-      kept: WatchPlan.QueryPools,
+      pools: WatchPlan.QueryPools,
       reports: WatchPlan.Emit
     ) {
-      const { sources } = yield* placeOf(options)
+      const { budget, sources } = yield* placeOf(options)
+      const kept: WatchPlan.WatchMeans = { ...pools, budget: yield* budget.join(options.shards) }
       const source = yield* sources
       yield* Effect.forkScoped(Pulse.keep(yield* sources, options.prefix, reports.liveness))
       for (;;) {
@@ -344,9 +340,25 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       names: (options) => whileOpen(names(options)),
       presence: (options) => whileOpen(presence(options)),
       snapshots: (...given) => streamWhileOpen(PrefixView.snapshots(view(...given)))
-    }
+    } satisfies Service
   })
-)
+
+/**
+ * `queries` is how many blocking queries all watches of one agent may have together, 90 unless given. Each watch has one for
+ * the whole of its prefix. The rest is shared by those that watch their prefix in parts, by their number of keys.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layerWith = (
+  options: { readonly queries?: number | undefined } = {}
+): Layer.Layer<Watcher, never, ConsulHttp> => Layer.scoped(Watcher, make(options.queries))
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Watcher, never, ConsulHttp> = layerWith()
 
 /**
  * `events` of the service in the environment.

@@ -28,7 +28,7 @@ import type { Liveness, Part } from "./Liveness.js"
 import * as PartReader from "./PartReader.js"
 import type { Shard } from "./ShardLayout.js"
 import { chain, current, retrying, type SourceReader } from "./SourceReader.js"
-import type { QueryPools } from "./WatchPlan.js"
+import type { WatchMeans } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
 
 export interface Shards {
@@ -89,7 +89,7 @@ const idOf = ({ parts, range }: Shard): string =>
 export interface Options {
   /** Makes a source for one fiber. */
   readonly source: Effect.Effect<SourceReader, never, Scope.Scope>
-  readonly kept: Pick<QueryPools, "budget" | "limit" | "parts" | "weights">
+  readonly kept: Pick<WatchMeans, "budget" | "limit" | "parts" | "weights">
   readonly listing: Listing
   readonly liveness: Liveness
   readonly emit: (found: PartReader.RangeRead) => Effect.Effect<void>
