@@ -5,6 +5,7 @@
  * @since 0.5.0
  */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Equal from "effect/Equal"
@@ -122,9 +123,14 @@ const lead = Effect.gen(function* () {
       validateTogether(replications, leaderLock.lock),
       Effect.flatMap(datacenter, (datacenter) => validateIn(replications, datacenter))
     )
-  const keep = leaderLock
-    .lead(() => Effect.never)
-    .pipe(Effect.retry(Schedules.retryLeadership), Effect.forkScoped)
+  /** Returns what waits until this process leads for the first time. */
+  const keep = Effect.gen(function* () {
+    const leading = yield* Deferred.make<void>()
+    yield* leaderLock
+      .lead(() => Effect.zipRight(Deferred.succeed(leading, undefined), Effect.never))
+      .pipe(Effect.retry(Schedules.retryLeadership), Effect.orDie, Effect.forkScoped)
+    return Deferred.await(leading)
+  })
   return { validate, keep }
 })
 
@@ -210,8 +216,8 @@ export const run = (
   Effect.scoped(Effect.zipRight(make(replications), Effect.never))
 
 /**
- * Runs `use` for each of the replications, side by side under one leadership, and returns when all have ended. The failure
- * of one ends no other.
+ * Waits for the lock, runs `use` for each of the replications, side by side under one leadership, and returns when all have
+ * ended. The failure of one ends no other.
  *
  * @since 0.5.0
  * @category running
@@ -227,7 +233,7 @@ export const forEach = <A, E, R>(
   Effect.gen(function* () {
     const { keep, validate } = yield* lead
     yield* validate(replications)
-    yield* keep
+    yield* Effect.flatten(keep)
     return yield* Effect.forEach(
       replications,
       (replication) =>

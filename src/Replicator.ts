@@ -337,7 +337,21 @@ export const events: Stream.Stream<ReplicationEvent, never, ReplicationEvents.Re
 
 /**
  * What a replicator works with beside its lock, over the client of the destination's agent. Logs events, and has a stream of
- * them.
+ * them. `queries` is as in `Watcher.layerWith`.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const servicesWith = (
+  options: { readonly queries?: number | undefined } = {}
+): Layer.Layer<
+  Watcher.Watcher | Checkpoint.Checkpoint | ReplicationEvents.ReplicationEvents,
+  never,
+  ConsulHttp
+> => Layer.mergeAll(Watcher.layerWith(options), Checkpoint.layer, ReplicationEvents.layer)
+
+/**
+ * {@link servicesWith} its defaults.
  *
  * @since 0.5.0
  * @category layers
@@ -346,4 +360,4 @@ export const services: Layer.Layer<
   Watcher.Watcher | Checkpoint.Checkpoint | ReplicationEvents.ReplicationEvents,
   never,
   ConsulHttp
-> = Layer.mergeAll(Watcher.layer, Checkpoint.layer, ReplicationEvents.layer)
+> = servicesWith()

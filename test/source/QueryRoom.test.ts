@@ -110,6 +110,25 @@ describe("the room for queries", () => {
     })
   )
 
+  it.scoped("that shrinks ends queries that nobody waits for, and no others", () =>
+    Effect.gen(function* () {
+      const most = { room: 4 }
+      const { ask, one, room, state, two } = yield* pools(most)
+      for (const of of ["a", "b"]) yield* Fiber.interrupt(yield* ask(one, of))
+      const c = yield* ask(two, "c")
+      yield* ask(two, "d")
+      most.room = 1
+      yield* room.look
+      yield* TestClock.adjust(0)
+      // Consul may hold the connection of one that was abandoned, and not of two.
+      expect(state.open).toBe(3)
+      most.room = 2
+      yield* Fiber.interrupt(c)
+      yield* TestClock.adjust(0)
+      expect(state.open).toBe(2)
+    })
+  )
+
   it.scoped("is left by a query that was interrupted while it waited", () =>
     Effect.gen(function* () {
       const { state } = yield* pools({ room: 1 })

@@ -13,8 +13,8 @@ import * as Layer from "effect/Layer"
 import { NewConnection } from "../../internal/consul/NewConnection.js"
 import * as UndiciClient from "./UndiciClient.js"
 
-/** For two other blocking queries, and for whatever is answered at once. */
-const besideShards = 6
+/** For the lock's own blocking query, those of a watch that has just changed its way, and whatever is answered at once. */
+const besideQueries = 14
 
 /** Heartbeats come one after another; a session is made, renewed and ended beside them. */
 const forTheLock = 2
@@ -65,14 +65,17 @@ class IsAlone extends Context.Reference<IsAlone>()("consul-replicate/cli/IsAlone
   defaultValue: () => false
 }) {}
 
-/** 65 with the default of `-watch-shards`. Consul (1.8.7) refuses more than 200 from one address. */
-export const layer = (shards: number): Layer.Layer<HttpClient.HttpClient | NewConnection> =>
+/**
+ * 107 connections at most if all replications of the process share 90 blocking `queries`. Consul (1.8.7) refuses more than 200
+ * from one address.
+ */
+export const layer = (queries: number): Layer.Layer<HttpClient.HttpClient | NewConnection> =>
   Layer.merge(
     Layer.scoped(
       HttpClient.HttpClient,
       Effect.gen(function* () {
         const lock = yield* client(forTheLock)
-        const others = yield* client(shards + besideShards)
+        const others = yield* client(queries + besideQueries)
         const alone = yield* client(1)
         return HttpClient.makeWith<never, never, HttpClientError, never>(
           Effect.flatMap((request) =>

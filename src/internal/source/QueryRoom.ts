@@ -17,7 +17,7 @@ export interface Occupant {
 export interface QueryRoom {
   /** Runs a query as soon as there is room, in the order of the calls. */
   readonly within: <A, E, R>(occupant: Occupant, query: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Lets those that wait look again: there may be more room, or an idle query. */
+  /** There may be more room, less room, or an idle query now. */
   readonly look: Effect.Effect<void>
 }
 
@@ -42,35 +42,42 @@ export const make = (most: () => number): QueryRoom => {
   /** When queries were abandoned whose connections Consul may still hold (ms of `Monotonic.now`), oldest first. */
   const abandoned: Array<number> = []
 
-  const look = Effect.flatMap(Monotonic.now, (now) => {
+  /** Makes room for the first that waits, and as much as there may be less of now. Returns what ends idle queries. */
+  const evict = (now: number): ReadonlyArray<Effect.Effect<void>> => {
     while ((abandoned[0] ?? now) < now - heldFor) abandoned.shift()
-    const ends: Array<Effect.Effect<void>> = []
-    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-      if (inside.size >= most()) {
-        const idle = abandoned.length < most() ? [...inside].find(({ isIdle }) => isIdle()) : undefined
-        if (idle === undefined) break
-        inside.delete(idle)
-        abandoned.push(now)
-        ends.push(idle.abandon())
-        continue
-      }
-      waiting.shift()
+    const tooMany = inside.size - most() + (waiting.length > 0 ? 1 : 0)
+    const idle = tooMany > 0 ? [...inside].filter(({ isIdle }) => isIdle()) : []
+    return idle.slice(0, Math.min(tooMany, Math.max(0, most() - abandoned.length))).map((one) => {
+      inside.delete(one)
+      abandoned.push(now)
+      return one.abandon()
+    })
+  }
+
+  const look = Effect.flatMap(Monotonic.now, (now) => {
+    const steps: Array<Effect.Effect<void>> = []
+    for (;;) {
+      steps.push(...evict(now))
+      const first = inside.size < most() ? waiting.shift() : undefined
+      if (first === undefined) break
       inside.add(first.occupant)
-      ends.push(Deferred.succeed(first.admitted, undefined))
+      steps.push(Deferred.succeed(first.admitted, undefined))
     }
-    return Effect.all(ends, { discard: true })
+    return Effect.all(steps, { discard: true })
   })
+
+  const isAmple = () => waiting.length === 0 && inside.size <= most()
 
   const leave = (one: Waiting) =>
     Effect.suspend(() => {
       inside.delete(one.occupant)
       const at = waiting.indexOf(one)
       if (at >= 0) waiting.splice(at, 1)
-      return waiting.length === 0 ? Effect.void : look
+      return isAmple() ? Effect.void : look
     })
 
   return {
-    look: Effect.suspend(() => (waiting.length === 0 ? Effect.void : look)),
+    look: Effect.suspend(() => (isAmple() ? Effect.void : look)),
     within: (occupant, query) =>
       Effect.acquireUseRelease(
         Effect.gen(function* () {

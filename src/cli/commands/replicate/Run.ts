@@ -1,0 +1,114 @@
+/**
+ * Replicates what the settings say, until a signal stops it, or once.
+ */
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
+import type { Address } from "../../../Address.js"
+import * as ConsulHttp from "../../../ConsulHttp.js"
+import * as Waits from "../../../internal/report/Waits.js"
+import * as LeaderLock from "../../../LeaderLock.js"
+import * as Replication from "../../../Replication.js"
+import * as Replications from "../../../Replications.js"
+import * as Replicator from "../../../Replicator.js"
+import * as AgentConnections from "../../node/AgentConnections.js"
+import * as IdleGc from "../../node/IdleGc.js"
+import * as StopSignals from "../../node/StopSignals.js"
+import { onceTimeout } from "../../settings/Options.js"
+import * as Once from "./Once.js"
+import * as Patience from "./Patience.js"
+
+/** With `-once`: whatever waits for it must not take it for done. */
+export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal: NodeJS.Signals }> {
+  override get message() {
+    return `stopped by ${this.signal} before it was done`
+  }
+}
+
+export interface RunSettings {
+  readonly replications: ReadonlyArray<Replication.Replication>
+  /** Its purpose is that of the replication, if there is one replication. */
+  readonly lock: Omit<LeaderLock.LockFields, "purpose" | "ttl">
+  readonly address: Address
+  readonly token: Redacted.Redacted | undefined
+  /** How many blocking queries all replications may have at one agent. */
+  readonly queries: number
+  readonly once: boolean
+  /** How long to wait for one thing; zero for ever. */
+  readonly timeout: Option.Option<Duration.Duration>
+  /** Reads at a hang-up what is to be replicated from then on. None if there is nothing to read. */
+  readonly reload: Option.Option<
+    Effect.Effect<ReadonlyArray<Replication.Replication>, { readonly message: string }>
+  >
+}
+
+/** Replicates, and reads the configuration again at each hang-up. What is refused then leaves all as it is. */
+const replicating = ({ reload, replications }: RunSettings) =>
+  Effect.gen(function* () {
+    const started = yield* Deferred.make<Replications.Replications>()
+    const hungUp = Option.match(reload, {
+      onNone: () => Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on"),
+      onSome: (read) =>
+        Effect.gen(function* () {
+          const { reload } = yield* Deferred.await(started)
+          const { ended, kept, started: fresh } = yield* Effect.flatMap(read, reload)
+          const counts = [
+            `${fresh.length} started`,
+            `${ended.length} ended`,
+            `${kept.length} go on as before`
+          ]
+          yield* Effect.logInfo(`SIGHUP: reloaded; replications: ${counts.join(", ")}`)
+        }).pipe(
+          Effect.catchAll(({ message }) =>
+            Effect.logError(`SIGHUP: refused, and the replications go on as before: ${message}`)
+          )
+        )
+    })
+    yield* Effect.flatten(StopSignals.HangUp).pipe(Effect.zipRight(hungUp), Effect.forever, Effect.forkScoped)
+    yield* Deferred.succeed(started, yield* Replications.make(replications))
+    return yield* Effect.never
+  }).pipe(Effect.scoped)
+
+const purposeOf = ([only, ...others]: ReadonlyArray<Replication.Replication>): string | undefined =>
+  only === undefined || others.length > 0 ? undefined : Replication.route(only)
+
+export const run = Effect.fnUntraced(function* (settings: RunSettings) {
+  const { address, lock, once, queries, replications, timeout, token } = settings
+  const lockOptions = yield* LeaderLock.options({ ...lock, purpose: purposeOf(replications) })
+  const services = Layer.mergeAll(
+    Replicator.servicesWith({ queries }),
+    LeaderLock.shared(lockOptions),
+    IdleGc.layer
+  ).pipe(
+    // Refused above, where it cannot be used.
+    Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address, token }))),
+    Layer.provideMerge(AgentConnections.layer(queries))
+  )
+  const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
+  const stopped = Effect.gen(function* () {
+    const signal = yield* yield* StopSignals.StopSignal
+    if (once) return yield* new Unfinished({ signal })
+    yield* Effect.logInfo(`stopping: ${signal}`)
+    return yield* Effect.interrupt
+  })
+  const { denied, exhausted, listener } = yield* Patience.make({
+    timeout: limit,
+    // An instance that stands by behind a leader is where it should be, unless it was to copy once.
+    kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
+    first: `no answer from the agent at ${address}`
+  })
+  const doing = once
+    ? Once.run(replications, { contact: { address, token }, timeout: limit })
+    : replicating(settings)
+  return yield* doing.pipe(
+    Effect.provide(services),
+    Effect.provideService(Waits.Waits, listener),
+    Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
+    Effect.raceFirst(once ? denied : Effect.never),
+    Effect.raceFirst(stopped)
+  )
+})
