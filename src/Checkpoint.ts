@@ -13,6 +13,7 @@ import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import { Operation } from "./Operation.js"
 import type { Replication } from "./Replication.js"
+import * as StatusFolder from "./StatusFolder.js"
 import * as Value from "./Value.js"
 
 /**
@@ -56,7 +57,9 @@ export type State = typeof State.Type
  * | field               | is                                                                                            |
  * | ------------------- | --------------------------------------------------------------------------------------------- |
  * | `LastReplicated`    | index of the source's last snapshot of which everything has landed, 0 when none has           |
- * | `Source`            | datacenter that is replicated from                                                            |
+ * | `Source`            | datacenter that is replicated from; with `Destination`, the prefix at the source              |
+ * | `Destination`       | what takes its place here; only of a status in a folder, as in consul-replicate 0.4.0         |
+ * | `Datacenter`        | datacenter that is replicated from; only with `Destination`                                   |
  * | `Prefix`            | prefix that is copied, at the source                                                          |
  * | `DestinationPrefix` | what takes its place here                                                                     |
  * | `State`             | one of {@link State}; a later release may write others                                        |
@@ -80,6 +83,8 @@ export type State = typeof State.Type
 export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/Status")({
   LastReplicated: Schema.NonNegativeInt,
   Source: Schema.String,
+  Destination: Schema.optional(Schema.String),
+  Datacenter: Schema.optional(Schema.NonEmptyString),
   Prefix: Schema.String,
   DestinationPrefix: Schema.String,
   State: Schema.Union(State, Schema.NonEmptyString),
@@ -105,17 +110,55 @@ export const stopped = (last: Status, time: DateTime.Utc): Status =>
 
 const StatusJson = Schema.parseJson(Status)
 
+/** From where to where a replication copies, and where its status is. */
+type Route = Pick<Replication, "destinationPrefix" | "prefix" | "source" | "status">
+
+/**
+ * The fields of a status that say which replication it is about. One in a folder has those of consul-replicate 0.4.0.
+ *
+ * @since 0.5.0
+ * @category constructors
+ */
+export const fieldsOf = (
+  replication: Route
+): Pick<Status, "Datacenter" | "Destination" | "DestinationPrefix" | "Prefix" | "Source"> => {
+  const { destinationPrefix: DestinationPrefix, prefix: Prefix, source } = replication
+  return StatusFolder.has(replication)
+    ? { Source: Prefix, Destination: DestinationPrefix, Datacenter: source, Prefix, DestinationPrefix }
+    : { Source: source, Prefix, DestinationPrefix }
+}
+
+/**
+ * From where to where the replication of a status copies.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const routeOf = ({
+  Datacenter,
+  DestinationPrefix,
+  Prefix,
+  Source
+}: Status): Omit<Route, "status"> => ({
+  source: Datacenter ?? Source,
+  prefix: Prefix,
+  destinationPrefix: DestinationPrefix
+})
+
 /**
  * Whether a status tells of a replication: that of the same source and prefixes.
  *
  * @since 0.5.0
  * @category predicates
  */
-export const isAbout = (
-  status: Status,
-  { destinationPrefix, prefix, source }: Pick<Replication, "destinationPrefix" | "prefix" | "source">
-): boolean =>
-  status.Source === source && status.Prefix === prefix && status.DestinationPrefix === destinationPrefix
+export const isAbout = (status: Status, replication: Omit<Route, "status">): boolean => {
+  const { destinationPrefix, prefix, source } = routeOf(status)
+  return (
+    source === replication.source &&
+    prefix === replication.prefix &&
+    destinationPrefix === replication.destinationPrefix
+  )
+}
 
 /**
  * `status` is none when the key is absent or holds something that this release did not write. `index` is the key's

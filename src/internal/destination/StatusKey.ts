@@ -5,7 +5,7 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
-import { Checkpoint, isAbout, type State, Status } from "../../Checkpoint.js"
+import { Checkpoint, fieldsOf, isAbout, type State, Status } from "../../Checkpoint.js"
 import type { ConsulError } from "../../ConsulError.js"
 import type { ConsulHttp } from "../../ConsulHttp.js"
 import * as DeleteLimit from "../../DeleteLimit.js"
@@ -82,9 +82,7 @@ export const open = Effect.fnUntraced(function* (options: {
           HeldDeletes: left.heldDeletes,
           MaxDeletes: maxDeletes,
           RefusedWrites: left.refusedWrites,
-          Source: replication.source,
-          Prefix: replication.prefix,
-          DestinationPrefix: replication.destinationPrefix,
+          ...fieldsOf(replication),
           Instance: leader.instance,
           Session: fence.session,
           Lock: fence.lock,

@@ -46,32 +46,26 @@ export interface RunSettings {
   >
 }
 
-/** Replicates, and reads the configuration again at each hang-up. What is refused then leaves all as it is. */
-const replicating = ({ reload, replications }: RunSettings) =>
-  Effect.gen(function* () {
-    const started = yield* Deferred.make<Replications.Replications>()
-    const hungUp = Option.match(reload, {
-      onNone: () => Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on"),
-      onSome: (read) =>
-        Effect.gen(function* () {
-          const { reload } = yield* Deferred.await(started)
-          const { ended, kept, started: fresh } = yield* Effect.flatMap(read, reload)
-          const counts = [
-            `${fresh.length} started`,
-            `${ended.length} ended`,
-            `${kept.length} go on as before`
-          ]
-          yield* Effect.logInfo(`SIGHUP: reloaded; replications: ${counts.join(", ")}`)
-        }).pipe(
-          Effect.catchAll(({ message }) =>
-            Effect.logError(`SIGHUP: refused, and the replications go on as before: ${message}`)
-          )
-        )
-    })
-    yield* Effect.flatten(StopSignals.HangUp).pipe(Effect.zipRight(hungUp), Effect.forever, Effect.forkScoped)
-    yield* Deferred.succeed(started, yield* Replications.make(replications))
-    return yield* Effect.never
-  }).pipe(Effect.scoped)
+/** What is done at a hang-up. What is refused then leaves all as it is. */
+const reloading = (
+  { once, reload }: RunSettings,
+  started: Effect.Effect<Replications.Replications>
+): Effect.Effect<void> => {
+  if (once || Option.isNone(reload)) {
+    return Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on")
+  }
+  return Effect.gen(function* () {
+    const replications = yield* started
+    const { ended, kept, started: fresh } = yield* Effect.flatMap(reload.value, replications.reload)
+    yield* Effect.logInfo(
+      `SIGHUP: reloaded; replications: ${fresh.length} started, ${ended.length} ended, ${kept.length} go on as before`
+    )
+  }).pipe(
+    Effect.catchAll(({ message }) =>
+      Effect.logError(`SIGHUP: refused, and the replications go on as before: ${message}`)
+    )
+  )
+}
 
 const purposeOf = ([only, ...others]: ReadonlyArray<Replication.Replication>): string | undefined =>
   only === undefined || others.length > 0 ? undefined : Replication.route(only)
@@ -101,14 +95,22 @@ export const run = Effect.fnUntraced(function* (settings: RunSettings) {
     kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
     first: `no answer from the agent at ${address}`
   })
-  const doing = once
-    ? Once.run(replications, { contact: { address, token }, timeout: limit })
-    : replicating(settings)
+  const started = yield* Deferred.make<Replications.Replications>()
+  const hangUps = Effect.flatten(StopSignals.HangUp).pipe(
+    Effect.zipRight(reloading(settings, Deferred.await(started))),
+    Effect.forever
+  )
+  const replicating = Replications.make(replications).pipe(
+    Effect.flatMap((running) => Deferred.succeed(started, running)),
+    Effect.zipRight(Effect.never),
+    Effect.scoped
+  )
+  const doing = once ? Once.run(replications, { contact: { address, token }, timeout: limit }) : replicating
   return yield* doing.pipe(
     Effect.provide(services),
     Effect.provideService(Waits.Waits, listener),
     Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
     Effect.raceFirst(once ? denied : Effect.never),
-    Effect.raceFirst(stopped)
+    Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
   )
 })
