@@ -5,13 +5,11 @@
  */
 import * as Data from "effect/Data"
 import * as Option from "effect/Option"
+import * as Exclusion from "./internal/plan/Exclusion.js"
 import { type Replication, route } from "./Replication.js"
 
 /** What decides whether replications get in each other's way. */
-type Subject = Pick<Replication, "destinationPrefix" | "prefix" | "source" | "status"> & {
-  /** Keys of the source that begin with one of these are not replicated. */
-  readonly exclude?: ReadonlyArray<string> | undefined
-}
+type Subject = Pick<Replication, "destinationPrefix" | "exclude" | "prefix" | "source" | "status">
 
 /**
  * Why replications cannot run beside each other:
@@ -69,12 +67,9 @@ export class ReplicationConflict extends Data.TaggedError("ReplicationConflict")
   }
 }
 
-/** What the excluded keys of the source begin with at the destination. */
-const excludedThere = ({ destinationPrefix, exclude = [], prefix }: Subject): ReadonlyArray<string> =>
-  exclude.flatMap((front) => {
-    if (front.startsWith(prefix)) return [destinationPrefix + front.slice(prefix.length)]
-    return prefix.startsWith(front) ? [destinationPrefix] : []
-  })
+/** What the excluded keys begin with at the destination. */
+const excludedThere = (replication: Subject): ReadonlyArray<string> =>
+  Exclusion.make(replication, replication.exclude).atDestination
 
 /** The longer of two texts that begin alike. Keys that begin with both begin with it. */
 const common = (a: string, b: string): string | undefined =>
@@ -127,7 +122,7 @@ export const find = (replications: ReadonlyArray<Subject>): Option.Option<Replic
 
 /** What one replication writes and the next one copies, if that reads from the destination. */
 const fed = (a: Subject, b: Subject): string | undefined =>
-  shared(a.destinationPrefix, b.prefix, [...excludedThere(a), ...(b.exclude ?? [])])
+  shared(a.destinationPrefix, b.prefix, [...excludedThere(a), ...b.exclude])
 
 /**
  * Replications that copy in a circle. `isLocal` says of a replication whether its source is the destination itself. Only

@@ -15,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import { structuralRegion } from "effect/Utils"
 import type { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
+import type { InvalidOptions } from "./InvalidOptions.js"
 import * as OutageLog from "./internal/report/OutageLog.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as LeaderLock from "./LeaderLock.js"
@@ -61,7 +62,7 @@ export interface Replications {
  * @since 0.5.0
  * @category errors
  */
-export type InvalidReplications = ReplicationConflict.ReplicationConflict | Replication.InvalidReplication
+export type InvalidReplications = ReplicationConflict.ReplicationConflict | InvalidOptions
 
 /** What all replications work with. The lock is one by `LeaderLock.shared`. */
 type Services = ConsulHttp | LeaderLock.LeaderLock | Watcher | Checkpoint
@@ -81,7 +82,11 @@ export const validateTogether = (
   lock: string
 ): Effect.Effect<void, InvalidReplications> =>
   Effect.zipRight(
-    Effect.forEach(replications, (one) => Replication.validateUnder(one, lock), { discard: true }),
+    Effect.forEach(
+      replications,
+      (one) => Effect.zipRight(Replication.validate(one), Replication.validateUnder(one, lock)),
+      { discard: true }
+    ),
     Effect.suspend(() => Option.getOrElse(ReplicationConflict.find(replications), () => Effect.void))
   )
 

@@ -9,9 +9,9 @@ import * as LeaderLock from "../src/LeaderLock.js"
 import * as Replication from "../src/Replication.js"
 import * as Replications from "../src/Replications.js"
 import { SimConsul } from "../src/testing/index.js"
-import * as Network from "./support/Network.js"
+import * as Network from "../src/testing/Network.js"
+import * as World from "../src/testing/World.js"
 import * as Replicating from "./support/Replicating.js"
-import * as World from "./support/World.js"
 
 const { it, until } = Replicating
 const { destination, lock, source } = World
@@ -101,7 +101,7 @@ describe("several replications in one process", () => {
       expect(error).toMatchObject({ _tag: "ReplicationConflict", reason: "DestinationsOverlap" })
       const own = [yield* replication("one"), yield* replication("two", { status: lock })]
       expect(yield* Effect.flip(instance.run(Replications.run(own)))).toMatchObject({
-        _tag: "InvalidReplication"
+        _tag: "InvalidOptions"
       })
       expect(instance.network.sent.filter(({ method }) => method !== "GET")).toEqual([])
     }))
@@ -248,7 +248,7 @@ describe("a reload", () => {
       const next = [yield* replication("one"), yield* replication("three", { destinationPrefix: "one/" })]
       expect(yield* Effect.flip(reload(next))).toMatchObject({ reason: "DestinationsOverlap" })
       const own = [yield* replication("four", { source: destination })]
-      expect(yield* Effect.flip(reload(own))).toMatchObject({ _tag: "InvalidReplication" })
+      expect(yield* Effect.flip(reload(own))).toMatchObject({ _tag: "InvalidOptions" })
       expect(yield* current).toEqual(["one/", "two/"])
       yield* put("two/a", "2")
       yield* until(arrived("two/a", "2"))

@@ -32,7 +32,7 @@ export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal
 export interface RunSettings {
   readonly replications: ReadonlyArray<Replication.Replication>
   /** Its purpose is that of the replication, if there is one replication. */
-  readonly lock: Omit<LeaderLock.LockFields, "purpose" | "ttl">
+  readonly lock: Omit<LeaderLock.LockOptions, "purpose">
   readonly address: Address
   readonly token: Redacted.Redacted | undefined
   /** How many blocking queries all replications may have at one agent. */
