@@ -17,6 +17,7 @@ import * as DeleteLimit from "./DeleteLimit.js"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
 import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
 import { DurationFromInput } from "./internal/effect/DurationFromInput.js"
+import * as Quiescence from "./internal/source/Quiescence.js"
 import * as Watcher from "./Watcher.js"
 
 /**
@@ -43,6 +44,11 @@ export interface ReplicationFields {
   readonly maxDeletes: DeleteLimit.DeleteLimit
   /** How often the destination is looked at for what others changed; zero: not while all goes well. */
   readonly reconcile: Duration.Duration
+  /**
+   * Changes of the source are replicated when none has come for `min`, or `max` after the first of them. Zero: at once. A
+   * comparison in full does not wait.
+   */
+  readonly wait: Quiescence.Wait
   /** How many blocking queries a prefix of many keys is watched with at most; 1: it is always watched as one. */
   readonly watchShards: number
   /** How many keys are read at once, about, and up to how many a prefix is watched as one. */
@@ -81,6 +87,10 @@ export interface ReplicationOptions {
   readonly maxDeletes?: DeleteLimit.DeleteLimit | string | undefined
   /** At least 100 ms, or zero. A number is ms. */
   readonly reconcile?: Duration.DurationInput | undefined
+  /** See {@link ReplicationFields}. Numbers are ms. `max` is four times `min` unless given, as in the Go tool. */
+  readonly wait?:
+    | { readonly min: Duration.DurationInput; readonly max?: Duration.DurationInput | undefined }
+    | undefined
   /** From 1 to 90. */
   readonly watchShards?: number | undefined
   /** At least 1. */
@@ -100,6 +110,7 @@ export const defaults = {
   deletes: true,
   maxDeletes: DeleteLimit.defaultLimit,
   reconcile: Duration.minutes(1),
+  wait: { min: Duration.zero, max: Duration.zero },
   watchShards: Watcher.defaults.shards,
   shardKeys: Watcher.defaults.keysEach
 } as const
@@ -143,6 +154,9 @@ const fields = Schema.Struct({
   deletes: Schema.Boolean,
   maxDeletes: DeleteLimit.DeleteLimitFromSelf,
   reconcile: Schema.DurationFromSelf.pipe(Schema.filter(reconcileProblem)),
+  wait: Schema.Struct({ min: Schema.DurationFromSelf, max: Schema.DurationFromSelf }).pipe(
+    Schema.filter(Quiescence.problemOf)
+  ),
   watchShards: Schema.Number.pipe(
     Schema.filter((shards) =>
       Number.isInteger(shards) && shards >= 1 && shards <= mostShards
@@ -168,6 +182,7 @@ const options = Schema.Struct({
     Schema.Union(DeleteLimit.DeleteLimitFromString, DeleteLimit.DeleteLimitFromSelf)
   ),
   reconcile: Schema.optional(DurationFromInput),
+  wait: Schema.optional(Schema.Struct({ min: DurationFromInput, max: Schema.optional(DurationFromInput) })),
   watchShards: Schema.optional(Schema.Number),
   shardKeys: Schema.optional(Schema.Number)
 })
@@ -208,6 +223,7 @@ export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schem
       deletes: given.deletes ?? defaults.deletes,
       maxDeletes: given.maxDeletes ?? defaults.maxDeletes,
       reconcile: given.reconcile ?? defaults.reconcile,
+      wait: given.wait === undefined ? defaults.wait : Quiescence.fromOptions(given.wait),
       watchShards: given.watchShards ?? defaults.watchShards,
       shardKeys: given.shardKeys ?? defaults.shardKeys
     }
@@ -299,6 +315,9 @@ export const config: Config.Config<Replication> = Config.all({
   deletes: given(Config.boolean("deletes")),
   maxDeletes: given(Config.string("maxDeletes")),
   reconcile: given(Config.duration("reconcile")),
+  wait: given(
+    Config.nested(Config.all({ min: Config.duration("min"), max: given(Config.duration("max")) }), "wait")
+  ),
   watchShards: given(Config.integer("watchShards")),
   shardKeys: given(Config.integer("shardKeys"))
 }).pipe(

@@ -28,6 +28,7 @@ import { routeOf } from "./internal/report/Route.js"
 import * as Trouble from "./internal/report/Trouble.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Liveness from "./internal/source/Liveness.js"
+import * as Quiescence from "./internal/source/Quiescence.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
 import type { ReplicationEvent } from "./ReplicationEvent.js"
@@ -125,7 +126,12 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     const { applyEvents, writer } = yield* begin(leading)
     // One pass at a time.
     const replica = yield* SynchronizedRef.make(Option.none<ReplicaState>())
-    const following = Stream.runForEach(eventsFor(leading), (events) =>
+    const isComparing = Effect.map(
+      SynchronizedRef.get(replica),
+      (state) => !Option.exists(state, ({ index }) => Option.isSome(index))
+    )
+    const quiet = Quiescence.gather(replication.wait, isComparing)(eventsFor(leading))
+    const following = Stream.runForEach(quiet, (events) =>
       SynchronizedRef.updateEffect(replica, (state) => Effect.asSome(applyEvents(state, events)))
     )
     /** Does some of the work, and returns what is left of it. */

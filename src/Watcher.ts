@@ -156,7 +156,6 @@ interface Place {
   readonly sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>
 }
 
-/** What all watches of the layer share. */
 const make = (queries: number | undefined) =>
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
@@ -344,8 +343,8 @@ const make = (queries: number | undefined) =>
   })
 
 /**
- * `queries` is how many blocking queries all watches of one agent may have together, 90 unless given. Each watch has one for
- * the whole of its prefix. The rest is shared by those that watch their prefix in parts, by their number of keys.
+ * `queries` is how many blocking queries all watches of one agent share, 90 unless given. Each has one for the whole of its
+ * prefix. Those that watch theirs in parts share the rest by their number of keys.
  *
  * @since 0.5.0
  * @category layers
