@@ -139,7 +139,6 @@ type Service = Context.Tag.Service<Watcher>
 
 /** How many keys are dealt with at once, except for what comes in one answer: the next ones are read meanwhile. */
 const keysAtOnce = 5_000
-
 /** The bytes of a batch of that many keys: 8 MB. */
 const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
 
