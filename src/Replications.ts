@@ -173,7 +173,7 @@ export const make = Effect.fn("Replications.make")(function* (
   yield* validate(initial)
   const services = yield* Effect.context<Services>()
   // Ends after the replications: its finalizer was added before theirs.
-  yield* keep
+  yield* Effect.asVoid(keep)
   const fibers = yield* FiberMap.make<string>()
   const reloading = yield* Effect.makeSemaphore(1)
   /** By the key of the status, which is different for each. */
