@@ -16,7 +16,9 @@ import { structuralRegion } from "effect/Utils"
 import type { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import type { InvalidOptions } from "./InvalidOptions.js"
-import * as OutageLog from "./internal/report/OutageLog.js"
+import { NamesReplications } from "./internal/report/NamesReplications.js"
+import { routeOf } from "./internal/report/Route.js"
+import * as Trouble from "./internal/report/Trouble.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
@@ -115,9 +117,10 @@ const lead = Effect.gen(function* () {
     return yield* Effect.dieMessage("several replications need a lock by LeaderLock.shared")
   }
   const consul = yield* ConsulHttp
-  const starting = yield* OutageLog.make(`the agent at ${consul.endpoint.address} can be used`)
+  const { address } = consul.endpoint
+  const starting = yield* Trouble.make({ _tag: "Agent", address })
   const datacenter = yield* consul.agent.self.pipe(
-    OutageLog.logOutages(starting, "waiting for the agent"),
+    Trouble.watching(starting),
     Effect.retry(Schedules.reconnect),
     Effect.orDie,
     Effect.map(({ datacenter }) => datacenter),
@@ -139,24 +142,17 @@ const lead = Effect.gen(function* () {
   return { validate, keep }
 })
 
-/** Runs a replication until it is interrupted. Logs a failure that `Replicator.run` does not get over, and tries again. */
+/** Runs a replication until it is interrupted. A failure that `Replicator.run` does not get over is trouble: it runs anew. */
 const replicate = (replication: Replication.Replication) =>
   Effect.gen(function* () {
-    const route = Replication.route(replication)
-    const failing = yield* OutageLog.make(`the replication ${route} runs`)
+    const failing = yield* Trouble.make({ _tag: "Replication" }, routeOf(replication))
     return yield* Replicator.run(replication).pipe(
       Effect.sandbox,
-      Effect.tapError((cause) =>
-        failing.report("failed", `the replication ${route} failed: ${Cause.pretty(cause)}`)
-      ),
+      Effect.tapError((cause) => failing.report("Failed", { cause: "Failed", message: Cause.pretty(cause) })),
       Effect.retry(Schedules.retryLeadership),
       Effect.unsandbox
     )
   }).pipe(Effect.scoped)
-
-/** With several replications, each log line of one says which it is about. */
-const named = (replication: Replication.Replication, isAlone: boolean) =>
-  isAlone ? Effect.annotateLogs({}) : Effect.annotateLogs("replication", Replication.route(replication))
 
 /**
  * Starts replications, after the agent has answered. They end with the scope, each with its last status, and then the lock
@@ -179,11 +175,14 @@ export const make = Effect.fn("Replications.make")(function* (
   /** By the key of the status, which is different for each. */
   const running = new Map<string, Replication.Replication>()
 
-  const start = (replication: Replication.Replication, isAlone: boolean) =>
+  const start = (replication: Replication.Replication) =>
     Effect.suspend(() => {
       running.set(replication.status, replication)
-      return FiberMap.run(fibers, replication.status, named(replication, isAlone)(replicate(replication)))
-    }).pipe(Effect.provide(services))
+      return FiberMap.run(fibers, replication.status, replicate(replication))
+    }).pipe(
+      Effect.provide(services),
+      Effect.provideService(NamesReplications, () => running.size > 1)
+    )
 
   const end = ({ status }: Replication.Replication) =>
     Effect.zipRight(
@@ -198,7 +197,7 @@ export const make = Effect.fn("Replications.make")(function* (
       const ended = [...running.values()].filter((one) => !kept.some(({ status }) => status === one.status))
       // A replication may take the place of one that ends: two would write the same keys.
       yield* Effect.forEach(ended, end, { concurrency: "unbounded", discard: true })
-      yield* Effect.forEach(started, (one) => start(one, next.length === 1), { discard: true })
+      yield* Effect.forEach(started, start, { discard: true })
       return { started, ended, kept }
     }).pipe(Effect.uninterruptible)
 
@@ -243,7 +242,7 @@ export const forEach = <A, E, R>(
       replications,
       (replication) =>
         use(replication).pipe(
-          named(replication, replications.length === 1),
+          Effect.provideService(NamesReplications, () => replications.length > 1),
           Effect.either,
           Effect.map((result) => ({ replication, result }))
         ),

@@ -91,10 +91,7 @@ const jitter = Random.nextRange(1, 1.5)
  * `address` is that of the agent. It is in trouble while the budget is not whole. `total` is how many queries all watches may
  * have.
  */
-export const make = (
-  address: string,
-  total = defaultTotal
-): Effect.Effect<QueryBudget, never, Scope.Scope> =>
+export const make = (address: string, total = defaultTotal): Effect.Effect<QueryBudget, never, Scope.Scope> =>
   Effect.gen(function* (): Effect.fn.Return<QueryBudget, never, Scope.Scope> {
     const scope = yield* Effect.scope
     const trouble = yield* Trouble.make({ _tag: "Connections", address })

@@ -7,9 +7,10 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as DeleteLimit from "../../../DeleteLimit.js"
 import { raceFirst } from "../../../internal/effect/RaceFirst.js"
-import { count } from "../../../internal/report/ReplicationLog.js"
-import * as Waits from "../../../internal/report/Waits.js"
+import { count } from "../../../internal/report/Counts.js"
+import { observing } from "../../../internal/report/EventSink.js"
 import * as Replication from "../../../Replication.js"
+import type { ReplicationEvent } from "../../../ReplicationEvent.js"
 import * as Replications from "../../../Replications.js"
 import * as Replicator from "../../../Replicator.js"
 import * as FirstContact from "./FirstContact.js"
@@ -61,16 +62,33 @@ const compare = (replication: Replication.Replication) =>
 const hopeless = (replication: Replication.Replication, { contact }: Options) =>
   Effect.zipRight(FirstContact.make({ ...contact, source: replication.source }), Effect.never)
 
+const ofLeadership: ReadonlySet<string> = new Set(["Agent", "Leadership", "Lock", "Session"])
+
+/** Whether an event is about the lock that several replications share, and not about one of these. */
+export const isOfAll = (event: ReplicationEvent): boolean => {
+  switch (event._tag) {
+    case "Leading":
+    case "LockLost":
+    case "StandingBy":
+      return true
+    case "Trouble":
+    case "TroubleOver":
+      return event.replication === undefined && ofLeadership.has(event.subject._tag)
+    default:
+      return false
+  }
+}
+
 /** Each replication has its own patience: one that waits for its source ends no other. */
 const patiently = (replication: Replication.Replication, options: Options) =>
   Effect.gen(function* () {
-    const { denied, exhausted, listener } = yield* Patience.make({
+    const { consumer, denied, exhausted } = yield* Patience.make({
       timeout: options.timeout,
-      kinds: new Set<Waits.Kind>(["Trouble", "Turn"]),
+      kinds: new Set<Patience.Kind>(["Trouble", "Turn"]),
       first: `no answer from the agent at ${options.contact.address}`
     })
     return yield* raceFirst(compare(replication), hopeless(replication, options)).pipe(
-      Effect.provideService(Waits.Waits, listener),
+      observing(consumer),
       Effect.raceFirst(exhausted),
       Effect.raceFirst(denied)
     )

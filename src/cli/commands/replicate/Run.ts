@@ -10,14 +10,17 @@ import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import type { Address } from "../../../Address.js"
 import * as ConsulHttp from "../../../ConsulHttp.js"
-import * as Waits from "../../../internal/report/Waits.js"
+import { observing } from "../../../internal/report/EventSink.js"
+import { OptionName } from "../../../internal/report/OptionName.js"
 import * as LeaderLock from "../../../LeaderLock.js"
 import * as Replication from "../../../Replication.js"
 import * as Replications from "../../../Replications.js"
 import * as Replicator from "../../../Replicator.js"
 import * as AgentConnections from "../../node/AgentConnections.js"
 import * as IdleGc from "../../node/IdleGc.js"
+import * as ProgressLine from "../../node/ProgressLine.js"
 import * as StopSignals from "../../node/StopSignals.js"
+import * as FlagOf from "../../settings/FlagOf.js"
 import { onceTimeout } from "../../settings/Options.js"
 import * as Once from "./Once.js"
 import * as Patience from "./Patience.js"
@@ -89,10 +92,10 @@ export const run = Effect.fnUntraced(function* (settings: RunSettings) {
     yield* Effect.logInfo(`stopping: ${signal}`)
     return yield* Effect.interrupt
   })
-  const { denied, exhausted, listener } = yield* Patience.make({
+  const { consumer, denied, exhausted } = yield* Patience.make({
     timeout: limit,
     // An instance that stands by behind a leader is where it should be, unless it was to copy once.
-    kinds: new Set<Waits.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
+    kinds: new Set<Patience.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
     first: `no answer from the agent at ${address}`
   })
   const started = yield* Deferred.make<Replications.Replications>()
@@ -106,9 +109,13 @@ export const run = Effect.fnUntraced(function* (settings: RunSettings) {
     Effect.scoped
   )
   const doing = once ? Once.run(replications, { contact: { address, token }, timeout: limit }) : replicating
+  // Once, each of several replications has its own patience.
+  const isWaitedFor = once && replications.length > 1 ? Once.isOfAll : () => true
   return yield* doing.pipe(
+    observing({ consume: (event) => (isWaitedFor(event) ? consumer.consume(event) : Effect.void) }),
+    ProgressLine.drawn,
     Effect.provide(services),
-    Effect.provideService(Waits.Waits, listener),
+    Effect.provideService(OptionName, FlagOf.flagOf),
     Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
     Effect.raceFirst(once ? denied : Effect.never),
     Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
