@@ -1,5 +1,5 @@
 /**
- * The address of an agent: as people write it (`host:port`, `host`, or a URL), and as requests are sent to it.
+ * The address of an agent: as people write it (`host:port`, `host`, a URL, or `unix:///path`), and as requests are sent to it.
  *
  * @since 0.5.0
  */
@@ -8,7 +8,8 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 
 /**
- * The base URL of an agent, without a slash at its end: `http://127.0.0.1:8500`. {@link parse} makes it.
+ * Where an agent is: `http://127.0.0.1:8500`, `https://consul.example.com/dc1` without a slash at its end, or
+ * `unix:///run/consul.sock`. {@link parse} makes it.
  *
  * @since 0.5.0
  * @category models
@@ -22,7 +23,7 @@ export type Address = string & Brand.Brand<"consul-replicate/Address">
  * @category errors
  */
 export class InvalidAddress extends Data.TaggedError("InvalidAddress")<{
-  readonly reason: "Empty" | "Scheme" | "Syntax" | "Credentials" | "Path"
+  readonly reason: "Empty" | "Scheme" | "Syntax" | "Credentials" | "Query"
   readonly problem: string
 }> {
   override get message() {
@@ -30,19 +31,34 @@ export class InvalidAddress extends Data.TaggedError("InvalidAddress")<{
   }
 }
 
+/**
+ * `scheme` is what counts for a text without one: `http` unless given.
+ *
+ * @since 0.5.0
+ * @category models
+ */
+export interface ParseOptions {
+  readonly scheme?: "http" | "https" | undefined
+}
+
 const defaultPort = 8500
 
 /** A user with a password, or a query: `?token=` is Consul's. */
 const mayHoldSecret = (text: string): boolean => /[@?#]/.test(text)
 
-/** The port that `URL` leaves out, being HTTP's own. */
-const httpPort = /:0*80\/?\s*$/
+/** The port that `URL` leaves out, being the scheme's own. */
+const ownPorts = { http: /:0*80(?:\/|\s*$)/, https: /:0*443(?:\/|\s*$)/ } as const
 
 const address = Brand.nominal<Address>()
 
+const schemeOf = (text: string): string => /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase() ?? ""
+
+/** A socket has one of these paths on every system that Consul serves sockets on. */
+const socketPath = /^unix:\/\/(\/[^\x00]*[^/\x00])$/i
+
 /**
- * `http://` and Consul's port 8500 unless given; a URL without a port has that of its scheme. The text itself is not
- * repeated where it may hold a password or a token.
+ * `http://` and Consul's port 8500 unless given; a URL without a port has that of its scheme. A path is that of a proxy in
+ * front of the agent, which takes it away. The text itself is not repeated where it may hold a password or a token.
  *
  * @since 0.5.0
  * @category constructors
@@ -55,15 +71,22 @@ const address = Brand.nominal<Address>()
  * assert.deepStrictEqual(Address.parse("127.0.0.1"), Either.right("http://127.0.0.1:8500"))
  * ```
  */
-export const parse = (text: string): Either.Either<Address, InvalidAddress> => {
+export const parse = (text: string, options: ParseOptions = {}): Either.Either<Address, InvalidAddress> => {
   const invalid = (reason: InvalidAddress["reason"], problem: string) =>
     Either.left(new InvalidAddress({ reason, problem }))
   if (text.trim() === "") return invalid("Empty", "the agent needs an address, such as 127.0.0.1:8500")
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase() ?? ""
-  if (!["", "http", "https"].includes(scheme)) {
-    return invalid("Scheme", `${scheme}:// is not supported; use http:// or https://`)
+  const scheme = schemeOf(text)
+  if (scheme === "unix") {
+    const path = socketPath.exec(text.trim())?.[1]
+    return path === undefined
+      ? invalid("Syntax", "not the address of a socket; write unix:///path/of/the/socket")
+      : Either.right(address(`unix://${path}`))
   }
-  const written = scheme === "" ? `http://${text}` : text
+  if (!["", "http", "https"].includes(scheme)) {
+    return invalid("Scheme", `${scheme}:// is not supported; use http://, https:// or unix://`)
+  }
+  const { scheme: unwritten = "http" } = options
+  const written = scheme === "" ? `${unwritten}://${text}` : text
   if (!URL.canParse(written)) {
     return invalid(
       "Syntax",
@@ -76,14 +99,45 @@ export const parse = (text: string): Either.Either<Address, InvalidAddress> => {
   if (url.username !== "" || url.password !== "") {
     return invalid("Credentials", "an address holds no user and password; Consul takes a token")
   }
-  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") {
-    return invalid(
-      "Path",
-      mayHoldSecret(text)
-        ? "an address has no path and no query; write host:port"
-        : `${JSON.stringify(text)} has a path; write host:port`
-    )
+  if (url.search !== "" || url.hash !== "" || /[?#]/.test(text)) {
+    return invalid("Query", "an address has no query; write host:port")
   }
-  const port = scheme === "" && url.port === "" && !httpPort.test(text) ? `:${defaultPort}` : ""
-  return Either.right(address(`${url.origin}${port}`))
+  const port = scheme === "" && url.port === "" && !ownPorts[unwritten].test(text) ? `:${defaultPort}` : ""
+  return Either.right(address(`${url.origin}${port}${url.pathname.replace(/\/+$/, "")}`))
+}
+
+/**
+ * Whether the text names a scheme, be it one that cannot be used.
+ *
+ * @since 0.5.0
+ * @category predicates
+ */
+export const hasScheme = (text: string): boolean => schemeOf(text) !== ""
+
+/**
+ * Whether requests go over TLS.
+ *
+ * @since 0.5.0
+ * @category predicates
+ */
+export const isSecure = (address: Address): boolean => address.startsWith("https://")
+
+/**
+ * The path of the socket, if it is the address of one.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const socket = (address: Address): string | undefined => socketPath.exec(address)?.[1]
+
+/**
+ * What the URL of each request begins with. For a socket it is `http+unix://` with the path percent-encoded in the place of
+ * the host: an `HttpClient` that serves sockets connects to that path. The client of the command does, and `fetch` does not.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const baseUrl = (address: Address): string => {
+  const path = socket(address)
+  return path === undefined ? address : `http+unix://${encodeURIComponent(path)}`
 }

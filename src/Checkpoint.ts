@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import { Operation } from "./Operation.js"
-import type { Replication } from "./Replication.js"
+import { type Replication, sourceName } from "./Replication.js"
 import * as StatusFolder from "./StatusFolder.js"
 import * as Value from "./Value.js"
 
@@ -57,9 +57,10 @@ export type State = typeof State.Type
  * | field               | is                                                                                            |
  * | ------------------- | --------------------------------------------------------------------------------------------- |
  * | `LastReplicated`    | index of the source's last snapshot of which everything has landed, 0 when none has           |
- * | `Source`            | datacenter that is replicated from; with `Destination`, the prefix at the source              |
+ * | `Source`            | datacenter that is replicated from, or its address, or both: `dc1 at https://consul.example`; |
+ * |                     | with `Destination`, the prefix at the source                                                  |
  * | `Destination`       | what takes its place here; only of a status in a folder, as in consul-replicate 0.4.0         |
- * | `Datacenter`        | datacenter that is replicated from; only with `Destination`                                   |
+ * | `Datacenter`        | what `Source` is without `Destination`; only with it                                          |
  * | `Prefix`            | prefix that is copied, at the source                                                          |
  * | `DestinationPrefix` | what takes its place here                                                                     |
  * | `State`             | one of {@link State}; a later release may write others                                        |
@@ -110,9 +111,6 @@ export const stopped = (last: Status, time: DateTime.Utc): Status =>
 
 const StatusJson = Schema.parseJson(Status)
 
-/** From where to where a replication copies, and where its status is. */
-type Route = Pick<Replication, "destinationPrefix" | "prefix" | "source" | "status">
-
 /**
  * The fields of a status that say which replication it is about. One in a folder has those of consul-replicate 0.4.0.
  *
@@ -120,16 +118,17 @@ type Route = Pick<Replication, "destinationPrefix" | "prefix" | "source" | "stat
  * @category constructors
  */
 export const fieldsOf = (
-  replication: Route
+  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent" | "status">
 ): Pick<Status, "Datacenter" | "Destination" | "DestinationPrefix" | "Prefix" | "Source"> => {
-  const { destinationPrefix: DestinationPrefix, prefix: Prefix, source } = replication
+  const { destinationPrefix: DestinationPrefix, prefix: Prefix } = replication
+  const source = sourceName(replication)
   return StatusFolder.has(replication)
     ? { Source: Prefix, Destination: DestinationPrefix, Datacenter: source, Prefix, DestinationPrefix }
     : { Source: source, Prefix, DestinationPrefix }
 }
 
 /**
- * From where to where the replication of a status copies.
+ * From where to where the replication of a status copies. `source` is as `Replication.sourceName` has it.
  *
  * @since 0.5.0
  * @category accessors
@@ -139,7 +138,7 @@ export const routeOf = ({
   DestinationPrefix,
   Prefix,
   Source
-}: Status): Omit<Route, "status"> => ({
+}: Status): Pick<Replication, "destinationPrefix" | "prefix" | "source"> => ({
   source: Datacenter ?? Source,
   prefix: Prefix,
   destinationPrefix: DestinationPrefix
@@ -151,10 +150,13 @@ export const routeOf = ({
  * @since 0.5.0
  * @category predicates
  */
-export const isAbout = (status: Status, replication: Omit<Route, "status">): boolean => {
+export const isAbout = (
+  status: Status,
+  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent">
+): boolean => {
   const { destinationPrefix, prefix, source } = routeOf(status)
   return (
-    source === replication.source &&
+    source === sourceName(replication) &&
     prefix === replication.prefix &&
     destinationPrefix === replication.destinationPrefix
   )

@@ -6,24 +6,29 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
-import type * as Address from "./Address.js"
 import type { ConsulError } from "./ConsulError.js"
+import type { Endpoint } from "./Endpoint.js"
 import type { KeyValue, KeyValues } from "./KeyValue.js"
 import type { Operation } from "./Operation.js"
 import type { Value } from "./Value.js"
 
-/**
- * Whom to ask: the agent at `address`, which forwards to `datacenter` where one is named.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Endpoint {
-  readonly address: Address.Address
-  readonly datacenter?: string | undefined
-  readonly token?: Redacted.Redacted | undefined
-}
+export type {
+  /**
+   * @since 0.1.0
+   * @category models
+   */
+  Endpoint,
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  Setting,
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  Token
+} from "./Endpoint.js"
 
 /**
  * `default` is answered by the datacenter's leader without asking the others, and can be stale for a moment after
@@ -173,6 +178,12 @@ export type CheckStatus = "passing" | "warning" | "critical"
 export interface AgentSelf {
   readonly datacenter: string
   readonly node: string
+  /**
+   * A UUID that no other node has.
+   *
+   * @since 0.5.0
+   */
+  readonly nodeId: string
   readonly version: string
 }
 
@@ -186,8 +197,9 @@ export interface AgentSelf {
 export interface Consul {
   readonly endpoint: Endpoint
   /**
-   * The same client asking another endpoint over the same connections. Fields that are not given stay as they are, except the
-   * token: another address gets no token unless one is given with it.
+   * The same client asking another endpoint over the same connections. Fields that are not given stay as they are, except at
+   * another address: there a token, a password, a namespace, a partition and names of settings count only if they are given
+   * with it.
    */
   readonly at: (endpoint: Partial<Endpoint>) => Consul
 
@@ -271,5 +283,17 @@ export interface Consul {
       id: string,
       check: { readonly status: CheckStatus; readonly output: string }
     ) => Effect.Effect<void, ConsulError>
+  }
+
+  /**
+   * What shows which servers an endpoint asks.
+   *
+   * @since 0.5.0
+   */
+  readonly catalog: {
+    /** Addresses of the servers that the datacenter's leader is elected among. Needs no right. */
+    readonly peers: Effect.Effect<ReadonlyArray<string>, ConsulError>
+    /** `nodeId` of a node by its name. None if there is no such node, or if the token may not read it. */
+    readonly nodeId: (name: string) => Effect.Effect<Option.Option<string>, ConsulError>
   }
 }

@@ -9,6 +9,7 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import type { Setting } from "./Endpoint.js"
 import * as Refusals from "./internal/consul/Refusals.js"
 
 /** What every error tells of the request that failed, for example `GET /v1/kv/global/?recurse in nyc1`. */
@@ -23,7 +24,12 @@ interface Context {
  * @category errors
  */
 export class Unreachable extends Data.TaggedError("Unreachable")<
-  Context & { readonly address: string; readonly reason: string }
+  Context & {
+    readonly address: string
+    readonly reason: string
+    /** The setting of the endpoint that has to be changed, if one is known: `ca` for a certificate that is not trusted. */
+    readonly setting?: Setting | undefined
+  }
 > {
   override get message() {
     return `no answer from the Consul agent at ${this.address}: ${this.reason} (${this.request})`
@@ -100,17 +106,21 @@ export class Denied extends Data.TaggedError("Denied")<
     readonly right?: string | undefined
     /** In which the right is needed, if the request named one. */
     readonly datacenter?: string | undefined
+    /** What the setting of the token is called where it was given, if the endpoint has a name for it. */
+    readonly tokenSetting?: string | undefined
   }
 > {
   override get message() {
     const place = this.datacenter === undefined ? "" : ` in ${this.datacenter}`
     const right = this.right === undefined ? "another right" : this.right
+    const { tokenSetting = "CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE" } = this
+    const token = this.tokenSetting === undefined ? "the token" : `the token of ${this.tokenSetting}`
     const advice =
       this.isAnonymous === true
-        ? `no token was given, and without one this needs ${right}${place}; give a token by CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE`
+        ? `no token was given, and without one this needs ${right}${place}; give a token by ${tokenSetting}`
         : Refusals.isUnknownToken(this.reason)
-          ? `the token is not known${place}: it was deleted, or is one of another cluster`
-          : `the token needs ${right}${place}`
+          ? `${token} is not known${place}: it was deleted, or is one of another cluster`
+          : `${token} needs ${right}${place}`
     return `Consul denied access: ${this.reason}; ${advice} (${this.request})`
   }
 }

@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Address from "./Address.js"
 import type { Consul, Endpoint } from "./Consul.js"
 import * as Agent from "./internal/consul/Agent.js"
+import * as Catalog from "./internal/consul/Catalog.js"
 import * as Kv from "./internal/consul/Kv.js"
 import * as Request from "./internal/consul/Request.js"
 import * as Session from "./internal/consul/Session.js"
@@ -60,7 +61,8 @@ const make = (send: Request.Send): Consul => ({
   kv: Kv.make(send),
   transaction: Transaction.transaction(send),
   session: Session.make(send),
-  agent: Agent.make(send)
+  agent: Agent.make(send),
+  catalog: Catalog.make(send)
 })
 
 /**
@@ -148,4 +150,15 @@ export const agent = {
   registerService: ofAgent.registerService,
   deregisterService: ofAgent.deregisterService,
   updateCheck: ofAgent.updateCheck
+}
+
+/**
+ * What shows which servers the client in the environment asks.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const catalog = {
+  peers: Effect.flatMap(ConsulHttp, (consul) => consul.catalog.peers),
+  nodeId: (name: string) => Effect.flatMap(ConsulHttp, (consul) => consul.catalog.nodeId(name))
 }

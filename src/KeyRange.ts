@@ -3,8 +3,6 @@
  *
  * @since 0.5.0
  */
-import * as Option from "effect/Option"
-import type { Mapping } from "./internal/plan/Mapping.js"
 
 /**
  * With `exact`, `prefix` is a whole key and no other key belongs to the range.
@@ -53,34 +51,6 @@ export const overlaps = (a: KeyRange, b: KeyRange): boolean => contains(a, b.pre
  * @category predicates
  */
 export const equals = (a: KeyRange, b: KeyRange): boolean => a.prefix === b.prefix && a.exact === b.exact
-
-/** The range with `to` in place of `from`; none where the range is not in `from`. */
-const moved = (range: KeyRange, from: string, to: string): Option.Option<KeyRange> =>
-  range.prefix.startsWith(from)
-    ? Option.some({ ...range, prefix: to + range.prefix.slice(from.length) })
-    : Option.none()
-
-/**
- * What a range of the source is at the destination; none for a range that is not in the source prefix.
- *
- * @since 0.5.0
- * @category mapping
- */
-export const rename = (
-  { destinationPrefix, prefix }: Pick<Mapping, "prefix" | "destinationPrefix">,
-  range: KeyRange
-): Option.Option<KeyRange> => moved(range, prefix, destinationPrefix)
-
-/**
- * What a range of the destination is at the source; none for a range that is not in the destination prefix.
- *
- * @since 0.5.0
- * @category mapping
- */
-export const original = (
-  { destinationPrefix, prefix }: Pick<Mapping, "prefix" | "destinationPrefix">,
-  range: KeyRange
-): Option.Option<KeyRange> => moved(range, destinationPrefix, prefix)
 
 /**
  * A map key: equal for equal ranges only.

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import type { Tenancy } from "./Endpoint.js"
 import type { Value } from "./Value.js"
 
 /**
@@ -60,11 +61,13 @@ const quoted = (value: string): string =>
  * @since 0.1.0
  * @category encoding
  */
-export const encode = (operation: Operation): string => {
+export const encode = (operation: Operation, { namespace, partition }: Tenancy = {}): string => {
   let fields = `"Verb":"${verbs[operation._tag]}","Key":${JSON.stringify(operation.key)}`
   if ("value" in operation) fields += `,"Value":${quoted(operation.value)},"Flags":${operation.flags}`
   if ("index" in operation) fields += `,"Index":${operation.index}`
   if ("session" in operation) fields += `,"Session":${JSON.stringify(operation.session)}`
+  if (namespace !== undefined) fields += `,"Namespace":${JSON.stringify(namespace)}`
+  if (partition !== undefined) fields += `,"Partition":${JSON.stringify(partition)}`
   return `{"KV":{${fields}}}`
 }
 
@@ -77,7 +80,7 @@ const quotedBytes = (text: string): number =>
   plain.test(text) ? text.length + 2 : utf8.encode(JSON.stringify(text)).length
 
 /**
- * How many bytes {@link encode} makes of the operation. Counted, because every operation is sized to be packed before
+ * How many bytes {@link encode} makes of the operation without a tenancy. Counted, because every operation is sized to be packed before
  * the first is sent: encoding it for that would do the work twice, or keep the text of all of them in memory.
  *
  * @since 0.1.0

@@ -8,52 +8,47 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as DeleteLimit from "./DeleteLimit.js"
+import { isSameTenancy, type Tenancy } from "./Endpoint.js"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
-import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
-import { DurationFromInput } from "./internal/effect/DurationFromInput.js"
 import * as Quiescence from "./internal/source/Quiescence.js"
-import * as Watcher from "./Watcher.js"
+import {
+  defaults,
+  FieldsSchema,
+  OptionsSchema,
+  type ReplicationFields,
+  type ReplicationOptions
+} from "./ReplicationOptions.js"
+import { sourceName } from "./SourceAgent.js"
+import type * as Watcher from "./Watcher.js"
 
-/**
- * @since 0.5.0
- * @category models
- */
-export interface ReplicationFields {
-  /** The datacenter that is authoritative. */
-  readonly source: string
-  /** Copied are the keys that start with this, at the source. Empty: the whole store. */
-  readonly prefix: string
-  /** What takes the place of `prefix` at the destination. */
-  readonly destinationPrefix: string
+export {
   /**
-   * Fronts of keys of the source, as they are typed. A key that begins with one of them is neither copied nor, by its name
-   * at the destination, overwritten or deleted, and it counts for no limit. Another key with a part of such a name is none.
+   * @since 0.1.0
+   * @category models
    */
-  readonly exclude: ReadonlyArray<string>
-  /** Key of the status, at the destination. */
-  readonly status: string
-  /** Whether keys that the source has not are deleted at the destination. */
-  readonly deletes: boolean
-  /** How many of them one pass may delete. */
-  readonly maxDeletes: DeleteLimit.DeleteLimit
-  /** How often the destination is looked at for what others changed; zero: not while all goes well. */
-  readonly reconcile: Duration.Duration
+  defaults,
   /**
-   * Changes of the source are replicated when none has come for `min`, or `max` after the first of them. Zero: at once. A
-   * comparison in full does not wait.
+   * @since 0.5.0
+   * @category models
    */
-  readonly wait: Quiescence.Wait
-  /** How many blocking queries a prefix of many keys is watched with at most; 1: it is always watched as one. */
-  readonly watchShards: number
-  /** How many keys are read at once, about, and up to how many a prefix is watched as one. */
-  readonly shardKeys: number
-}
+  type ReplicationFields,
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  type ReplicationOptions
+} from "./ReplicationOptions.js"
+export {
+  /**
+   * @since 0.5.0
+   * @category accessors
+   */
+  sourceName
+} from "./SourceAgent.js"
 
 /**
  * What was checked: {@link make}, {@link decodeUnknown}, {@link config} and the schema make it. TypeScript (5.9) gives the
@@ -63,129 +58,6 @@ export interface ReplicationFields {
  * @category models
  */
 export type Replication = ReplicationFields & Brand.Brand<"consul-replicate/Replication">
-
-/**
- * What {@link make} is given, and what a configuration file has. {@link defaults} has what is not given.
- *
- * @since 0.5.0
- * @category models
- */
-export interface ReplicationOptions {
-  /** Name of the datacenter that is authoritative, in any case of letters. */
-  readonly source: string
-  /** See {@link ReplicationFields}. */
-  readonly prefix?: string | undefined
-  /** See {@link ReplicationFields}. The same as `prefix` unless given. */
-  readonly destinationPrefix?: string | undefined
-  /** See {@link ReplicationFields}. None is empty. None unless given. */
-  readonly exclude?: ReadonlyArray<string> | undefined
-  /** See {@link ReplicationFields}. */
-  readonly status?: string | undefined
-  /** See {@link ReplicationFields}. */
-  readonly deletes?: boolean | undefined
-  /** A limit, or its text as in `DeleteLimit.parse`. */
-  readonly maxDeletes?: DeleteLimit.DeleteLimit | string | undefined
-  /** At least 100 ms, or zero. A number is ms. */
-  readonly reconcile?: Duration.DurationInput | undefined
-  /** See {@link ReplicationFields}. Numbers are ms. `max` is four times `min` unless given, as in the Go tool. */
-  readonly wait?:
-    | { readonly min: Duration.DurationInput; readonly max?: Duration.DurationInput | undefined }
-    | undefined
-  /** From 1 to 90. */
-  readonly watchShards?: number | undefined
-  /** At least 1. */
-  readonly shardKeys?: number | undefined
-}
-
-/**
- * Keys and names are those of the first consul-replicate.
- *
- * @since 0.1.0
- * @category models
- */
-export const defaults = {
-  prefix: "global/",
-  exclude: [] as ReadonlyArray<string>,
-  status: "service/consul-replicate/status",
-  deletes: true,
-  maxDeletes: DeleteLimit.defaultLimit,
-  reconcile: Duration.minutes(1),
-  wait: { min: Duration.zero, max: Duration.zero },
-  watchShards: Watcher.defaults.shards,
-  shardKeys: Watcher.defaults.keysEach
-} as const
-
-/**
- * Consul (1.8.7) refuses an address that has 200 connections, and holds those of blocking queries for a minute after
- * their client has gone: a process that was just restarted must have room beside what it has left behind.
- */
-const mostShards = 90
-
-/** More often, an idle replicator would do nothing but look. */
-const shortestReconcile = Duration.millis(100)
-
-/** Consul refuses to start with another name, and keeps it in lower case; a query in upper case finds no path. */
-const datacenterName = /^[a-z0-9_-]+$/
-
-const sourceProblem = (source: string): string | undefined => {
-  if (source === "") return "name the datacenter to replicate from"
-  return datacenterName.test(source)
-    ? undefined
-    : `${JSON.stringify(source)} cannot be the name of a datacenter`
-}
-
-const reconcileProblem = (reconcile: Duration.Duration): string | undefined =>
-  Duration.isFinite(reconcile) &&
-  (Duration.isZero(reconcile) || Duration.greaterThanOrEqualTo(reconcile, shortestReconcile))
-    ? undefined
-    : "the interval is at least 100ms, or 0 for never"
-
-const excludeProblem = (exclude: string): string | undefined =>
-  exclude === "" ? "an empty exclude would exclude every key" : undefined
-
-const Text = Schema.String.pipe(Schema.filter(HalfCharacter.problemOf))
-
-const fields = Schema.Struct({
-  source: Schema.String.pipe(Schema.filter(sourceProblem)),
-  prefix: Text,
-  destinationPrefix: Text,
-  exclude: Schema.Array(Text.pipe(Schema.filter(excludeProblem))),
-  status: Text.pipe(Schema.filter((status) => (status === "" ? "the status needs a key" : undefined))),
-  deletes: Schema.Boolean,
-  maxDeletes: DeleteLimit.DeleteLimitFromSelf,
-  reconcile: Schema.DurationFromSelf.pipe(Schema.filter(reconcileProblem)),
-  wait: Schema.Struct({ min: Schema.DurationFromSelf, max: Schema.DurationFromSelf }).pipe(
-    Schema.filter(Quiescence.problemOf)
-  ),
-  watchShards: Schema.Number.pipe(
-    Schema.filter((shards) =>
-      Number.isInteger(shards) && shards >= 1 && shards <= mostShards
-        ? undefined
-        : `the number of queries is from 1 to ${mostShards}`
-    )
-  ),
-  shardKeys: Schema.Number.pipe(
-    Schema.filter((keys) =>
-      Number.isInteger(keys) && keys >= 1 ? undefined : "the number of keys is at least 1"
-    )
-  )
-})
-
-const options = Schema.Struct({
-  source: Schema.String,
-  prefix: Schema.optional(Schema.String),
-  destinationPrefix: Schema.optional(Schema.String),
-  exclude: Schema.optional(Schema.Array(Schema.String)),
-  status: Schema.optional(Schema.String),
-  deletes: Schema.optional(Schema.Boolean),
-  maxDeletes: Schema.optional(
-    Schema.Union(DeleteLimit.DeleteLimitFromString, DeleteLimit.DeleteLimitFromSelf)
-  ),
-  reconcile: Schema.optional(DurationFromInput),
-  wait: Schema.optional(Schema.Struct({ min: DurationFromInput, max: Schema.optional(DurationFromInput) })),
-  watchShards: Schema.optional(Schema.Number),
-  shardKeys: Schema.optional(Schema.Number)
-})
 
 /**
  * Decodes options with defaults for what is not given. Encodes to options that JSON can hold, all of them.
@@ -210,26 +82,31 @@ const options = Schema.Struct({
  * )
  * ```
  */
-export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schema.transform(options, fields, {
-  strict: true,
-  decode: ({ source, ...given }) => {
-    const prefix = given.prefix ?? defaults.prefix
-    return {
-      source: source.toLowerCase(),
-      prefix,
-      destinationPrefix: given.destinationPrefix ?? prefix,
-      exclude: given.exclude ?? defaults.exclude,
-      status: given.status ?? defaults.status,
-      deletes: given.deletes ?? defaults.deletes,
-      maxDeletes: given.maxDeletes ?? defaults.maxDeletes,
-      reconcile: given.reconcile ?? defaults.reconcile,
-      wait: given.wait === undefined ? defaults.wait : Quiescence.fromOptions(given.wait),
-      watchShards: given.watchShards ?? defaults.watchShards,
-      shardKeys: given.shardKeys ?? defaults.shardKeys
-    }
-  },
-  encode: (fields) => fields
-}).pipe(Schema.brand("consul-replicate/Replication"))
+export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schema.transform(
+  OptionsSchema,
+  FieldsSchema,
+  {
+    strict: true,
+    decode: ({ source = "", ...given }) => {
+      const prefix = given.prefix ?? defaults.prefix
+      return {
+        source: source.toLowerCase(),
+        sourceAgent: given.sourceAgent ?? {},
+        prefix,
+        destinationPrefix: given.destinationPrefix ?? prefix,
+        exclude: given.exclude ?? defaults.exclude,
+        status: given.status ?? defaults.status,
+        deletes: given.deletes ?? defaults.deletes,
+        maxDeletes: given.maxDeletes ?? defaults.maxDeletes,
+        reconcile: given.reconcile ?? defaults.reconcile,
+        wait: given.wait === undefined ? defaults.wait : Quiescence.fromOptions(given.wait),
+        watchShards: given.watchShards ?? defaults.watchShards,
+        shardKeys: given.shardKeys ?? defaults.shardKeys
+      }
+    },
+    encode: (fields) => fields
+  }
+).pipe(Schema.brand("consul-replicate/Replication"))
 
 const decoding = Schema.decodeUnknownEither(Replication, { onExcessProperty: "error" })
 
@@ -307,7 +184,14 @@ const given = Config.withDefault(undefined)
  * ```
  */
 export const config: Config.Config<Replication> = Config.all({
-  source: Config.string("source").pipe(Config.withDescription("Datacenter to replicate from.")),
+  source: given(Config.string("source").pipe(Config.withDescription("Datacenter to replicate from."))),
+  sourceAgent: Config.all({
+    address: given(Config.string("address")),
+    namespace: given(Config.string("namespace")),
+    partition: given(Config.string("partition")),
+    token: given(Config.redacted("token")),
+    auth: given(Config.redacted("auth"))
+  }).pipe(Config.nested("sourceAgent")),
   prefix: given(Config.string("prefix")),
   destinationPrefix: given(Config.string("destinationPrefix")),
   exclude: given(Config.array(Config.string(), "exclude")),
@@ -384,18 +268,48 @@ export const validateUnder = ({ status }: Replication, lock: string): Effect.Eff
     : Effect.void
 
 /**
- * Refuses a source that is the destination's own datacenter when the prefixes overlap: it would copy its own copies.
+ * Whether keys of the source can have the names that they have at the destination, or begin with what those begin with: a
+ * store that is replicated into itself so would copy its own copies.
+ *
+ * @since 0.5.0
+ * @category predicates
+ */
+export const overlaps = ({
+  destinationPrefix,
+  prefix
+}: Pick<Replication, "destinationPrefix" | "prefix">): boolean =>
+  prefix.startsWith(destinationPrefix) || destinationPrefix.startsWith(prefix)
+
+/**
+ * Whether the source is the destination's own store: its datacenter, and its `tenancy`. Not known of a source with an address
+ * of its own.
+ *
+ * @since 0.5.0
+ * @category predicates
+ */
+export const isFromDestination = (
+  { source, sourceAgent }: Pick<Replication, "source" | "sourceAgent">,
+  datacenter: string,
+  tenancy: Tenancy = {}
+): boolean =>
+  sourceAgent.address === undefined &&
+  source === datacenter &&
+  isSameTenancy(tenancy, { ...tenancy, ...sourceAgent })
+
+/**
+ * Refuses a source that is the destination's own datacenter when the prefixes overlap: it would copy its own copies. `tenancy`
+ * is that of the destination. Whether a source with an address of its own is the same cluster shows only when it is asked.
  *
  * @since 0.1.0
  * @category validation
  */
 export const validateIn = (
   replication: Replication,
-  datacenter: string
+  datacenter: string,
+  tenancy: Tenancy = {}
 ): Effect.Effect<void, InvalidOptions> => {
   const { destinationPrefix, prefix, source } = replication
-  const overlap = prefix.startsWith(destinationPrefix) || destinationPrefix.startsWith(prefix)
-  return source === datacenter && overlap
+  return isFromDestination(replication, datacenter, tenancy) && overlaps(replication)
     ? new InvalidOptions({
         of: "Replication",
         field: "source",
@@ -409,12 +323,12 @@ export const validateIn = (
 }
 
 /**
- * From where to where, for people: `nyc1 "global/" to "global/"`.
+ * From where to where, for people: `nyc1 "global/" to "global/"`. `source` is as {@link sourceName} has it.
  *
  * @since 0.5.0
  * @category accessors
  */
-export const route = ({
+export const routeOf = ({
   destinationPrefix,
   prefix,
   source
@@ -422,14 +336,32 @@ export const route = ({
   `${source} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
 
 /**
+ * The same of a replication.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const route = (
+  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent">
+): string => routeOf({ ...replication, source: sourceName(replication) })
+
+/**
  * What a replication watches.
  *
  * @since 0.5.0
  * @category watching
  */
-export const watched = ({ prefix, shardKeys, source, watchShards }: Replication): Watcher.WatchOptions => ({
-  source: { datacenter: source },
-  prefix,
-  shards: watchShards,
-  keysEach: shardKeys
-})
+export const watched = (replication: Replication): Watcher.WatchOptions => {
+  const { prefix, shardKeys, source, sourceAgent, watchShards } = replication
+  const { address, ...agent } = sourceAgent
+  return {
+    source: {
+      ...agent,
+      ...(address !== undefined && { address }),
+      datacenter: source === "" ? undefined : source
+    },
+    prefix,
+    shards: watchShards,
+    keysEach: shardKeys
+  }
+}

@@ -9,7 +9,10 @@ import * as Exclusion from "./internal/plan/Exclusion.js"
 import { type Replication, route } from "./Replication.js"
 
 /** What decides whether replications get in each other's way. */
-type Subject = Pick<Replication, "destinationPrefix" | "exclude" | "prefix" | "source" | "status">
+type Subject = Pick<
+  Replication,
+  "destinationPrefix" | "exclude" | "prefix" | "source" | "sourceAgent" | "status"
+>
 
 /**
  * Why replications cannot run beside each other:

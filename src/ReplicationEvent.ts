@@ -35,10 +35,12 @@ const { $is, $match } = Data.taggedEnum<ReplicationEvent>()
  * @since 0.5.0
  * @category guards
  * @example
+ * ```ts
  * import { ReplicationEvent, Replicator } from "consul-replicate"
  * import { Stream } from "effect"
  *
  * Stream.filter(Replicator.events, ReplicationEvent.is("Leading"))
+ * ```
  */
 export const is = $is
 

@@ -18,6 +18,27 @@ import type { ReplicationEvent } from "./ReplicationEvent.js"
  *
  * @since 0.5.0
  * @category tags
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { ConsulHttp, LeaderLock, ReplicationEvents, Replication, Replicator } from "consul-replicate"
+ * import { SimConsul } from "consul-replicate/testing"
+ * import { Effect, Layer, Stream } from "effect"
+ *
+ * const Services = Layer.merge(Replicator.services, LeaderLock.layerConfig(LeaderLock.config)).pipe(
+ *   Layer.provideMerge(ConsulHttp.layer({ address: "127.0.0.1:8500" })),
+ *   Layer.provide(SimConsul.layerHttpClient({ datacenters: ["sfo1", "nyc1"] })),
+ *   Layer.provideMerge(ReplicationEvents.layerWithoutLog)
+ * )
+ *
+ * export const program = Effect.gen(function* () {
+ *   const { subscribe } = yield* ReplicationEvents.ReplicationEvents
+ *   const events = yield* subscribe
+ *   yield* Effect.flatMap(Replication.make({ source: "nyc1" }), Replicator.runOnce)
+ *   const [first] = yield* events.pipe(Stream.take(1), Stream.runCollect)
+ *   assert.ok(first !== undefined)
+ * }).pipe(Effect.scoped, Effect.provide(Services))
+ * ```
  */
 export class ReplicationEvents extends Context.Tag("consul-replicate/ReplicationEvents")<
   ReplicationEvents,

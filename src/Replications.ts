@@ -4,7 +4,7 @@
  *
  * @since 0.5.0
  */
-import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
@@ -15,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import { structuralRegion } from "effect/Utils"
 import type { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
+import type { Tenancy } from "./Endpoint.js"
 import type { InvalidOptions } from "./InvalidOptions.js"
 import { NamesReplications } from "./internal/report/NamesReplications.js"
 import { routeOf } from "./internal/report/Route.js"
@@ -56,6 +57,8 @@ export interface Replications {
   readonly reload: (
     next: ReadonlyArray<Replication.Replication>
   ) => Effect.Effect<Changes, InvalidReplications>
+  /** Fails if the only replication turns out to be wrong use, when its source has answered. */
+  readonly failure: Effect.Effect<never, InvalidOptions>
 }
 
 /**
@@ -95,13 +98,18 @@ export const validateTogether = (
 /** Refuses what can be known only after the agent has answered where it is. */
 const validateIn = (
   replications: ReadonlyArray<Replication.Replication>,
-  datacenter: string
+  datacenter: string,
+  tenancy: Tenancy
 ): Effect.Effect<void, InvalidReplications> =>
   Effect.zipRight(
-    Effect.forEach(replications, (one) => Replication.validateIn(one, datacenter), { discard: true }),
+    Effect.forEach(replications, (one) => Replication.validateIn(one, datacenter, tenancy), {
+      discard: true
+    }),
     Effect.suspend(() =>
       Option.getOrElse(
-        ReplicationConflict.findCircle(replications, ({ source }) => source === datacenter),
+        ReplicationConflict.findCircle(replications, (one) =>
+          Replication.isFromDestination(one, datacenter, tenancy)
+        ),
         () => Effect.void
       )
     )
@@ -129,7 +137,7 @@ const lead = Effect.gen(function* () {
   const validate = (replications: ReadonlyArray<Replication.Replication>) =>
     Effect.zipRight(
       validateTogether(replications, leaderLock.lock),
-      Effect.flatMap(datacenter, (datacenter) => validateIn(replications, datacenter))
+      Effect.flatMap(datacenter, (datacenter) => validateIn(replications, datacenter, consul.endpoint))
     )
   /** Returns what waits until this process leads for the first time. */
   const keep = Effect.gen(function* () {
@@ -142,15 +150,34 @@ const lead = Effect.gen(function* () {
   return { validate, keep }
 })
 
-/** Runs a replication until it is interrupted. A failure that `Replicator.run` does not get over is trouble: it runs anew. */
-const replicate = (replication: Replication.Replication) =>
+/** What `Replicator.run` does not get over. */
+class Failed extends Data.TaggedError("Failed")<{ readonly defect: unknown }> {
+  override get message() {
+    return String(this.defect)
+  }
+}
+
+/**
+ * Runs a replication until it is interrupted. A failure is trouble, after which the replication runs anew. One that turns out to
+ * be wrong use ends all if there is no other replication, and is left alone otherwise.
+ */
+const replicate = (
+  replication: Replication.Replication,
+  isAlone: () => boolean,
+  wrong: Deferred.Deferred<never, InvalidOptions>
+) =>
   Effect.gen(function* () {
     const failing = yield* Trouble.make({ _tag: "Replication" }, routeOf(replication))
-    return yield* Replicator.run(replication).pipe(
-      Effect.sandbox,
-      Effect.tapError((cause) => failing.report("Failed", { cause: "Failed", message: Cause.pretty(cause) })),
-      Effect.retry(Schedules.retryLeadership),
-      Effect.unsandbox
+    const report = (failure: Trouble.Failure) =>
+      failing.report(failure._tag, { cause: failure._tag, message: failure.message })
+    yield* Replicator.run(replication).pipe(
+      Effect.catchAllDefect((defect) =>
+        Effect.zipRight(report(new Failed({ defect })), new Failed({ defect }))
+      ),
+      Effect.retry({ schedule: Schedules.retryLeadership, while: ({ _tag }) => _tag === "Failed" }),
+      Effect.catchTag("InvalidOptions", (error) =>
+        isAlone() ? Deferred.fail(wrong, error) : Effect.zipRight(report(error), Effect.never)
+      )
     )
   }).pipe(Effect.scoped)
 
@@ -175,13 +202,16 @@ export const make = Effect.fn("Replications.make")(function* (
   /** By the key of the status, which is different for each. */
   const running = new Map<string, Replication.Replication>()
 
+  const wrong = yield* Deferred.make<never, InvalidOptions>()
+  const isAlone = () => running.size === 1
+
   const start = (replication: Replication.Replication) =>
     Effect.suspend(() => {
       running.set(replication.status, replication)
-      return FiberMap.run(fibers, replication.status, replicate(replication))
+      return FiberMap.run(fibers, replication.status, replicate(replication, isAlone, wrong))
     }).pipe(
       Effect.provide(services),
-      Effect.provideService(NamesReplications, () => running.size > 1)
+      Effect.provideService(NamesReplications, () => !isAlone())
     )
 
   const end = ({ status }: Replication.Replication) =>
@@ -204,6 +234,7 @@ export const make = Effect.fn("Replications.make")(function* (
   yield* change(initial)
   return {
     current: Effect.sync(() => [...running.values()]),
+    failure: Deferred.await(wrong),
     reload: (next) => reloading.withPermits(1)(Effect.zipRight(validate(next), change(next)))
   }
 })
@@ -217,7 +248,7 @@ export const make = Effect.fn("Replications.make")(function* (
 export const run = (
   replications: ReadonlyArray<Replication.Replication>
 ): Effect.Effect<never, InvalidReplications, Services> =>
-  Effect.scoped(Effect.zipRight(make(replications), Effect.never))
+  Effect.scoped(Effect.flatMap(make(replications), ({ failure }) => failure))
 
 /**
  * Waits for the lock, runs `use` for each of the replications, side by side under one leadership, and returns when all have

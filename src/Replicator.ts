@@ -29,6 +29,7 @@ import * as Trouble from "./internal/report/Trouble.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Liveness from "./internal/source/Liveness.js"
 import * as Quiescence from "./internal/source/Quiescence.js"
+import * as SameCluster from "./internal/source/SameCluster.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
 import type { ReplicationEvent } from "./ReplicationEvent.js"
@@ -47,6 +48,14 @@ export interface LeftOver {
   readonly refused: ReadonlySet<string>
 }
 
+const isInvalid = (error: { readonly _tag: string }): error is InvalidOptions =>
+  error._tag === "InvalidOptions"
+
+/** What the same leadership cannot get over. */
+const isFinal = (
+  error: FencedWriter.WriterError | InvalidOptions
+): error is LeaderLock.LockLost | InvalidOptions => error._tag === "LockLost" || isInvalid(error)
+
 const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
   const { reconcile, status: statusKey } = replication
   const consul = yield* ConsulHttp
@@ -59,6 +68,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
   const starting = yield* Trouble.make({ _tag: "Agent", address }, about.replication)
   const applying = yield* Trouble.make({ _tag: "Replication" }, about.replication)
   const pace = yield* Schedule.driver(Schedules.retryApply)
+  const refuseItself = yield* SameCluster.refusal(replication, consul)
 
   /** A leader, with what outlives its attempts to replicate. */
   interface Leading {
@@ -84,7 +94,10 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         events: Arr.NonEmptyReadonlyArray<Watcher.WatchEvent>
       ) =>
         Option.match(state, {
-          onNone: () => Effect.flatMap(writer, (writer) => passes.takeOver(leading.leader, writer)),
+          onNone: () =>
+            Effect.flatMap(Effect.zipRight(refuseItself, writer), (writer) =>
+              passes.takeOver(leading.leader, writer)
+            ),
           onSome: Effect.succeed
         }).pipe(
           Effect.flatMap((replica) => passes.applyEvents(replica, events)),
@@ -211,7 +224,9 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
    * Leads, and runs `use` while leading. After a failure nobody knows what has landed: `use` runs again and compares both
    * sides. After a lost lock, this instance stands for leadership again.
    */
-  const lead = <A>(use: (leading: Leading) => Effect.Effect<A, FencedWriter.WriterError, Scope.Scope>) =>
+  const lead = <A>(
+    use: (leading: Leading) => Effect.Effect<A, FencedWriter.WriterError | InvalidOptions, Scope.Scope>
+  ) =>
     leaderLock
       .lead(
         (leadership) =>
@@ -224,11 +239,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
             }
             return yield* Effect.scoped(use(leading)).pipe(
               Effect.tapError((error) =>
-                error._tag === "LockLost"
+                isFinal(error)
                   ? Effect.void
                   : Effect.zipRight(heldUp(error), Effect.ignore(pace.next(undefined)))
               ),
-              Effect.retry({ while: (error) => error._tag !== "LockLost" }),
+              Effect.retry({ while: (error) => !isFinal(error) }),
               observing(yield* CheckReport.make(leadership, replication))
             )
           }).pipe(Effect.ensuring(leave)),
@@ -238,8 +253,11 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
         Effect.tapErrorTag("LockLost", ({ lock, reason, wasHeld = true }) =>
           emit({ _tag: "LockLost", ...about, lock, service: leaderLock.service, reason, wasHeld })
         ),
-        Effect.retry(Schedules.retryLeadership),
-        Effect.orDie
+        Effect.retry({ schedule: Schedules.retryLeadership, while: (error) => !isInvalid(error) }),
+        Effect.catchIf(
+          (error) => !isInvalid(error),
+          (error) => Effect.die(error)
+        )
       )
 
   const validate = Effect.zipRight(
@@ -252,7 +270,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       Effect.retry(Schedules.reconnect),
       Effect.orDie,
       Effect.tap(({ datacenter }) => emit({ _tag: "AgentAnswered", ...about, address, datacenter })),
-      Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter))
+      Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter, consul.endpoint))
     )
   )
 

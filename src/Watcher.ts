@@ -17,23 +17,19 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "./ConsulError.js"
-import { type Answer, ConsulHttp, type Endpoint, type Presence } from "./ConsulHttp.js"
+import { type Answer, ConsulHttp, type Presence } from "./ConsulHttp.js"
 import * as PiecewiseRead from "./internal/consul/PiecewiseRead.js"
-import * as WaitLimit from "./internal/consul/WaitLimit.js"
-import * as Memo from "./internal/effect/Memo.js"
 import * as OpenScope from "./internal/effect/OpenScope.js"
-import { emit } from "./internal/report/EventSink.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Handoff from "./internal/source/Handoff.js"
 import * as Liveness from "./internal/source/Liveness.js"
 import * as PrefixView from "./internal/source/PrefixView.js"
 import * as Pulse from "./internal/source/Pulse.js"
-import * as QueryBudget from "./internal/source/QueryBudget.js"
-import * as QueryPool from "./internal/source/QueryPool.js"
 import * as ShardedWatch from "./internal/source/ShardedWatch.js"
 import * as SingleWatch from "./internal/source/SingleWatch.js"
 import * as SourceReader from "./internal/source/SourceReader.js"
 import { defaults, type PrefixOptions, type WatchOptions } from "./internal/source/WatchOptions.js"
+import * as WatchPlaces from "./internal/source/WatchPlaces.js"
 import type * as WatchPlan from "./internal/source/WatchPlan.js"
 import * as Weights from "./internal/source/Weights.js"
 import type { KeyRange } from "./KeyRange.js"
@@ -50,25 +46,17 @@ export { type CaughtUp, type Contents, KeyChange, type Snapshot, type WatchEvent
  * ```ts
  * import * as assert from "node:assert"
  * import { ConsulHttp, Watcher } from "consul-replicate"
- * import { SimConsul } from "consul-replicate/testing"
+ * import { SimConsul, World } from "consul-replicate/testing"
  * import { Effect, Layer, Stream } from "effect"
  *
- * const Consul = ConsulHttp.layer({ address: "127.0.0.1:8500" }).pipe(
- *   Layer.provideMerge(SimConsul.layerHttpClient())
- * )
+ * const Consul = Layer.provideMerge(ConsulHttp.layer({ address: "127.0.0.1" }), SimConsul.layerHttpClient())
  *
  * export const program = Effect.gen(function* () {
- *   const sim = yield* SimConsul.SimConsul
- *   yield* sim.put("nyc1", "app/color", "blue")
- *   yield* sim.put("nyc1", "app/size", "8")
- *   const first = yield* Watcher.changes("app/").pipe(Stream.take(2), Stream.runCollect)
- *   assert.deepStrictEqual(
- *     Array.from(first, ({ _tag, key }) => [_tag, key]),
- *     [
- *       ["Written", "app/color"],
- *       ["Written", "app/size"]
- *     ]
- *   )
+ *   yield* World.put("nyc1", { "app/color": "blue" })
+ *   const [contents] = yield* Watcher.snapshots("app/").pipe(Stream.take(1), Stream.runCollect)
+ *   assert.deepStrictEqual(contents?.entries.map(({ key }) => key), ["app/color"])
+ *   const first = yield* Watcher.changes("app/").pipe(Stream.take(1), Stream.runCollect)
+ *   assert.deepStrictEqual(Array.from(first, ({ key }) => key), ["app/color"])
  * }).pipe(Effect.provide(Layer.provideMerge(Watcher.layer, Consul)))
  * ```
  */
@@ -136,7 +124,6 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
 >() {}
 
 type Service = Context.Tag.Service<Watcher>
-
 /** How many keys are dealt with at once, except for what comes in one answer: the next ones are read meanwhile. */
 const keysAtOnce = 5_000
 /** The bytes of a batch of that many keys: 8 MB. */
@@ -145,58 +132,10 @@ const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
 const weigh = (event: WatchEvent): number =>
   event._tag === "Snapshot" ? Math.max(event.entries.length, Weights.bytesOf(event) / bytesPerKey) : 0
 
-/** What all watches of one source share. */
-interface Place {
-  /** How long its blocking queries may wait. */
-  readonly limit: WaitLimit.WaitLimit
-  /** How many there may be, of those that each watch may have. */
-  readonly budget: QueryBudget.QueryBudget
-  /** Makes a reader of it. */
-  readonly sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>
-}
-
 const make = (queries: number | undefined) =>
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
-    /** An agent counts the connections from one address, whatever they are for. */
-    const budgetOf = yield* Memo.make(
-      ({ address }: Pick<Endpoint, "address">) => address,
-      ({ address }) => QueryBudget.make(address, queries)
-    )
-
-    /** All requests to one source share its learned limit of waits, and its trouble. */
-    const placeOf = yield* Memo.make(
-      ({ source }: Pick<WatchOptions, "source">) => {
-        const { address, datacenter } = consul.at(source).endpoint
-        return JSON.stringify([address, datacenter])
-      },
-      ({ source }): Effect.Effect<Place, never, Scope.Scope> =>
-        Effect.gen(function* () {
-          const { endpoint } = consul.at(source)
-          const name = endpoint.datacenter ?? endpoint.address
-          const limit = WaitLimit.make((limit) =>
-            emit({ _tag: "WaitShortened", source: name, limit: Duration.toMillis(limit) })
-          )
-          const budget = yield* budgetOf(endpoint)
-          return { budget, limit, sources: yield* SourceReader.make(consul, source, budget) }
-        })
-    )
-
-    /** Of each source and prefix, with what a former watch left behind. */
-    const keptOf = yield* Memo.make(
-      ({ prefix, shards, source }: WatchPlan.WatchSettings) =>
-        JSON.stringify([source.address, source.datacenter, prefix, shards]),
-      (options): Effect.Effect<WatchPlan.QueryPools, never, Scope.Scope> =>
-        Effect.gen(function* () {
-          const { budget, limit } = yield* placeOf(options)
-          return {
-            whole: yield* QueryPool.make(2),
-            parts: yield* QueryPool.make(options.shards, budget.room),
-            limit,
-            weights: new Weights.Weights()
-          }
-        })
-    )
+    const { placeOf, poolsOf } = yield* WatchPlaces.make(consul, queries)
 
     /** In one way or the other, for as long as it serves. */
     const watchOnce = Effect.fnUntraced(function* (
@@ -252,7 +191,7 @@ const make = (queries: number | undefined) =>
             emit: offer,
             liveness: options.liveness ?? (yield* Liveness.make)
           }
-          const watching = Effect.scoped(watch(given, yield* keptOf(given), reports))
+          const watching = Effect.scoped(watch(given, yield* poolsOf(given), reports))
           return Stream.interruptWhen(stream, watching)
         })
       )

@@ -103,7 +103,7 @@ describe("ConsulHttp.layerConfig", () => {
       const token = { CONSUL_HTTP_TOKEN: "5ecret" }
       const { endpoint } = yield* ask({ ...token, CONSUL_HTTP_ADDR: "consul.test:80" })
       expect(endpoint).toMatchObject({ address: "http://consul.test" })
-      expect(Option.map(Option.fromNullable(endpoint.token), Redacted.value)).toEqual(Option.some("5ecret"))
+      expect(endpoint.token).toEqual(Redacted.make("5ecret"))
       expect(network.sent[0]?.headers).toMatchObject({ authorization: "Bearer 5ecret" })
       expect(yield* Effect.flip(ask(token))).toMatchObject({ _op: "MissingData" })
       const other = { ...token, CONSUL_HTTP_ADDR: "ftp://consul.test" }

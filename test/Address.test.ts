@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
-import { parse } from "../src/Address.js"
+import { baseUrl, hasScheme, isSecure, parse, socket } from "../src/Address.js"
 import { failureOf } from "./support/Failure.js"
 
 describe("Address", () => {
@@ -19,7 +19,12 @@ describe("Address", () => {
     ["http://127.0.0.1:8500/", "http://127.0.0.1:8500"],
     ["https://consul.example.com", "https://consul.example.com"],
     ["HTTPS://consul.example.com:8501", "https://consul.example.com:8501"],
-    ["http://consul.example.com", "http://consul.example.com"]
+    ["http://consul.example.com", "http://consul.example.com"],
+    ["https://consul.example.com/dc1/", "https://consul.example.com/dc1"],
+    ["consul.example.com/dc1", "http://consul.example.com:8500/dc1"],
+    ["consul.example.com:80/dc1", "http://consul.example.com/dc1"],
+    ["unix:///run/consul.sock", "unix:///run/consul.sock"],
+    ["UNIX:///run/consul.sock\n", "unix:///run/consul.sock"]
   ] as const)("%s is %s", ([address, url]) =>
     Effect.gen(function* () {
       expect(yield* parse(address)).toBe(url)
@@ -36,8 +41,9 @@ describe("Address", () => {
     ":8500",
     "http://",
     "ftp://127.0.0.1",
-    "unix:///run/consul.sock",
-    "127.0.0.1:8500/v1",
+    "unix://",
+    "unix://run/consul.sock",
+    "unix:///run/",
     "http://127.0.0.1:8500/?dc=nyc1",
     "127.0.0.1:8500#x",
     "127.0.0.1?x"
@@ -67,7 +73,7 @@ describe("Address", () => {
   )
 
   it.effect.prop(
-    "whatever is typed is refused, or a base URL without a path, a user or a slash at its end",
+    "whatever is typed is refused, or a base URL without a query, a user or a slash at its end",
     [
       fc.oneof(
         fc.string(),
@@ -82,11 +88,35 @@ describe("Address", () => {
         const parsed = yield* Effect.either(parse(address))
         if (parsed._tag === "Right") {
           const url = new URL(parsed.right)
-          expect(parsed.right).toMatch(/^https?:\/\/[^/@?#]+$/)
-          expect([url.pathname, url.search, url.hash, url.username]).toEqual(["/", "", "", ""])
+          expect(parsed.right).toMatch(/^https?:\/\/[^@?#]*[^/@?#]$/)
+          expect([url.search, url.hash, url.username]).toEqual(["", "", ""])
           // Parsed again, it stays what it is.
           expect(yield* parse(parsed.right)).toBe(parsed.right)
         }
       })
+  )
+
+  it.effect("without a scheme is one with TLS where that was asked for, at the port that it names", () =>
+    Effect.gen(function* () {
+      const secure = (text: string) => parse(text, { scheme: "https" })
+      expect(yield* secure("consul.example.com:8501")).toBe("https://consul.example.com:8501")
+      expect(yield* secure("consul.example.com:443")).toBe("https://consul.example.com")
+      expect(yield* secure("consul.example.com")).toBe("https://consul.example.com:8500")
+      // A scheme that is written counts.
+      expect(yield* secure("http://consul.example.com")).toBe("http://consul.example.com")
+      expect(["a:1", "http://a", "unix:///a"].map(hasScheme)).toEqual([false, true, true])
+    })
+  )
+
+  it.effect("of a socket has a base URL from which the path of the socket can be read", () =>
+    Effect.gen(function* () {
+      const address = yield* parse("unix:///run/consul agent%2F.sock")
+      expect(socket(address)).toBe("/run/consul agent%2F.sock")
+      expect(isSecure(address)).toBe(false)
+      const url = new URL(`${baseUrl(address)}/v1/kv/a%2Fb?keys`)
+      expect(decodeURIComponent(url.host)).toBe(socket(address))
+      expect(url.pathname).toBe("/v1/kv/a%2Fb")
+      expect(baseUrl(yield* parse("https://a/b"))).toBe("https://a/b")
+    })
   )
 })

@@ -32,6 +32,7 @@ describe("Replication", () => {
     Effect.gen(function* () {
       expect(yield* Replication.make({ source })).toEqual({
         source,
+        sourceAgent: {},
         prefix: "global/",
         destinationPrefix: "global/",
         exclude: [],
@@ -152,7 +153,15 @@ describe("Replication", () => {
         onRight: () => undefined
       })
     expect(problemOf({ source, maxDeletes: "10%", reconcile: "5 seconds" })).toBeUndefined()
-    expect(problemOf({ prefix: "a/" })).toEqual({ field: "source", given: undefined, problem: "is missing" })
+    expect(problemOf({ prefix: "a/" })).toEqual({
+      field: "source",
+      given: undefined,
+      problem: "name the datacenter to replicate from"
+    })
+    expect(problemOf({ sourceAgent: { address: "consul.example.com" } })).toBeUndefined()
+    expect(problemOf({ sourceAgent: { address: "ftp://a" } })).toMatchObject({ field: "sourceAgent" })
+    expect(problemOf({ sourceAgent: { namespace: "team" } })).toMatchObject({ field: "source" })
+    expect(problemOf({ source, sourceAgent: { token: "5ecret" } })).toMatchObject({ field: "sourceAgent" })
     expect(problemOf({ source, deletes: "no" })).toMatchObject({ field: "deletes", given: "no" })
     expect(problemOf({ source, reconcile: "soon" })).toEqual({
       field: "reconcile",
@@ -213,7 +222,16 @@ describe("Replication", () => {
         _op: "InvalidData",
         path: ["copy", "watchShards"]
       })
-      expect(yield* Effect.flip(read({}))).toMatchObject({ _op: "MissingData", path: ["copy", "source"] })
+      expect(yield* Effect.flip(read({}))).toMatchObject({ _op: "InvalidData", path: ["copy", "source"] })
+      expect(
+        yield* read({
+          "copy.sourceAgent.address": "consul.example.com",
+          "copy.sourceAgent.namespace": "team"
+        })
+      ).toMatchObject({
+        source: "",
+        sourceAgent: { address: "http://consul.example.com:8500", namespace: "team" }
+      })
     })
   )
 

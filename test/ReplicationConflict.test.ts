@@ -5,6 +5,7 @@ import * as ReplicationConflict from "../src/ReplicationConflict.js"
 
 interface Subject {
   readonly source: string
+  readonly sourceAgent: Record<string, never>
   readonly prefix: string
   readonly destinationPrefix: string
   readonly status: string
@@ -16,7 +17,7 @@ const subject = (
   destinationPrefix: string,
   status = `status/${prefix}`,
   ...exclude: ReadonlyArray<string>
-): Subject => ({ source: "nyc1", prefix, destinationPrefix, status, exclude })
+): Subject => ({ source: "nyc1", sourceAgent: {}, prefix, destinationPrefix, status, exclude })
 
 const found = (...subjects: ReadonlyArray<Subject>) =>
   Option.getOrUndefined(ReplicationConflict.find(subjects))

@@ -40,8 +40,8 @@ describe("why no answer came, in words", () => {
           code: "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"
         }
       ),
-      "Other",
-      /^the server wants a client certificate/
+      "Untrusted",
+      /^the server wants a client certificate that it trusts; see the certificate of the HTTP client$/
     ],
     [
       error("other side closed", { code: "UND_ERR_SOCKET" }),
@@ -51,7 +51,7 @@ describe("why no answer came, in words", () => {
     [
       error("self-signed certificate", { code: "DEPTH_ZERO_SELF_SIGNED_CERT" }),
       "Untrusted",
-      /NODE_EXTRA_CA_CERTS$/
+      /by NODE_EXTRA_CA_CERTS \(self-signed certificate\)$/
     ],
     [error("Expected HTTP/", { name: "HTTPParserError" }), "NoHttp", /speaks no HTTP/],
     ["refused", "Other", /^the connection failed$/]

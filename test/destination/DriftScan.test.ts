@@ -7,6 +7,7 @@ import type { Answer, Consul } from "../../src/ConsulHttp.js"
 import * as DriftScan from "../../src/internal/destination/DriftScan.js"
 import * as DestinationIndex from "../../src/internal/plan/DestinationIndex.js"
 import * as Exclusion from "../../src/internal/plan/Exclusion.js"
+import { destinationKeys } from "../../src/internal/plan/Mapping.js"
 import type { KeyValue } from "../../src/KeyValue.js"
 import * as Value from "../../src/Value.js"
 
@@ -131,7 +132,8 @@ describe("Survey", () => {
         const known = given.filter(([, , isKnown]) => isKnown).map(([i]) => name(i))
         const find = Effect.fnUntraced(function* (most: number | undefined) {
           const contents = DestinationIndex.empty()
-          for (const key of known) contents.set(key, DestinationIndex.fingerprint(btoa(key), 0n))
+          for (const key of destinationKeys(known))
+            contents.set(key, DestinationIndex.fingerprint(btoa(key), 0n))
           const found: Array<string> = []
           let cursor = DriftScan.startOfScan
           do {

@@ -14,7 +14,8 @@ import { nothingRemaining } from "../../src/internal/destination/StatusKey.js"
 import * as StatusOwner from "../../src/internal/destination/StatusOwner.js"
 import { defaultLimits } from "../../src/internal/destination/TransactionBatches.js"
 import * as LockSession from "../../src/internal/lock/LockSession.js"
-import type { Changes } from "../../src/internal/plan/Diff.js"
+import type { Changes, Write } from "../../src/internal/plan/Diff.js"
+import { destinationKey, destinationKeys } from "../../src/internal/plan/Mapping.js"
 import { LeaderLock, defaults as lockDefaults } from "../../src/LeaderLock.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
@@ -27,9 +28,23 @@ import { failureOf } from "../support/Failure.js"
 const transactions = "PUT /v1/txn"
 
 const writes = (count: number, value = Value.fromText("1")) =>
-  Array.from({ length: count }, (_, i) => ({ key: `global/${i}`, value, flags: BigInt(i) }))
+  Array.from({ length: count }, (_, i) => ({
+    key: destinationKey(`global/${i}`),
+    value,
+    flags: BigInt(i)
+  }))
 
-const changes = (change: Partial<Changes>): Changes => ({ writes: [], deletes: [], ...change })
+/** Changes of keys whose names are plain text. */
+const changes = ({
+  deletes = [],
+  writes = []
+}: {
+  readonly writes?: ReadonlyArray<Omit<Write, "key"> & { readonly key: string }>
+  readonly deletes?: ReadonlyArray<string>
+}): Changes => ({
+  writes: writes.map((write) => ({ ...write, key: destinationKey(write.key) })),
+  deletes: destinationKeys(deletes)
+})
 
 const others = (count: number) => Array.from({ length: count }, (_, i) => `global/other/${i}`)
 
@@ -684,8 +699,8 @@ describe.concurrent("Writer", () => {
           const writer = yield* leader.open
           yield* writer.commit(one("1"), 4)
           yield* leader.network.disturb(Network.on(/large\?.*acquire=/, Network.answer(413, "no")))
-          const most = { key: "global/most", value: largeValue, flags: 0n }
-          const all = { writes: [...large.writes, most, ...writes(150)], deletes: ["global/a"] }
+          const most = { key: destinationKey("global/most"), value: largeValue, flags: 0n }
+          const all = changes({ writes: [...large.writes, most, ...writes(150)], deletes: ["global/a"] })
           const staged = yield* writer.write(all.writes)
           const refusals = yield* writer.commit(all, 5, { heldDeletes: 2, refusedWrites: 3, unreadable: 0 })
           for (const refusal of [staged, refusals]) {
@@ -749,7 +764,10 @@ describe.concurrent("Writer", () => {
         const writer = yield* leader.open
         const landed: Array<string> = []
         yield* sim.observe(({ changes }) => landed.push(changes.map(({ key }) => key).join()))
-        yield* writer.commit({ writes: [...one("1").writes, ...large.writes], deletes: ["global/gone"] }, 5)
+        yield* writer.commit(
+          changes({ writes: [...one("1").writes, ...large.writes], deletes: ["global/gone"] }),
+          5
+        )
         expect(landed).toEqual(["global/large", "global/large", `${World.status},global/a`])
       }).pipe(Effect.provide(World.layer))
     )
@@ -770,7 +788,7 @@ describe.concurrent("Writer", () => {
           const refused = { _tag: "KeyOutsidePrefix", key }
           for (const writes of [[...one("1").writes, write], [{ key, value, flags }]]) {
             expect(yield* failureOf(writer.commit(changes({ writes }), 5))).toMatchObject(refused)
-            expect(yield* failureOf(writer.write(writes))).toMatchObject(refused)
+            expect(yield* failureOf(writer.write(changes({ writes }).writes))).toMatchObject(refused)
           }
           const deletes = changes({ writes: one("1").writes, deletes: [key] })
           const failure = yield* failureOf(writer.commit(deletes, 5))

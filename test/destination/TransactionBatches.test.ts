@@ -3,6 +3,7 @@ import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as TransactionBatches from "../../src/internal/destination/TransactionBatches.js"
 import type { Changes } from "../../src/internal/plan/Diff.js"
+import { destinationKey } from "../../src/internal/plan/Mapping.js"
 import { encode, Operation } from "../../src/Operation.js"
 import * as Value from "../../src/Value.js"
 import { flags, text } from "../support/Keys.js"
@@ -16,15 +17,15 @@ const encoder = new TextEncoder()
 
 /** What goes over the wire, as the client builds it. */
 const bodyBytes = (operations: ReadonlyArray<Operation>) =>
-  encoder.encode(`[${operations.map(encode).join(",")}]`).length
+  encoder.encode(`[${operations.map((operation) => encode(operation)).join(",")}]`).length
 
 const headBytes = TransactionBatches.bytesOf(head)
 
 const base64 = fc.nat(60).map((n) => Value.fromBytes(new Uint8Array(3 * n)))
 
 const changes: fc.Arbitrary<Changes> = fc.record({
-  writes: fc.array(fc.record({ key: text, value: base64, flags }), { maxLength: 20 }),
-  deletes: fc.array(text, { maxLength: 20 })
+  writes: fc.array(fc.record({ key: text.map(destinationKey), value: base64, flags }), { maxLength: 20 }),
+  deletes: fc.array(text.map(destinationKey), { maxLength: 20 })
 })
 
 /** From next to nothing beside the head to everything at once. The longest delete here takes less than 600 bytes. */
@@ -109,7 +110,11 @@ describe("Transaction", () => {
   )
 
   it("fills the limits of Consul to the last operation and the last byte", () => {
-    const small = Array.from({ length: 63 }, (_, i) => ({ key: `k${i}`, value: Value.empty, flags: 0n }))
+    const small = Array.from({ length: 63 }, (_, i) => ({
+      key: destinationKey(`k${i}`),
+      value: Value.empty,
+      flags: 0n
+    }))
     const packed = TransactionBatches.pack({ writes: small.slice(0, 62), deletes: [] }, headBytes)
     expect(batchesOf(packed).map((batch) => batch.length)).toEqual([62])
     expect(
@@ -118,7 +123,11 @@ describe("Transaction", () => {
       )
     ).toEqual([62, 1])
 
-    const write = (length: number) => ({ key: "k", value: "A".repeat(length) as Value.Value, flags: 0n })
+    const write = (length: number) => ({
+      key: destinationKey("k"),
+      value: "A".repeat(length) as Value.Value,
+      flags: 0n
+    })
     const room = 524_288 - bodyBytes([...head, Operation.Set(write(0))])
     const exactly = TransactionBatches.pack({ writes: [write(room)], deletes: [] }, headBytes)
     expect(batchesOf(exactly).map((batch) => bodyBytes([...head, ...batch]))).toEqual([524_288])
@@ -155,7 +164,7 @@ describe("Transaction", () => {
   )
 
   it("a single write that is refused for its size goes by a PUT of its own from then on", () => {
-    const write = { key: "k", value: Value.fromBytes(new Uint8Array(300_000)), flags: 0n }
+    const write = { key: destinationKey("k"), value: Value.fromBytes(new Uint8Array(300_000)), flags: 0n }
     const refused = [Operation.Set(write)]
     const halved = Option.getOrThrow(
       TransactionBatches.halve(TransactionBatches.defaultLimits, refused, headBytes, "bytes")
@@ -168,9 +177,9 @@ describe("Transaction", () => {
   it("nothing is halved where a single operation or an empty batch was refused", () => {
     const halve = (refused: ReadonlyArray<Operation>, limit: "operations" | "bytes") =>
       TransactionBatches.halve(TransactionBatches.defaultLimits, refused, headBytes, limit)
-    expect(halve([Operation.Set({ key: "k", value: Value.empty, flags: 0n })], "operations")).toEqual(
-      Option.none()
-    )
+    expect(
+      halve([Operation.Set({ key: destinationKey("k"), value: Value.empty, flags: 0n })], "operations")
+    ).toEqual(Option.none())
     expect(halve([Operation.Delete({ key: "k" })], "bytes")).toEqual(Option.none())
     expect(halve([], "bytes")).toEqual(Option.none())
   })
@@ -181,7 +190,7 @@ describe("Transaction", () => {
 
   it("a value may have as many bytes as Consul says, or less than the largest where its text is cut off", () => {
     const refused = [3, 30_000, 25_000, 100].map((bytes) =>
-      Operation.Set({ key: "k", value: Value.fromBytes(new Uint8Array(bytes)), flags: 0n })
+      Operation.Set({ key: destinationKey("k"), value: Value.fromBytes(new Uint8Array(bytes)), flags: 0n })
     )
     const told = 'Value for key "global/a" is too large (25000 > 20000 bytes)'
     expect(TransactionBatches.valueLimit(refused, told)).toEqual(Option.some(20_000))

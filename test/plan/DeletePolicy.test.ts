@@ -3,6 +3,7 @@ import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as DeleteLimit from "../../src/DeleteLimit.js"
 import * as DeletePolicy from "../../src/internal/plan/DeletePolicy.js"
+import { type DestinationKey, destinationKey, destinationKeys } from "../../src/internal/plan/Mapping.js"
 import { only, under } from "../../src/KeyRange.js"
 
 const limit = fc.oneof(
@@ -15,8 +16,10 @@ const mostDeletes = (limit: DeleteLimit.DeleteLimit, keys: number): number =>
     DeleteLimit.allows(limit, deletes, keys)
   ) ?? 0
 
-const keys = (from: number, to: number): ReadonlyArray<string> =>
-  Array.from({ length: Math.max(0, to - from) }, (_, i) => `k${from + i}`)
+const keys = (from: number, to: number): ReadonlyArray<DestinationKey> =>
+  destinationKeys(Array.from({ length: Math.max(0, to - from) }, (_, i) => `k${from + i}`))
+
+const named = (...names: ReadonlyArray<string>) => destinationKeys(names)
 
 const start: DeletePolicy.DeleteLedger = { ...DeletePolicy.nothing, deletesSinceComplete: 0 }
 
@@ -54,7 +57,7 @@ const total = 40
 const play = (limit: DeleteLimit.DeleteLimit, all: ReadonlyArray<Loss>, first = start) => {
   let ledger = first
   let lost = 0
-  const deleted = new Set<string>()
+  const deleted = new Set<DestinationKey>()
   return all.map(({ from, lacks, loses, lostAll }) => {
     lost = Math.min(total, lost + loses)
     const missing = keys(0, lost).filter((key) => !deleted.has(key))
@@ -68,7 +71,7 @@ const play = (limit: DeleteLimit.DeleteLimit, all: ReadonlyArray<Loss>, first = 
         deletesBefore: ledger.deletesSinceComplete
       }
       const decision = DeletePolicy.ofParts(ledger, scale, lacking, lostAll)
-      let doomed: ReadonlyArray<string> = []
+      let doomed: ReadonlyArray<DestinationKey> = []
       if (decision === "delete") doomed = lacking
       else if (decision === "hold") ledger = { ...ledger, held: new Set([...ledger.held, ...lacking]) }
       else {
@@ -98,21 +101,21 @@ describe("between two complete views of the source", () => {
     "no key goes once some are held, also where the leader before held them",
     [limit, losses, fc.boolean()],
     ([limit, losses, wasHolding]) => {
-      const held: DeletePolicy.DeleteLedger = wasHolding ? start : { ...start, held: new Set(["k39"]) }
+      const held: DeletePolicy.DeleteLedger = wasHolding ? start : { ...start, held: new Set(named("k39")) }
       const scale: DeletePolicy.View = {
         ...view(limit, total),
         comparison: wasHolding
-          ? Option.some({ wasHolding, created: new Set<string>(), keysNow: total })
+          ? Option.some({ wasHolding, created: new Set<DestinationKey>(), keysNow: total })
           : Option.none()
       }
-      expect(DeletePolicy.ofListing(held, scale, ["k1"])).toEqual({
+      expect(DeletePolicy.ofListing(held, scale, named("k1"))).toEqual({
         held: new Set(["k1"]),
         approved: new Set()
       })
       if (wasHolding) return
       for (const { deleted, ledger } of play(limit, losses, held)) {
         expect(deleted).toBe(0)
-        expect(ledger.held.has("k39")).toBe(true)
+        expect(ledger.held.has(destinationKey("k39"))).toBe(true)
       }
     }
   )
@@ -172,14 +175,18 @@ describe("few missing keys", () => {
 
 describe("what is missing at the source", () => {
   it("is what the latest read of each key says: a former shard may be queued ahead of its successors", () => {
-    const former = DeletePolicy.missingAfter([], under("global/a"), ["global/a1", "global/a2", "global/a3"])
+    const former = DeletePolicy.missingAfter(
+      [],
+      under("global/a"),
+      named("global/a1", "global/a2", "global/a3")
+    )
     expect(DeletePolicy.missingAfter(former, under("global/a1"), [])).toEqual(["global/a2", "global/a3"])
     expect(DeletePolicy.missingAfter(former, only("global/a2"), [])).toEqual(["global/a1", "global/a3"])
-    expect(DeletePolicy.missingAfter(former, under("global/a"), ["global/a3"])).toEqual(["global/a3"])
+    expect(DeletePolicy.missingAfter(former, under("global/a"), named("global/a3"))).toEqual(["global/a3"])
   })
 
   it("is all that other ranges lack", () => {
-    expect(DeletePolicy.missingAfter(["global/a1"], under("global/b"), ["global/b1"])).toEqual([
+    expect(DeletePolicy.missingAfter(named("global/a1"), under("global/b"), named("global/b1"))).toEqual([
       "global/a1",
       "global/b1"
     ])

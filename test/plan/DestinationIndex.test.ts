@@ -10,7 +10,7 @@ const steps = (key: fc.Arbitrary<string>, maxLength: number): fc.Arbitrary<Reado
   fc.array(fc.record({ set: fc.boolean(), key, print: fc.string({ maxLength: 3 }) }), { maxLength })
 
 const play = (all: ReadonlyArray<Step>) => {
-  const contents = DestinationIndex.empty()
+  const contents = DestinationIndex.empty<string>()
   const model = new Map<string, string>()
   for (const { key, print, set } of all) {
     if (set) {
@@ -60,7 +60,7 @@ describe("Contents", () => {
   })
 
   it.prop("finds a range among many", [fc.nat(2_999)], ([i]) => {
-    const contents = DestinationIndex.empty()
+    const contents = DestinationIndex.empty<string>()
     for (let k = 0; k < 3_000; k++) contents.set(`k${String(k).padStart(4, "0")}`, "")
     const prefix = `k${String(i).padStart(4, "0")}`.slice(0, 4)
     expect([...contents.under(KeyRange.under(prefix))]).toHaveLength(10)

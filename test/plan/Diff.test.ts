@@ -3,7 +3,7 @@ import * as fc from "effect/FastCheck"
 import * as DestinationIndex from "../../src/internal/plan/DestinationIndex.js"
 import * as Diff from "../../src/internal/plan/Diff.js"
 import * as Exclusion from "../../src/internal/plan/Exclusion.js"
-import { isOwned, type Mapping } from "../../src/internal/plan/Mapping.js"
+import { destinationKey, isOwned, type Mapping, sourceKeys } from "../../src/internal/plan/Mapping.js"
 import * as KeyRange from "../../src/KeyRange.js"
 import type { KeyValue } from "../../src/KeyValue.js"
 import * as Value from "../../src/Value.js"
@@ -47,7 +47,8 @@ const entries = (store: Store): ReadonlyArray<KeyValue> =>
 
 const contentsOf = (store: Store): DestinationIndex.DestinationIndex => {
   const contents = DestinationIndex.empty()
-  for (const [key, { flags, value }] of store) contents.set(key, DestinationIndex.fingerprint(value, flags))
+  for (const [key, { flags, value }] of store)
+    contents.set(destinationKey(key), DestinationIndex.fingerprint(value, flags))
   return contents
 }
 
@@ -107,7 +108,7 @@ describe("Diff", () => {
   })
 
   it.prop("gone are the keys that no name is there for", [store, store], ([a, b]) => {
-    expect(Diff.gone(contentsOf(a), identity, [...b.keys()])).toEqual(compare(a, b).missing)
+    expect(Diff.gone(contentsOf(a), identity, sourceKeys([...b.keys()]))).toEqual(compare(a, b).missing)
   })
 
   it.prop(
@@ -140,7 +141,8 @@ describe("Diff", () => {
         [...found.keys()].filter((key) => !believed.has(key) && !wanted.has(key)).sort()
       )
       const differs = (key: string) =>
-        contentsOf(found).get(key) !== contentsOf(believed).get(key) && found.has(key)
+        contentsOf(found).get(destinationKey(key)) !== contentsOf(believed).get(destinationKey(key)) &&
+        found.has(key)
       expect([...drift.changed].sort()).toEqual(known.filter(differs).sort())
     }
   )

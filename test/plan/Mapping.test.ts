@@ -2,9 +2,21 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
 import * as Exclusion from "../../src/internal/plan/Exclusion.js"
-import { isOwned, isReplicated, rename } from "../../src/internal/plan/Mapping.js"
+import {
+  destinationKey,
+  isOwned,
+  isReplicated,
+  type Mapping,
+  nameAtSource,
+  rangeAtDestination,
+  rangeAtSource,
+  rename as renameKey,
+  sourceKey
+} from "../../src/internal/plan/Mapping.js"
 import * as KeyRange from "../../src/KeyRange.js"
 import { dense, text } from "../support/Keys.js"
+
+const rename = (mapping: Mapping, key: string) => renameKey(mapping, sourceKey(key))
 
 const nothing: ReadonlySet<string> = new Set()
 
@@ -31,6 +43,8 @@ describe("Mapping", () => {
       )
       const expected = destinationPrefix + rest
       expect(renamed).toEqual(expected === "" ? Option.none() : Option.some(expected))
+      const original = Option.flatMap(renamed, (key) => nameAtSource({ prefix, destinationPrefix }, key))
+      expect(original).toEqual(Option.map(renamed, () => prefix + rest))
     }
   )
 
@@ -73,11 +87,11 @@ describe("Mapping", () => {
       const [prefix, destinationPrefix, name] = strings
       const mapping = { prefix, destinationPrefix }
       for (const range of [KeyRange.under(name), KeyRange.only(name)]) {
-        const there = KeyRange.rename(mapping, range)
+        const there = rangeAtDestination(mapping, range)
         expect(Option.isSome(there)).toBe(name.startsWith(prefix))
         if (Option.isSome(there)) {
           expect(there.value.prefix.startsWith(destinationPrefix)).toBe(true)
-          expect(KeyRange.original(mapping, there.value)).toEqual(Option.some(range))
+          expect(rangeAtSource(mapping, there.value)).toEqual(Option.some(range))
         }
       }
     }
@@ -89,8 +103,23 @@ describe("Mapping", () => {
       owned: new Set(["global/lock"]),
       excluded: Exclusion.none
     }
-    expect(["global/a", "global/"].every((key) => isReplicated(mapping, key))).toBe(true)
-    expect(["global/lock", "global", "app/global/", ""].some((key) => isReplicated(mapping, key))).toBe(false)
+    expect(["global/a", "global/"].every((key) => isReplicated(mapping, destinationKey(key)))).toBe(true)
+    expect(
+      ["global/lock", "global", "app/global/", ""].some((key) => isReplicated(mapping, destinationKey(key)))
+    ).toBe(false)
+  })
+
+  it("gives no name at the source to a key beside the destination prefix", () => {
+    const mapping = { prefix: "global/", destinationPrefix: "copy/" }
+    expect(nameAtSource(mapping, destinationKey("global/a"))).toEqual(Option.none())
+  })
+
+  it("does not take a name of one side for one of the other", () => {
+    const mapping = { prefix: "a/", destinationPrefix: "b/", owned: nothing, excluded: Exclusion.none }
+    // @ts-expect-error
+    expect(renameKey(mapping, destinationKey("b/1"))).toEqual(Option.none())
+    // @ts-expect-error
+    expect(nameAtSource(mapping, sourceKey("a/1"))).toEqual(Option.none())
   })
 
   it("knows its own keys by their whole name", () => {

@@ -110,12 +110,11 @@ describe("the command line", () => {
   }
 
   for (const [name, value] of [
-    ["CONSUL_HTTP_SSL", "true"],
-    ["CONSUL_CACERT", "/etc/consul/ca.pem"],
-    ["CONSUL_NAMESPACE", "team"],
+    ["CONSUL_HTTP_SSL", "maybe"],
+    ["CONSUL_CACERT", "/nowhere/ca.pem"],
     ["CONSUL_HTTP_TOKEN", "5ecret\nx"],
     ["CONSUL_HTTP_TOKEN_FILE", "/nowhere/token"],
-    ["CONSUL_HTTP_ADDR", "unix:///run/consul.sock"]
+    ["CONSUL_HTTP_ADDR", "ftp://127.0.0.1"]
   ] as const) {
     it.scoped(`${name}=${JSON.stringify(value)} is refused by a line that begins with it`, () =>
       Effect.gen(function* () {

@@ -5,15 +5,21 @@ import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Stream from "effect/Stream"
 import { describeConsul } from "../support/consul/DescribeConsul.js"
 import { SharedDatacenters } from "../support/consul/SharedDatacenters.js"
 import * as Store from "../support/consul/Store.js"
 import { capture } from "./Program.js"
 
-const example = Url.fileURLToPath(new URL("../../examples/embed.ts", import.meta.url))
+const example = (name: string, address: string) =>
+  Command.make(
+    "node",
+    "--import",
+    "tsx",
+    Url.fileURLToPath(new URL(`../../examples/${name}`, import.meta.url))
+  ).pipe(Command.env({ CONSUL_HTTP_ADDR: address }))
 
-const run = (address: string) =>
-  capture(Command.make("node", "--import", "tsx", example).pipe(Command.env({ CONSUL_HTTP_ADDR: address })))
+const run = (address: string) => capture(example("embed.ts", address))
 
 describeConsul("examples/embed.ts", () => {
   layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
@@ -45,6 +51,23 @@ describeConsul("examples/embed.ts", () => {
         expect(code).toBe(1)
         expect(stdout).toContain("level=ERROR")
         expect(stdout).toContain("source: the agent is in nyc1 itself")
+      })
+    )
+  })
+})
+
+describeConsul("examples/events.ts", () => {
+  layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
+    it.effect("prints a line of JSON for each thing that happens, and logs nothing itself", () =>
+      Effect.gen(function* () {
+        const { sfo1 } = yield* SharedDatacenters
+        const lines = yield* Command.streamLines(example("events.ts", sfo1.address)).pipe(
+          Stream.takeUntil((line) => line.includes('"ComparisonDone"')),
+          Stream.runCollect
+        )
+        const tags = Array.from(lines, (line) => (JSON.parse(line) as { readonly _tag: string })._tag)
+        expect(tags[0]).toBe("AgentAnswered")
+        expect(tags).toContain("Leading")
       })
     )
   })

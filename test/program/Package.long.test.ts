@@ -178,6 +178,7 @@ describe("the package", () => {
           "src/index.ts",
           "examples/replicate.ts",
           "examples/embed.ts",
+          "examples/events.ts",
           "README.md",
           "CHANGELOG.md",
           "LICENSE"

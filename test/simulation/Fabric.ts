@@ -3,7 +3,7 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
-import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
+import { type HttpClientRequest, setUrl } from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -108,6 +108,9 @@ export const make = (
     const link = (incarnation: Incarnation): Effect.Effect<Link> =>
       Effect.gen(function* () {
         const gate = yield* Effect.makeLatch(true)
+        const hosts = sim.agents.flatMap(({ address, datacenter }) =>
+          datacenter === incarnation.datacenter ? [address] : []
+        )
         const memory = new Map<string, Array<Answer>>()
         let isolation: "refused" | "unanswered" | undefined
         let isCut = false
@@ -142,6 +145,15 @@ export const make = (
           return denied
         }
 
+        /** Without an agent beside the process, a balancer chooses one. */
+        const reaching = (request: HttpClientRequest): HttpClientRequest =>
+          plan.agentless
+            ? setUrl(
+                request,
+                request.url.replace(/^http:\/\/[^/]+/, `http://${hosts[dice.between(0, hosts.length - 1)]}`)
+              )
+            : request
+
         /** At the agent: what it is asked, and what it answers. */
         const serve = (
           request: HttpClientRequest,
@@ -153,7 +165,7 @@ export const make = (
             const at = now()
             const refused = refusedOnTheWay(request, url, what)
             if (refused !== undefined) return { ...refused, headers: [], at }
-            const response = yield* sim.httpClient.execute(request)
+            const response = yield* sim.httpClient.execute(reaching(request))
             if (what.readsDestination) incarnation.barrier = number
             const text = yield* response.text
             const isCorrupted = what.readsSource && what.readsList && corrupted.size > 0

@@ -28,9 +28,12 @@ export interface Options {
   readonly distort: Distort
   /** What a set clock changes: the time of day only, or, as a mistake, all times. */
   readonly setClocks: "time of day" | "all"
+  readonly agentless: boolean
 }
 
 export interface Instance {
+  /** The process that runs, if one does. */
+  readonly running: Effect.Effect<Incarnation | undefined>
   /** Starts a process unless one runs. */
   readonly start: Effect.Effect<void>
   /** Ends the process as SIGTERM does. Answers with it if it could say its farewells undisturbed. */
@@ -77,7 +80,7 @@ export const make = (
   died: (incarnation: Incarnation, why: string) => void
 ): Effect.Effect<Instance, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { address, agent, datacenter, distort, name, replication, setClocks } = options
+    const { address, agent, agentless, datacenter, distort, name, replication, setClocks } = options
     const clock = yield* Effect.clock
     const world = yield* Effect.scope
     const say = (line: string) => history.add(clock.unsafeCurrentTimeMillis(), line)
@@ -121,7 +124,7 @@ export const make = (
         yield* link.isolate(isolation)
         const scope = yield* Scope.make()
         process = { incarnation, link, scope }
-        const lock = yield* Effect.orDie(LeaderLock.options())
+        const lock = yield* Effect.orDie(LeaderLock.options({ agentless }))
         const services = Layer.merge(Replicator.services, LeaderLock.layer(lock)).pipe(
           Layer.provideMerge(ConsulHttp.layer({ address: `http://${address}` })),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, distort(link.client)))
@@ -170,6 +173,7 @@ export const make = (
     yield* Effect.addFinalizer(() => Effect.flatten(kill))
 
     return {
+      running: Effect.sync(() => process?.incarnation),
       start,
       stop: Effect.gen(function* () {
         const ended = yield* end("stopped")

@@ -72,14 +72,16 @@ export const make = (
 
     const isOwn = (key: string) => key === own.lock || key === own.status
     const sourceKey = (key: string) => prefix + key.slice(destinationPrefix.length)
-    const isReplica = (key: string) => key.startsWith(destinationPrefix) && !isOwn(key)
+    const isExcluded = (key: string) => plan.exclude.some((front) => key.startsWith(front))
+    const isReplica = (key: string) =>
+      key.startsWith(destinationPrefix) && !isOwn(key) && !isExcluded(sourceKey(key))
 
     const differing = (from: Keys, to: Keys): ReadonlyArray<string> => {
       const keys = new Set<string>()
       for (const { key } of OrderedMap.withPrefix(from, prefix)) {
-        if (!isOwn(key)) keys.add(destinationPrefix + key.slice(prefix.length))
+        if (!isOwn(key) && !isExcluded(key)) keys.add(destinationPrefix + key.slice(prefix.length))
       }
-      for (const { key } of OrderedMap.withPrefix(to, destinationPrefix)) if (!isOwn(key)) keys.add(key)
+      for (const { key } of OrderedMap.withPrefix(to, destinationPrefix)) if (isReplica(key)) keys.add(key)
       return Array.from(keys).filter(
         (key) => !sameContent(OrderedMap.get(from, sourceKey(key)), OrderedMap.get(to, key))
       )
@@ -166,7 +168,7 @@ export const make = (
         const takes = after !== undefined && (after.session === "" || by.sessions.has(after.session))
         return takes ? undefined : violation(`${what}, the lock, without a session of its own`)
       }
-      if (!isOwn(key) && !isReplica(key)) return violation(`${what}, outside of the prefix`)
+      if (!isOwn(key) && !isReplica(key)) return violation(`${what}, which is none of the replica`)
       if (isSame) return
       const holder = OrderedMap.get(commit.before.kv, own.lock)?.session ?? ""
       if (!by.sessions.has(holder)) return violation(`${what} without holding the lock`)
@@ -378,8 +380,9 @@ export const make = (
           const left = (ids: ReadonlySet<string>) => new Set([...ids].filter((id) => !restored.has(id)))
           const services = left(incarnation.services)
           const sessions = left(incarnation.sessions)
+          // Without an agent, a session whose creation was not answered lives for its time, and holds nothing.
           for (const { id } of OrderedMap.values(state.sessions)) {
-            if (sessions.has(id)) violation(`${name} stopped and left a session`)
+            if (sessions.has(id) && !plan.agentless) violation(`${name} stopped and left a session`)
           }
           for (const { id } of OrderedMap.values(state.services)) {
             if (services.has(id)) violation(`${name} stopped and left a service`)

@@ -21,6 +21,7 @@ import {
   textOf,
   withText
 } from "./Distorting.js"
+import { mistakesOfInstances } from "./MistakesOfInstances.js"
 import { mistakesOfTrials } from "./MistakesOfTrials.js"
 import type { Plan } from "./Plan.js"
 import type { Planted } from "./Simulation.js"
@@ -227,4 +228,4 @@ const usual: ReadonlyArray<Mistake> = [
   }
 ]
 
-export const mistakes: ReadonlyArray<Mistake> = [...usual, ...mistakesOfTrials]
+export const mistakes: ReadonlyArray<Mistake> = [...usual, ...mistakesOfTrials, ...mistakesOfInstances]

@@ -89,6 +89,10 @@ export interface Plan {
   readonly instances: ReadonlyArray<string>
   readonly prefix: string
   readonly destinationPrefix: string
+  /** Fronts of keys of the source that are left alone on both sides. */
+  readonly exclude: ReadonlyArray<string>
+  /** Whether the instances have no agent: each request reaches another agent of their datacenter. */
+  readonly agentless: boolean
   /** What the source holds at first, and the destinations hold of their own under the prefix. */
   readonly initial: ReadonlyArray<SourceWrite>
   readonly strangers: ReadonlyArray<string>
@@ -340,6 +344,8 @@ const drawWhole = (seed: number): Plan => {
     instances,
     prefix,
     destinationPrefix,
+    exclude: [],
+    agentless: false,
     initial: dice.chance(0.2)
       ? burst(dice, prefix)
       : Array.from({ length: dice.between(0, 12) }, () => write(dice, prefix, withLarge)),

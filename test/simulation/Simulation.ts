@@ -12,6 +12,7 @@ import type * as Scope from "effect/Scope"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import { SimConsul } from "../../src/testing/index.js"
+import * as OrderedMap from "../../src/testing/internal/go/OrderedMap.js"
 import * as VirtualTime from "../../src/testing/VirtualTime.js"
 import * as Action from "./Action.js"
 import * as Actor from "./Actor.js"
@@ -65,7 +66,8 @@ const takesLonger: ReadonlySet<Trial> = new Set([
   "corrupted key",
   "refused large value",
   "small limits",
-  "restored destination"
+  "restored destination",
+  "no agent"
 ])
 
 const boundOf = (plan: Plan.Plan) =>
@@ -107,7 +109,7 @@ const nothing: Instance.Distort = (client) => client
 const program = (
   plan: Plan.Plan,
   history: History.History,
-  { distort = nothing, setClocks = "time of day" }: Planted
+  { distort = nothing, ignoresExcludes = false, setClocks = "time of day" }: Planted
 ): Effect.Effect<void, string, Scope.Scope> =>
   Effect.gen(function* () {
     const sim = yield* SimConsul.make(datacenters(plan))
@@ -125,6 +127,7 @@ const program = (
       source: plan.source,
       prefix: plan.prefix,
       destinationPrefix: plan.destinationPrefix,
+      exclude: ignoresExcludes ? [] : plan.exclude,
       reconcile: Duration.millis(plan.reconcile),
       watchShards: plan.divided?.shards ?? 1,
       shardKeys: plan.divided?.keysEach
@@ -133,7 +136,16 @@ const program = (
       const agent = Plan.agentOf(plan, i)
       const address = sim.agents.find(({ name }) => name === agent)?.address ?? ""
       return Instance.make(
-        { name: agent, agent, datacenter, address, replication, distort, setClocks },
+        {
+          name: agent,
+          agent,
+          datacenter,
+          address,
+          replication,
+          distort,
+          setClocks,
+          agentless: plan.agentless
+        },
         fabric,
         history,
         judge.died
@@ -165,6 +177,18 @@ const program = (
         return yield* Effect.fail(
           `${reads} reads of the source's values in ${Duration.format(quiet)} without a change`
         )
+      }
+    })
+
+    /** Each instance has a session, by which it leads or stands by. */
+    const standing = Effect.gen(function* () {
+      for (const { running } of instances) {
+        const process = yield* running
+        if (process === undefined) continue
+        const { sessions } = yield* sim.state(process.datacenter)
+        if (!OrderedMap.values(sessions).some(({ id }) => process.sessions.has(id))) {
+          return yield* Effect.fail(`${process.name} stands by without a session`)
+        }
       }
     })
 
@@ -203,6 +227,7 @@ const program = (
         yield* settle(limit)
       }
       if (plan.longestWait !== undefined) yield* rest
+      if (plan.agentless) yield* standing
       for (const instance of instances) yield* stop(instance)
     })
     yield* Effect.ensuring(Effect.raceFirst(story, Deferred.await(judge.violated)), Effect.sync(history.end))
@@ -212,6 +237,7 @@ const program = (
 export interface Planted {
   readonly distort?: Instance.Distort | undefined
   readonly setClocks?: Instance.Options["setClocks"] | undefined
+  readonly ignoresExcludes?: boolean | undefined
 }
 
 export interface Options extends Plan.Wishes, Planted {}

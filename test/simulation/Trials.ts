@@ -2,10 +2,10 @@
  * The odd things that a history may hold beside the usual ones, each of its own: every trial can be asked for alone. A
  * trial rolls its own dice, so that what else happens to a seed stays as it was.
  */
-import type { SimConsul } from "../../src/testing/index.js"
 import type { Action, SourceWrite, Timed } from "./Action.js"
 import * as Dice from "./Dice.js"
 import type { Fate, Plan } from "./Plan.js"
+import { exactFlags, excludedNames, excludes, hardNames, keyNames, smallLimits } from "./TrialValues.js"
 
 export const trials = [
   /** A folder is deleted from above: Consul leaves one tombstone, which no longer prefix counts. */
@@ -39,7 +39,11 @@ export const trials = [
   /** A link on which answers of the source take long. */
   "slow link",
   /** Servers that take smaller values and transactions, and longer TTLs only. */
-  "small limits"
+  "small limits",
+  /** Keys that are left alone on both sides. */
+  "excluded keys",
+  /** Instances without an agent, whose requests reach another agent each time. */
+  "no agent"
 ] as const
 
 export type Trial = (typeof trials)[number]
@@ -136,39 +140,6 @@ const withoutLarge = (plan: Plan): Plan => {
     )
   }
 }
-
-/** Names that are hard for some agents: newer than Go's Unicode, not of ASCII, with spaces at an end or between. */
-const hardNames = [
-  "🥲",
-  "🫠/a",
-  "🫠/b",
-  "acme - host0001",
-  "acme - host0002",
-  "Data /a",
-  "Data /b",
-  " leading",
-  "a:b",
-  "é/ü"
-] as const
-
-/** The flags that Consul's own locks have, and others that no double holds. */
-const exactFlags = [3304740253564472344n, 16210313421097356768n, 2n ** 64n - 1n, 2n ** 53n + 1n] as const
-
-const keyNames: readonly [SimConsul.KeyNames, ...ReadonlyArray<SimConsul.KeyNames>] = [
-  "printable",
-  "restricted",
-  "restricted",
-  { matching: /^[a-zA-Z0-9,_./\-?&=]+$/, status: 400 },
-  { matching: /^(?! )(?!.*(?: $| \/|\/ ))/, status: 400 }
-]
-
-const smallLimits: readonly [Partial<SimConsul.Settings>, ...ReadonlyArray<Partial<SimConsul.Settings>>] = [
-  { txnMaxReqLen: 4_000 },
-  { kvMaxValueSize: 2_000 },
-  { kvMaxValueSize: 2_000, txnMaxReqLen: 20_000 },
-  { sessionTtlMin: "1 minute" },
-  { sessionTtlMin: "1 minute", txnMaxReqLen: 4_000 }
-]
 
 const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
   "recursive delete": (plan, dice) => {
@@ -380,5 +351,30 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
           ? plan.spared
           : ["k0", "k1", "operations/runbook"].map((key) => plan.destinationPrefix + key)
     }
+  },
+  "excluded keys": (plan, dice) =>
+    withActions(
+      { ...plan, exclude: excludes, strangers: [...new Set([...plan.strangers, "k1", "many/own"])] },
+      times(dice, 2, 6, plan, () => ({
+        _tag: "Drift",
+        datacenter: dice.pick(plan.destinations),
+        key: plan.destinationPrefix + dice.pick(excludedNames),
+        deletes: dice.chance(0.3)
+      }))
+    ),
+  "no agent": (plan, dice) => {
+    // For longer than a session lives without a renewal.
+    const longer = { ...plan, agentless: true, calmAt: plan.calmAt + 60_000 }
+    if (dice.chance(0.5)) return withoutTrouble(longer)
+    return withActions(longer, [
+      {
+        at: dice.between(0, plan.calmAt),
+        action: {
+          _tag: "Freeze",
+          instance: dice.between(0, plan.instances.length - 1),
+          lasting: dice.between(32_000, 45_000)
+        }
+      }
+    ])
   }
 }

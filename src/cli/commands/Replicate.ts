@@ -9,12 +9,12 @@ import * as Option from "effect/Option"
 import * as LeaderLock from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
 import { version } from "../../Version.js"
-import * as Environment from "../settings/Environment.js"
 import * as FlagOf from "../settings/FlagOf.js"
 import { parsers, type Values } from "../settings/OptionSpec.js"
-import { options } from "../settings/Options.js"
+import { destinationAgent, options, sourceAgent } from "../settings/Options.js"
 import * as PrefixOption from "../settings/PrefixOption.js"
 import { WrongUse } from "../settings/WrongUse.js"
+import * as Agents from "./replicate/Agents.js"
 import * as Run from "./replicate/Run.js"
 
 const withLogLevel = <A, E, R>(
@@ -26,29 +26,48 @@ const withLogLevel = <A, E, R>(
     Logger.withMinimumLogLevel(logLevel)
   )
 
-type Settings = Values<typeof options>
+interface Settings extends Values<typeof options> {
+  readonly destinationAgent: Values<typeof destinationAgent>
+  readonly sourceAgent: Values<typeof sourceAgent>
+}
 
 const replicating = Effect.fnUntraced(
   function* ({
     addr,
     agentless,
+    destinationAgent,
     lock,
     logLevel: _,
     noDelete,
     once,
     service,
     sessionTtl,
+    sourceAddr,
+    sourceAgent,
     src,
     timeout,
     ...given
   }: Settings) {
     yield* PrefixOption.validate(given.prefix)
-    const replication = yield* Replication.make({ ...given, source: src, deletes: !noDelete })
+    const agents = yield* Agents.make({
+      addr,
+      sourceAddr,
+      destination: destinationAgent,
+      source: sourceAgent
+    })
+    const replication = yield* Replication.make({
+      ...given,
+      source: src,
+      sourceAgent: agents.source,
+      deletes: !noDelete
+    })
     yield* LeaderLock.options({ agentless, lock, service, sessionTtl })
     yield* Replication.validateUnder(replication, lock)
-    yield* Environment.validate(addr)
-    const token = Option.getOrUndefined(yield* Environment.token)
-    yield* Effect.logInfo(`consul-replicate ${version}, agent ${addr}`)
+    const { address } = agents.destination
+    const source = replication.sourceAgent.address
+    yield* Effect.logInfo(
+      `consul-replicate ${version}, agent ${address}${source === undefined ? "" : `, source ${source}`}`
+    )
     yield* PrefixOption.warn("prefix", replication.prefix)
     if (replication.destinationPrefix !== replication.prefix) {
       yield* PrefixOption.warn("dst-prefix", replication.destinationPrefix)
@@ -60,8 +79,8 @@ const replicating = Effect.fnUntraced(
     return yield* Run.run({
       replications: [replication],
       lock: { agentless, lock, service, sessionTtl },
-      address: addr,
-      token,
+      agent: agents.destination,
+      connections: agents.connections,
       queries: replication.watchShards,
       once,
       timeout,
@@ -72,13 +91,22 @@ const replicating = Effect.fnUntraced(
     InvalidOptions: FlagOf.wrongUse,
     ReplicationConflict: ({ message }) => new WrongUse({ problem: message })
   }),
+  Effect.scoped,
   withLogLevel
 )
 
 export const replicate = Command.make(
   "consul-replicate",
-  parsers(options),
-  Effect.fn("consul-replicate")(function* (settings) {
-    return yield* replicating(yield* Effect.all(settings))
+  {
+    ...parsers(options),
+    destinationAgent: parsers(destinationAgent),
+    sourceAgent: parsers(sourceAgent)
+  },
+  Effect.fn("consul-replicate")(function* ({ destinationAgent, sourceAgent, ...settings }) {
+    return yield* replicating({
+      ...(yield* Effect.all(settings)),
+      destinationAgent: yield* Effect.all(destinationAgent),
+      sourceAgent: yield* Effect.all(sourceAgent)
+    })
   })
 )

@@ -1,5 +1,5 @@
 /**
- * The connections to the agent: never more than Consul's own limit for one address leaves room for, several times over.
+ * The connections to each agent: never more than Consul's own limit for one address leaves room for, several times over.
  * Requests beyond that wait for their turn; what blocks for long is far less than there may be. What keeps the lock has
  * connections of its own: behind the transactions that a slow cluster keeps waiting it could come too late.
  */
@@ -10,7 +10,9 @@ import * as Undici from "@effect/platform-node/Undici"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Address from "../../Address.js"
 import { NewConnection } from "../../internal/consul/NewConnection.js"
+import type * as Tls from "./Tls.js"
 import * as UndiciClient from "./UndiciClient.js"
 
 /** For the lock's own blocking query, those of a watch that has just changed its way, and whatever is answered at once. */
@@ -22,68 +24,125 @@ const forTheLock = 2
 /** An agent that takes no more connections closes a new one as soon as it has accepted it (ms). */
 const young = 1_000
 
-/** By the path alone: a key may be called what it likes. Whether servers are alive is asked here while reads take all else. */
-const lockPath = /^[a-z]+:\/\/[^/]*\/v1\/(?:agent|session|status)\//
+/** How an agent is reached. */
+export interface AgentConnection {
+  readonly address: Address.Address
+  /** None for an address without TLS. */
+  readonly tls?: Tls.Tls | undefined
+  /** The URL of an HTTP proxy on the way. It may hold a password. */
+  readonly proxy?: string | undefined
+}
 
-const keepsTheLock = ({ url }: HttpClientRequest.HttpClientRequest): boolean => lockPath.test(url)
+/** By the path alone: a key may be called what it likes. Whether servers are alive is asked here while reads take all else. */
+const lockPath = /^\/v1\/(?:agent|session|status)\//
+
+/** An error of TLS says what is wrong; another one may be the end of a connection. */
+const isOfTls = (error: Error): boolean => "code" in error && /^(?:ERR_SSL|ERR_TLS)/.test(String(error.code))
 
 /** Connects as undici does, and remembers the failures of connections that were closed young, with nothing received. */
-const connecting = () => {
-  const connect = Undici.buildConnector({})
+const connecting = (agent: AgentConnection | undefined) => {
+  const socketPath = agent === undefined ? undefined : Address.socket(agent.address)
+  const tls = agent?.tls
+  const build = () =>
+    Undici.buildConnector({ ...(socketPath !== undefined && { socketPath }), ...tls?.options() })
+  let connect = build()
   const unused = new WeakSet<Error>()
-  const connector: Undici.buildConnector.connector = (options, callback) =>
+  const connector: Undici.buildConnector.connector = (options, callback) => {
+    // A new connector has no sessions that were begun with the former certificate.
+    if (tls?.refresh() === true) connect = build()
     connect(options, (...connected) => {
       const [error, socket] = connected
       if (error === null) {
         const madeAt = performance.now()
         const isUnused = () => socket.bytesRead === 0 && performance.now() - madeAt < young
+        /** The alert of a server that refuses the client's certificate. Node goes on to the end of the connection after it. */
+        let alert: Error | undefined
         // Before the listeners of undici, which destroys the socket with an error that is known to nobody else.
         socket.on("end", () => {
-          if (isUnused()) socket.destroy(new Error("closed"))
+          if (alert !== undefined || isUnused()) socket.destroy(alert ?? new Error("closed"))
         })
         socket.on("error", (error) => {
-          if (isUnused()) unused.add(error)
+          if (isOfTls(error)) alert = error
+          else if (isUnused()) unused.add(error)
         })
       }
       callback(...connected)
     })
+  }
   return { connector, isUnused: (error: unknown) => error instanceof Error && unused.has(error) }
 }
 
-const client = (connections: number) =>
-  Effect.gen(function* () {
-    const { connector, isUnused } = connecting()
-    const dispatcher = yield* Effect.acquireRelease(
-      Effect.sync(() => new Undici.Agent({ connections, connect: connector })),
-      (agent) => Effect.promise(() => agent.destroy())
-    )
-    return UndiciClient.make({ dispatcher, isUnused })
+/**
+ * By way of a proxy: a tunnel for TLS, and plain requests otherwise, as proxies allow tunnels to few ports. Renewed certificates
+ * are not seen there, nor what closes a connection unused.
+ */
+const proxied = (proxy: string, tls: Tls.Tls | undefined, connections: number): UndiciClient.Connected => ({
+  dispatcher: new Undici.ProxyAgent({
+    uri: proxy,
+    connections,
+    proxyTunnel: false,
+    ...(tls !== undefined && { requestTls: tls.options() })
   })
+})
+
+const direct = (agent: AgentConnection | undefined, connections: number): UndiciClient.Connected => {
+  const { connector, isUnused } = connecting(agent)
+  return { dispatcher: new Undici.Agent({ connections, connect: connector }), isUnused }
+}
+
+const client = (agent: AgentConnection | undefined, connections: number) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() =>
+        agent?.proxy === undefined ? direct(agent, connections) : proxied(agent.proxy, agent.tls, connections)
+      ),
+      ({ dispatcher }) => Effect.promise(() => dispatcher.destroy())
+    ),
+    UndiciClient.make
+  )
 
 /** Whether a request goes over a connection that is closed after its answer. */
 class IsAlone extends Context.Reference<IsAlone>()("consul-replicate/cli/IsAlone", {
   defaultValue: () => false
 }) {}
 
+type Execute = HttpClient.HttpClient["execute"]
+
+/** Sends requests to one agent, or to each that is asked for if none is given. */
+const executor = (agent: AgentConnection | undefined, queries: number) =>
+  Effect.gen(function* () {
+    const lock = yield* client(agent, forTheLock)
+    const others = yield* client(agent, queries + besideQueries)
+    const alone = yield* client(agent, 1)
+    const base = agent === undefined ? undefined : Address.baseUrl(agent.address)
+    const keepsTheLock = (url: string): boolean =>
+      lockPath.test(base === undefined ? url.replace(/^[a-z]+:\/\/[^/]*/, "") : url.slice(base.length))
+    const execute: Execute = (request) =>
+      Effect.flatMap(IsAlone, (isAlone) =>
+        isAlone
+          ? alone.execute(HttpClientRequest.setHeader(request, "connection", "close"))
+          : (keepsTheLock(request.url) ? lock : others).execute(request)
+      )
+    return { isFor: (url: string) => base === undefined || url.startsWith(`${base}/`), execute }
+  })
+
 /**
- * 107 connections at most if all replications of the process share 90 blocking `queries`. Consul (1.8.7) refuses more than 200
- * from one address.
+ * To `agents`, each with its own settings, and to any other address without. 107 connections to each at most, if all replications share
+ * 90 blocking `queries`. Consul (1.8.7) refuses more than 200 from one address.
  */
-export const layer = (queries: number): Layer.Layer<HttpClient.HttpClient | NewConnection> =>
+export const layer = (
+  queries: number,
+  agents: ReadonlyArray<AgentConnection> = []
+): Layer.Layer<HttpClient.HttpClient | NewConnection> =>
   Layer.merge(
     Layer.scoped(
       HttpClient.HttpClient,
       Effect.gen(function* () {
-        const lock = yield* client(forTheLock)
-        const others = yield* client(queries + besideQueries)
-        const alone = yield* client(1)
+        const known = yield* Effect.forEach(agents, (agent) => executor(agent, queries))
+        const any = yield* executor(undefined, queries)
         return HttpClient.makeWith<never, never, HttpClientError, never>(
           Effect.flatMap((request) =>
-            Effect.flatMap(IsAlone, (isAlone) =>
-              isAlone
-                ? alone.execute(HttpClientRequest.setHeader(request, "connection", "close"))
-                : (keepsTheLock(request) ? lock : others).execute(request)
-            )
+            (known.find(({ isFor }) => isFor(request.url)) ?? any).execute(request)
           ),
           Effect.succeed
         )

@@ -185,13 +185,16 @@ const exchange = (
 const failure = (request: HttpClientRequest, reason: "InvalidUrl" | "Encode", cause: unknown) =>
   Effect.fail(new HttpClientError.RequestError({ request, reason, cause }))
 
+/** The URL of a socket has the path of the socket as its host: the connections know it. */
+const socketOrigin = "http://localhost"
+
 /** Most requests of many go to one place: the last that was read is remembered. */
 const targets = () => {
   let last: { readonly url: string; readonly origin: string; readonly path: string } | undefined
   return ({ url, urlParams }: HttpClientRequest): Target => {
     if (last?.url !== url) {
-      const { origin, pathname } = new URL(url)
-      last = { url, origin, path: pathname }
+      const { origin, pathname, protocol } = new URL(url)
+      last = { url, origin: protocol === "http+unix:" ? socketOrigin : origin, path: pathname }
     }
     const { origin, path } = last
     return { origin, path: urlParams.length === 0 ? path : `${path}?${UrlParams.toString(urlParams)}` }

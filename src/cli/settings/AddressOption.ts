@@ -9,12 +9,14 @@ export const mayRepeat = (text: string): boolean => !/[@?#]/.test(text)
 
 const problems: Readonly<Record<Address.InvalidAddress["reason"], string>> = {
   Empty: "the agent needs an address, such as 127.0.0.1:8500",
-  Scheme: "only http:// and https:// are supported; write host:port, http://host:port or https://host:port",
+  Scheme:
+    "only http://, https:// and unix:// are supported; write host:port, https://host:port or unix:///path",
   Syntax: "not an address; write host:port, with IPv6 as in [::1]:8500",
-  Credentials: "an address holds no user and no password; give Consul's token by CONSUL_HTTP_TOKEN",
-  Path: "an address has no path and no query; write host:port"
+  Credentials:
+    "an address holds no user and no password; give these by CONSUL_HTTP_AUTH, and Consul's token by CONSUL_HTTP_TOKEN",
+  Query: "an address has no query; write host:port"
 }
 
 /** Left: what is wrong with the text, without the text. */
-export const parse = (text: string): Either.Either<Address.Address, string> =>
-  Either.mapLeft(Address.parse(text), ({ reason }) => problems[reason])
+export const parse = (text: string, scheme?: "http" | "https"): Either.Either<Address.Address, string> =>
+  Either.mapLeft(Address.parse(text, { scheme }), ({ reason }) => problems[reason])

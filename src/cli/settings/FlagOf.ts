@@ -6,7 +6,10 @@ import { options } from "./Options.js"
 import { WrongUse } from "./WrongUse.js"
 
 /** Names of the fields of the library, where they are not those of the command's options. */
-const optionOf: Readonly<Record<string, keyof typeof options>> = { source: "src" }
+const optionOf: Readonly<Record<string, keyof typeof options>> = {
+  source: "src",
+  sourceAgent: "sourceAddr"
+}
 
 const specs: Readonly<Record<string, { readonly name: string }>> = options
 

@@ -22,7 +22,12 @@ export const replicateHelp: Help = {
   summary:
     "Keeps a prefix of the local datacenter's key/value store equal to that of another datacenter, one way, until " +
     "stopped. Run several instances for availability: one leads, the others stand by.",
-  options: [...Object.values(Options.options), ...under("About the program:")],
+  options: [
+    ...Object.values(Options.options),
+    ...Object.values(Options.destinationAgent),
+    ...Object.values(Options.sourceAgent),
+    ...under("About the program:")
+  ],
   sections: [
     {
       title: "Commands:",

@@ -13,9 +13,13 @@ import * as DurationOption from "./DurationOption.js"
 import { flag, repeated, valued } from "./OptionSpec.js"
 
 const what = "What is replicated:"
+const agents = "How Consul is asked:"
 const safety = "What may be deleted:"
 const instances = "The instances:"
 const running = "How it runs:"
+
+/** The address of the agent, if none is given. */
+export const defaultAddress = "127.0.0.1:8500"
 
 const levels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
   ["trace", LogLevel.Trace],
@@ -48,6 +52,44 @@ const required =
   (problem: string) =>
   (text: string): Either.Either<string, string> =>
     text === "" ? Either.left(problem) : Either.right(text)
+
+/** A text that is looked at with all others of its agent. */
+const text = (name: string, value: string, description: string) =>
+  valued({ name, group: agents, value, description, default: "", shownDefault: "none", parse: Either.right })
+
+/** Settings of one agent, whose options begin with `front`. */
+const agentOptions = (front: "consul" | "src", plain: "" | "src-", whose: string) => ({
+  token: text(
+    `${front}-token`,
+    "TOKEN",
+    `token for ${whose}; a file is better, for others see a command line`
+  ),
+  tokenFile: text(
+    `${plain}token-file`,
+    "FILE",
+    `file with the token for ${whose}; read again when it changes`
+  ),
+  auth: text(`${front}-auth`, "USER:PASSWORD", `HTTP's basic authentication for ${whose}`),
+  ssl: text(`${front}-ssl`, "BOOLEAN", `whether ${whose} is asked over TLS`),
+  sslVerify: text(`${front}-ssl-verify`, "BOOLEAN", `whether the certificate of ${whose} is verified`),
+  caFile: text(
+    `${front}-ssl-ca-cert`,
+    "FILE",
+    `certificates of the authorities that are trusted for ${whose}`
+  ),
+  caPath: text(`${front}-ssl-ca-path`, "FOLDER", "the same in the files of a folder"),
+  certificateFile: text(`${front}-ssl-cert`, "FILE", `certificate of this client for ${whose}`),
+  keyFile: text(`${front}-ssl-key`, "FILE", "its key; that file unless given"),
+  serverName: text(`${front}-ssl-server-name`, "NAME", `name that the certificate of ${whose} has to be for`),
+  namespace: text(`${plain}namespace`, "NAME", `namespace of Consul Enterprise at ${whose}`),
+  partition: text(`${plain}partition`, "NAME", `admin partition of Consul Enterprise at ${whose}`)
+})
+
+/** Of the agent that is replicated into. */
+export const destinationAgent = agentOptions("consul", "", "the agent")
+
+/** Of the source. */
+export const sourceAgent = agentOptions("src", "src-", "the source")
 
 /** `-timeout` with `-once`, unless it is given. */
 export const onceTimeout = Duration.seconds(60)
@@ -96,12 +138,19 @@ export const options = {
     group: what,
     value: "ADDRESS",
     description:
-      "the local Consul agent, host:port or an http(s):// URL; its datacenter is replicated into. Else CONSUL_HTTP_ADDR",
-    default: "127.0.0.1:8500",
+      "the local Consul agent, host:port, an http(s):// URL or unix:///path; its datacenter is replicated into. Else " +
+      "CONSUL_HTTP_ADDR",
+    default: defaultAddress,
     variable: "CONSUL_HTTP_ADDR",
-    parse: AddressOption.parse,
+    // Whether it is asked over TLS depends on other settings.
+    parse: (text) => Either.map(AddressOption.parse(text), () => text),
     mayRepeat: AddressOption.mayRepeat
   }),
+  sourceAddr: text(
+    "src-addr",
+    "ADDRESS",
+    "an agent of the source's own cluster, if that is not joined; -src may be left out then"
+  ),
   maxDeletes: valued({
     name: "max-deletes",
     group: safety,

@@ -9,7 +9,12 @@ import * as Rights from "./Rights.js"
 
 const decodeSelf = decode(
   Schema.Struct({
-    Config: Schema.Struct({ Datacenter: Schema.String, NodeName: Schema.String, Version: Schema.String })
+    Config: Schema.Struct({
+      Datacenter: Schema.String,
+      NodeName: Schema.String,
+      NodeID: Schema.String,
+      Version: Schema.String
+    })
   })
 )
 
@@ -30,7 +35,8 @@ export const make = (sendTo: Send): Consul["agent"] => {
     self: Effect.gen(function* () {
       const received = yield* send({ method: "GET", path: "/v1/agent/self" })
       const { Config } = yield* decodeSelf(received)
-      return { datacenter: Config.Datacenter, node: Config.NodeName, version: Config.Version }
+      const { Datacenter: datacenter, NodeID: nodeId, NodeName: node, Version: version } = Config
+      return { datacenter, node, nodeId, version }
     }).pipe(Effect.withSpan("ConsulHttp.agent.self")),
 
     registerService: Effect.fn("ConsulHttp.agent.registerService")(function* (service: ServiceOptions) {

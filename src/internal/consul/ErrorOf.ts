@@ -5,8 +5,8 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { Endpoint } from "../../Consul.js"
 import * as ConsulError from "../../ConsulError.js"
+import type { Endpoint } from "../../Endpoint.js"
 import type { Received, Request } from "./Exchange.js"
 import * as Refusals from "./Refusals.js"
 import * as Rights from "./Rights.js"
@@ -24,7 +24,7 @@ const decodeFailures = Schema.decodeUnknownOption(
 export const errorOf = (
   received: Received,
   asked: Request,
-  { address, datacenter, token }: Endpoint,
+  { address, datacenter, settings, token }: Endpoint,
   knownDatacenters: Effect.Effect<ReadonlyArray<string> | undefined>
 ): Effect.Effect<never, ConsulError.ConsulError> => {
   const { status, text } = received
@@ -48,7 +48,8 @@ export const errorOf = (
       reason,
       isAnonymous: token === undefined,
       right: asked.right ?? Rights.ofRequest(asked),
-      datacenter
+      datacenter,
+      tokenSetting: settings?.token
     })
   }
   if (Refusals.isConnectionLimit(received)) {
@@ -67,6 +68,15 @@ export const errorOf = (
       knownDatacenters,
       (known) => new ConsulError.NoPathToDatacenter({ request, datacenter: datacenter ?? "", known })
     )
+  }
+  if (Words.isTlsExpected(status, text)) {
+    const see = settings?.address === undefined ? "" : `, see ${settings.address}`
+    return new ConsulError.Unreachable({
+      request,
+      address,
+      reason: `what answers there speaks TLS; use an https:// address${see}`,
+      setting: "address"
+    })
   }
   return new ConsulError.Rejected({ request, status, reason })
 }

@@ -16,7 +16,7 @@ import type {
 import { Conflict, type ConsulError, UnexpectedAnswer } from "../../ConsulError.js"
 import { type KeyRange, only, under } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
-import { encode, Operation } from "../../Operation.js"
+import { Operation } from "../../Operation.js"
 import type { Value } from "../../Value.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { emit } from "../report/EventSink.js"
@@ -26,7 +26,7 @@ import * as EntryReader from "./EntryReader.js"
 import { encodePath } from "./KeyPath.js"
 import * as Refusals from "./Refusals.js"
 import { answer, fromEither, indexed, type Received, type Request, type Send, unexpected } from "./Request.js"
-import { notAskedFor, succeeds, transaction } from "./Transaction.js"
+import { encodeAll, notAskedFor, succeeds, transaction } from "./Transaction.js"
 
 const decodeSuccess = decode(Schema.Boolean)
 
@@ -162,7 +162,7 @@ export const make = (send: Send): Consul["kv"] => {
         method: "PUT",
         path: "/v1/txn",
         read: { consistency: "consistent", maxBytes },
-        body: `[${encode(operation)}]`
+        body: encodeAll([operation], send.endpoint)
       },
       [],
       () => reader
@@ -184,7 +184,10 @@ export const make = (send: Send): Consul["kv"] => {
           method: "PUT",
           path: "/v1/txn",
           read: { consistency: "consistent" },
-          body: `[${keys.map((key) => encode(Operation.Get({ key }))).join(",")}]`
+          body: encodeAll(
+            keys.map((key) => Operation.Get({ key })),
+            send.endpoint
+          )
         },
         [],
         () => reader

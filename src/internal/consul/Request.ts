@@ -8,13 +8,16 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
+import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import type { Answer, Endpoint, ReadOptions } from "../../Consul.js"
+import * as Address from "../../Address.js"
+import type { Answer, ReadOptions } from "../../Consul.js"
 import * as ConsulError from "../../ConsulError.js"
+import type { Endpoint, Setting, Token } from "../../Endpoint.js"
 import { version } from "../../Version.js"
 import * as ClientResponse from "../effect/ClientResponse.js"
 import * as Deadlines from "../effect/Deadlines.js"
@@ -96,7 +99,9 @@ const describe = (request: Request, endpoint: Endpoint): string => {
   const names = Object.keys(request.query ?? {}).join("&")
   const query = names === "" ? "" : `?${names}`
   const datacenter = endpoint.datacenter === undefined ? "" : ` in ${endpoint.datacenter}`
-  return `${request.method} ${request.path}${query}${datacenter}`
+  const namespace = endpoint.namespace === undefined ? "" : ` in namespace ${endpoint.namespace}`
+  const partition = endpoint.partition === undefined ? "" : ` in partition ${endpoint.partition}`
+  return `${request.method} ${request.path}${query}${datacenter}${namespace}${partition}`
 }
 
 /** What all clients that came from one share. */
@@ -132,18 +137,48 @@ const namesOf = ({ names }: Shared, { address, datacenter }: Endpoint): PathName
   return made
 }
 
-/** A token is not shown to an agent that it was not meant for. */
+/** A token is not shown to an agent that it was not meant for. Namespaces and partitions are those of one cluster. */
 const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
   const { address = endpoint.address } = other
   return address === endpoint.address
-    ? { ...endpoint, ...other }
-    : { ...endpoint, token: undefined, ...other }
+    ? { ...endpoint, ...other, address }
+    : { datacenter: endpoint.datacenter, ...other, address }
 }
+
+/**
+ * Adds what shows who asks. The token goes into `Authorization`, not into `X-Consul-Token`: Effect redacts the former wherever
+ * it shows a request. A password needs the former.
+ */
+export const authorize = (
+  request: HttpClientRequest.HttpClientRequest,
+  auth: Redacted.Redacted | undefined,
+  token: Redacted.Redacted | undefined
+): HttpClientRequest.HttpClientRequest => {
+  if (auth === undefined) {
+    return token === undefined ? request : HttpClientRequest.bearerToken(request, token)
+  }
+  const encoded = Encoding.encodeBase64(Redacted.value(auth))
+  const withPassword = HttpClientRequest.setHeader(request, "authorization", `Basic ${encoded}`)
+  return token === undefined
+    ? withPassword
+    : HttpClientRequest.setHeader(withPassword, "x-consul-token", Redacted.value(token))
+}
+
+const isFixed = (token: Token | undefined): token is Redacted.Redacted | undefined =>
+  token === undefined || Redacted.isRedacted(token)
+
+/** The token that is to be sent now. */
+export const present = (token: Token | undefined): Effect.Effect<Redacted.Redacted | undefined> =>
+  isFixed(token) ? Effect.succeed(token) : token
 
 const sending = (shared: Shared, endpoint: Endpoint): Send => {
   const { answering, http, timeLimits } = shared
-  const shape = ({ body, method, path, query, read }: Request): HttpClientRequest.HttpClientRequest => {
-    let request = HttpClientRequest.make(method)(`${endpoint.address}${path}`, {
+  const base = Address.baseUrl(endpoint.address)
+  const shape = (
+    { body, method, path, query, read }: Request,
+    token: Redacted.Redacted | undefined
+  ): HttpClientRequest.HttpClientRequest => {
+    let request = HttpClientRequest.make(method)(`${base}${path}`, {
       headers: { "user-agent": userAgent }
     })
     if (query !== undefined) request = HttpClientRequest.appendUrlParams(request, query)
@@ -151,8 +186,16 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
     if (endpoint.datacenter !== undefined) {
       request = HttpClientRequest.appendUrlParam(request, "dc", endpoint.datacenter)
     }
-    // Not `X-Consul-Token`: Effect redacts `Authorization` wherever it shows a request.
-    if (endpoint.token !== undefined) request = HttpClientRequest.bearerToken(request, endpoint.token)
+    // A transaction names them with each of its operations.
+    if (path !== "/v1/txn") {
+      if (endpoint.namespace !== undefined) {
+        request = HttpClientRequest.appendUrlParam(request, "ns", endpoint.namespace)
+      }
+      if (endpoint.partition !== undefined) {
+        request = HttpClientRequest.appendUrlParam(request, "partition", endpoint.partition)
+      }
+    }
+    request = authorize(request, endpoint.auth, token)
     if (typeof body === "string") request = HttpClientRequest.bodyText(request, body, "application/json")
     else if (body !== undefined) request = HttpClientRequest.bodyUint8Array(request, body)
     return request
@@ -164,7 +207,8 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
     if (asking !== undefined) return Deferred.await(asking)
     const answer = Deferred.unsafeMake<boolean>(FiberId.none)
     asking = answer
-    const ask = () => http.execute(shape({ method: "GET", path: "/v1/status/leader" }))
+    // It needs no token.
+    const ask = () => http.execute(shape({ method: "GET", path: "/v1/status/leader" }, undefined))
     return timeLimits
       .withDeadline(aliveTimeout, ask, () => Effect.fail("silent" as const))
       .pipe(
@@ -194,6 +238,8 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
           Effect.orElseSucceed(() => undefined)
         )
 
+  const { token } = endpoint
+
   const send = (
     request: Request,
     also: ReadonlyArray<number> = [],
@@ -201,19 +247,21 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
   ) =>
     Effect.suspend(() => {
       const described = () => describe(request, endpoint)
-      const unreachable = (reason: string) => {
+      let sentToken = isFixed(token) ? token : undefined
+      const unreachable = (reason: string, setting?: Setting) => {
         answering.delete(endpoint.address)
         return new ConsulError.Unreachable({
           request: described(),
           address: endpoint.address,
-          reason: Words.oneLine(withoutToken(reason, endpoint))
+          reason: Words.oneLine(withoutSecrets(reason, [sentToken, endpoint.auth])),
+          setting
         })
       }
       /** A stopped agent breaks or refuses other connections, too. */
       const unanswered = (
         cause: unknown
       ): Effect.Effect<never, ConsulError.Unreachable | ConsulError.TooManyConnections> => {
-        const { kind, words: reason } = Words.ofTransport(cause)
+        const { kind, setting, words: reason } = Words.ofTransport(cause, endpoint.settings)
         // No retry mends it: the program uses the client after it was closed.
         if (kind === "ClientClosed") return Effect.dieMessage(`${closedMessage}: ${reason}`)
         return kind === "ClosedUnused" && answering.has(endpoint.address)
@@ -222,7 +270,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
               address: endpoint.address,
               isAnswered: false
             })
-          : unreachable(reason)
+          : unreachable(reason, setting)
       }
       const most = request.read?.maxBytes ?? mostBytes
       let bytes = 0
@@ -255,8 +303,14 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
                 })
         })
       }
+      const execute = isFixed(token)
+        ? http.execute(shape(request, token))
+        : Effect.flatMap(token, (token) => {
+            sentToken = token
+            return http.execute(shape(request, token))
+          })
       const exchange = (renew: Deadlines.Extend) =>
-        http.execute(shape(request)).pipe(
+        execute.pipe(
           Effect.catchAll((error) => unanswered(error.cause)),
           Effect.flatMap((response) => {
             answering.add(endpoint.address)
@@ -308,10 +362,11 @@ const nameRefusal = ({ name, path }: Request, refusal: Refusals.Refusal): Refusa
   name === undefined || isPortable(name) ? undefined : Refusals.nameRefusal(refusal, path)
 
 /** `fetch` quotes a header that it does not send, less the space around it. */
-const withoutToken = (reason: string, { token }: Endpoint): string => {
-  const secret = token === undefined ? "" : Redacted.value(token).trim()
-  return secret === "" ? reason : reason.replaceAll(secret, String(token))
-}
+const withoutSecrets = (reason: string, secrets: ReadonlyArray<Redacted.Redacted | undefined>): string =>
+  secrets.reduce<string>((text, redacted) => {
+    const secret = redacted === undefined ? "" : Redacted.value(redacted).trim()
+    return secret === "" ? text : text.replaceAll(secret, String(redacted))
+  }, reason)
 
 export const unexpected = (received: Received, reason: string) =>
   new ConsulError.UnexpectedAnswer({ request: received.describe(), reason })

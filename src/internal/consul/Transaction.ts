@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { Consul } from "../../Consul.js"
 import { Conflict, type ConsulError, Denied } from "../../ConsulError.js"
+import type { Tenancy } from "../../Endpoint.js"
 import { encode, type Operation } from "../../Operation.js"
 import { checkResults, decodeResults } from "./EntryJson.js"
 import * as Refusals from "./Refusals.js"
@@ -20,6 +21,10 @@ export const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effec
     })
   )
 
+/** The body of a transaction. */
+export const encodeAll = (operations: ReadonlyArray<Operation>, tenancy: Tenancy): string =>
+  `[${operations.map((operation) => encode(operation, tenancy)).join(",")}]`
+
 /** Says which keys the operations were on. */
 const named = ({ failures, request }: Conflict, operations: ReadonlyArray<Operation>): Conflict =>
   new Conflict({
@@ -34,7 +39,7 @@ const named = ({ failures, request }: Conflict, operations: ReadonlyArray<Operat
 export const transaction = (send: Send): Consul["transaction"] =>
   Effect.fnUntraced(function* (operations, { results = true } = {}) {
     const received = yield* Effect.mapError(
-      send({ method: "PUT", path: "/v1/txn", body: `[${operations.map(encode).join(",")}]` }),
+      send({ method: "PUT", path: "/v1/txn", body: encodeAll(operations, send.endpoint) }),
       (error) => (error._tag === "Conflict" ? named(error, operations) : error)
     )
     if (!results) return yield* fromEither(received, checkResults(received.text))

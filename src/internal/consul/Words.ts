@@ -3,6 +3,7 @@
  */
 
 import * as Data from "effect/Data"
+import type { Endpoint, Setting } from "../../Endpoint.js"
 
 /** As much of a text as a person would read, in characters. */
 const longest = 200
@@ -18,7 +19,9 @@ const meanings: ReadonlyMap<string, string> = new Map([
   ["EHOSTUNREACH", "the host cannot be reached"],
   ["ENETUNREACH", "the network cannot be reached"],
   ["ETIMEDOUT", "the host does not answer"],
-  ["ECONNRESET", "the other side closed the connection"]
+  ["ECONNRESET", "the other side closed the connection"],
+  ["ENOENT", "there is no such socket"],
+  ["EACCES", "this user may not use the socket"]
 ])
 
 const explained = (code: string, message: string): string => {
@@ -26,20 +29,21 @@ const explained = (code: string, message: string): string => {
   return meaning === undefined ? message : `${meaning} (${message})`
 }
 
-/** Advice for codes of Node.js and OpenSSL whose messages tell a person nothing. */
-const advice: ReadonlyMap<string, string> = new Map([
-  ["ERR_SSL_WRONG_VERSION_NUMBER", "what answers there speaks no TLS; use an http:// address"],
-  ["ERR_SSL_PACKET_LENGTH_TOO_LONG", "what answers there speaks no TLS; use an http:// address"],
-  [
-    "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
-    "the server wants a client certificate, and none can be given yet"
-  ],
-  ["ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE", "the server wants a client certificate, and none can be given yet"],
-  [
-    "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
-    "the server refuses the TLS handshake; it may want a client certificate"
-  ]
+/** Codes of OpenSSL for an answer that is no TLS. */
+const withoutTls: ReadonlySet<string> = new Set([
+  "ERR_SSL_WRONG_VERSION_NUMBER",
+  "ERR_SSL_PACKET_LENGTH_TOO_LONG"
 ])
+
+/**
+ * Codes of OpenSSL for what a server says of the client's certificate. Consul 1.8.7, as all that Go of that time builds, says
+ * of a certificate that is missing and of one that it does not trust the same: `bad certificate`.
+ */
+const certificateAlert =
+  /ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_REVOKED|CERTIFICATE_EXPIRED|CERTIFICATE_UNKNOWN|UNKNOWN_CA|HANDSHAKE_FAILURE)$/
+
+/** What an HTTP proxy answers in place of a tunnel, as undici says it. */
+const refusedTunnel = /^Proxy response \((\d+)\) !== 200 when HTTP Tunneling$/
 
 /** Undici's words for a connection that ended. */
 const closed = "other side closed"
@@ -58,16 +62,19 @@ export class ClosedUnused extends Data.TaggedError("ClosedUnused") {
 /** Undici's codes of a client that was closed or destroyed. */
 const closedClient: ReadonlySet<string> = new Set(["UND_ERR_CLOSED", "UND_ERR_DESTROYED"])
 
-const untrusted: ReadonlySet<string> = new Set([
-  "CERT_HAS_EXPIRED",
-  "CERT_NOT_YET_VALID",
+/** Codes for the certificate of a server that no authority which is trusted here has signed. */
+const unknownAuthority: ReadonlySet<string> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
   "SELF_SIGNED_CERT_IN_CHAIN",
   "UNABLE_TO_GET_ISSUER_CERT",
   "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "CERT_SIGNATURE_FAILURE",
+  "INVALID_CA",
+  "INVALID_PURPOSE"
 ])
+
+const outOfDate: ReadonlySet<string> = new Set(["CERT_HAS_EXPIRED", "CERT_NOT_YET_VALID"])
 
 /** OpenSSL's own text: `803C0F…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../deps/…:355:`. */
 const openSsl = /error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):/
@@ -76,40 +83,87 @@ export interface TransportFailure {
   /** `ClientClosed`: our own client was closed, and no request will ever succeed. */
   readonly kind: "NoTls" | "NoHttp" | "Untrusted" | "ClosedUnused" | "ClientClosed" | "Other"
   readonly words: string
+  /** The setting that has to be changed, if one is known. */
+  readonly setting?: Setting | undefined
+}
+
+/** What is wrong with a certificate, of the server or of this client. */
+const certificateProblem = (
+  code: string,
+  message: string,
+  settings: Endpoint["settings"]
+): Pick<TransportFailure, "words" | "setting"> | undefined => {
+  if (unknownAuthority.has(code)) {
+    const { ca = "NODE_EXTRA_CA_CERTS" } = settings ?? {}
+    return {
+      setting: "ca",
+      words: `its certificate is not trusted; name a file with its authority by ${ca} (${message})`
+    }
+  }
+  if (outOfDate.has(code)) {
+    const problem = code === "CERT_HAS_EXPIRED" ? "has expired" : "is not valid yet"
+    return {
+      setting: "address",
+      words: `its certificate ${problem}: renew it, or set the clock of this machine; ${settings?.address ?? "the address"} names that agent`
+    }
+  }
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return {
+      setting: "serverName",
+      words: `its certificate is for another name; give the name that it is for by ${settings?.serverName ?? "the address"} (${message})`
+    }
+  }
+  return certificateAlert.test(code)
+    ? {
+        setting: "certificate",
+        words: `the server wants a client certificate that it trusts; see ${settings?.certificate ?? "the certificate of the HTTP client"}`
+      }
+    : undefined
 }
 
 /**
  * Why no answer came: by the innermost cause, for undici wraps what Node says (`connect ECONNREFUSED 127.0.0.1:8500`). The
- * words can have several lines, and quote a header that was not sent.
+ * words can have several lines, and quote a header that was not sent. `settings` are names for people.
  */
-export const ofTransport = (cause: unknown): TransportFailure => {
+export const ofTransport = (cause: unknown, settings?: Endpoint["settings"]): TransportFailure => {
   if (!(cause instanceof Error)) return { kind: "Other", words: "the connection failed" }
   if (cause instanceof ClosedUnused) return { kind: "ClosedUnused", words: cause.message }
-  if (cause.cause instanceof Error) return ofTransport(cause.cause)
+  if (cause.cause instanceof Error) return ofTransport(cause.cause, settings)
   const [first] = cause instanceof AggregateError ? cause.errors : []
-  if (first instanceof Error) return ofTransport(first)
+  if (first instanceof Error) return ofTransport(first, settings)
   const code = "code" in cause ? String(cause.code) : ""
   const message = cause.message === "" ? cause.name : cause.message
   if (closedClient.has(code)) return { kind: "ClientClosed", words: message }
-  if (untrusted.has(code)) {
-    return {
-      kind: "Untrusted",
-      words: `its certificate is not trusted (${message}); name a file with its authority by NODE_EXTRA_CA_CERTS`
-    }
-  }
+  const problem = certificateProblem(code, message, settings)
+  if (problem !== undefined) return { kind: "Untrusted", ...problem }
+  const see = settings?.address === undefined ? "" : `, see ${settings.address}`
   if (cause.name === "HTTPParserError") {
     return {
       kind: "NoHttp",
-      words: "what answers there speaks no HTTP; if it speaks TLS, use an https:// address"
+      setting: "address",
+      words: `what answers there speaks no HTTP; if it speaks TLS, use an https:// address${see}`
     }
   }
+  if (withoutTls.has(code)) {
+    return {
+      kind: "NoTls",
+      setting: "address",
+      words: `what answers there speaks no TLS; use an http:// address${see}`
+    }
+  }
+  const [, proxied] = refusedTunnel.exec(message) ?? []
   const words =
     message === closed
       ? `the other side closed the connection, ${closing}`
-      : (advice.get(code) ?? openSsl.exec(message)?.[1] ?? explained(code, message))
-  const isWithoutTls = code === "ERR_SSL_WRONG_VERSION_NUMBER" || code === "ERR_SSL_PACKET_LENGTH_TOO_LONG"
-  return { kind: isWithoutTls ? "NoTls" : "Other", words }
+      : proxied === undefined
+        ? (openSsl.exec(message)?.[1] ?? explained(code, message))
+        : `the HTTP proxy that the environment names answered ${proxied} and no tunnel`
+  return { kind: "Other", words }
 }
+
+/** What an HTTPS server written in Go answers to a request without TLS. */
+export const isTlsExpected = (status: number, text: string): boolean =>
+  status === 400 && /^Client sent an HTTP request to an HTTPS server/i.test(text)
 
 /** What an answer says: of a page of another server, its title. */
 export const ofAnswer = (text: string): string => {

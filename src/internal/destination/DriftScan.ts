@@ -17,7 +17,13 @@ import { inTurns, type Steps, stepSize } from "../effect/EventLoop.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import type { DestinationIndex } from "../plan/DestinationIndex.js"
 import * as Diff from "../plan/Diff.js"
-import { isReplicated, type Mapping } from "../plan/Mapping.js"
+import {
+  type DestinationKey,
+  destinationKey,
+  destinationKeys,
+  isReplicated,
+  type Mapping
+} from "../plan/Mapping.js"
 import { sorted } from "../plan/SortKeys.js"
 import * as Schedules from "../Schedules.js"
 import * as Sample from "../source/Sample.js"
@@ -28,7 +34,7 @@ import * as Weights from "../source/Weights.js"
 interface Rest {
   readonly ranges: ReadonlyArray<KeyRange>
   /** Names in order that were known or listed, but not both. */
-  readonly different: ReadonlyArray<string>
+  readonly different: ReadonlyArray<DestinationKey>
   /** Versions of ranges in the look before. */
   readonly known: ReadonlyMap<string, RangeVersion.RangeVersion>
   /** When that look began (ms, monotonic). */
@@ -77,11 +83,14 @@ const current = { consistency: "consistent" } as const
 /** All keys that were known or are listed, in order, and those that were only either, in order. */
 function* compareNames(
   mapping: Mapping,
-  listed: ReadonlyArray<string>,
+  listed: ReadonlyArray<DestinationKey>,
   contents: DestinationIndex
-): Steps<{ readonly names: ReadonlyArray<string>; readonly different: ReadonlyArray<string> }> {
-  const names: Array<string> = []
-  const different: Array<string> = []
+): Steps<{
+  readonly names: ReadonlyArray<DestinationKey>
+  readonly different: ReadonlyArray<DestinationKey>
+}> {
+  const names: Array<DestinationKey> = []
+  const different: Array<DestinationKey> = []
   const known = contents.keys()
   let next = known.next()
   let count = 0
@@ -104,7 +113,7 @@ function* compareNames(
 }
 
 /** Whether one of these names, which are in order, is in the range. */
-const hasAny = (names: ReadonlyArray<string>, range: KeyRange): boolean => {
+const hasAny = (names: ReadonlyArray<DestinationKey>, range: KeyRange): boolean => {
   let low = 0
   let high = names.length
   while (low < high) {
@@ -150,7 +159,9 @@ export const scan = Effect.fn("Survey")(function* (
   const begin = Effect.gen(function* () {
     const listing = yield* kv.keys(destinationPrefix, current)
     const version = RangeVersion.of({ ...listing, value: listing.value.length > 0 })
-    const { different, names } = yield* inTurns(() => compareNames(mapping, listing.value, contents))
+    const { different, names } = yield* inTurns(() =>
+      compareNames(mapping, destinationKeys(listing.value), contents)
+    )
     const entryBytes = cursor.keysEach === undefined ? yield* Sample.entryBytes(reads.read, names) : undefined
     const sampledEach =
       entryBytes === undefined ? undefined : Sample.keysWithin(readBytes / 2, entryBytes, mostKeys)
@@ -190,15 +201,15 @@ export const scan = Effect.fn("Survey")(function* (
       }
     }
     const found: Array<Diff.Found> = []
-    const there: Array<string> = []
+    const there: Array<DestinationKey> = []
     let hasKeys = false
     const index = yield* PiecewiseRead.readInPieces(reads, range, readBytes, (piece, { value }) =>
       Effect.sync(() => {
         bytes += Weights.bytesOf(value)
         hasKeys ||= RangeVersion.hasKeys(value)
         found.push(Diff.learn(contents, mapping, piece, value.entries, value.malformed))
-        for (const { key } of value.entries) there.push(key)
-        for (const { key } of value.malformed) there.push(key)
+        for (const { key } of value.entries) there.push(destinationKey(key))
+        for (const { key } of value.malformed) there.push(destinationKey(key))
       })
     )
     parts.set(id(range), { index, hasKeys })

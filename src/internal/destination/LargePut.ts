@@ -20,6 +20,7 @@ import type { Route } from "../../ReplicationEvent.js"
 import type { Throttle } from "../consul/Throttle.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import type { Write } from "../plan/Diff.js"
+import type { DestinationKey } from "../plan/Mapping.js"
 import * as SentRequests from "../report/SentRequests.js"
 import { KeyLocked, KeyRefused, KeyTooLarge, type Refusal } from "./Refusal.js"
 import { type Fence, valueBytes } from "./TransactionBatches.js"
@@ -43,14 +44,14 @@ export interface Memory {
   /** The session that was given up last, and why. */
   readonly givenUp: Ref.Ref<Option.Option<GivenUp>>
   /** By key. */
-  readonly failures: Ref.Ref<HashMap.HashMap<string, Failures>>
+  readonly failures: Ref.Ref<HashMap.HashMap<DestinationKey, Failures>>
   /** How many PUTs, of any keys, were answered with an error of the servers since the last that landed. */
   readonly errors: Ref.Ref<number>
 }
 
 export const makeMemory: Effect.Effect<Memory> = Effect.all({
   givenUp: Ref.make(Option.none<GivenUp>()),
-  failures: Ref.make(HashMap.empty<string, Failures>()),
+  failures: Ref.make(HashMap.empty<DestinationKey, Failures>()),
   errors: Ref.make(0)
 })
 
@@ -124,7 +125,7 @@ export const make = Effect.fnUntraced(function* (
   const lost = (reason: string) => new LockLost({ lock, reason })
 
   /** Counts a failure, and answers with how many there were. */
-  const fail = Effect.fnUntraced(function* (key: string, reason: string, answered: boolean) {
+  const fail = Effect.fnUntraced(function* (key: DestinationKey, reason: string, answered: boolean) {
     const now = yield* Monotonic.now
     const inARow = answered ? yield* Ref.updateAndGet(errors, (n) => n + 1) : 0
     const ofKey = yield* Ref.modify(failures, (all) => {
@@ -132,7 +133,7 @@ export const make = Effect.fnUntraced(function* (
       const rest = Duration.min(Duration.times(firstRest, 2 ** Math.min(count - fewTries, 10)), longestRest)
       // Once it is answered, the servers say for certain what the key holds: whatever was lost with a leader is lost.
       const restsUntil = answered || count < fewTries ? now : now + Duration.toMillis(rest)
-      const others = HashMap.size(all) < mostFailures ? all : HashMap.empty<string, Failures>()
+      const others = HashMap.size(all) < mostFailures ? all : HashMap.empty<DestinationKey, Failures>()
       return [count, HashMap.set(others, key, { count, reason, restsUntil })] as const
     })
     return Math.max(inARow, ofKey)
@@ -183,7 +184,7 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  const resting = (key: string) =>
+  const resting = (key: DestinationKey) =>
     Effect.zipWith(Ref.get(failures), Monotonic.now, (all, now) =>
       Option.filter(HashMap.get(all, key), ({ restsUntil }) => restsUntil > now)
     )

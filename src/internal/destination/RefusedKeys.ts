@@ -5,8 +5,8 @@
 import * as Arr from "effect/Array"
 import { alwaysAllowed } from "../../DeleteLimit.js"
 import { contains, type KeyRange } from "../../KeyRange.js"
-import type { Malformed } from "../../KeyValue.js"
-import type { Difference } from "../plan/Diff.js"
+import type { Difference, Unreadable } from "../plan/Diff.js"
+import type { DestinationKey } from "../plan/Mapping.js"
 import { KeyUnreadable, type Obstacle } from "./Refusal.js"
 
 /**
@@ -14,7 +14,7 @@ import { KeyUnreadable, type Obstacle } from "./Refusal.js"
  * not land.
  */
 export type RefusedKeys = ReadonlyMap<
-  string,
+  DestinationKey,
   { readonly print: string | undefined; readonly refusal: Obstacle }
 >
 
@@ -34,8 +34,8 @@ export const skipKnown = (
 ): { readonly refused: RefusedKeys; readonly difference: Difference } => {
   const { missing, unreadable, writes } = found
   if (refused.size + unreadable.length === 0) return { refused, difference: found }
-  const still = new Set<string>()
-  const isNew = (key: string, print: string | undefined): boolean => {
+  const still = new Set<DestinationKey>()
+  const isNew = (key: DestinationKey, print: string | undefined): boolean => {
     const before = refused.get(key)
     if (before === undefined || isUnreadable(before) || before.print !== print) return true
     still.add(key)
@@ -51,7 +51,7 @@ export const skipKnown = (
 }
 
 /** Adds keys that the source has and that cannot be read there. */
-export const withUnreadable = (refused: RefusedKeys, unreadable: ReadonlyArray<Malformed>): RefusedKeys => {
+export const withUnreadable = (refused: RefusedKeys, unreadable: ReadonlyArray<Unreadable>): RefusedKeys => {
   if (unreadable.length === 0) return refused
   const all = new Map(refused)
   for (const one of unreadable) all.set(one.key, { print: undefined, refusal: new KeyUnreadable(one) })
@@ -59,7 +59,7 @@ export const withUnreadable = (refused: RefusedKeys, unreadable: ReadonlyArray<M
 }
 
 /** Forgets some keys, so that they are tried again. */
-export const forget = (refused: RefusedKeys, keys: Iterable<string>): RefusedKeys => {
+export const forget = (refused: RefusedKeys, keys: Iterable<DestinationKey>): RefusedKeys => {
   if (refused.size === 0) return refused
   const left = new Map(refused)
   for (const key of keys) left.delete(key)
@@ -67,7 +67,7 @@ export const forget = (refused: RefusedKeys, keys: Iterable<string>): RefusedKey
 }
 
 /** Whether what the destination refuses is the deletion of a key. */
-export const isDelete = (refused: RefusedKeys, key: string): boolean => {
+export const isDelete = (refused: RefusedKeys, key: DestinationKey): boolean => {
   const one = refused.get(key)
   return one !== undefined && one.print === undefined && !isUnreadable(one)
 }
@@ -90,7 +90,7 @@ const mostTried = 64
  * Some that are worth another try. So few deletes need not be judged anew, which they were when they were refused; while
  * deletes are held, none is tried.
  */
-export const nextToRetry = (refused: RefusedKeys, isHolding: boolean): ReadonlyArray<string> => {
+export const nextToRetry = (refused: RefusedKeys, isHolding: boolean): ReadonlyArray<DestinationKey> => {
   const [writes, deletes] = Arr.partition([...refused.keys()], (key) => isDelete(refused, key))
   return [...(isHolding ? [] : deletes.slice(0, alwaysAllowed)), ...writes].slice(0, mostTried)
 }

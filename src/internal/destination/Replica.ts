@@ -26,7 +26,14 @@ import * as Diff from "../plan/Diff.js"
 import * as EmptySource from "../plan/EmptySource.js"
 import * as Exclusion from "../plan/Exclusion.js"
 import * as FirstComparison from "../plan/FirstComparison.js"
-import { type Mapping, rename } from "../plan/Mapping.js"
+import {
+  type DestinationKey,
+  destinationKey,
+  type Mapping,
+  rangeAtSource,
+  rename,
+  sourceKey
+} from "../plan/Mapping.js"
 import * as Planner from "../plan/Planner.js"
 import * as SnapshotCheck from "../plan/SnapshotCheck.js"
 import { emit } from "../report/EventSink.js"
@@ -191,7 +198,7 @@ export const make = Effect.fnUntraced(function* (
       { concurrency: readsAtOnce }
     )
     for (const [refusal, held] of Arr.zip(refusals, found)) {
-      const { key } = refusal
+      const key = destinationKey(refusal.key)
       all.set(key, { print: contents.get(key), refusal })
       Diff.learn(contents, mapping, KeyRange.only(key), held.entries, held.malformed)
     }
@@ -306,19 +313,19 @@ export const make = Effect.fnUntraced(function* (
   const repair = Effect.fnUntraced(function* (
     replica: ReplicaState,
     ranges: ReadonlyArray<KeyRange.KeyRange>,
-    keys: ReadonlyArray<string>
+    keys: ReadonlyArray<DestinationKey>
   ): Effect.fn.Return<
-    { readonly repaired: ReplicaState; readonly wanted: ReadonlySet<string> },
+    { readonly repaired: ReplicaState; readonly wanted: ReadonlySet<DestinationKey> },
     FencedWriter.WriterError
   > {
-    const wanted = new Set<string>()
+    const wanted = new Set<DestinationKey>()
     let repaired = replica
     let portion: Array<Compared> = []
     let characters = 0
     const applyPortion = Effect.gen(function* () {
       // Those that are refused again come last the next time.
       const tried = portion.flatMap(({ snapshot: { range } }) =>
-        range.exact ? Option.toArray(rename(mapping, range.prefix)) : []
+        range.exact ? Option.toArray(rename(mapping, sourceKey(range.prefix))) : []
       )
       const trying = { ...repaired, refused: RefusedKeys.forget(repaired.refused, tried) }
       repaired = yield* applyPlan(repaired, yield* planner.planConfirmed(trying, portion))
@@ -331,7 +338,7 @@ export const make = Effect.fnUntraced(function* (
         for (const { value } of compared.difference.writes) characters += value.length
         return characters > portionSize ? applyPortion : Effect.void
       })
-    const atSource = (range: KeyRange.KeyRange) => Option.toArray(KeyRange.original(mapping, range))
+    const atSource = (range: KeyRange.KeyRange) => Option.toArray(rangeAtSource(mapping, range))
     const alone = yield* Effect.forEach(
       keys.flatMap((key) => atSource(KeyRange.only(key))),
       (range) => check.confirm(replica, range),
@@ -341,7 +348,7 @@ export const make = Effect.fnUntraced(function* (
     for (const range of ranges.flatMap(atSource)) {
       const compared = yield* check.confirm(repaired, range, take)
       for (const { key } of compared.snapshot.entries) {
-        for (const name of Option.toArray(rename(mapping, key))) wanted.add(name)
+        for (const name of Option.toArray(rename(mapping, sourceKey(key)))) wanted.add(name)
       }
       yield* take(compared)
     }
@@ -366,7 +373,7 @@ export const make = Effect.fnUntraced(function* (
     if (drifted.length + tried.length === 0) return before
     const ranges = drifted.map(({ range }) => range)
     const { repaired, wanted } = yield* repair(before, ranges, tried)
-    const notRefused = (key: string): boolean => !repaired.refused.has(key)
+    const notRefused = (key: DestinationKey): boolean => !repaired.refused.has(key)
     const drift = Diff.drift(
       {
         changed: drifted.flatMap(({ found }) => found.changed).filter(notRefused),

@@ -2,9 +2,10 @@
  * What a pass changes, gathered from several snapshots: of each key, the last change.
  */
 import type { Changes, Write } from "./Diff.js"
+import type { DestinationKey } from "./Mapping.js"
 
 export class ChangeSet {
-  private readonly all = new Map<string, Write | undefined>()
+  private readonly all = new Map<DestinationKey, Write | undefined>()
 
   private highest = 0
 
@@ -28,13 +29,13 @@ export class ChangeSet {
     this.all.set(write.key, write)
   }
 
-  delete(key: string): void {
+  delete(key: DestinationKey): void {
     this.all.set(key, undefined)
   }
 
   changes(): Changes {
     const writes: Array<Write> = []
-    const deletes: Array<string> = []
+    const deletes: Array<DestinationKey> = []
     for (const [key, write] of this.all) {
       if (write === undefined) deletes.push(key)
       else writes.push(write)

@@ -2,6 +2,7 @@
  * What the full comparison that begins with each leadership has done so far.
  */
 import type * as Diff from "./Diff.js"
+import type { DestinationKey } from "./Mapping.js"
 
 export interface Comparison {
   /** When it began: ms, monotonic. */
@@ -23,7 +24,7 @@ export interface Comparison {
   /** How many keys were not as at the source. A key that changes there again counts again. */
   readonly drift: Diff.Drift
   /** The keys that it wrote and that were not there, until it is complete. */
-  readonly createdByComparison: Set<string>
+  readonly createdByComparison: Set<DestinationKey>
 }
 
 /** What is known of a comparison when it begins. */

@@ -9,18 +9,19 @@
 import * as Option from "effect/Option"
 import * as DeleteLimit from "../../DeleteLimit.js"
 import { contains, type KeyRange } from "../../KeyRange.js"
+import type { DestinationKey } from "./Mapping.js"
 
 /** What deletion remembers from pass to pass. Keys are named as at the destination. */
 export interface DeleteLedger {
   /** Keys that the source does not have, and that stay because of the limit. */
-  readonly held: ReadonlySet<string>
+  readonly held: ReadonlySet<DestinationKey>
   /** Keys that the source did not list, and that may go when their own shard lacks them too. */
-  readonly approved: ReadonlySet<string>
+  readonly approved: ReadonlySet<DestinationKey>
   /**
    * Keys that their shard lacked, and that the destination still has. One that comes back may hold a value that nobody has
    * read: it is read again.
    */
-  readonly toReread: ReadonlySet<string>
+  readonly toReread: ReadonlySet<DestinationKey>
   /** Number of keys that were deleted since the source was last seen complete. */
   readonly deletesSinceComplete: number
 }
@@ -40,12 +41,12 @@ export interface ComparisonView {
   /** Whether the leader before held deletes. */
   readonly wasHolding: boolean
   /** Keys that the comparison has created itself. */
-  readonly created: ReadonlySet<string>
+  readonly created: ReadonlySet<DestinationKey>
   /** Number of keys that the destination has now. */
   readonly keysNow: number
 }
 
-const noKeys: ReadonlySet<string> = new Set()
+const noKeys: ReadonlySet<DestinationKey> = new Set()
 
 /** Nothing is held, approved or to be read again. */
 export const nothing: Omit<DeleteLedger, "deletesSinceComplete"> = {
@@ -59,15 +60,15 @@ export const nothing: Omit<DeleteLedger, "deletesSinceComplete"> = {
  * of a key counts. After a change of layout, the answer of a former shard may still be queued ahead of those of its successors.
  */
 export const missingAfter = (
-  before: ReadonlyArray<string>,
+  before: ReadonlyArray<DestinationKey>,
   range: KeyRange,
-  missing: ReadonlyArray<string>
-): ReadonlyArray<string> => [...before.filter((key) => !contains(range, key)), ...missing]
+  missing: ReadonlyArray<DestinationKey>
+): ReadonlyArray<DestinationKey> => [...before.filter((key) => !contains(range, key)), ...missing]
 
 /** Whether so few keys are missing that they may go under any limit. Approved keys count: they may go at any moment. */
 export const isFew = (
   { approved, deletesSinceComplete }: DeleteLedger,
-  missing: ReadonlyArray<string>
+  missing: ReadonlyArray<DestinationKey>
 ): boolean => {
   if (missing.length > DeleteLimit.alwaysAllowed) return false
   let count = deletesSinceComplete + approved.size
@@ -94,7 +95,7 @@ export type PartDecision = "delete" | "list" | "hold" | "wait"
 export const ofParts = (
   ledger: DeleteLedger,
   view: View,
-  missing: ReadonlyArray<string>,
+  missing: ReadonlyArray<DestinationKey>,
   lostAll: boolean
 ): PartDecision => {
   if (Option.isSome(view.comparison)) return "wait"
@@ -111,7 +112,7 @@ export const ofParts = (
 export const ofListing = (
   ledger: DeleteLedger,
   view: View,
-  missing: ReadonlyArray<string>
+  missing: ReadonlyArray<DestinationKey>
 ): Pick<DeleteLedger, "held" | "approved"> => {
   const { comparison, deletesBefore, keysBefore, limit } = view
   const old = Option.match(comparison, {

@@ -15,7 +15,15 @@ import type { Oddities } from "../report/Oddities.js"
 import type { ChangeSet } from "./ChangeSet.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Diff from "./Diff.js"
-import type { Mapping } from "./Mapping.js"
+import {
+  type DestinationKey,
+  type Mapping,
+  nameAtSource,
+  rangeAtDestination,
+  rangeAtSource,
+  type SourceKey,
+  sourceKeys
+} from "./Mapping.js"
 import { planDeletes, planWrites, withDrift } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
 
@@ -32,7 +40,7 @@ export interface Deciding {
 /** What snapshots of the source lacked. */
 export interface Lacking {
   /** Keys of the destination. */
-  readonly missing: ReadonlyArray<string>
+  readonly missing: ReadonlyArray<DestinationKey>
   /** The ranges of the source that lacked them. */
   readonly ranges: ReadonlyArray<KeyRange.KeyRange>
   /** Whether one of the ranges has lost every key. */
@@ -66,15 +74,17 @@ const viewOf = ({ replication }: Deciding, { changes, state }: Draft): DeletePol
   }
 }
 
-const without = (keys: Iterable<string>, others: ReadonlySet<string>): ReadonlyArray<string> =>
-  Array.from(keys).filter((key) => !others.has(key))
+const without = (
+  keys: Iterable<DestinationKey>,
+  others: ReadonlySet<DestinationKey>
+): ReadonlyArray<DestinationKey> => Array.from(keys).filter((key) => !others.has(key))
 
 /** Keys of the destination that a listing of the source lacks, except those that the destination refuses to delete. */
 const missingFrom = (
   { mapping }: Deciding,
   { contents, refused }: ReplicaState,
-  names: ReadonlyArray<string>
-): Effect.Effect<ReadonlyArray<string>> =>
+  names: ReadonlyArray<SourceKey>
+): Effect.Effect<ReadonlyArray<DestinationKey>> =>
   Effect.map(
     inTurns(() => Diff.goneInSteps(contents, mapping, names)),
     (missing) => missing.filter((key) => !RefusedKeys.isDelete(refused, key))
@@ -86,10 +96,10 @@ const rereadRanges = Effect.fnUntraced(function* (
   { changes, state }: Draft,
   ranges: ReadonlyArray<KeyRange.KeyRange>
 ) {
-  const missing: Array<string> = []
+  const missing: Array<DestinationKey> = []
   let read = state
   for (const range of ranges) {
-    const here = KeyRange.rename(mapping, range)
+    const here = rangeAtDestination(mapping, range)
     if (Option.isNone(here)) continue
     const { difference, snapshot } = yield* check.confirm(read, range)
     changes.reach(snapshot.index)
@@ -103,11 +113,11 @@ const rereadRanges = Effect.fnUntraced(function* (
 /** The ranges of the source in which to read keys of the destination again. */
 const rangesOf = (
   { mapping, replication }: Deciding,
-  keys: ReadonlyArray<string>
+  keys: ReadonlyArray<DestinationKey>
 ): ReadonlyArray<KeyRange.KeyRange> =>
   keys.length > mostReadAlone
     ? [KeyRange.under(replication.prefix)]
-    : keys.flatMap((key) => Option.toArray(KeyRange.original(mapping, KeyRange.only(key))))
+    : keys.flatMap((key) => Option.toArray(rangeAtSource(mapping, KeyRange.only(key))))
 
 /**
  * Reads again what lacked keys that the source says exist: first the `doubtful` ranges, which may lack more than these keys, and
@@ -117,13 +127,13 @@ const rangesOf = (
 const rereadPresent = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
-  present: ReadonlyArray<string>,
+  present: ReadonlyArray<DestinationKey>,
   doubtful: ReadonlyArray<KeyRange.KeyRange>
 ) {
   if (present.length === 0) return state
   if (doubtful.length > 0) yield* deciding.pass.contradicted(present.length)
   const holds = (range: KeyRange.KeyRange) => (key: string) =>
-    Option.exists(KeyRange.rename(deciding.mapping, range), (here) => KeyRange.contains(here, key))
+    Option.exists(rangeAtDestination(deciding.mapping, range), (here) => KeyRange.contains(here, key))
   const lacked = doubtful.filter((range) => present.some(holds(range)))
   const first = yield* rereadRanges(deciding, { state, changes }, lacked)
   const missing = new Set(first.missing)
@@ -147,15 +157,15 @@ const rereadPresent = Effect.fnUntraced(function* (
 const deleteAbsent = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
-  missing: Iterable<string>,
+  missing: Iterable<DestinationKey>,
   doubtful: ReadonlyArray<KeyRange.KeyRange>
 ) {
   const { mapping, oddities, replication, watcher } = deciding
-  const keys = new Map<string, string>()
+  const keys = new Map<SourceKey, DestinationKey>()
   for (const key of missing) {
-    const atSource = KeyRange.original(mapping, KeyRange.only(key))
+    const atSource = nameAtSource(mapping, key)
     // The source cannot be asked for a key that is not in the destination prefix: such a key stays.
-    if (Option.isSome(atSource)) keys.set(atSource.value.prefix, key)
+    if (Option.isSome(atSource)) keys.set(atSource.value, key)
   }
   if (keys.size === 0) return state
   const { absent, created, unreadable } = yield* watcher.presence({
@@ -163,12 +173,12 @@ const deleteAbsent = Effect.fnUntraced(function* (
     keys: [...keys.keys()]
   })
   yield* oddities.hidden([...unreadable])
-  const those = (isSo: (atSource: string) => boolean) =>
+  const those = (isSo: (atSource: SourceKey) => boolean) =>
     Array.from(keys).flatMap(([atSource, key]) => (isSo(atSource) ? [key] : []))
   // A key that was created since did not exist when the source was read. Its next answer brings it: to land it now would mix
   // two states of the source.
   const readUpTo = changes.index
-  const isLater = (key: string) => (created.get(key) ?? 0) > readUpTo
+  const isLater = (key: SourceKey) => (created.get(key) ?? 0) > readUpTo
   const present = those((key) => !absent.has(key) && !unreadable.has(key) && !isLater(key))
   const toReread = new Set(without(state.toReread, new Set(those((key) => unreadable.has(key)))))
   const read = yield* rereadPresent(deciding, { state: { ...state, toReread }, changes }, present, doubtful)
@@ -180,10 +190,10 @@ const deleteAbsent = Effect.fnUntraced(function* (
 const listAgain = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
-  lacked: ReadonlyArray<string>,
+  lacked: ReadonlyArray<DestinationKey>,
   doubtful: ReadonlyArray<KeyRange.KeyRange>
 ) {
-  const names = yield* deciding.watcher.names(watched(deciding.replication))
+  const names = sourceKeys(yield* deciding.watcher.names(watched(deciding.replication)))
   const gone = yield* missingFrom(deciding, state, names)
   const present = without(lacked, new Set(gone))
   const read: ReplicaState = yield* rereadPresent(deciding, { state, changes }, present, doubtful)
@@ -235,12 +245,12 @@ export const decideOnShards = Effect.fnUntraced(function* (
 export const decideOnListing = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
-  names: ReadonlyArray<string>
+  names: ReadonlyArray<SourceKey>
 ): Effect.fn.Return<ReplicaState, ConsulError> {
   const { replication, watcher } = deciding
   const before = yield* missingFrom(deciding, state, names)
   // Shards lacked keys while they were compared that are in the listing of then.
-  const now = yield* watcher.names({ ...watched(replication), before: names })
+  const now = sourceKeys(yield* watcher.names({ ...watched(replication), before: names }))
   const missing = new Set(now === names ? before : yield* missingFrom(deciding, state, now))
   // A key that is back may hold another value, which no shard may have brought; or it is gone once more.
   const back = [...new Set([...before, ...state.toReread])].filter(

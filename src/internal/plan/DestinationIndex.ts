@@ -9,11 +9,12 @@
 import { contains, type KeyRange } from "../../KeyRange.js"
 import { atOnce, type Steps, stepSize } from "../effect/EventLoop.js"
 import * as Fingerprint from "./Fingerprint.js"
+import type { DestinationKey } from "./Mapping.js"
 import { sorted } from "./SortKeys.js"
 
 /** Keys in order, and their fingerprints beside them. */
-interface Bucket {
-  readonly keys: Array<string>
+interface Bucket<Key> {
+  readonly keys: Array<Key>
   readonly prints: Array<string>
 }
 
@@ -42,8 +43,8 @@ const lowerBound = (sorted: ReadonlyArray<string>, key: string): number => {
  * @since 0.5.0
  * @category models
  */
-export class DestinationIndex {
-  private readonly buckets: Array<Bucket> = []
+export class DestinationIndex<Key extends string = DestinationKey> {
+  private readonly buckets: Array<Bucket<Key>> = []
   private count = 0
 
   /** How many keys there are. */
@@ -52,19 +53,19 @@ export class DestinationIndex {
   }
 
   /** The fingerprint of a key's content; undefined where there is no such key. */
-  get(key: string): string | undefined {
+  get(key: Key): string | undefined {
     const bucket = this.buckets[this.bucketOf(key)]
     if (bucket === undefined) return undefined
     const at = lowerBound(bucket.keys, key)
     return bucket.keys[at] === key ? bucket.prints[at] : undefined
   }
 
-  has(key: string): boolean {
+  has(key: Key): boolean {
     return this.get(key) !== undefined
   }
 
   /** Says whether the key is new. */
-  set(key: string, fingerprint: string): boolean {
+  set(key: Key, fingerprint: string): boolean {
     const index = this.bucketOf(key)
     const bucket = this.buckets[index]
     if (bucket === undefined) {
@@ -91,7 +92,7 @@ export class DestinationIndex {
   }
 
   /** Says whether it was there. */
-  delete(key: string): boolean {
+  delete(key: Key): boolean {
     const index = this.bucketOf(key)
     const bucket = this.buckets[index]
     if (bucket === undefined) return false
@@ -105,19 +106,19 @@ export class DestinationIndex {
   }
 
   /** The keys of a range, in order. It must not be changed while they are taken. */
-  *under(range: KeyRange): Generator<string, void> {
+  *under(range: KeyRange): Generator<Key, void> {
     for (let index = this.bucketOf(range.prefix); index < this.buckets.length; index++) {
       const keys = this.buckets[index]?.keys ?? []
       for (let at = lowerBound(keys, range.prefix); at < keys.length; at++) {
-        const key = keys[at] ?? ""
-        if (!contains(range, key)) return
+        const key = keys[at]
+        if (key === undefined || !contains(range, key)) return
         yield key
       }
     }
   }
 
   /** The keys of a range that are not `there`, in order; soonest where those are in order too. */
-  absent(range: KeyRange, there: ReadonlyArray<string>): ReadonlyArray<string> {
+  absent(range: KeyRange, there: ReadonlyArray<Key>): ReadonlyArray<Key> {
     return atOnce(this.absentInSteps(range, there))
   }
 
@@ -126,9 +127,9 @@ export class DestinationIndex {
    *
    * @internal
    */
-  *absentInSteps(range: KeyRange, there: ReadonlyArray<string>): Steps<ReadonlyArray<string>> {
+  *absentInSteps(range: KeyRange, there: ReadonlyArray<Key>): Steps<ReadonlyArray<Key>> {
     const names = sorted(there)
-    const absent: Array<string> = []
+    const absent: Array<Key> = []
     let at = 0
     let count = 0
     for (const key of this.under(range)) {
@@ -142,7 +143,7 @@ export class DestinationIndex {
   }
 
   /** All keys, in order. */
-  keys(): Generator<string, void> {
+  keys(): Generator<Key, void> {
     return this.under({ prefix: "", exact: false })
   }
 
@@ -160,7 +161,7 @@ export class DestinationIndex {
   }
 
   /** Behind the last key, new ones are likely to follow in order, and then full buckets stay full. */
-  private split(index: number, { keys, prints }: Bucket, at: number): void {
+  private split(index: number, { keys, prints }: Bucket<Key>, at: number): void {
     const from = at === keys.length - 1 ? at : keys.length >>> 1
     this.buckets.splice(index + 1, 0, { keys: keys.splice(from), prints: prints.splice(from) })
   }
@@ -178,4 +179,5 @@ export const fingerprint: (value: string, flags: bigint) => string = Fingerprint
  * @since 0.5.0
  * @category constructors
  */
-export const empty = (): DestinationIndex => new DestinationIndex()
+export const empty = <Key extends string = DestinationKey>(): DestinationIndex<Key> =>
+  new DestinationIndex<Key>()

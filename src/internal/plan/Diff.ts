@@ -4,13 +4,22 @@
  * @since 0.1.0
  */
 import * as Option from "effect/Option"
-import { contains, type KeyRange, rename as renameRange, under } from "../../KeyRange.js"
+import { contains, type KeyRange, under } from "../../KeyRange.js"
 import type { KeyValue, Malformed } from "../../KeyValue.js"
 import type { Value } from "../../Value.js"
 import { atOnce, type Steps, stepSize } from "../effect/EventLoop.js"
 import { type DestinationIndex, fingerprint } from "./DestinationIndex.js"
 import * as Exclusion from "./Exclusion.js"
-import { isOwned, type Mapping, nameAtDestination } from "./Mapping.js"
+import {
+  type DestinationKey,
+  destinationKey,
+  isOwned,
+  type Mapping,
+  nameAtDestination,
+  rangeAtDestination,
+  type SourceKey,
+  sourceKey
+} from "./Mapping.js"
 
 /**
  * A key of the destination and what it is to hold. `flags` is a uint64.
@@ -19,7 +28,7 @@ import { isOwned, type Mapping, nameAtDestination } from "./Mapping.js"
  * @category models
  */
 export interface Write {
-  readonly key: string
+  readonly key: DestinationKey
   readonly value: Value
   readonly flags: bigint
 }
@@ -32,7 +41,12 @@ export interface Write {
  */
 export interface Changes {
   readonly writes: ReadonlyArray<Write>
-  readonly deletes: ReadonlyArray<string>
+  readonly deletes: ReadonlyArray<DestinationKey>
+}
+
+/** A key that is there and cannot be copied, by its name at the destination. */
+export interface Unreadable extends Malformed {
+  readonly key: DestinationKey
 }
 
 /**
@@ -44,9 +58,8 @@ export interface Changes {
  */
 export interface Difference {
   readonly writes: ReadonlyArray<Write & { readonly print: string }>
-  readonly missing: ReadonlyArray<string>
-  /** By their names at the destination. */
-  readonly unreadable: ReadonlyArray<Malformed>
+  readonly missing: ReadonlyArray<DestinationKey>
+  readonly unreadable: ReadonlyArray<Unreadable>
 }
 
 /**
@@ -68,22 +81,22 @@ export const diff = (
   malformed: ReadonlyArray<Malformed> = []
 ): Difference => {
   const writes: Array<Write & { readonly print: string }> = []
-  const there: Array<string> = []
+  const there: Array<DestinationKey> = []
   for (const { flags, key, value } of entries) {
-    const renamed = nameAtDestination(mapping, key)
+    const renamed = nameAtDestination(mapping, sourceKey(key))
     if (renamed === undefined) continue
     there.push(renamed)
     const print = fingerprint(value, flags)
     if (contents.get(renamed) !== print) writes.push({ key: renamed, value, flags, print })
   }
-  const unreadable: Array<Malformed> = []
+  const unreadable: Array<Unreadable> = []
   for (const { key, reason } of malformed) {
-    const renamed = nameAtDestination(mapping, key)
+    const renamed = nameAtDestination(mapping, sourceKey(key))
     if (renamed === undefined) continue
     there.push(renamed)
     unreadable.push({ key: renamed, reason })
   }
-  const missing = Option.map(renameRange(mapping, range), (here) => contents.absent(here, there))
+  const missing = Option.map(rangeAtDestination(mapping, range), (here) => contents.absent(here, there))
   return { writes, missing: Option.getOrElse(missing, () => []), unreadable }
 }
 
@@ -97,9 +110,9 @@ export const diff = (
 export const gone = (
   contents: DestinationIndex,
   mapping: Mapping,
-  names: ReadonlyArray<string>,
+  names: ReadonlyArray<SourceKey>,
   range: KeyRange = under(mapping.prefix)
-): ReadonlyArray<string> => atOnce(goneInSteps(contents, mapping, names, range))
+): ReadonlyArray<DestinationKey> => atOnce(goneInSteps(contents, mapping, names, range))
 
 /**
  * The same in steps, between which others may work: 500,000 names take 250 ms. The contents must not be changed
@@ -110,16 +123,16 @@ export const gone = (
 export function* goneInSteps(
   contents: DestinationIndex,
   mapping: Mapping,
-  names: ReadonlyArray<string>,
+  names: ReadonlyArray<SourceKey>,
   range: KeyRange = under(mapping.prefix)
-): Steps<ReadonlyArray<string>> {
-  const there: Array<string> = []
+): Steps<ReadonlyArray<DestinationKey>> {
+  const there: Array<DestinationKey> = []
   for (let i = 0; i < names.length; i++) {
     if (i > 0 && i % stepSize === 0) yield
-    const renamed = nameAtDestination(mapping, names[i] ?? "")
+    const renamed = nameAtDestination(mapping, names[i] ?? sourceKey(""))
     if (renamed !== undefined) there.push(renamed)
   }
-  const here = renameRange(mapping, range)
+  const here = rangeAtDestination(mapping, range)
   return Option.isNone(here) ? [] : yield* contents.absentInSteps(here.value, there)
 }
 
@@ -159,9 +172,9 @@ export const add = (drift: Drift, more: Partial<Drift>): Drift => ({
  * @category models
  */
 export interface Found {
-  readonly changed: ReadonlyArray<string>
-  readonly missing: ReadonlyArray<string>
-  readonly extra: ReadonlyArray<string>
+  readonly changed: ReadonlyArray<DestinationKey>
+  readonly missing: ReadonlyArray<DestinationKey>
+  readonly extra: ReadonlyArray<DestinationKey>
 }
 
 /** A fingerprint of no content: it is no base64, and shorter than a digest. */
@@ -183,10 +196,10 @@ export const learn = (
   entries: ReadonlyArray<KeyValue>,
   malformed: ReadonlyArray<Malformed> = []
 ): Found => {
-  const changed: Array<string> = []
-  const extra: Array<string> = []
-  const there: Array<string> = []
-  const take = (key: string, print: string): void => {
+  const changed: Array<DestinationKey> = []
+  const extra: Array<DestinationKey> = []
+  const there: Array<DestinationKey> = []
+  const take = (key: DestinationKey, print: string): void => {
     there.push(key)
     const known = contents.get(key)
     if (known === print) return
@@ -197,8 +210,9 @@ export const learn = (
   const { atDestination } = mapping.excluded
   const isOurs = (key: string): boolean =>
     contains(range, key) && !isOwned(mapping, key) && !Exclusion.covers(atDestination, key)
-  for (const { flags, key, value } of entries) if (isOurs(key)) take(key, fingerprint(value, flags))
-  for (const { key } of malformed) if (isOurs(key)) take(key, unlikeAny)
+  for (const { flags, key, value } of entries)
+    if (isOurs(key)) take(destinationKey(key), fingerprint(value, flags))
+  for (const { key } of malformed) if (isOurs(key)) take(destinationKey(key), unlikeAny)
   const missing = contents.absent(range, there)
   for (const key of missing) contents.delete(key)
   return { changed, missing, extra }
@@ -211,7 +225,10 @@ export const learn = (
  * @since 0.5.0
  * @category comparing
  */
-export const drift = ({ changed, extra, missing }: Found, isWanted: (key: string) => boolean): Found => ({
+export const drift = (
+  { changed, extra, missing }: Found,
+  isWanted: (key: DestinationKey) => boolean
+): Found => ({
   changed: changed.filter(isWanted),
   missing: missing.filter(isWanted),
   extra: extra.filter((key) => !isWanted(key))

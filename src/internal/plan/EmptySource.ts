@@ -8,7 +8,7 @@ import * as Schedule from "effect/Schedule"
 import { type ConsulError, isDenial, isRetryable } from "../../ConsulError.js"
 import { ConsulHttp } from "../../ConsulHttp.js"
 import { Operation } from "../../Operation.js"
-import { type Replication, watched } from "../../Replication.js"
+import { type Replication, sourceName, watched } from "../../Replication.js"
 import type { CaughtUp } from "../../WatchEvent.js"
 import { Watcher } from "../../Watcher.js"
 import * as Monotonic from "../effect/Monotonic.js"
@@ -55,7 +55,7 @@ const rightsBy = (error: ConsulError): Rights => {
 export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<EmptySource, never, ConsulHttp | Watcher> {
-  const { prefix, source } = replication
+  const { prefix } = replication
   const consul = (yield* ConsulHttp).at(watched(replication).source)
   const watcher = yield* Watcher
   let isKnown = false
@@ -86,7 +86,11 @@ export const make = Effect.fnUntraced(function* (
     if (answer._tag === "Unreadable") {
       isKnown = false
       return yield* new SourceUnreadable({
-        datacenter: source,
+        source: sourceName(replication),
+        place:
+          replication.sourceAgent.address === undefined
+            ? `datacenter ${replication.source}`
+            : sourceName(replication),
         prefix,
         reason: answer.reason,
         isAnonymous: consul.endpoint.token === undefined

@@ -15,7 +15,7 @@ import { routeOf } from "../report/Route.js"
 import type { DestinationIndex } from "./DestinationIndex.js"
 import * as Diff from "./Diff.js"
 import * as Exclusion from "./Exclusion.js"
-import type { Mapping } from "./Mapping.js"
+import { type DestinationKey, type Mapping, nameAtSource, sourceKeys } from "./Mapping.js"
 
 export interface FirstComparison {
   /**
@@ -49,7 +49,10 @@ export const make = Effect.fnUntraced(function* (
   }
 
   /** Reads the source once more, unless it has none of the names that the destination has. */
-  const overwritten = Effect.fnUntraced(function* (contents: DestinationIndex, extra: ReadonlyArray<string>) {
+  const overwritten = Effect.fnUntraced(function* (
+    contents: DestinationIndex,
+    extra: ReadonlyArray<DestinationKey>
+  ) {
     const keys: Array<string> = []
     if (extra.length === contents.size) return keys
     yield* watcher.confirmInPieces(
@@ -64,11 +67,13 @@ export const make = Effect.fnUntraced(function* (
   })
 
   /** A key that the source has and hides from the token is not deleted. More keys than the limit allows are held back. */
-  const deleted = Effect.fnUntraced(function* (contents: DestinationIndex, extra: ReadonlyArray<string>) {
+  const deleted = Effect.fnUntraced(function* (
+    contents: DestinationIndex,
+    extra: ReadonlyArray<DestinationKey>
+  ) {
     if (!deletes || extra.length === 0 || !DeleteLimit.allows(maxDeletes, extra.length, contents.size))
       return []
-    const original = (key: string) =>
-      Option.map(KeyRange.original(mapping, KeyRange.only(key)), ({ prefix }) => prefix)
+    const original = (key: DestinationKey) => nameAtSource(mapping, key)
     const keys = extra.flatMap((key) => Option.toArray(original(key)))
     const { absent } = yield* watcher.presence({ ...watched(replication), keys })
     return extra.filter((key) => Option.exists(original(key), (there) => absent.has(there)))
@@ -83,7 +88,7 @@ export const make = Effect.fnUntraced(function* (
     }
     const names = yield* watcher.names(watched(replication))
     yield* warnOfSiblings("source", prefix, Exclusion.without(mapping.excluded.atSource, names))
-    const extra = yield* inTurns(() => Diff.goneInSteps(contents, mapping, names))
+    const extra = yield* inTurns(() => Diff.goneInSteps(contents, mapping, sourceKeys(names)))
     yield* warnOfSiblings("destination", destinationPrefix, extra)
     const changes = {
       overwritten: yield* overwritten(contents, extra),

@@ -4,6 +4,7 @@ import * as RefusedKeys from "../destination/RefusedKeys.js"
 import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
 import type { ChangeSet } from "./ChangeSet.js"
 import * as Diff from "./Diff.js"
+import type { DestinationKey } from "./Mapping.js"
 
 /** The state after the writes of a difference, and the difference without the keys that were refused before. */
 export interface PlannedWrites {
@@ -46,7 +47,7 @@ export const planWrites = (
 export const planDeletes = (
   state: ReplicaState,
   changes: ChangeSet,
-  keys: Iterable<string>
+  keys: Iterable<DestinationKey>
 ): ReplicaState => {
   let { deletesSinceComplete } = state
   for (const key of keys) {

@@ -17,7 +17,7 @@ import type { Compared } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Deletion from "./Deletion.js"
 import * as Exclusion from "./Exclusion.js"
-import type { Mapping } from "./Mapping.js"
+import { type Mapping, rangeAtDestination, sourceKeys } from "./Mapping.js"
 import { planWrites } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
 import type { SourceUnreadable } from "./SourceUnreadable.js"
@@ -99,7 +99,7 @@ const addCaughtUp = Effect.fnUntraced(function* (
   const isUnsettled =
     layoutChanged || isComparing(draft.state) || decided.held.size + decided.toReread.size > 0
   const state = isUnsettled
-    ? yield* Deletion.decideOnListing(deciding, { state: decided, changes }, names)
+    ? yield* Deletion.decideOnListing(deciding, { state: decided, changes }, sourceKeys(names))
     : decided
   return completedAt({ ...state, approved: DeletePolicy.nothing.approved }, changes, index)
 })
@@ -112,7 +112,7 @@ const addSnapshot = Effect.fnUntraced(function* (
   yield* deciding.oddities.snapshot(snapshot)
   const { changes, lacking } = draft
   const { entries, index, range, totalKeys } = snapshot
-  const here = KeyRange.rename(deciding.mapping, range)
+  const here = rangeAtDestination(deciding.mapping, range)
   if (Option.isNone(here)) return draft
   const { difference, state } = planWrites(draft.state, changes, here.value, found)
   const { missing, writes } = difference

@@ -18,7 +18,7 @@ import { routeOf } from "../report/Route.js"
 import * as Schedules from "../Schedules.js"
 import type { Compared, Seen } from "./Compared.js"
 import * as Diff from "./Diff.js"
-import type { Mapping } from "./Mapping.js"
+import { type Mapping, sourceKeys } from "./Mapping.js"
 
 type Write = Diff.Difference["writes"][number]
 
@@ -83,7 +83,7 @@ export const make = Effect.fnUntraced(function* (
     const entries: Array<Seen["entries"][number]> = []
     const invalidUtf8Keys: Array<string> = []
     const malformed: Array<Malformed> = []
-    const unreadable: Array<Malformed> = []
+    const unreadable: Array<Diff.Unreadable> = []
     const writes: Array<Write> = []
     const seen = (range: KeyRange.KeyRange, index: number, read: Omit<KeyValues, "entries">): Seen => ({
       _tag: "Snapshot",
@@ -112,7 +112,7 @@ export const make = Effect.fnUntraced(function* (
       })
     )
     const names = [...entries, ...malformed].map(({ key }) => key)
-    const missing = Diff.gone(contents, mapping, names, range)
+    const missing = Diff.gone(contents, mapping, sourceKeys(names), range)
     consistentReads.record(range, index)
     const snapshot = { ...seen(range, index, { invalidUtf8Keys, malformed }), entries }
     return { snapshot, difference: { writes, missing, unreadable } }

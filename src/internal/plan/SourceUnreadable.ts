@@ -5,7 +5,10 @@ import * as Data from "effect/Data"
  * The source shows no key under the prefix, and the token may not read there: whether there are keys is not known.
  */
 export class SourceUnreadable extends Data.TaggedError("SourceUnreadable")<{
-  readonly datacenter: string
+  /** The name of the source: `nyc1`. */
+  readonly source: string
+  /** The place in which the token needs the right: `datacenter nyc1`. */
+  readonly place: string
   readonly prefix: string
   readonly reason: string
   /** Whether no token was given. */
@@ -16,8 +19,8 @@ export class SourceUnreadable extends Data.TaggedError("SourceUnreadable")<{
     const rule = `key_prefix ${prefix} { policy = "read" }`
     const lack = this.isAnonymous ? `no token was given, and one needs ${rule}` : `the token lacks ${rule}`
     return (
-      `cannot read any key under ${prefix} in ${this.datacenter}: ${this.reason}; ${lack} in datacenter ` +
-      `${this.datacenter}, or the prefix is misspelt`
+      `cannot read any key under ${prefix} in ${this.source}: ${this.reason}; ${lack} in ` +
+      `${this.place}, or the prefix is misspelt`
     )
   }
 }

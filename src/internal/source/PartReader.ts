@@ -1,5 +1,5 @@
 /**
- * Reads parts of a prefix, and says what is in them, unless their versions show that this was said already. However many
+ * Reads parts of a prefix, and emits what they hold, unless their versions show that this was emitted already. However many
  * parts there are, only a few answers are in memory at once, and each is of a limited size.
  */
 import * as Duration from "effect/Duration"
@@ -40,10 +40,11 @@ export const noTrust: Trust = { since: Number.NEGATIVE_INFINITY, notBefore: Numb
 /** A read counts for as long as an index does. */
 export const fullTrust: Trust = { since: Number.NEGATIVE_INFINITY, notBefore: Number.NEGATIVE_INFINITY }
 
-/** Whether a range has keys, and which; none if that was emitted already. */
 export interface Looked {
+  /** Whether the range has keys. */
   readonly hasKeys: boolean
-  readonly found: Option.Option<KeyValues>
+  /** What the range holds; none if that was emitted already. */
+  readonly unread: Option.Option<KeyValues>
 }
 
 export interface PartReader {
@@ -56,7 +57,7 @@ export interface PartReader {
     range: KeyRange.KeyRange
   ) => Effect.Effect<Answer<Looked>, ConsulError>
   /**
-   * Looks at a range in its turn, with retries, and says what there is to say. Returns whether there was something. Fails
+   * Looks at a range in its turn, with retries, and emits what is new. Returns whether there was something. Fails
    * with `AnswerTooLarge` if the range must be divided.
    */
   readonly examine: (
@@ -64,8 +65,8 @@ export interface PartReader {
     part: Part,
     trust: Trust
   ) => (range: KeyRange.KeyRange) => Effect.Effect<boolean, ConsulError>
-  /** Says what was found in a range, and remembers that. */
-  readonly emitRange: (found: Omit<RangeRead, "restarted">) => Effect.Effect<void>
+  /** Emits what a range holds, and remembers its version. */
+  readonly emitRange: (read: Omit<RangeRead, "restarted">) => Effect.Effect<void>
   /** Whether an answer lacks keys that were listed. */
   readonly isIncomplete: (range: KeyRange.KeyRange, value: KeyValues) => boolean
   /** The version of a range as it was last emitted, if that counts. */
@@ -79,7 +80,7 @@ export interface PartReader {
   readonly divided: (ranges: ReadonlyArray<KeyRange.KeyRange>) => void
 }
 
-/** Reads at once, where no query blocks: while what some of them found is dealt with, others find more. */
+/** Reads at once, where no query blocks: while the consumer processes what some of them read, others read more. */
 const readsAtOnce = 8
 
 /** The last word about a range, and when the source confirmed it (ms of `Monotonic.now`). */
@@ -91,7 +92,7 @@ interface LastVersion {
 export interface Options {
   readonly weights: Weights.Weights
   readonly listing: Listing
-  readonly emit: (found: RangeRead) => Effect.Effect<void>
+  readonly emit: (read: RangeRead) => Effect.Effect<void>
   /** Done when a read has failed: that may have been a restart with older data. */
   readonly failed: Effect.Effect<void>
 }
@@ -102,7 +103,7 @@ export const make = ({ failed, listing, emit, weights }: Options): PartReader =>
   /** These are read whatever they weigh. */
   let indivisible: ReadonlySet<string> = new Set()
 
-  const said: PartReader["lastVersion"] = (range, { notBefore, since }) =>
+  const lastVersion: PartReader["lastVersion"] = (range, { notBefore, since }) =>
     Effect.map(Monotonic.now, (now) => {
       const one = all.get(KeyRange.id(range))
       if (one === undefined) return undefined
@@ -112,7 +113,7 @@ export const make = ({ failed, listing, emit, weights }: Options): PartReader =>
 
   const isDivisible = (range: KeyRange.KeyRange) => !range.exact && !indivisible.has(KeyRange.id(range))
 
-  /** Nobody reads what is known to be cut off. */
+  /** A read that would be cut off, as the weights show, is not sent. */
   const isHopeless = (range: KeyRange.KeyRange) =>
     isDivisible(range) && weights.estimate(range, listing.count(range)) > 2 * Weights.readBytes
 
@@ -159,29 +160,29 @@ export const make = ({ failed, listing, emit, weights }: Options): PartReader =>
   const look: PartReader["look"] = (source, trust, range) =>
     Effect.gen(function* () {
       const { exact, prefix } = range
-      const before = yield* said(range, trust)
+      const before = yield* lastVersion(range, trust)
       // The index of one key alone is not that of the prefix, unless no path can name it.
       if (before !== undefined && !(exact && source.isNameable(prefix))) {
         const answer = yield* source.moved(prefix, current)
         if (RangeVersion.equals(RangeVersion.of(answer), before)) {
           all.set(KeyRange.id(range), { version: before, at: yield* Monotonic.now })
-          return { ...answer, value: { hasKeys: before.hasKeys, found: Option.none() } }
+          return { ...answer, value: { hasKeys: before.hasKeys, unread: Option.none() } }
         }
       }
       const answer = yield* read(source, range)
       const version = RangeVersion.ofEntries(answer)
       const isSame = before !== undefined && RangeVersion.equals(version, before)
-      const found = isSame ? Option.none() : Option.some(answer.value)
-      return { ...answer, value: { hasKeys: version.hasKeys, found } }
+      const unread = isSame ? Option.none() : Option.some(answer.value)
+      return { ...answer, value: { hasKeys: version.hasKeys, unread } }
     })
 
-  const tell: PartReader["emitRange"] = (found) =>
+  const emitRange: PartReader["emitRange"] = (read) =>
     Effect.gen(function* () {
-      const id = KeyRange.id(found.range)
+      const id = KeyRange.id(read.range)
       const at = yield* Monotonic.now
       const before = all.get(id)
-      yield* emit({ ...found, restarted: before !== undefined && found.index < before.version.index })
-      all.set(id, { version: RangeVersion.ofEntries({ index: found.index, value: found }), at })
+      yield* emit({ ...read, restarted: before !== undefined && read.index < before.version.index })
+      all.set(id, { version: RangeVersion.ofEntries({ index: read.index, value: read }), at })
     })
 
   return {
@@ -201,14 +202,14 @@ export const make = ({ failed, listing, emit, weights }: Options): PartReader =>
             retrying(source)
           )
           const { index, value } = yield* part.asking(asking)
-          if (Option.isNone(value.found)) return false
-          yield* tell({ ...value.found.value, range, index })
+          if (Option.isNone(value.unread)) return false
+          yield* emitRange({ ...value.unread.value, range, index })
           return true
         }).pipe(reads)
     },
-    emitRange: tell,
+    emitRange,
     isIncomplete: (range, value) => listing.lacking(range, value).length > 0,
-    lastVersion: said,
+    lastVersion,
     keep: (ranges) => {
       const wanted = new Set(ranges.map(KeyRange.id))
       for (const id of all.keys()) if (!wanted.has(id)) all.delete(id)

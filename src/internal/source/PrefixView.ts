@@ -17,7 +17,7 @@ const malformed = "?"
 
 /** Mutable: it belongs to one stream. It keeps about 100 bytes a key beside the key's name. */
 export class PrefixView {
-  private readonly index = new DestinationIndex()
+  private readonly index = new DestinationIndex<string>()
   private readonly whole: KeyRange.KeyRange
   /** Writes since the last `CaughtUp`: `modifyIndex` of each key. */
   private readonly recent = new Map<string, number>()

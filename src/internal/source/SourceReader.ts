@@ -20,6 +20,7 @@ import * as BlockingQuery from "../consul/BlockingQuery.js"
 import type * as WaitLimit from "../consul/WaitLimit.js"
 import * as Trouble from "../report/Trouble.js"
 import * as Schedules from "../Schedules.js"
+import * as EndpointName from "./EndpointName.js"
 import type { QueryBudget } from "./QueryBudget.js"
 
 /** What can be asked of the keys in a range. */
@@ -76,7 +77,7 @@ export const make = (
   budget: Pick<QueryBudget, "refused">
 ): Effect.Effect<Effect.Effect<SourceReader, never, Scope.Scope>, never, Scope.Scope> => {
   const { endpoint, kv } = consul.at(at)
-  const place = endpoint.datacenter ?? endpoint.address
+  const place = EndpointName.nameOf(consul.endpoint, endpoint)
   return Effect.map(Trouble.shared({ _tag: "Source", source: place }), (member) =>
     Effect.gen(function* (): Effect.fn.Return<SourceReader, never, Scope.Scope> {
       const own = yield* member

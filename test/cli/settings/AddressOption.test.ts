@@ -11,15 +11,15 @@ describe("-addr", () => {
     [" ", "the agent needs an address, such as 127.0.0.1:8500"],
     [
       "ftp://127.0.0.1",
-      "only http:// and https:// are supported; write host:port, http://host:port or https://host:port"
+      "only http://, https:// and unix:// are supported; write host:port, https://host:port or unix:///path"
     ],
     ["x:port", "not an address; write host:port, with IPv6 as in [::1]:8500"],
     ["hunter2@127.0.0.1:no", "not an address; write host:port, with IPv6 as in [::1]:8500"],
     [
       "hunter2@127.0.0.1",
-      "an address holds no user and no password; give Consul's token by CONSUL_HTTP_TOKEN"
+      "an address holds no user and no password; give these by CONSUL_HTTP_AUTH, and Consul's token by CONSUL_HTTP_TOKEN"
     ],
-    ["127.0.0.1:8500/v1", "an address has no path and no query; write host:port"]
+    ["127.0.0.1:8500?token=x", "an address has no query; write host:port"]
   ])("%j is refused with what to write: %s", (address, problem) => {
     expect(parse(address)).toEqual(Either.left(problem))
   })

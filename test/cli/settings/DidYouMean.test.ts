@@ -23,7 +23,7 @@ describe("did you mean", () => {
     expect(didYouMean(typed, names)).toEqual(Option.some(meant))
   })
 
-  it.each(["", "x", "xy", "frobnicate", "consul", "config", "prefix".repeat(1_000)])(
+  it.each(["", "x", "xy", "frobnicate", "config", "prefix".repeat(1_000)])(
     "%s is taken for nothing",
     (typed) => {
       expect(didYouMean(typed, names)).toEqual(Option.none())

@@ -23,9 +23,13 @@ const parse = (args: ReadonlyArray<string>) =>
       ["consul-replicate", ...normalize(args, documented)],
       config
     )
-    return directive._tag === "UserDefined"
-      ? { options: yield* Effect.all(directive.value), leftover: directive.leftover }
-      : { builtIn: directive.option._tag }
+    if (directive._tag === "UserDefined") {
+      const { destinationAgent, sourceAgent, ...options } = directive.value
+      const agents = { ...(yield* Effect.all(destinationAgent)), ...(yield* Effect.all(sourceAgent)) }
+      expect(Object.values(agents).every((text) => text === "")).toBe(true)
+      return { options: yield* Effect.all(options), leftover: directive.leftover }
+    }
+    return { builtIn: directive.option._tag }
   }).pipe(Effect.provide(NodeContext.layer))
 
 const spellings = {
@@ -79,7 +83,7 @@ const given = fc.array(
 )
 
 const defaults = {
-  addr: "http://127.0.0.1:8500",
+  addr: "127.0.0.1:8500",
   src: "nyc1",
   prefix: "global/",
   destinationPrefix: undefined,

@@ -27,7 +27,7 @@ describe("help", () => {
     it(`of ${name} shows every option with its value, its description and its default`, () => {
       const text = render(help)
       for (const { description, name, shownDefault, value } of help.options) {
-        expect(text).toMatch(new RegExp(`^ {2}-${name}${value === undefined ? "" : ` ${value}`} `, "m"))
+        expect(text).toMatch(new RegExp(`^ {2}-${name}${value === undefined ? "" : ` ${value}`}(?: |$)`, "m"))
         const shown = shownDefault === undefined ? description : `${description} (default ${shownDefault})`
         expect(squeezed(text)).toContain(shown)
       }

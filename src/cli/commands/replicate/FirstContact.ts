@@ -8,12 +8,13 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import type * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import type { Address } from "../../../Address.js"
-import { userAgent } from "../../../internal/consul/Request.js"
-import { ofTransport } from "../../../internal/consul/Words.js"
+import * as Address from "../../../Address.js"
+import type { Endpoint } from "../../../Endpoint.js"
+import { authorize, present, userAgent } from "../../../internal/consul/Request.js"
+import { isTlsExpected, ofTransport } from "../../../internal/consul/Words.js"
+import type { Replication } from "../../../Replication.js"
 import { subject } from "../../settings/WrongUse.js"
 
 /** The same request would fail for ever. */
@@ -27,10 +28,13 @@ export class Hopeless extends Data.TaggedError("Hopeless")<{ readonly problem: s
 class Undecided extends Data.TaggedError("Undecided") {}
 
 export interface Contact {
-  readonly address: Address
-  /** In lower case. */
-  readonly source: string
-  readonly token: Redacted.Redacted | undefined
+  readonly endpoint: Endpoint
+  /** The option that names the address. */
+  readonly flag: string
+  /** The datacenter that the agent has to know, in lower case; none: any. */
+  readonly datacenter: string | undefined
+  /** Whether the agent has to say who it is. */
+  readonly isOurs: boolean
 }
 
 const pause = Duration.seconds(1)
@@ -42,18 +46,19 @@ const withTls = (address: string) => address.replace(/^http:/, "https:")
 const withoutTls = (address: string) => address.replace(/^https:/, "http:")
 
 /** What is wrong where no answer came, if that is for good. */
-const brokenOff = (cause: unknown, { address }: Contact): Hopeless | Undecided => {
-  const { kind, words } = ofTransport(cause)
+const brokenOff = (cause: unknown, { endpoint, flag }: Contact): Hopeless | Undecided => {
+  const { address, settings } = endpoint
+  const { kind, words } = ofTransport(cause, settings)
   switch (kind) {
     case "Untrusted":
       return new Hopeless({ problem: `${address} cannot be used: ${words}` })
     case "NoTls":
       return new Hopeless({
-        problem: `what answers at ${address} speaks no TLS; give -addr=${withoutTls(address)}`
+        problem: `what answers at ${address} speaks no TLS; give ${flag}=${withoutTls(address)}`
       })
     case "NoHttp":
       return new Hopeless({
-        problem: `what answers at ${address} speaks no HTTP; if it speaks TLS, give -addr=${withTls(address)}`
+        problem: `what answers at ${address} speaks no HTTP; if it speaks TLS, give ${flag}=${withTls(address)}`
       })
     case "ClosedUnused":
     case "ClientClosed":
@@ -72,13 +77,12 @@ const decodeNames = Schema.decodeEither(Schema.parseJson(Schema.Array(Schema.Str
 
 const ask = (contact: Contact, path: string) =>
   Effect.gen(function* () {
+    const { address, auth, token } = contact.endpoint
     const client = yield* HttpClient.HttpClient
-    const request = HttpClientRequest.get(`${contact.address}${path}`, {
+    const request = HttpClientRequest.get(`${Address.baseUrl(address)}${path}`, {
       headers: { "user-agent": userAgent }
     })
-    const response = yield* client.execute(
-      contact.token === undefined ? request : HttpClientRequest.bearerToken(request, contact.token)
-    )
+    const response = yield* client.execute(authorize(request, auth, yield* present(token)))
     const { status } = response
     return {
       status,
@@ -94,45 +98,61 @@ const isTemporary = (status: number) => status >= 500 || status === 403 || statu
 
 const judgeDatacenters = (
   { status, text, type }: Answer,
-  { address, source }: Contact
+  { datacenter, endpoint, flag }: Contact
 ): Effect.Effect<void, Hopeless | Undecided> => {
+  const { address } = endpoint
   if (isTemporary(status)) return new Undecided()
-  if (status === 400 && /https/i.test(text)) {
-    return new Hopeless({ problem: `what answers at ${address} speaks TLS; give -addr=${withTls(address)}` })
+  if (isTlsExpected(status, text)) {
+    return new Hopeless({
+      problem: `what answers at ${address} speaks TLS; give ${flag}=${withTls(address)}`
+    })
   }
   const names = status === 200 ? decodeNames(text) : Either.left(undefined)
   if (Either.isLeft(names)) {
     const kind = type === "" ? "" : ` with ${type.replace(/;.*/s, "")}`
     return new Hopeless({
-      problem: `what answers at ${address} is no Consul agent: it answered ${status}${kind} to GET /v1/catalog/datacenters; check -addr`
+      problem: `what answers at ${address} is no Consul agent: it answered ${status}${kind} to GET /v1/catalog/datacenters; check ${flag}`
     })
   }
-  return names.right.includes(source)
+  return datacenter === undefined || names.right.includes(datacenter)
     ? Effect.void
     : new Hopeless({
-        problem: `${subject("-src", source)}: the agent at ${address} knows no such datacenter; it knows ${names.right.length === 0 ? "none" : names.right.join(", ")}`
+        problem: `${subject("-src", datacenter)}: the agent at ${address} knows no such datacenter; it knows ${names.right.length === 0 ? "none" : names.right.join(", ")}`
       })
 }
 
 /** With a token, missing rights may be on their way from another datacenter. */
-const judgeSelf = (
-  { status }: Answer,
-  { address, token }: Contact
-): Effect.Effect<void, Hopeless | Undecided> =>
-  status === 403 && token === undefined
+const judgeSelf = ({ status }: Answer, { endpoint }: Contact): Effect.Effect<void, Hopeless | Undecided> =>
+  status === 403 && endpoint.token === undefined
     ? new Hopeless({
-        problem: `the agent at ${address} denies access, and there is no token; give one by CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE`
+        problem: `the agent at ${endpoint.address} denies access, and there is no token; give one by CONSUL_HTTP_TOKEN or CONSUL_HTTP_TOKEN_FILE`
       })
     : isTemporary(status)
       ? new Undecided()
       : Effect.void
 
-/** Succeeds when the agent has shown that it is one, and knows the source. */
+/** Succeeds when the agent has shown that it is one, and knows the datacenter. */
 export const make = (contact: Contact): Effect.Effect<void, Hopeless, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     yield* judgeDatacenters(yield* ask(contact, "/v1/catalog/datacenters"), contact)
-    yield* judgeSelf(yield* ask(contact, "/v1/agent/self"), contact)
+    if (contact.isOurs) yield* judgeSelf(yield* ask(contact, "/v1/agent/self"), contact)
   }).pipe(
     Effect.retry({ schedule: Schedule.spaced(pause), while: ({ _tag }) => _tag === "Undecided" }),
     Effect.catchTag("Undecided", () => Effect.void)
   )
+
+/** Asks the agent that is replicated into and, if it is another one, the source's. */
+export const all = (
+  destination: Endpoint,
+  { source, sourceAgent }: Pick<Replication, "source" | "sourceAgent">
+): Effect.Effect<void, Hopeless, HttpClient.HttpClient> => {
+  const datacenter = source === "" ? undefined : source
+  const { address } = sourceAgent
+  const own = { endpoint: destination, flag: "-addr", isOurs: true }
+  if (address === undefined) return make({ ...own, datacenter })
+  const other = { endpoint: { ...sourceAgent, address }, flag: "-src-addr", datacenter, isOurs: false }
+  return Effect.all([make({ ...own, datacenter: undefined }), make(other)], {
+    concurrency: "unbounded",
+    discard: true
+  })
+}

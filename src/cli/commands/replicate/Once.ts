@@ -6,6 +6,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as DeleteLimit from "../../../DeleteLimit.js"
+import type { Endpoint } from "../../../Endpoint.js"
 import { raceFirst } from "../../../internal/effect/RaceFirst.js"
 import { count } from "../../../internal/report/Counts.js"
 import { observing } from "../../../internal/report/EventSink.js"
@@ -46,7 +47,8 @@ export class SomeFailed extends Data.TaggedError("SomeFailed")<{
 }
 
 interface Options {
-  readonly contact: Omit<FirstContact.Contact, "source">
+  /** The agent that is replicated into. */
+  readonly agent: Endpoint
   /** How long each replication may wait for one thing; zero for ever. */
   readonly timeout: Duration.Duration
 }
@@ -59,8 +61,8 @@ const compare = (replication: Replication.Replication) =>
   })
 
 /** Ends with the reason for which no waiting would help. */
-const hopeless = (replication: Replication.Replication, { contact }: Options) =>
-  Effect.zipRight(FirstContact.make({ ...contact, source: replication.source }), Effect.never)
+const hopeless = (replication: Replication.Replication, { agent }: Options) =>
+  Effect.zipRight(FirstContact.all(agent, replication), Effect.never)
 
 const ofLeadership: ReadonlySet<string> = new Set(["Agent", "Leadership", "Lock", "Session"])
 
@@ -85,7 +87,7 @@ const patiently = (replication: Replication.Replication, options: Options) =>
     const { consumer, denied, exhausted } = yield* Patience.make({
       timeout: options.timeout,
       kinds: new Set<Patience.Kind>(["Trouble", "Turn"]),
-      first: `no answer from the agent at ${options.contact.address}`
+      first: `no answer from the agent at ${options.agent.address}`
     })
     return yield* raceFirst(compare(replication), hopeless(replication, options)).pipe(
       observing(consumer),

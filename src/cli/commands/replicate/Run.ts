@@ -7,9 +7,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type * as Redacted from "effect/Redacted"
-import type { Address } from "../../../Address.js"
 import * as ConsulHttp from "../../../ConsulHttp.js"
+import type { Endpoint } from "../../../Endpoint.js"
 import { observing } from "../../../internal/report/EventSink.js"
 import { OptionName } from "../../../internal/report/OptionName.js"
 import * as LeaderLock from "../../../LeaderLock.js"
@@ -36,8 +35,10 @@ export interface RunSettings {
   readonly replications: ReadonlyArray<Replication.Replication>
   /** Its purpose is that of the replication, if there is one replication. */
   readonly lock: Omit<LeaderLock.LockOptions, "purpose">
-  readonly address: Address
-  readonly token: Redacted.Redacted | undefined
+  /** The agent that is replicated into. */
+  readonly agent: Endpoint
+  /** How the agents of both sides are connected to. */
+  readonly connections: ReadonlyArray<AgentConnections.AgentConnection>
   /** How many blocking queries all replications may have at one agent. */
   readonly queries: number
   readonly once: boolean
@@ -74,7 +75,7 @@ const purposeOf = ([only, ...others]: ReadonlyArray<Replication.Replication>): s
   only === undefined || others.length > 0 ? undefined : Replication.route(only)
 
 export const run = Effect.fnUntraced(function* (settings: RunSettings) {
-  const { address, lock, once, queries, replications, timeout, token } = settings
+  const { agent, connections, lock, once, queries, replications, timeout } = settings
   const lockOptions = yield* LeaderLock.options({ ...lock, purpose: purposeOf(replications) })
   const services = Layer.mergeAll(
     Replicator.servicesWith({ queries }),
@@ -82,8 +83,8 @@ export const run = Effect.fnUntraced(function* (settings: RunSettings) {
     IdleGc.layer
   ).pipe(
     // Refused above, where it cannot be used.
-    Layer.provideMerge(Layer.orDie(ConsulHttp.layer({ address, token }))),
-    Layer.provideMerge(AgentConnections.layer(queries))
+    Layer.provideMerge(Layer.orDie(ConsulHttp.layer(agent))),
+    Layer.provideMerge(AgentConnections.layer(queries, connections))
   )
   const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
   const stopped = Effect.gen(function* () {
@@ -96,7 +97,7 @@ export const run = Effect.fnUntraced(function* (settings: RunSettings) {
     timeout: limit,
     // An instance that stands by behind a leader is where it should be, unless it was to copy once.
     kinds: new Set<Patience.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
-    first: `no answer from the agent at ${address}`
+    first: `no answer from the agent at ${agent.address}`
   })
   const started = yield* Deferred.make<Replications.Replications>()
   const hangUps = Effect.flatten(StopSignals.HangUp).pipe(
@@ -104,11 +105,11 @@ export const run = Effect.fnUntraced(function* (settings: RunSettings) {
     Effect.forever
   )
   const replicating = Replications.make(replications).pipe(
-    Effect.flatMap((running) => Deferred.succeed(started, running)),
-    Effect.zipRight(Effect.never),
+    Effect.tap((running) => Deferred.succeed(started, running)),
+    Effect.flatMap(({ failure }) => failure),
     Effect.scoped
   )
-  const doing = once ? Once.run(replications, { contact: { address, token }, timeout: limit }) : replicating
+  const doing = once ? Once.run(replications, { agent, timeout: limit }) : replicating
   // Once, each of several replications has its own patience.
   const isWaitedFor = once && replications.length > 1 ? Once.isOfAll : () => true
   return yield* doing.pipe(

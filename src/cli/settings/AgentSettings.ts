@@ -1,0 +1,290 @@
+/**
+ * How an agent is reached and as whom, from what was given for it: texts, each with the name of the option or the variable that
+ * it comes from. What would send a token without TLS that was asked for is refused.
+ */
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Address from "../../Address.js"
+import type { Endpoint, Token } from "../../Endpoint.js"
+import type { AgentConnection } from "../node/AgentConnections.js"
+import * as HttpProxy from "../node/HttpProxy.js"
+import * as Tls from "../node/Tls.js"
+import * as TokenFile from "../node/TokenFile.js"
+import * as AddressOption from "./AddressOption.js"
+import * as Booleans from "./Booleans.js"
+import { subject, WrongUse } from "./WrongUse.js"
+
+/** A text that was given, and where: `-consul-ssl-ca-cert`, `CONSUL_CACERT`, or a key of a file with its line. */
+export interface Given {
+  readonly name: string
+  readonly text: string
+  /** A variable of the environment says less than an option: it may be meant for other programs. */
+  readonly isVariable: boolean
+}
+
+/** What can be given for one agent. Of each, the first that counts. */
+export interface AgentSettings {
+  readonly address: Given | undefined
+  readonly tokenFile: Given | undefined
+  readonly token: Given | undefined
+  /** Others that hold a token: each that differs from the token in use is warned of. */
+  readonly otherTokens: ReadonlyArray<Given>
+  readonly auth: Given | undefined
+  readonly ssl: Given | undefined
+  readonly sslVerify: Given | undefined
+  readonly caFile: Given | undefined
+  readonly caPath: Given | undefined
+  readonly certificateFile: Given | undefined
+  readonly keyFile: Given | undefined
+  readonly serverName: Given | undefined
+  readonly namespace: Given | undefined
+  readonly partition: Given | undefined
+}
+
+/** The options by which each setting of an agent is given, for messages. */
+export interface Flags {
+  readonly address: string
+  readonly token: string
+  readonly caFile: string
+  readonly certificateFile: string
+  readonly serverName: string
+}
+
+/** An agent that can be asked. */
+export interface Agent {
+  readonly endpoint: Endpoint
+  readonly connection: AgentConnection
+}
+
+const subjectOf = ({ name, text }: Given): string => subject(name, text)
+
+const truth = (given: Given | undefined): Effect.Effect<boolean | undefined, WrongUse> =>
+  given === undefined
+    ? Effect.succeed(undefined)
+    : Effect.mapError(
+        Booleans.parse(given.text),
+        () =>
+          new WrongUse({
+            subject: subjectOf(given),
+            problem: "neither true nor false; write one of them or unset it"
+          })
+      )
+
+/** What a header carries to Consul as it is: other characters are refused on the way, or arrive as others. */
+const carried = /^[\t\x20-\x7e]+$/
+
+/** Spaces and newlines around the token are dropped, as `consul` does it with a file. */
+const tokenIn = (name: string, text: string): Effect.Effect<Option.Option<Redacted.Redacted>, WrongUse> => {
+  const token = text.trim()
+  if (token === "") return Effect.succeedNone
+  return carried.test(token)
+    ? Effect.succeedSome(Redacted.make(token))
+    : new WrongUse({
+        subject: name,
+        problem:
+          "the token has a character that no header carries, such as a newline, or a letter outside of ASCII"
+      })
+}
+
+const reasonOf = (error: PlatformError): string => {
+  if (error._tag === "BadArgument") return error.description ?? error.message
+  switch (error.reason) {
+    case "NotFound":
+      return "it is not there"
+    case "PermissionDenied":
+      return "this user may not read it"
+    default:
+      return /EISDIR/.test(error.message) ? "it is a directory" : (error.description ?? error.message)
+  }
+}
+
+const readTokenFile = (file: Given) =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const text = yield* Effect.mapError(
+      files.readFileString(file.text),
+      (error) =>
+        new WrongUse({ subject: subjectOf(file), problem: `the file cannot be read: ${reasonOf(error)}` })
+    )
+    return yield* tokenIn(file.name, text)
+  })
+
+const onCommandLine = ({ name }: Given, instead: string) =>
+  name.startsWith("-")
+    ? Effect.logWarning(`${name}: every user of this machine sees it in the list of processes; ${instead}`)
+    : Effect.void
+
+/** The token of the file, or the one that was given. A file that was named and is empty is refused if there is no token. */
+const tokenOf = Effect.fnUntraced(function* ({
+  otherTokens,
+  token,
+  tokenFile
+}: AgentSettings): Effect.fn.Return<Token | undefined, WrongUse, FileSystem.FileSystem | Scope.Scope> {
+  const inFile = tokenFile === undefined ? Option.none() : yield* readTokenFile(tokenFile)
+  const texts = token === undefined ? otherTokens : [token, ...otherTokens]
+  const candidates: Array<{ readonly name: string; readonly token: Redacted.Redacted }> = []
+  for (const given of texts) {
+    const [found] = Option.toArray(yield* tokenIn(given.name, given.text))
+    if (found !== undefined) candidates.push({ name: given.name, token: found })
+  }
+  if (tokenFile !== undefined && Option.isSome(inFile)) {
+    candidates.unshift({ name: tokenFile.name, token: inFile.value })
+  }
+  const [used, ...others] = candidates
+  if (used === undefined) {
+    return tokenFile === undefined
+      ? undefined
+      : yield* new WrongUse({ subject: subjectOf(tokenFile), problem: "the file holds no token" })
+  }
+  const other = others.find(({ token }) => Redacted.value(token) !== Redacted.value(used.token))
+  if (other !== undefined) {
+    yield* Effect.logWarning(`the token of ${used.name} is used; ${other.name} holds another one`)
+  }
+  if (tokenFile === undefined || Option.isNone(inFile)) {
+    if (token !== undefined && used.name === token.name) {
+      yield* onCommandLine(token, "name a file that holds the token instead")
+    }
+    return used.token
+  }
+  const read = Effect.filterOrFail(
+    Effect.flatMap(FileSystem.FileSystem, (files) =>
+      Effect.provideService(readTokenFile(tokenFile), FileSystem.FileSystem, files)
+    ),
+    Option.isSome,
+    () => new WrongUse({ subject: subjectOf(tokenFile), problem: "the file holds no token" })
+  ).pipe(Effect.map(({ value }) => value))
+  const context = yield* Effect.context<FileSystem.FileSystem>()
+  return yield* TokenFile.follow({
+    path: tokenFile.text,
+    name: tokenFile.name,
+    first: inFile.value,
+    read: Effect.provide(read, context)
+  })
+})
+
+/** What asks for TLS by itself, and what only has a meaning with it. A variable of the second kind may be for other programs. */
+const asksForTls = (
+  settings: AgentSettings,
+  ssl: boolean | undefined
+): { readonly strictly: Given | undefined; readonly loosely: boolean } => {
+  const { caFile, caPath, certificateFile, keyFile, serverName, sslVerify } = settings
+  const files = [caFile, caPath, certificateFile, keyFile, serverName].filter((given) => given !== undefined)
+  if (ssl === false) return { strictly: undefined, loosely: false }
+  const [byOption] = [...files, ...(sslVerify === undefined ? [] : [sslVerify])].filter(
+    ({ isVariable }) => !isVariable
+  )
+  const strictly = ssl === true ? settings.ssl : byOption
+  return { strictly, loosely: strictly !== undefined || files.length > 0 }
+}
+
+const addressOf = Effect.fnUntraced(function* (settings: AgentSettings, given: Given, flags: Flags) {
+  const { strictly, loosely } = asksForTls(settings, yield* truth(settings.ssl))
+  const address = yield* Effect.mapError(
+    AddressOption.parse(given.text, loosely ? "https" : "http"),
+    (problem) =>
+      new WrongUse({
+        subject: AddressOption.mayRepeat(given.text) ? subjectOf(given) : given.name,
+        problem
+      })
+  )
+  if (strictly === undefined || Address.isSecure(address)) return address
+  return yield* new WrongUse({
+    subject: subjectOf(strictly),
+    problem: `asks for TLS, and ${address} is an address without; give ${flags.address}=https://host:port`
+  })
+})
+
+const tlsOf = Effect.fnUntraced(function* (settings: AgentSettings, address: Address.Address) {
+  if (!Address.isSecure(address)) return undefined
+  const verify = yield* truth(settings.sslVerify)
+  if (verify === false && settings.sslVerify !== undefined) {
+    yield* Effect.logWarning(
+      `${subjectOf(settings.sslVerify)}: the certificate of ${address} is not verified; whoever answers there is given the token`
+    )
+  }
+  return yield* Effect.mapError(
+    Tls.make({
+      caFile: settings.caFile?.text,
+      caPath: settings.caPath?.text,
+      certificateFile: settings.certificateFile?.text,
+      keyFile: settings.keyFile?.text,
+      serverName: settings.serverName?.text,
+      verify
+    }),
+    ({ field, path, problem }) =>
+      new WrongUse({ subject: subject(settings[field]?.name ?? field, path), problem })
+  )
+})
+
+const proxyOf = (address: Address.Address, variables: HttpProxy.ProxyVariables) =>
+  Effect.mapError(
+    HttpProxy.proxyFor(address, variables),
+    ({ isSecure, problem }) => new WrongUse({ subject: isSecure ? "HTTPS_PROXY" : "HTTP_PROXY", problem })
+  )
+
+/** What an endpoint takes over from its settings, be it at an address of its own or not. */
+const identityOf = Effect.fnUntraced(function* (settings: AgentSettings) {
+  const { auth, namespace, partition } = settings
+  const token = yield* tokenOf(settings)
+  if (auth !== undefined) yield* onCommandLine(auth, "give it by a variable instead")
+  return {
+    ...(token !== undefined && { token }),
+    ...(auth !== undefined && { auth: Redacted.make(auth.text) }),
+    ...(namespace !== undefined && { namespace: namespace.text }),
+    ...(partition !== undefined && { partition: partition.text })
+  }
+})
+
+/** An agent at an address of its own. `ofToken` is what the setting of its token is called, if there is a second agent. */
+export const resolve = Effect.fnUntraced(function* (
+  settings: AgentSettings & { readonly address: Given },
+  flags: Flags,
+  proxies: HttpProxy.ProxyVariables,
+  ofToken: string | undefined
+): Effect.fn.Return<Agent, WrongUse, FileSystem.FileSystem | Scope.Scope> {
+  const address = yield* addressOf(settings, settings.address, flags)
+  const identity = yield* identityOf(settings)
+  const tls = yield* tlsOf(settings, address)
+  const { certificateFile } = settings
+  return {
+    endpoint: {
+      address,
+      ...identity,
+      settings: {
+        address: flags.address,
+        ca: settings.caFile?.name ?? settings.caPath?.name ?? flags.caFile,
+        serverName: settings.serverName?.name ?? flags.serverName,
+        certificate:
+          certificateFile === undefined
+            ? `${flags.certificateFile}, which is not given`
+            : subjectOf(certificateFile),
+        ...(ofToken !== undefined && { token: ofToken })
+      }
+    },
+    connection: { address, tls, proxy: yield* proxyOf(address, proxies) }
+  }
+})
+
+/** What differs at the same agent. Settings of a connection are refused: there is but one. */
+export const resolveSame = Effect.fnUntraced(function* (
+  settings: AgentSettings,
+  flags: Flags,
+  ofToken: string
+): Effect.fn.Return<Partial<Omit<Endpoint, "address">>, WrongUse, FileSystem.FileSystem | Scope.Scope> {
+  const { caFile, caPath, certificateFile, keyFile, serverName, ssl, sslVerify } = settings
+  const [alone] = [ssl, sslVerify, caFile, caPath, certificateFile, keyFile, serverName].filter(
+    (given) => given !== undefined
+  )
+  if (alone !== undefined) {
+    return yield* new WrongUse({
+      subject: subjectOf(alone),
+      problem: `is for an agent of the source's own; name it by ${flags.address}`
+    })
+  }
+  const identity = yield* identityOf(settings)
+  return { ...identity, ...(identity.token !== undefined && { settings: { token: ofToken } }) }
+})
