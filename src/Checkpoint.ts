@@ -13,6 +13,7 @@ import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import { Operation } from "./Operation.js"
 import { type Replication, sourceName } from "./Replication.js"
+import * as StatusFolder from "./StatusFolder.js"
 import * as Value from "./Value.js"
 
 /**
@@ -56,7 +57,10 @@ export type State = typeof State.Type
  * | field               | is                                                                                            |
  * | ------------------- | --------------------------------------------------------------------------------------------- |
  * | `LastReplicated`    | index of the source's last snapshot of which everything has landed, 0 when none has           |
- * | `Source`            | datacenter that is replicated from, or its address, or both: `dc1 at https://consul.example`   |
+ * | `Source`            | datacenter that is replicated from, or its address, or both: `dc1 at https://consul.example`; |
+ * |                     | with `Destination`, the prefix at the source                                                  |
+ * | `Destination`       | what takes its place here; only of a status in a folder, as in consul-replicate 0.4.0         |
+ * | `Datacenter`        | what `Source` is without `Destination`; only with it                                          |
  * | `Prefix`            | prefix that is copied, at the source                                                          |
  * | `DestinationPrefix` | what takes its place here                                                                     |
  * | `State`             | one of {@link State}; a later release may write others                                        |
@@ -80,6 +84,8 @@ export type State = typeof State.Type
 export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/Status")({
   LastReplicated: Schema.NonNegativeInt,
   Source: Schema.String,
+  Destination: Schema.optional(Schema.String),
+  Datacenter: Schema.optional(Schema.NonEmptyString),
   Prefix: Schema.String,
   DestinationPrefix: Schema.String,
   State: Schema.Union(State, Schema.NonEmptyString),
@@ -106,6 +112,39 @@ export const stopped = (last: Status, time: DateTime.Utc): Status =>
 const StatusJson = Schema.parseJson(Status)
 
 /**
+ * The fields of a status that say which replication it is about. One in a folder has those of consul-replicate 0.4.0.
+ *
+ * @since 0.5.0
+ * @category constructors
+ */
+export const fieldsOf = (
+  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent" | "status">
+): Pick<Status, "Datacenter" | "Destination" | "DestinationPrefix" | "Prefix" | "Source"> => {
+  const { destinationPrefix: DestinationPrefix, prefix: Prefix } = replication
+  const source = sourceName(replication)
+  return StatusFolder.has(replication)
+    ? { Source: Prefix, Destination: DestinationPrefix, Datacenter: source, Prefix, DestinationPrefix }
+    : { Source: source, Prefix, DestinationPrefix }
+}
+
+/**
+ * From where to where the replication of a status copies. `source` is as `Replication.sourceName` has it.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const routeOf = ({
+  Datacenter,
+  DestinationPrefix,
+  Prefix,
+  Source
+}: Status): Pick<Replication, "destinationPrefix" | "prefix" | "source"> => ({
+  source: Datacenter ?? Source,
+  prefix: Prefix,
+  destinationPrefix: DestinationPrefix
+})
+
+/**
  * Whether a status tells of a replication: that of the same source and prefixes.
  *
  * @since 0.5.0
@@ -114,10 +153,14 @@ const StatusJson = Schema.parseJson(Status)
 export const isAbout = (
   status: Status,
   replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent">
-): boolean =>
-  status.Source === sourceName(replication) &&
-  status.Prefix === replication.prefix &&
-  status.DestinationPrefix === replication.destinationPrefix
+): boolean => {
+  const { destinationPrefix, prefix, source } = routeOf(status)
+  return (
+    source === sourceName(replication) &&
+    prefix === replication.prefix &&
+    destinationPrefix === replication.destinationPrefix
+  )
+}
 
 /**
  * `status` is none when the key is absent or holds something that this release did not write. `index` is the key's

@@ -99,6 +99,12 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
      */
     readonly service: string
     /**
+     * Whether several uses lead at the same time, as with {@link shared}.
+     *
+     * @since 0.5.0
+     */
+    readonly isShared: boolean
+    /**
      * Waits for the lock, as long as it takes. Fails when Consul can't be asked, or takes away the session while
      * standing by; then acquire again. When the scope closes, the lock is free at once and nothing is left in
      * Consul but the lock's value, which then says until when it was held.
@@ -135,12 +141,14 @@ const attempting = <A, E>(attempt: Effect.Effect<A, E, Scope.Scope>): Effect.Eff
 /** The service over a way to acquire. */
 const serviceOf = Effect.fnUntraced(function* (
   { lock, service }: Pick<LockOptions.LeaderLockOptions, "lock" | "service">,
+  isShared: boolean,
   acquire: Acquire
 ) {
   const { check, whileOpen } = yield* OpenScope.make(closedMessage(lock))
   return LeaderLock.of({
     lock,
     service,
+    isShared,
     acquire: Effect.zipRight(check, attempting(acquire({}))),
     lead: (use, options = {}) =>
       Effect.flatMap(acquire(options), (leadership) => raceFirst(use(leadership), leadership.lost)).pipe(
@@ -166,7 +174,7 @@ export const layer = (options: LockOptions.LeaderLockOptions): Layer.Layer<Leade
       const acquire = yield* Acquisition.make(options)
       const { take } = yield* Exclusive.make
       const standingBy = { _tag: "StandingBy", lock, service, reason: "LedHere" } as const
-      return yield* serviceOf(options, ({ purpose }) =>
+      return yield* serviceOf(options, false, ({ purpose }) =>
         Effect.zipRight(take(lock, { ...standingBy, purpose }), acquire(options.purpose ?? purpose))
       )
     })
@@ -215,7 +223,7 @@ export const shared = (options: LockOptions.LeaderLockOptions): Layer.Layer<Lead
       const join = yield* SharedLeadership.make(acquire(purpose), passing)
       const { take } = yield* Exclusive.make
       const standingBy = { _tag: "StandingBy", lock, service, reason: "UsedHere" } as const
-      return yield* serviceOf(options, ({ exclusive, purpose }) =>
+      return yield* serviceOf(options, true, ({ exclusive, purpose }) =>
         exclusive === undefined
           ? join(purpose)
           : Effect.zipRight(take(exclusive, { ...standingBy, key: exclusive, purpose }), join(purpose))

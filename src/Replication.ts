@@ -8,19 +8,22 @@ import * as Config from "effect/Config"
 import * as ConfigError from "effect/ConfigError"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as DeleteLimit from "./DeleteLimit.js"
 import { isSameTenancy, type Tenancy } from "./Endpoint.js"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
-import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
-import { DurationFromInput } from "./internal/effect/DurationFromInput.js"
 import { overlaps } from "./internal/plan/Overlap.js"
-import { defaults, type ReplicationFields, type ReplicationOptions } from "./ReplicationOptions.js"
-import { SourceAgent, sourceName } from "./SourceAgent.js"
+import * as Quiescence from "./internal/source/Quiescence.js"
+import {
+  defaults,
+  FieldsSchema,
+  OptionsSchema,
+  type ReplicationFields,
+  type ReplicationOptions
+} from "./ReplicationOptions.js"
+import { sourceName } from "./SourceAgent.js"
 import type * as Watcher from "./Watcher.js"
 
 export {
@@ -58,81 +61,6 @@ export {
 export type Replication = ReplicationFields & Brand.Brand<"consul-replicate/Replication">
 
 /**
- * Consul (1.8.7) refuses an address that has 200 connections, and holds those of blocking queries for a minute after
- * their client has gone: a process that was just restarted must have room beside what it has left behind.
- */
-const mostShards = 90
-
-/** More often, an idle replicator would do nothing but look. */
-const shortestReconcile = Duration.millis(100)
-
-/** Consul refuses to start with another name, and keeps it in lower case; a query in upper case finds no path. */
-const datacenterName = /^[a-z0-9_-]+$/
-
-const sourceProblem = (source: string): string | undefined => {
-  return source === "" || datacenterName.test(source)
-    ? undefined
-    : `${JSON.stringify(source)} cannot be the name of a datacenter`
-}
-
-const reconcileProblem = (reconcile: Duration.Duration): string | undefined =>
-  Duration.isFinite(reconcile) &&
-  (Duration.isZero(reconcile) || Duration.greaterThanOrEqualTo(reconcile, shortestReconcile))
-    ? undefined
-    : "the interval is at least 100ms, or 0 for never"
-
-const excludeProblem = (exclude: string): string | undefined =>
-  exclude === "" ? "an empty exclude would exclude every key" : undefined
-
-const Text = Schema.String.pipe(Schema.filter(HalfCharacter.problemOf))
-
-const fields = Schema.Struct({
-  source: Schema.String.pipe(Schema.filter(sourceProblem)),
-  sourceAgent: Schema.typeSchema(SourceAgent),
-  prefix: Text,
-  destinationPrefix: Text,
-  exclude: Schema.Array(Text.pipe(Schema.filter(excludeProblem))),
-  status: Text.pipe(Schema.filter((status) => (status === "" ? "the status needs a key" : undefined))),
-  deletes: Schema.Boolean,
-  maxDeletes: DeleteLimit.DeleteLimitFromSelf,
-  reconcile: Schema.DurationFromSelf.pipe(Schema.filter(reconcileProblem)),
-  watchShards: Schema.Number.pipe(
-    Schema.filter((shards) =>
-      Number.isInteger(shards) && shards >= 1 && shards <= mostShards
-        ? undefined
-        : `the number of queries is from 1 to ${mostShards}`
-    )
-  ),
-  shardKeys: Schema.Number.pipe(
-    Schema.filter((keys) =>
-      Number.isInteger(keys) && keys >= 1 ? undefined : "the number of keys is at least 1"
-    )
-  )
-}).pipe(
-  Schema.filter(({ source, sourceAgent }) =>
-    source === "" && sourceAgent.address === undefined
-      ? { path: ["source"], message: "name the datacenter to replicate from" }
-      : undefined
-  )
-)
-
-const options = Schema.Struct({
-  source: Schema.optional(Schema.String),
-  sourceAgent: Schema.optional(SourceAgent),
-  prefix: Schema.optional(Schema.String),
-  destinationPrefix: Schema.optional(Schema.String),
-  exclude: Schema.optional(Schema.Array(Schema.String)),
-  status: Schema.optional(Schema.String),
-  deletes: Schema.optional(Schema.Boolean),
-  maxDeletes: Schema.optional(
-    Schema.Union(DeleteLimit.DeleteLimitFromString, DeleteLimit.DeleteLimitFromSelf)
-  ),
-  reconcile: Schema.optional(DurationFromInput),
-  watchShards: Schema.optional(Schema.Number),
-  shardKeys: Schema.optional(Schema.Number)
-})
-
-/**
  * Decodes options with defaults for what is not given. Encodes to options that JSON can hold, all of them.
  *
  * @since 0.5.0
@@ -155,26 +83,31 @@ const options = Schema.Struct({
  * )
  * ```
  */
-export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schema.transform(options, fields, {
-  strict: true,
-  decode: ({ source = "", ...given }) => {
-    const prefix = given.prefix ?? defaults.prefix
-    return {
-      source: source.toLowerCase(),
-      sourceAgent: given.sourceAgent ?? {},
-      prefix,
-      destinationPrefix: given.destinationPrefix ?? prefix,
-      exclude: given.exclude ?? defaults.exclude,
-      status: given.status ?? defaults.status,
-      deletes: given.deletes ?? defaults.deletes,
-      maxDeletes: given.maxDeletes ?? defaults.maxDeletes,
-      reconcile: given.reconcile ?? defaults.reconcile,
-      watchShards: given.watchShards ?? defaults.watchShards,
-      shardKeys: given.shardKeys ?? defaults.shardKeys
-    }
-  },
-  encode: (fields) => fields
-}).pipe(Schema.brand("consul-replicate/Replication"))
+export const Replication: Schema.Schema<Replication, ReplicationOptions> = Schema.transform(
+  OptionsSchema,
+  FieldsSchema,
+  {
+    strict: true,
+    decode: ({ source = "", ...given }) => {
+      const prefix = given.prefix ?? defaults.prefix
+      return {
+        source: source.toLowerCase(),
+        sourceAgent: given.sourceAgent ?? {},
+        prefix,
+        destinationPrefix: given.destinationPrefix ?? prefix,
+        exclude: given.exclude ?? defaults.exclude,
+        status: given.status ?? defaults.status,
+        deletes: given.deletes ?? defaults.deletes,
+        maxDeletes: given.maxDeletes ?? defaults.maxDeletes,
+        reconcile: given.reconcile ?? defaults.reconcile,
+        wait: given.wait === undefined ? defaults.wait : Quiescence.fromOptions(given.wait),
+        watchShards: given.watchShards ?? defaults.watchShards,
+        shardKeys: given.shardKeys ?? defaults.shardKeys
+      }
+    },
+    encode: (fields) => fields
+  }
+).pipe(Schema.brand("consul-replicate/Replication"))
 
 const decoding = Schema.decodeUnknownEither(Replication, { onExcessProperty: "error" })
 
@@ -267,6 +200,9 @@ export const config: Config.Config<Replication> = Config.all({
   deletes: given(Config.boolean("deletes")),
   maxDeletes: given(Config.string("maxDeletes")),
   reconcile: given(Config.duration("reconcile")),
+  wait: given(
+    Config.nested(Config.all({ min: Config.duration("min"), max: given(Config.duration("max")) }), "wait")
+  ),
   watchShards: given(Config.integer("watchShards")),
   shardKeys: given(Config.integer("shardKeys"))
 }).pipe(
@@ -333,6 +269,23 @@ export const validateUnder = ({ status }: Replication, lock: string): Effect.Eff
     : Effect.void
 
 /**
+/**
+ * Whether the source is the destination's own store: its datacenter, and its `tenancy`. Not known of a source with an address
+ * of its own.
+ *
+ * @since 0.5.0
+ * @category predicates
+ */
+export const isFromDestination = (
+  { source, sourceAgent }: Pick<Replication, "source" | "sourceAgent">,
+  datacenter: string,
+  tenancy: Tenancy = {}
+): boolean =>
+  sourceAgent.address === undefined &&
+  source === datacenter &&
+  isSameTenancy(tenancy, { ...tenancy, ...sourceAgent })
+
+/**
  * Refuses a source that is the destination's own datacenter when the prefixes overlap: it would copy its own copies. `tenancy`
  * is that of the destination. Whether a source with an address of its own is the same cluster shows only when it is asked.
  *
@@ -344,12 +297,8 @@ export const validateIn = (
   datacenter: string,
   tenancy: Tenancy = {}
 ): Effect.Effect<void, InvalidOptions> => {
-  const { destinationPrefix, prefix, source, sourceAgent } = replication
-  const isSame =
-    sourceAgent.address === undefined &&
-    source === datacenter &&
-    isSameTenancy(tenancy, { ...tenancy, ...sourceAgent })
-  return isSame && overlaps(replication)
+  const { destinationPrefix, prefix, source } = replication
+  return isFromDestination(replication, datacenter, tenancy) && overlaps(replication)
     ? new InvalidOptions({
         of: "Replication",
         field: "source",

@@ -28,6 +28,7 @@ import { routeOf } from "./internal/report/Route.js"
 import * as Trouble from "./internal/report/Trouble.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Liveness from "./internal/source/Liveness.js"
+import * as Quiescence from "./internal/source/Quiescence.js"
 import * as SameCluster from "./internal/source/SameCluster.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
@@ -138,7 +139,12 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     const { applyEvents, writer } = yield* begin(leading)
     // One pass at a time.
     const replica = yield* SynchronizedRef.make(Option.none<ReplicaState>())
-    const following = Stream.runForEach(eventsFor(leading), (events) =>
+    const isComparing = Effect.map(
+      SynchronizedRef.get(replica),
+      (state) => !Option.exists(state, ({ index }) => Option.isSome(index))
+    )
+    const quiet = Quiescence.gather(replication.wait, isComparing)(eventsFor(leading))
+    const following = Stream.runForEach(quiet, (events) =>
       SynchronizedRef.updateEffect(replica, (state) => Effect.asSome(applyEvents(state, events)))
     )
     /** Does some of the work, and returns what is left of it. */
@@ -355,7 +361,21 @@ export const events: Stream.Stream<ReplicationEvent, never, ReplicationEvents.Re
 
 /**
  * What a replicator works with beside its lock, over the client of the destination's agent. Logs events, and has a stream of
- * them.
+ * them. `queries` is as in `Watcher.layerWith`.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const servicesWith = (
+  options: { readonly queries?: number | undefined } = {}
+): Layer.Layer<
+  Watcher.Watcher | Checkpoint.Checkpoint | ReplicationEvents.ReplicationEvents,
+  never,
+  ConsulHttp
+> => Layer.mergeAll(Watcher.layerWith(options), Checkpoint.layer, ReplicationEvents.layer)
+
+/**
+ * {@link servicesWith} its defaults.
  *
  * @since 0.5.0
  * @category layers
@@ -364,4 +384,4 @@ export const services: Layer.Layer<
   Watcher.Watcher | Checkpoint.Checkpoint | ReplicationEvents.ReplicationEvents,
   never,
   ConsulHttp
-> = Layer.mergeAll(Watcher.layer, Checkpoint.layer, ReplicationEvents.layer)
+> = servicesWith()

@@ -23,13 +23,13 @@ import * as OpenScope from "./internal/effect/OpenScope.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Handoff from "./internal/source/Handoff.js"
 import * as Liveness from "./internal/source/Liveness.js"
-import * as Places from "./internal/source/Places.js"
 import * as PrefixView from "./internal/source/PrefixView.js"
 import * as Pulse from "./internal/source/Pulse.js"
 import * as ShardedWatch from "./internal/source/ShardedWatch.js"
 import * as SingleWatch from "./internal/source/SingleWatch.js"
 import * as SourceReader from "./internal/source/SourceReader.js"
 import { defaults, type PrefixOptions, type WatchOptions } from "./internal/source/WatchOptions.js"
+import * as WatchPlaces from "./internal/source/WatchPlaces.js"
 import type * as WatchPlan from "./internal/source/WatchPlan.js"
 import * as Weights from "./internal/source/Weights.js"
 import type { KeyRange } from "./KeyRange.js"
@@ -126,29 +126,23 @@ export class Watcher extends Context.Tag("consul-replicate/Watcher")<
 type Service = Context.Tag.Service<Watcher>
 /** How many keys are dealt with at once, except for what comes in one answer: the next ones are read meanwhile. */
 const keysAtOnce = 5_000
-
 /** The bytes of a batch of that many keys: 8 MB. */
 const bytesPerKey = (2 * Weights.readBytes) / keysAtOnce
 
 const weigh = (event: WatchEvent): number =>
   event._tag === "Snapshot" ? Math.max(event.entries.length, Weights.bytesOf(event) / bytesPerKey) : 0
 
-/**
- * @since 0.1.0
- * @category layers
- */
-export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
-  Watcher,
+const make = (queries: number | undefined) =>
   Effect.gen(function* () {
     const consul = yield* ConsulHttp
-    const { placeOf, poolsOf } = yield* Places.make(consul)
+    const { placeOf, poolsOf } = yield* WatchPlaces.make(consul, queries)
 
     /** In one way or the other, for as long as it serves. */
     const watchOnce = Effect.fnUntraced(function* (
       sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>,
       source: SourceReader.SourceReader,
       options: WatchPlan.WatchSettings,
-      kept: WatchPlan.QueryPools,
+      kept: WatchPlan.WatchMeans,
       reports: WatchPlan.Emit
     ) {
       const whole = SingleWatch.watch(source, options, kept, reports)
@@ -164,10 +158,11 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
 
     const watch = Effect.fnUntraced(function* (
       options: WatchPlan.WatchSettings,
-      kept: WatchPlan.QueryPools,
+      pools: WatchPlan.QueryPools,
       reports: WatchPlan.Emit
     ) {
-      const { sources } = yield* placeOf(options)
+      const { budget, sources } = yield* placeOf(options)
+      const kept: WatchPlan.WatchMeans = { ...pools, budget: yield* budget.join(options.shards) }
       const source = yield* sources
       yield* Effect.forkScoped(Pulse.keep(yield* sources, options.prefix, reports.liveness))
       for (;;) {
@@ -282,9 +277,25 @@ export const layer: Layer.Layer<Watcher, never, ConsulHttp> = Layer.scoped(
       names: (options) => whileOpen(names(options)),
       presence: (options) => whileOpen(presence(options)),
       snapshots: (...given) => streamWhileOpen(PrefixView.snapshots(view(...given)))
-    }
+    } satisfies Service
   })
-)
+
+/**
+ * `queries` is how many blocking queries all watches of one agent share, 90 unless given. Each has one for the whole of its
+ * prefix. Those that watch theirs in parts share the rest by their number of keys.
+ *
+ * @since 0.5.0
+ * @category layers
+ */
+export const layerWith = (
+  options: { readonly queries?: number | undefined } = {}
+): Layer.Layer<Watcher, never, ConsulHttp> => Layer.scoped(Watcher, make(options.queries))
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<Watcher, never, ConsulHttp> = layerWith()
 
 /**
  * `events` of the service in the environment.

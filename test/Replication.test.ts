@@ -40,6 +40,7 @@ describe("Replication", () => {
         deletes: true,
         maxDeletes: DeleteLimit.DeleteLimit.Share({ percent: 50 }),
         reconcile: Duration.seconds(60),
+        wait: { min: Duration.zero, max: Duration.zero },
         watchShards: 56,
         shardKeys: 1_500
       })
@@ -59,6 +60,23 @@ describe("Replication", () => {
         prefix: "a",
         destinationPrefix: ""
       })
+    })
+  )
+
+  it.effect("waits four times as long at most as at least, unless it is told how long, and no shorter", () =>
+    Effect.gen(function* () {
+      expect(yield* Replication.make({ source, wait: { min: "5 seconds" } })).toMatchObject({
+        wait: { min: Duration.seconds(5), max: Duration.seconds(20) }
+      })
+      expect(yield* Replication.make({ source, wait: { min: "5 seconds", max: "5 seconds" } })).toMatchObject(
+        {
+          wait: { max: Duration.seconds(5) }
+        }
+      )
+      for (const max of ["4 seconds", Duration.infinity] as const) {
+        const { field } = yield* Effect.flip(Replication.make({ source, wait: { min: "5 seconds", max } }))
+        expect(field).toBe("wait")
+      }
     })
   )
 

@@ -15,9 +15,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { demo } from "./commands/Demo.js"
 import { dev } from "./commands/Dev.js"
-import { type NotEqual, replicate, type Unfinished } from "./commands/Replicate.js"
+import { replicate } from "./commands/Replicate.js"
 import type { Hopeless } from "./commands/replicate/FirstContact.js"
+import type { NotEqual, SomeFailed } from "./commands/replicate/Once.js"
 import type { TimedOut } from "./commands/replicate/Patience.js"
+import type { Unfinished } from "./commands/replicate/Run.js"
 import { describe } from "./commands/Version.js"
 import type { PortUnavailable } from "./node/EmbeddedServers.js"
 import * as StopSignals from "./node/StopSignals.js"
@@ -123,7 +125,15 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   }
 })
 
-type Failure = WrongUse | PortUnavailable | Hopeless | TimedOut | NotEqual | Unfinished | ConfigError
+type Failure =
+  | WrongUse
+  | PortUnavailable
+  | Hopeless
+  | TimedOut
+  | NotEqual
+  | SomeFailed
+  | Unfinished
+  | ConfigError
 
 /** `help` alone, or `help COMMAND`. */
 const helpOf = (topic: string | undefined) => {

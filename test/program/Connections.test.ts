@@ -18,7 +18,7 @@ describe("The connections", () => {
           if (request.url?.startsWith("/v1/agent/")) response.end("passing")
           else waiting.push(response)
         })
-        const shards = 4
+        const queries = 4
         yield* Effect.gen(function* () {
           const client = yield* HttpClient.HttpClient
           const transaction = client.execute(
@@ -29,14 +29,14 @@ describe("The connections", () => {
             yield* Effect.fork(client.get(`${url}/v1/kv/global/${key}`))
           }
           for (let i = 0; i < 100; i++) yield* Effect.fork(transaction)
-          while (waiting.length < shards + 6) yield* Effect.sleep("5 millis")
+          while (waiting.length < queries + 14) yield* Effect.sleep("5 millis")
           for (let beat = 0; beat < 3; beat++) {
             const { text } = yield* client.execute(HttpClientRequest.put(`${url}/v1/agent/check/update/a`))
             expect(yield* text).toBe("passing")
           }
-          expect(waiting.length).toBe(shards + 6)
-          expect(sockets.size).toBeLessThanOrEqual(shards + 8)
-        }).pipe(Effect.provide(AgentConnections.layer(shards)))
+          expect(waiting.length).toBe(queries + 14)
+          expect(sockets.size).toBeLessThanOrEqual(queries + 16)
+        }).pipe(Effect.provide(AgentConnections.layer(queries)))
       })
   )
 })

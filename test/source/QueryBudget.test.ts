@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
+import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import { TooManyConnections } from "../../src/ConsulError.js"
 import { NewConnection } from "../../src/internal/consul/NewConnection.js"
@@ -13,6 +14,7 @@ import * as QueryBudget from "../../src/internal/source/QueryBudget.js"
 import { SimConsul } from "../../src/testing/index.js"
 import type * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
+import * as Watcher from "../../src/Watcher.js"
 import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 import { watching } from "../support/Watching.js"
@@ -70,45 +72,125 @@ describe("a watch of an agent that takes only so many connections", () => {
     }))
 })
 
+/** Blocking queries of an instance that are open now, by the first letters of what they ask for. */
+const blocked = () => {
+  const open = new Map<string, number>()
+  const add = (prefix: string, by: number) => open.set(prefix, (open.get(prefix) ?? 0) + by)
+  const fault: Network.Fault = ({ target }, pass) => {
+    const [, prefix = ""] = /^\/v1\/kv\/(\w+)\/.*[?&]index=/.exec(target) ?? []
+    if (prefix === "") return pass
+    return Effect.acquireUseRelease(
+      Effect.sync(() => add(prefix, 1)),
+      () => pass,
+      () => Effect.sync(() => add(prefix, -1))
+    )
+  }
+  const count = (...prefixes: ReadonlyArray<string>) => prefixes.map((prefix) => open.get(prefix) ?? 0)
+  return { fault, count }
+}
+
+describe("the watches of one agent", () => {
+  it("share its queries by their number of keys, and the shares move when a watch comes or goes", () =>
+    Effect.gen(function* () {
+      const letters = [..."abcdefghij"]
+      for (const prefix of ["one", "two"]) {
+        yield* put(
+          source,
+          ...letters.flatMap((letter) => named(10, letter)).map((key) => key.replace("global", prefix))
+        )
+      }
+      yield* put(source, "small/a")
+      const instance = yield* World.instance()
+      const { count, fault } = blocked()
+      yield* instance.network.disturb(fault)
+      const seen = new Set<string>()
+      /** Watches a prefix until it is interrupted. */
+      const watch = (prefix: string) =>
+        Watcher.events({
+          source: { datacenter: source },
+          prefix: `${prefix}/`,
+          shards: 12,
+          keysEach: 12
+        }).pipe(
+          Stream.runForEach((events) =>
+            Effect.sync(() => {
+              for (const event of events) {
+                if (event._tag === "Snapshot") for (const { key } of event.entries) seen.add(key)
+              }
+            })
+          ),
+          Effect.fork
+        )
+      const arrives = (key: string) =>
+        Effect.zipRight(
+          put(source, key),
+          until(
+            Effect.sync(() => seen.has(key)),
+            "10 seconds"
+          )
+        )
+      yield* Effect.gen(function* () {
+        yield* watch("one")
+        yield* Effect.sleep("20 minutes")
+        // One for the whole, and one for each letter.
+        expect(count("one")).toEqual([11])
+        yield* watch("small")
+        const two = yield* watch("two")
+        yield* Effect.sleep("20 seconds")
+        yield* arrives("one/a_new")
+        yield* arrives("two/a_new")
+        yield* Effect.sleep("20 minutes")
+        // Of 14: one for each whole but the first, and twelve for parts.
+        expect(count("one", "two", "small")).toEqual([7, 7, 1])
+        yield* Fiber.interrupt(two)
+        yield* Effect.sleep("20 minutes")
+        expect(count("one", "two", "small")).toEqual([11, 0, 1])
+        yield* arrives("one/b_new")
+      }).pipe(Effect.provide(Watcher.layerWith({ queries: 14 })), Effect.scoped, instance.run)
+    }))
+})
+
+/** The budget of the only watch of an agent, which may have 56 queries. */
+const alone = Effect.flatMap(QueryBudget.make("agent"), ({ join }) => join(56))
+
 describe("the budget of queries", () => {
   plain.scoped("is halved once by all refusals of one moment, and never below four", () =>
     Effect.gen(function* () {
-      const budget = yield* QueryBudget.make("agent")
-      expect(yield* budget.allowed(56)).toBe(56)
+      const budget = yield* alone
+      expect(yield* budget.allowed).toBe(56)
       for (let i = 0; i < 50; i++) yield* budget.refused("full")
-      expect(yield* budget.allowed(56)).toBe(28)
+      expect(yield* budget.allowed).toBe(28)
       for (const left of [14, 7, 4, 4]) {
         yield* TestClock.adjust("5 seconds")
         yield* budget.refused("full")
-        expect(yield* budget.allowed(56)).toBe(left)
+        expect(yield* budget.allowed).toBe(left)
       }
-      expect(yield* budget.allowed(2)).toBe(2)
     })
   )
 
   plain.scoped("is halved again only when the waits are over of the queries that were sent before", () =>
     Effect.gen(function* () {
-      const budget = yield* QueryBudget.make("agent")
+      const budget = yield* alone
       yield* TestClock.adjust("1 hour")
       expect(Duration.toSeconds(yield* budget.wait(Duration.hours(1)))).toBe(180)
       yield* budget.refused("full")
       yield* TestClock.adjust("190 seconds")
       yield* budget.refused("full")
-      expect(yield* budget.allowed(56)).toBe(28)
+      expect(yield* budget.allowed).toBe(28)
       yield* TestClock.adjust("2 seconds")
       yield* budget.refused("full")
-      expect(yield* budget.allowed(56)).toBe(14)
+      expect(yield* budget.allowed).toBe(14)
     })
   )
 
   plain.scoped("grows step by step, with short waits first, and more seldom where a step was too much", () =>
     Effect.gen(function* () {
-      const budget = yield* QueryBudget.make("agent")
+      const budget = yield* alone
       /** How long it takes until more than `used` are allowed. */
       const growth = (used: number) =>
         Effect.gen(function* () {
           const before = yield* Clock.currentTimeMillis
-          const waiting = yield* Effect.fork(budget.changed(56, used))
+          const waiting = yield* Effect.fork(budget.changed(used))
           while ((yield* Fiber.poll(waiting))._tag === "None") yield* TestClock.adjust("10 seconds")
           return Duration.minutes(((yield* Clock.currentTimeMillis) - before) / 60_000).pipe(
             Duration.toMinutes
@@ -118,21 +200,21 @@ describe("the budget of queries", () => {
       const first = yield* growth(28)
       expect(first).toBeGreaterThanOrEqual(5)
       expect(first).toBeLessThan(8)
-      expect(yield* budget.allowed(56)).toBe(35)
+      expect(yield* budget.allowed).toBe(35)
       expect(Duration.toSeconds(yield* budget.wait(Duration.hours(1)))).toBeLessThan(30)
       yield* budget.refused("full")
-      expect(yield* budget.allowed(56)).toBe(17)
+      expect(yield* budget.allowed).toBe(17)
       const second = yield* growth(17)
       expect(second).toBeGreaterThanOrEqual(10)
       expect(second).toBeLessThan(16)
       yield* TestClock.adjust("3 hours")
-      expect(yield* budget.allowed(56)).toBe(56)
+      expect(yield* budget.allowed).toBe(56)
     })
   )
 
   plain.scoped("is lowered by a new connection that is refused while all others stay open", () =>
     Effect.gen(function* () {
-      const budget = yield* QueryBudget.make("agent")
+      const budget = yield* alone
       let asked = 0
       const ask = Effect.suspend(() => {
         asked += 1
@@ -151,7 +233,7 @@ describe("the budget of queries", () => {
       queries = 56
       yield* TestClock.adjust("2 minutes")
       expect(asked).toBeGreaterThan(0)
-      expect(yield* budget.allowed(56)).toBeLessThan(56)
+      expect(yield* budget.allowed).toBeLessThan(56)
     })
   )
 })

@@ -58,7 +58,7 @@ describe("shards", () => {
               parts: parked,
               weights: new Weights(),
               limit: WaitLimit.make(() => Effect.void),
-              budget: yield* QueryBudget.make("agent")
+              budget: yield* Effect.flatMap(QueryBudget.make("agent"), ({ join }) => join(8))
             },
             listing: new Listing(),
             liveness: yield* Liveness.make,

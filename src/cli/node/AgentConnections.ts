@@ -15,8 +15,8 @@ import { NewConnection } from "../../internal/consul/NewConnection.js"
 import type * as Tls from "./Tls.js"
 import * as UndiciClient from "./UndiciClient.js"
 
-/** For two other blocking queries, and for whatever is answered at once. */
-const besideShards = 6
+/** For the lock's own blocking query, those of a watch that has just changed its way, and whatever is answered at once. */
+const besideQueries = 14
 
 /** Heartbeats come one after another; a session is made, renewed and ended beside them. */
 const forTheLock = 2
@@ -109,10 +109,10 @@ class IsAlone extends Context.Reference<IsAlone>()("consul-replicate/cli/IsAlone
 type Execute = HttpClient.HttpClient["execute"]
 
 /** Sends requests to one agent, or to each that is asked for if none is given. */
-const executor = (agent: AgentConnection | undefined, shards: number) =>
+const executor = (agent: AgentConnection | undefined, queries: number) =>
   Effect.gen(function* () {
     const lock = yield* client(agent, forTheLock)
-    const others = yield* client(agent, shards + besideShards)
+    const others = yield* client(agent, queries + besideQueries)
     const alone = yield* client(agent, 1)
     const base = agent === undefined ? undefined : Address.baseUrl(agent.address)
     const keepsTheLock = (url: string): boolean =>
@@ -127,19 +127,19 @@ const executor = (agent: AgentConnection | undefined, shards: number) =>
   })
 
 /**
- * To `agents`, each with its own settings, and to any other address without. 65 connections to each with the default of
- * `-watch-shards`. Consul (1.8.7) refuses more than 200 from one address.
+ * To `agents`, each with its own settings, and to any other address without. 107 connections to each at most, if all replications share
+ * 90 blocking `queries`. Consul (1.8.7) refuses more than 200 from one address.
  */
 export const layer = (
-  shards: number,
+  queries: number,
   agents: ReadonlyArray<AgentConnection> = []
 ): Layer.Layer<HttpClient.HttpClient | NewConnection> =>
   Layer.merge(
     Layer.scoped(
       HttpClient.HttpClient,
       Effect.gen(function* () {
-        const known = yield* Effect.forEach(agents, (agent) => executor(agent, shards))
-        const any = yield* executor(undefined, shards)
+        const known = yield* Effect.forEach(agents, (agent) => executor(agent, queries))
+        const any = yield* executor(undefined, queries)
         return HttpClient.makeWith<never, never, HttpClientError, never>(
           Effect.flatMap((request) =>
             (known.find(({ isFor }) => isFor(request.url)) ?? any).execute(request)

@@ -302,7 +302,7 @@ export const make = Effect.fnUntraced(function* (
 
   const applyEvents: Replica["applyEvents"] = Effect.fn("Replica.applyEvents")(function* (state, events) {
     const after = yield* applyPlan(state, yield* planner.planEvents(state, events))
-    after.consistentReads.forget(yield* Monotonic.now)
+    after.consistentReads.forget(yield* Monotonic.now, replication.wait.max)
     return after
   })
 

@@ -5,14 +5,14 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
-import { Checkpoint, isAbout, type State, Status } from "../../Checkpoint.js"
+import { Checkpoint, fieldsOf, isAbout, type State, Status } from "../../Checkpoint.js"
 import type { ConsulError } from "../../ConsulError.js"
 import type { ConsulHttp } from "../../ConsulHttp.js"
 import * as DeleteLimit from "../../DeleteLimit.js"
 import type { KeyValue } from "../../KeyValue.js"
 import type { Leadership } from "../../LeaderLock.js"
 import { Operation } from "../../Operation.js"
-import { type Replication, sourceName } from "../../Replication.js"
+import type { Replication } from "../../Replication.js"
 import type * as Throttle from "../consul/Throttle.js"
 import * as StatusOwner from "./StatusOwner.js"
 import { CheckpointMoved, type WriterError } from "./WriterError.js"
@@ -82,9 +82,7 @@ export const open = Effect.fnUntraced(function* (options: {
           HeldDeletes: left.heldDeletes,
           MaxDeletes: maxDeletes,
           RefusedWrites: left.refusedWrites,
-          Source: sourceName(replication),
-          Prefix: replication.prefix,
-          DestinationPrefix: replication.destinationPrefix,
+          ...fieldsOf(replication),
           Instance: leader.instance,
           Session: fence.session,
           Lock: fence.lock,

@@ -56,11 +56,7 @@ const failIfInUse = Effect.fnUntraced(function* (
   if (lock === leader.fence.lock) return
   const held = yield* Effect.scoped(Effect.flatMap(lockOf(lock), ({ read: now }) => now))
   if (!holds(held, session)) return
-  const theirs = {
-    source: status.Source,
-    prefix: status.Prefix,
-    destinationPrefix: status.DestinationPrefix
-  }
+  const theirs = Checkpoint.routeOf(status)
   const isOurs = Checkpoint.isAbout(status, replication)
   return yield* new StatusInUse({
     key,

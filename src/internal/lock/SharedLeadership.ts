@@ -46,8 +46,12 @@ interface Term {
   last: LastOperations
 }
 
-/** A warning of any use is one of all. With several uses, each output says which use it is about; warnings come first. */
+/**
+ * A warning of any use is one of all. With several uses that have a purpose, each output says which use it is about. Warnings
+ * come first.
+ */
 const combine = (uses: ReadonlySet<Use>, initial: Health): Health => {
+  const isAlone = [...uses].filter(({ purpose }) => purpose !== undefined).length <= 1
   const reported = [...uses].flatMap(({ health, purpose }) =>
     health === undefined ? [] : [{ ...health, purpose }]
   )
@@ -55,7 +59,7 @@ const combine = (uses: ReadonlySet<Use>, initial: Health): Health => {
   const warnings = reported.filter(({ status }) => status === "warning")
   const others = reported.filter(({ status }) => status !== "warning")
   const outputs = [...warnings, ...others].map(({ output, purpose }) =>
-    uses.size === 1 || purpose === undefined || output.includes(purpose) ? output : `${purpose}: ${output}`
+    isAlone || purpose === undefined || output.includes(purpose) ? output : `${purpose}: ${output}`
   )
   return { status: warnings.length > 0 ? "warning" : "passing", output: outputs.join("; ") }
 }

@@ -45,9 +45,9 @@ export class ConsistentReads {
     this.older = []
   }
 
-  /** Forgets what no answer can be older than any more (ms, monotonic). */
-  forget(now: number): void {
-    if (now - this.since < Duration.toMillis(Schedules.answerMaxAge)) return
+  /** Forgets what no answer can be older than any more (ms, monotonic). Answers are kept waiting for `wait` beside that. */
+  forget(now: number, wait = Duration.zero): void {
+    if (now - this.since < Duration.toMillis(Duration.sum(Schedules.answerMaxAge, wait))) return
     this.older = this.recent
     this.recent = []
     this.since = now

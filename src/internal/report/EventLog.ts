@@ -10,6 +10,7 @@ import * as Monotonic from "../effect/Monotonic.js"
 import { count } from "./Counts.js"
 import { type Consumer, logEvent, logsDebug } from "./EventSink.js"
 import { route } from "./EventText.js"
+import { NamesReplications } from "./NamesReplications.js"
 import * as Summary from "./Summary.js"
 
 /** Between two lines about a comparison: ms. */
@@ -22,6 +23,8 @@ export const format = ({ deletes, index, lag, passes, writes }: Summary.Passes):
 
 /** Decides how one replication's events are logged that come too often to be logged each. */
 interface Pace {
+  /** What a line about several passes begins with: the name of the replication, if it is not the only one. */
+  name: string
   summary: Summary.Summary
   /** After how many ms of a comparison the next line about it is due. */
   progressDue: number
@@ -44,15 +47,16 @@ export const make = (options: { readonly progress: boolean }): Effect.Effect<Con
 
     const paceOf = (replication: Route): Pace => {
       const key = route(replication)
-      const pace = paces.get(key) ?? { summary: Summary.quiet, progressDue: progressInterval }
+      const pace = paces.get(key) ?? { name: "", summary: Summary.quiet, progressDue: progressInterval }
       paces.set(key, pace)
       return pace
     }
 
-    const logPasses = Option.match({
-      onNone: () => Effect.void,
-      onSome: (passes: Summary.Passes) => Effect.logInfo(format(passes))
-    })
+    const logPasses = (name: string) =>
+      Option.match({
+        onNone: () => Effect.void,
+        onSome: (passes: Summary.Passes) => Effect.logInfo(name + format(passes))
+      })
 
     /** Logs what is due, and returns when the next line is: ms, monotonic. */
     const logDue = Effect.gen(function* () {
@@ -61,7 +65,7 @@ export const make = (options: { readonly progress: boolean }): Effect.Effect<Con
       for (const pace of paces.values()) {
         const [passes, summary] = Summary.due(pace.summary, now)
         pace.summary = summary
-        yield* logPasses(passes)
+        yield* logPasses(pace.name)(passes)
         if (Option.isSome(summary)) next = Math.min(next, summary.value.until)
       }
       return next
@@ -80,17 +84,19 @@ export const make = (options: { readonly progress: boolean }): Effect.Effect<Con
     yield* Effect.addFinalizer(() =>
       Effect.forEach(
         paces.values(),
-        ({ summary }) => logPasses(Option.flatMap(summary, ({ collected }) => collected)),
+        ({ name, summary }) => logPasses(name)(Option.flatMap(summary, ({ collected }) => collected)),
         { discard: true }
       )
     )
 
     const logApplied = (event: Applied) =>
-      Effect.flatMap(Monotonic.now, (now) => {
+      Effect.gen(function* () {
+        const now = yield* Monotonic.now
         const pace = paceOf(event.replication)
+        pace.name = (yield* NamesReplications)() ? `${route(event.replication)}: ` : ""
         const [isFirst, next] = Summary.add(pace.summary, now, passOf(event))
         pace.summary = next
-        return isFirst ? Effect.zipRight(busy.open, logEvent(event)) : logEvent(event, "Debug")
+        yield* isFirst ? Effect.zipRight(busy.open, logEvent(event)) : logEvent(event, "Debug")
       })
 
     const consume = (event: ReplicationEvent): Effect.Effect<void> => {

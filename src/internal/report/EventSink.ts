@@ -9,6 +9,7 @@ import * as FiberRef from "effect/FiberRef"
 import * as LogLevel from "effect/LogLevel"
 import type { ReplicationEvent } from "../../ReplicationEvent.js"
 import * as EventText from "./EventText.js"
+import { NamesReplications } from "./NamesReplications.js"
 import { OptionName } from "./OptionName.js"
 
 /** Gets each event before whatever emits it goes on. */
@@ -36,10 +37,14 @@ const log = ({ level, text }: EventText.Line) => {
 
 /** Logs an event, at a level of its own unless `level` is given. */
 export const logEvent = (event: ReplicationEvent, level?: EventText.Line["level"]): Effect.Effect<void> =>
-  Effect.flatMap(OptionName, (nameOf) => {
-    const line = EventText.lineOf(event, nameOf)
-    return line === undefined ? Effect.void : log(level === undefined ? line : { ...line, level })
-  })
+  Effect.flatMap(OptionName, (nameOf) =>
+    Effect.flatMap(NamesReplications, (namesReplications) => {
+      const line = EventText.lineOf(event, nameOf)
+      if (line === undefined) return Effect.void
+      const text = namesReplications() ? EventText.withRoute(event, line.text) : line.text
+      return log({ level: level ?? line.level, text })
+    })
+  )
 
 /** Whether debug lines are logged. */
 export const logsDebug: Effect.Effect<boolean> = Effect.map(

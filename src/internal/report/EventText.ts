@@ -280,3 +280,9 @@ const lines: Lines = {
 /** The line of an event by itself; none if it says nothing new. */
 export const lineOf = <T extends Tag>(event: Event<T>, nameOf: NameOf = (field) => field): Line | undefined =>
   lines[event._tag as T](event, nameOf)
+
+/** A line that names the replication that its event is about, if the text does not. */
+export const withRoute = (event: ReplicationEvent, text: string): string => {
+  const name = "replication" in event && event.replication !== undefined ? route(event.replication) : ""
+  return text.includes(name) ? text : `${name}: ${text}`
+}

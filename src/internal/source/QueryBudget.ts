@@ -1,7 +1,9 @@
 /**
  * How many blocking queries the watches of one agent may have, where the agent takes only so many connections from one
- * address. A connection that the agent refuses halves the number. Some minutes later the number grows again, step by step.
- * As long as no connection is refused, each watch has all of its queries.
+ * address. All watches share them: each has one for the whole of what it watches, and those of many keys share the rest by
+ * their number of keys.
+ *
+ * A connection that the agent refuses halves the number. Some minutes later the number grows again, step by step.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -15,12 +17,29 @@ import * as Monotonic from "../effect/Monotonic.js"
 import { emit } from "../report/EventSink.js"
 import * as Trouble from "../report/Trouble.js"
 import * as Schedules from "../Schedules.js"
+import * as QueryRoom from "./QueryRoom.js"
+import * as QueryShares from "./QueryShares.js"
+
+/** What one watch has of the budget. */
+export interface WatchBudget extends Omit<QueryBudget, "join" | "room"> {
+  /**
+   * The watch has so many keys to watch in parts, or none if it watches them as a whole. Less than twice or half as many as
+   * before changes nothing: the shares of all others would move with each key.
+   */
+  readonly claim: (keys: number) => Effect.Effect<void>
+  /** How many queries for parts the watch may have now. */
+  readonly allowed: Effect.Effect<number>
+  /** How many it would have if it claimed so many keys. */
+  readonly allowedWith: (keys: number) => Effect.Effect<number>
+  /** Waits until the watch is allowed another number than `used`. */
+  readonly changed: (used: number) => Effect.Effect<void>
+}
 
 export interface QueryBudget {
-  /** How many queries there may be now, for a watch that may have `most`. */
-  readonly allowed: (most: number) => Effect.Effect<number>
-  /** Waits until a watch that may have `most` is allowed another number than `used`. */
-  readonly changed: (most: number, used: number) => Effect.Effect<void>
+  /** Adds a watch that may have `most` queries for parts, until the scope closes. */
+  readonly join: (most: number) => Effect.Effect<WatchBudget, never, Scope.Scope>
+  /** Where the queries for the parts of all watches are. */
+  readonly room: QueryRoom.QueryRoom
   /** The agent took no more connections, as `message` says. */
   readonly refused: (message: string) => Effect.Effect<void>
   /**
@@ -38,13 +57,16 @@ export interface QueryBudget {
   ) => Effect.Effect<void>
 }
 
-/** So many queries a watch may have in any case: with fewer it would not be in parts. */
-export const fewest = 4
+/**
+ * Consul (1.8.7) refuses an address that has 200 connections, and holds those of blocking queries for minutes after their
+ * client has gone: a process that was just restarted must have room beside what it has left behind.
+ */
+export const defaultTotal = 90
 
 /** The share of its queries that a watch gets back at once. */
 const step = 1 / 8
 
-/** Nothing is lowered below this share; and no watch goes below {@link fewest}. */
+/** Nothing is lowered below this share; and no watch goes below `QueryShares.fewest` for it. */
 const least = 1 / 16
 
 /** From the last refused connection until the budget grows, and between two steps. */
@@ -65,11 +87,17 @@ const probeInterval = Duration.minutes(1)
 /** Makes a pause longer: several processes that share an agent must not do the same at the same time. */
 const jitter = Random.nextRange(1, 1.5)
 
-/** `address` is that of the agent. It is in trouble while the budget is not whole. */
-export const make = (address: string): Effect.Effect<QueryBudget, never, Scope.Scope> =>
+/**
+ * `address` is that of the agent. It is in trouble while the budget is not whole. `total` is how many queries all watches may
+ * have.
+ */
+export const make = (address: string, total = defaultTotal): Effect.Effect<QueryBudget, never, Scope.Scope> =>
   Effect.gen(function* (): Effect.fn.Return<QueryBudget, never, Scope.Scope> {
     const scope = yield* Effect.scope
     const trouble = yield* Trouble.make({ _tag: "Connections", address })
+    /** What each watch asks for, and how many queries it may have while the budget is whole. */
+    const shares = new Map<QueryShares.Claim, number>()
+    const room = QueryRoom.make(() => Math.max(1, QueryShares.forParts(total, shares.size)))
     /** The share of its queries that each watch may have. */
     let share = 1
     let shareChanged = Deferred.unsafeMake<void>(FiberId.none)
@@ -83,18 +111,33 @@ export const make = (address: string): Effect.Effect<QueryBudget, never, Scope.S
     /** Until then, queries of before the budget was lowered can hold connections. */
     let settledAt = Number.NEGATIVE_INFINITY
 
-    const of = (most: number) => Math.max(Math.min(most, fewest), Math.floor(most * share))
+    /** What is left of so many queries while the budget is not whole. */
+    const lowered = (whole: number) =>
+      Math.max(Math.min(whole, QueryShares.fewest), Math.floor(whole * share))
+
+    const of = (claim: QueryShares.Claim) => lowered(shares.get(claim) ?? 1)
+
+    const tell = Effect.suspend(() => {
+      const before = shareChanged
+      shareChanged = Deferred.unsafeMake<void>(FiberId.none)
+      return Deferred.succeed(before, undefined)
+    })
 
     const set = (next: number) =>
       Effect.suspend(() => {
         share = next
-        const before = shareChanged
-        shareChanged = Deferred.unsafeMake<void>(FiberId.none)
-        return Effect.zipRight(
-          Deferred.succeed(before, undefined),
-          emit({ _tag: "QueryBudgetChanged", address, share })
-        )
+        return Effect.zipRight(tell, emit({ _tag: "QueryBudgetChanged", address, share }))
       })
+
+    /** A watch has come, has gone, or claims something else. */
+    const shareOut = Effect.suspend(() => {
+      const claims = [...shares.keys()]
+      for (const [i, number] of QueryShares.allot(total, claims).entries()) {
+        const claim = claims[i]
+        if (claim !== undefined) shares.set(claim, number)
+      }
+      return Effect.zipRight(tell, room.look)
+    })
 
     /** Until the budget is whole again. */
     const grow = Effect.gen(function* () {
@@ -126,13 +169,7 @@ export const make = (address: string): Effect.Effect<QueryBudget, never, Scope.S
         if (wasWhole) yield* Effect.forkIn(Effect.interruptible(grow), scope)
       }).pipe(Effect.uninterruptible)
 
-    return {
-      allowed: (most) => Effect.sync(() => of(most)),
-      changed: (most, used) =>
-        Effect.iterate(undefined, {
-          while: () => of(most) === used,
-          body: () => Effect.suspend(() => Effect.as(Deferred.await(shareChanged), undefined))
-        }),
+    const shared: Omit<QueryBudget, "join" | "room"> = {
       refused,
       wait: (age) =>
         Effect.map(Monotonic.now, (now) => {
@@ -148,7 +185,7 @@ export const make = (address: string): Effect.Effect<QueryBudget, never, Scope.S
           for (;;) {
             const pause = Duration.toMillis(probeInterval) * (yield* jitter)
             yield* Effect.sleep(Duration.millis(Math.round(pause)))
-            if ((yield* queries) <= fewest) continue
+            if ((yield* queries) <= QueryShares.fewest) continue
             yield* over(ask).pipe(
               Effect.catchTag("TooManyConnections", ({ message }) => refused(message)),
               // All others are failures of the source, and its queries report these.
@@ -157,4 +194,43 @@ export const make = (address: string): Effect.Effect<QueryBudget, never, Scope.S
           }
         })
     }
+
+    const join: QueryBudget["join"] = (most) =>
+      Effect.gen(function* () {
+        const claim = { keys: 0, most }
+        yield* Effect.acquireRelease(
+          Effect.suspend(() => {
+            shares.set(claim, 1)
+            return shareOut
+          }),
+          () =>
+            Effect.suspend(() => {
+              shares.delete(claim)
+              return shareOut
+            })
+        )
+        return {
+          ...shared,
+          claim: (keys) =>
+            Effect.suspend(() => {
+              if (keys === claim.keys || (keys > claim.keys / 2 && keys < claim.keys * 2)) return Effect.void
+              claim.keys = keys
+              return shareOut
+            }),
+          allowed: Effect.sync(() => of(claim)),
+          allowedWith: (keys) =>
+            Effect.sync(() => {
+              const claims = [...shares.keys()]
+              const others = claims.map((one) => (one === claim ? { keys, most } : one))
+              return lowered(QueryShares.allot(total, others)[claims.indexOf(claim)] ?? 1)
+            }),
+          changed: (used) =>
+            Effect.iterate(undefined, {
+              while: () => of(claim) === used,
+              body: () => Effect.suspend(() => Effect.as(Deferred.await(shareChanged), undefined))
+            })
+        }
+      })
+
+    return { ...shared, join, room }
   })

@@ -17,6 +17,7 @@ import type { Answer } from "../../ConsulHttp.js"
 import type * as BlockingQuery from "../consul/BlockingQuery.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as Schedules from "../Schedules.js"
+import type { QueryRoom } from "./QueryRoom.js"
 
 type Query<A> = Effect.Effect<Answer<A>, ConsulError>
 
@@ -42,24 +43,45 @@ interface PooledQuery extends QueryKey {
   waiters: number
 }
 
-/** There are never more than `most` of them at once; whoever asks for one more waits for the end of another. */
-export const make = (most: number): Effect.Effect<QueryPool, never, Scope.Scope> =>
+/**
+ * There are never more than `most` of them at once: one more waits for the end of another. With a `room`, they share it with
+ * those of other pools.
+ */
+export const make = (most: number, room?: QueryRoom): Effect.Effect<QueryPool, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const permits = yield* Effect.makeSemaphore(most)
     const all = new Set<PooledQuery>()
+
+    /** A fiber that asks the same while the query ends must not join it. */
+    const abandon = (one: PooledQuery) => {
+      all.delete(one)
+      return Fiber.interruptFork(one.fiber)
+    }
+
+    const answer = <A>({ fiber }: PooledQuery): Asked<A> =>
+      Fiber.join(fiber as Fiber.Fiber<BlockingQuery.Raw<A>, ConsulError>)
+
+    const leave = (one: PooledQuery) =>
+      Effect.suspend(() => {
+        one.waiters -= 1
+        return one.waiters > 0 || room === undefined ? Effect.void : room.look
+      })
 
     const join = <A>(one: PooledQuery): Asked<A> =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
           one.waiters += 1
         }),
-        () => Fiber.join(one.fiber as Fiber.Fiber<BlockingQuery.Raw<A>, ConsulError>),
-        () =>
-          Effect.sync(() => {
-            one.waiters -= 1
-          })
+        () => answer<A>(one),
+        () => leave(one)
       )
+
+    /** Runs a query when there is room for it. */
+    const inRoom = <B, E>(one: () => PooledQuery, query: Effect.Effect<B, E>): Effect.Effect<B, E> =>
+      room === undefined
+        ? query
+        : room.within({ isIdle: () => one().waiters === 0, abandon: () => abandon(one()) }, query)
 
     const park = <A>(
       { kind, of }: QueryKey,
@@ -71,7 +93,7 @@ export const make = (most: number): Effect.Effect<QueryPool, never, Scope.Scope>
           yield* restore(permits.take(1))
           const at = yield* Monotonic.now
           sent?.(at)
-          const fiber = yield* Effect.timed(query).pipe(
+          const fiber = yield* inRoom(() => one, Effect.timed(query)).pipe(
             Effect.map(([took, answer]) => ({
               ...answer,
               took,
@@ -87,19 +109,18 @@ export const make = (most: number): Effect.Effect<QueryPool, never, Scope.Scope>
             Effect.interruptible,
             Effect.forkIn(scope)
           )
-          const one: PooledQuery = { kind, of, index, at, fiber, waiters: 0 }
+          const one: PooledQuery = { kind, of, index, at, fiber, waiters: 1 }
           all.add(one)
-          return yield* restore(join<A>(one))
+          return yield* Effect.ensuring(restore(answer<A>(one)), leave(one))
         })
       )
 
-    /** An answer that is on its way gets the time to arrive. Whoever asks while it ends must not join it. */
+    /** An answer that is on its way gets the time to arrive. */
     const giveUp = (one: PooledQuery) =>
-      Effect.suspend(() => {
-        if (one.waiters > 0) return Effect.void
-        all.delete(one)
-        return Fiber.interruptFork(one.fiber)
-      }).pipe(Effect.delay(Schedules.shardTimeout), Effect.forkIn(scope))
+      Effect.suspend(() => (one.waiters > 0 ? Effect.void : abandon(one))).pipe(
+        Effect.delay(Schedules.shardTimeout),
+        Effect.forkIn(scope)
+      )
 
     return {
       ask: <A>(question: QueryKey, wait: BlockingQuery.Request, query: Query<A>): Asked<A> =>

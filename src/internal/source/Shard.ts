@@ -24,7 +24,7 @@ import type { Liveness, Part } from "./Liveness.js"
 import * as PartReader from "./PartReader.js"
 import type { Shard } from "./ShardLayout.js"
 import { chain, current, type SourceReader } from "./SourceReader.js"
-import type { QueryPools } from "./WatchPlan.js"
+import type { WatchMeans } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
 
 /** A shard while it is watched. */
@@ -76,7 +76,7 @@ const examinedAtOnce = 4
 export interface Options {
   /** Makes a source for one fiber. */
   readonly source: Effect.Effect<SourceReader, never, Scope.Scope>
-  readonly kept: Pick<QueryPools, "budget" | "limit" | "parts" | "weights">
+  readonly kept: Pick<WatchMeans, "budget" | "limit" | "parts" | "weights">
   readonly listing: Listing
   readonly liveness: Liveness
   readonly emit: (read: PartReader.RangeRead) => Effect.Effect<void>

@@ -18,7 +18,7 @@ import * as Sample from "./Sample.js"
 import * as ShardLayout from "./ShardLayout.js"
 import * as Shards from "./Shards.js"
 import { chain, current, retrying, type SourceReader } from "./SourceReader.js"
-import { type Emit, isSmall, layoutFor, type QueryPools, type WatchSettings } from "./WatchPlan.js"
+import { type Emit, isSmall, layoutFor, type WatchMeans, type WatchSettings } from "./WatchPlan.js"
 
 /**
  * The keys that there are, `from` when they were listed, and the parts to watch them in, laid out for `allowed` blocking
@@ -35,7 +35,7 @@ interface Divided {
 export const begin = (
   source: SourceReader,
   options: WatchSettings,
-  { budget, weights }: QueryPools
+  { budget, weights }: WatchMeans
 ): Effect.Effect<Option.Option<Divided>, ConsulError> =>
   Effect.gen(function* () {
     const { index, value } = yield* retrying(source)(source.names(options.prefix, current))
@@ -46,7 +46,7 @@ export const begin = (
       if (bytes !== undefined) weights.guess(bytes)
     }
     weights.noteCount(names.length)
-    const allowed = yield* budget.allowed(options.shards)
+    const allowed = yield* budget.allowedWith(names.length)
     const layout = layoutFor({ ...options, shards: allowed }, names, true, weights, source.isNameable)
     return Option.map(layout, (layout) => ({ allowed, from, names, layout }))
   })
@@ -55,13 +55,14 @@ export const begin = (
 export const watch = (
   sources: Effect.Effect<SourceReader, never, Scope.Scope>,
   options: WatchSettings,
-  kept: QueryPools,
+  kept: WatchMeans,
   { emit, liveness }: Emit,
   first: Divided
 ) =>
   Effect.gen(function* () {
     const { prefix } = options
     const { budget, limit, weights, whole } = kept
+    yield* budget.claim(first.names.length)
     const source = yield* sources
     const part = yield* liveness.part()
     const links = yield* chain(source, limit)
@@ -106,7 +107,10 @@ export const watch = (
         const answer = yield* part.asking(source.names(prefix, { ...current, before }))
         const isOlder = answer.index < from.index
         const areSame = answer.value === before
-        if (!areSame) names = sorted(answer.value)
+        if (!areSame) {
+          names = sorted(answer.value)
+          yield* budget.claim(names.length)
+        }
         from = { index: answer.index, at: yield* Monotonic.now }
         listing.set(names)
         return { areSame, isOlder }
@@ -241,10 +245,10 @@ export const watch = (
           round,
           Effect.zipRight(shards.tooHeavy, catchUp(since, Duration.zero))
         )
-        const rebudgeted = Effect.as(budget.changed(options.shards, allowed), undefined)
+        const rebudgeted = Effect.as(budget.changed(allowed), undefined)
         let next = yield* Effect.raceFirst(followed, rebudgeted)
         if (next === undefined) {
-          allowed = yield* budget.allowed(options.shards)
+          allowed = yield* budget.allowed
           if (!divide()) return
           // At once: what follows may need a connection that one of the former shards has.
           yield* watchShards

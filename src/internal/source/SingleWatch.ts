@@ -8,7 +8,7 @@ import * as BlockingQuery from "../consul/BlockingQuery.js"
 import { sorted } from "../plan/SortKeys.js"
 import * as Schedules from "../Schedules.js"
 import { chain, current, type SourceReader } from "./SourceReader.js"
-import { type Emit, isLarge, layoutFor, type QueryPools, type WatchSettings } from "./WatchPlan.js"
+import { type Emit, isLarge, layoutFor, type WatchMeans, type WatchSettings } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
 
 /**
@@ -18,7 +18,7 @@ import * as Weights from "./Weights.js"
 export const watch = (
   source: SourceReader,
   options: WatchSettings,
-  { budget, limit, weights, whole }: QueryPools,
+  { budget, limit, weights, whole }: WatchMeans,
   { emit, liveness }: Emit
 ) =>
   Effect.gen(function* () {
@@ -28,6 +28,7 @@ export const watch = (
     const links = yield* chain(source, limit)
     const part = yield* liveness.part()
     let from = BlockingQuery.fromScratch
+    yield* budget.claim(0)
     for (;;) {
       const { index, restarted, next, value } = yield* part.asking(
         links.ask(from, Schedules.watchWait, (wait) =>
@@ -46,7 +47,7 @@ export const watch = (
         { _tag: "CaughtUp", index, names, layoutChanged: false }
       )
       if (isLarge(of, options)) {
-        const shards = yield* budget.allowed(options.shards)
+        const shards = yield* budget.allowedWith(of)
         const layout = layoutFor({ ...options, shards }, sorted(names), true, weights, source.isNameable)
         if (Option.isSome(layout)) return
       }

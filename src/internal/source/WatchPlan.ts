@@ -8,7 +8,7 @@ import type { Endpoint } from "../../ConsulHttp.js"
 import type { WatchEvent } from "../../WatchEvent.js"
 import type * as WaitLimit from "../consul/WaitLimit.js"
 import type { Liveness } from "./Liveness.js"
-import type { QueryBudget } from "./QueryBudget.js"
+import type { WatchBudget } from "./QueryBudget.js"
 import type { QueryPool } from "./QueryPool.js"
 import * as ShardLayout from "./ShardLayout.js"
 import * as Weights from "./Weights.js"
@@ -27,10 +27,13 @@ export interface QueryPools {
   readonly parts: QueryPool
   /** How long they may wait. */
   readonly limit: WaitLimit.WaitLimit
-  /** How many of them there may be. */
-  readonly budget: QueryBudget
   /** What answers weigh. */
   readonly weights: Weights.Weights
+}
+
+/** What a watch works with: what outlives it, and its own share of the queries. */
+export interface WatchMeans extends QueryPools {
+  readonly budget: WatchBudget
 }
 
 /** What a watch reports to. */

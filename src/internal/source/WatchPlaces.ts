@@ -5,7 +5,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Consul, Endpoint } from "../../Consul.js"
+import type { Consul, Endpoint } from "../../ConsulHttp.js"
 import * as WaitLimit from "../consul/WaitLimit.js"
 import * as Memo from "../effect/Memo.js"
 import { emit } from "../report/EventSink.js"
@@ -13,37 +13,41 @@ import * as EndpointName from "./EndpointName.js"
 import * as QueryBudget from "./QueryBudget.js"
 import * as QueryPool from "./QueryPool.js"
 import * as SourceReader from "./SourceReader.js"
-import type * as WatchPlan from "./WatchPlan.js"
+import type { WatchOptions } from "./WatchOptions.js"
+import type { QueryPools, WatchSettings } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
 
 /** What all watches of one source share. */
 export interface Place {
   /** How long its blocking queries may wait. */
   readonly limit: WaitLimit.WaitLimit
-  /** How many there may be, of those that each watch may have. */
+  /** How many there may be, shared with all sources of the same agent. */
   readonly budget: QueryBudget.QueryBudget
   /** Makes a reader of it. */
   readonly sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>
 }
 
-export interface Places {
-  readonly placeOf: (options: { readonly source: Partial<Endpoint> }) => Effect.Effect<Place>
-  /** Of each source and prefix. */
-  readonly poolsOf: (settings: WatchPlan.WatchSettings) => Effect.Effect<WatchPlan.QueryPools>
+export interface WatchPlaces {
+  readonly placeOf: (options: Pick<WatchOptions, "source">) => Effect.Effect<Place>
+  /** With what a former watch of the prefix left behind. */
+  readonly poolsOf: (options: WatchSettings) => Effect.Effect<QueryPools>
 }
 
-/** Sources are told apart by their places, namespaces and tokens. */
-export const make = (consul: Consul): Effect.Effect<Places, never, Scope.Scope> =>
+/** `queries` is how many blocking queries all watches of one agent may have. */
+export const make = (
+  consul: Consul,
+  queries: number | undefined
+): Effect.Effect<WatchPlaces, never, Scope.Scope> =>
   Effect.gen(function* () {
     const keyOf = EndpointName.keys()
     /** An agent counts the connections from one address, whatever they are for. */
     const budgetOf = yield* Memo.make(
       ({ address }: Pick<Endpoint, "address">) => address,
-      ({ address }) => QueryBudget.make(address)
+      ({ address }) => QueryBudget.make(address, queries)
     )
 
     const placeOf = yield* Memo.make(
-      ({ source }: { readonly source: Partial<Endpoint> }) => keyOf(consul.at(source).endpoint),
+      ({ source }: Pick<WatchOptions, "source">) => keyOf(consul.at(source).endpoint),
       ({ source }): Effect.Effect<Place, never, Scope.Scope> =>
         Effect.gen(function* () {
           const { endpoint } = consul.at(source)
@@ -57,15 +61,14 @@ export const make = (consul: Consul): Effect.Effect<Places, never, Scope.Scope> 
     )
 
     const poolsOf = yield* Memo.make(
-      ({ prefix, shards, source }: WatchPlan.WatchSettings) =>
+      ({ prefix, shards, source }: WatchSettings) =>
         JSON.stringify([keyOf(consul.at(source).endpoint), prefix, shards]),
-      (options): Effect.Effect<WatchPlan.QueryPools, never, Scope.Scope> =>
+      (options): Effect.Effect<QueryPools, never, Scope.Scope> =>
         Effect.gen(function* () {
           const { budget, limit } = yield* placeOf(options)
           return {
             whole: yield* QueryPool.make(2),
-            parts: yield* QueryPool.make(options.shards),
-            budget,
+            parts: yield* QueryPool.make(options.shards, budget.room),
             limit,
             weights: new Weights.Weights()
           }

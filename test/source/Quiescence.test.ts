@@ -1,0 +1,227 @@
+import { describe, expect, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as fc from "effect/FastCheck"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import * as TestClock from "effect/TestClock"
+import * as Quiescence from "../../src/internal/source/Quiescence.js"
+import * as KeyRange from "../../src/KeyRange.js"
+import * as Replicator from "../../src/Replicator.js"
+import { SimConsul } from "../../src/testing/index.js"
+import * as World from "../../src/testing/World.js"
+import type { CaughtUp, Snapshot, WatchEvent } from "../../src/WatchEvent.js"
+import * as Replicating from "../support/Replicating.js"
+
+const { destination, source } = World
+
+const snapshot = (prefix: string, index: number, restarted = false): Snapshot => ({
+  _tag: "Snapshot",
+  range: KeyRange.under(prefix),
+  index,
+  restarted,
+  totalKeys: 1,
+  entries: [],
+  invalidUtf8Keys: [],
+  malformed: []
+})
+
+const caughtUp = (index: number, layoutChanged = false): CaughtUp => ({
+  _tag: "CaughtUp",
+  index,
+  names: [],
+  layoutChanged
+})
+
+const wait = { min: Duration.seconds(5), max: Duration.seconds(12) }
+
+const named = (event: WatchEvent) =>
+  event._tag === "CaughtUp" ? `caught up ${event.index}` : `${event.range.prefix} ${event.index}`
+
+/** Batches are offered, and emitted with the second at which they are. */
+const gathering = (options: { readonly isExempt: boolean } = { isExempt: false }) =>
+  Effect.gen(function* () {
+    const queue = yield* Queue.unbounded<readonly [WatchEvent, ...ReadonlyArray<WatchEvent>]>()
+    const emitted: Array<string> = []
+    yield* Stream.fromQueue(queue, { maxChunkSize: 1 }).pipe(
+      Quiescence.gather(
+        wait,
+        Effect.sync(() => options.isExempt)
+      ),
+      Stream.runForEach((events) =>
+        Effect.map(Clock.currentTimeMillis, (now) => {
+          emitted.push(`${now / 1_000}: ${events.map(named).join(", ")}`)
+        })
+      ),
+      Effect.forkScoped
+    )
+    const offer = (...events: readonly [WatchEvent, ...ReadonlyArray<WatchEvent>]) =>
+      Effect.zipRight(Queue.offer(queue, events), TestClock.adjust(0))
+    return { emitted, offer }
+  })
+
+const range = fc.constantFrom("a", "b", "c")
+const event = fc.oneof(
+  fc
+    .record({ range, index: fc.nat({ max: 9 }), restarted: fc.boolean() })
+    .map((one) => snapshot(one.range, one.index, one.restarted)),
+  fc
+    .record({ index: fc.nat({ max: 9 }), layoutChanged: fc.boolean() })
+    .map((one) => caughtUp(one.index, one.layoutChanged))
+)
+const events = fc
+  .tuple(event, fc.array(event, { maxLength: 5 }))
+  .map(([first, others]): readonly [WatchEvent, ...ReadonlyArray<WatchEvent>] => [first, ...others])
+
+describe("a wait for quiet", () => {
+  it.scoped("ends when nothing has come for the shortest time, and emits all as one", () =>
+    Effect.gen(function* () {
+      const { emitted, offer } = yield* gathering()
+      yield* offer(snapshot("a", 1))
+      yield* TestClock.adjust("3 seconds")
+      yield* offer(snapshot("b", 2))
+      yield* TestClock.adjust("4900 millis")
+      expect(emitted).toEqual([])
+      yield* TestClock.adjust("100 millis")
+      expect(emitted).toEqual(["8: a 1, b 2"])
+    })
+  )
+
+  it.scoped("ends after the longest time where changes go on and on, and the next wait begins", () =>
+    Effect.gen(function* () {
+      const { emitted, offer } = yield* gathering()
+      for (let second = 0; second < 30; second++) {
+        yield* offer(snapshot("a", second))
+        yield* TestClock.adjust("1 second")
+      }
+      expect(emitted).toEqual(["12: a 11", "24: a 23"])
+      yield* TestClock.adjust("10 seconds")
+      expect(emitted.at(-1)).toBe("34: a 29")
+    })
+  )
+
+  it.scoped("begins with a change, and not with an answer that has none", () =>
+    Effect.gen(function* () {
+      const { emitted, offer } = yield* gathering()
+      yield* offer(snapshot("a", 7))
+      yield* TestClock.adjust("5 seconds")
+      yield* offer(snapshot("a", 7))
+      yield* offer(caughtUp(8))
+      expect(emitted).toEqual(["5: a 7", "5: a 7", "5: caught up 8"])
+      yield* offer(snapshot("a", 7, true))
+      yield* TestClock.adjust("4 seconds")
+      yield* offer(caughtUp(9))
+      yield* TestClock.adjust("1 second")
+      expect(emitted.at(-1)).toBe("10: a 7, caught up 9")
+    })
+  )
+
+  it.scoped("is none for a comparison in full", () =>
+    Effect.gen(function* () {
+      const options = { isExempt: true }
+      const { emitted, offer } = yield* gathering(options)
+      yield* offer(snapshot("a", 1))
+      yield* offer(snapshot("b", 1))
+      expect(emitted).toEqual(["0: a 1", "0: b 1"])
+      options.isExempt = false
+      yield* offer(snapshot("b", 2))
+      yield* TestClock.adjust("5 seconds")
+      expect(emitted.at(-1)).toBe("5: b 2")
+    })
+  )
+
+  it.scoped("fails with the watch, at once", () =>
+    Effect.gen(function* () {
+      const failing = Stream.concat(
+        Stream.make([snapshot("a", 1)] as const),
+        Stream.fromEffect(Effect.zipRight(Effect.sleep("1 second"), Effect.fail("gone")))
+      )
+      const fiber = yield* failing.pipe(
+        Quiescence.gather(wait, Effect.succeed(false)),
+        Stream.runDrain,
+        Effect.flip,
+        Effect.fork
+      )
+      yield* TestClock.adjust("1 second")
+      expect(yield* fiber.await).toMatchObject({ _tag: "Success", value: "gone" })
+    })
+  )
+
+  it.prop(
+    "keeps of each range the latest snapshot, and of all what only one of them says",
+    [events, events],
+    ([a, b]) => {
+      const all = [...a, ...b]
+      const merged = [...a.slice(1), ...b].reduce<typeof a>(
+        (merged, one) => {
+          const [first = one, ...others] = Quiescence.merge(merged, [one])
+          return [first, ...others]
+        },
+        [a[0]]
+      )
+      for (const prefix of ["a", "b", "c"]) {
+        const of = (events: ReadonlyArray<WatchEvent>) =>
+          events.flatMap((one) => (one._tag === "Snapshot" && one.range.prefix === prefix ? [one] : []))
+        expect(of(merged).map(({ index }) => index)).toEqual(
+          of(all)
+            .slice(-1)
+            .map(({ index }) => index)
+        )
+        expect(of(merged).some(({ restarted }) => restarted)).toBe(of(all).some(({ restarted }) => restarted))
+      }
+      const complete = (events: ReadonlyArray<WatchEvent>) =>
+        events.flatMap((one) => (one._tag === "CaughtUp" ? [one] : []))
+      expect(complete(merged).map(({ index }) => index)).toEqual(
+        complete(all)
+          .slice(-1)
+          .map(({ index }) => index)
+      )
+      expect(complete(merged).some(({ layoutChanged }) => layoutChanged)).toBe(
+        complete(all).some(({ layoutChanged }) => layoutChanged)
+      )
+      // The latest event is the last that is applied.
+      expect(named(merged.at(-1) ?? b[0])).toBe(named(all.at(-1) ?? b[0]))
+    }
+  )
+})
+
+describe("a replication that waits for quiet", () => {
+  for (const [how, watched] of [
+    ["as a whole", {}],
+    ["in parts", { watchShards: 8, shardKeys: 8 }]
+  ] as const) {
+    Replicating.it(
+      `copies at once at first, then many changes as one, where its prefix is watched ${how}`,
+      () =>
+        Effect.gen(function* () {
+          const { converged, named, put, until } = Replicating
+          const keys = [..."abcdefgh"].flatMap((letter) => named(6, letter))
+          yield* put(source, ...keys)
+          const instance = yield* World.instance({ ...watched, wait })
+          yield* Effect.forkScoped(instance.run(Replicator.run(instance.replication)))
+          expect(yield* until(converged)).toBeLessThan(2_000)
+          yield* Effect.sleep("2 minutes")
+          const transactions = () => Replicating.sent(instance, "PUT /v1/txn")
+          const before = transactions()
+          const sim = yield* SimConsul.SimConsul
+          for (let i = 0; i < 9; i++) {
+            yield* sim.put(source, "global/a1", String(i))
+            yield* sim.put(source, `global/${"abcdefgh"[i % 8]}2`, String(i))
+            yield* Effect.sleep("1 second")
+          }
+          expect(transactions()).toBe(before)
+          expect((yield* World.contents(destination, "global/a1"))["global/a1"]).toBe("of nyc1")
+          expect(yield* until(converged)).toBeLessThan(8_000)
+          yield* Effect.sleep("20 seconds")
+          expect(transactions() - before).toBeLessThanOrEqual(2)
+          // A busy source is replicated after the longest time.
+          for (let i = 0; i < 40; i++) {
+            yield* sim.put(source, "global/a1", `x${i}`)
+            yield* Effect.sleep("500 millis")
+          }
+          expect((yield* World.contents(destination, "global/a1"))["global/a1"]).toMatch(/^x/)
+        })
+    )
+  }
+})
