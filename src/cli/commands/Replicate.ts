@@ -8,9 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
-import * as Option from "effect/Option"
 import * as ConsulHttp from "../../ConsulHttp.js"
 import * as DeleteLimit from "../../DeleteLimit.js"
+import type { InvalidOptions } from "../../InvalidOptions.js"
 import { raceFirst } from "../../internal/effect/RaceFirst.js"
 import { count } from "../../internal/report/Counts.js"
 import { observing } from "../../internal/report/EventSink.js"
@@ -18,15 +18,20 @@ import { OptionName } from "../../internal/report/OptionName.js"
 import * as LeaderLock from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
 import * as Replicator from "../../Replicator.js"
+import type { SourceAgent } from "../../SourceAgent.js"
 import { version } from "../../Version.js"
 import * as AgentConnections from "../node/AgentConnections.js"
 import * as IdleGc from "../node/IdleGc.js"
+import * as PidFile from "../node/PidFile.js"
 import * as ProgressLine from "../node/ProgressLine.js"
 import * as StopSignals from "../node/StopSignals.js"
 import * as FlagOf from "../settings/FlagOf.js"
-import { parsers, type Values } from "../settings/OptionSpec.js"
-import { destinationAgent, onceTimeout, options, sourceAgent } from "../settings/Options.js"
+import { programName } from "../settings/Help.js"
+import * as NotYet from "../settings/NotYet.js"
+import { onceTimeout } from "../settings/options/Instances.js"
+import * as Parsers from "../settings/Parsers.js"
 import * as PrefixOption from "../settings/PrefixOption.js"
+import * as Settings from "../settings/Settings.js"
 import * as Agents from "./replicate/Agents.js"
 import * as FirstContact from "./replicate/FirstContact.js"
 import * as Patience from "./replicate/Patience.js"
@@ -64,56 +69,76 @@ const withLogLevel = <A, E, R>(
     Logger.withMinimumLogLevel(logLevel)
   )
 
-interface Settings extends Values<typeof options> {
-  readonly destinationAgent: Values<typeof destinationAgent>
-  readonly sourceAgent: Values<typeof sourceAgent>
-}
+/** All of them: what is wrong with one is refused before another is begun. */
+export const makeReplications = (settings: Settings.Settings, sourceAgent: SourceAgent = {}) =>
+  Effect.forEach(
+    settings.replications,
+    ({ datacenter, destinationPrefix, excludes, origins, prefix, status }) => {
+      const { deletes, lock, maxDeletes, reconcile, watchShards } = settings
+      return Replication.make({
+        source: datacenter,
+        sourceAgent,
+        prefix,
+        destinationPrefix,
+        exclude: excludes,
+        status,
+        deletes,
+        maxDeletes,
+        reconcile,
+        watchShards
+      }).pipe(
+        Effect.tap((replication) => Replication.validateUnder(replication, lock)),
+        Effect.mapError(FlagOf.wrongUse(new Map([...settings.origins, ...origins])))
+      )
+    }
+  )
+
+/** What is probably meant otherwise. */
+const warn = (replication: Replication.Replication, exclude: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { destinationPrefix, prefix } = replication
+    yield* PrefixOption.warn("prefix", prefix)
+    if (destinationPrefix !== prefix) {
+      yield* PrefixOption.warn("dst-prefix", destinationPrefix)
+      yield* PrefixOption.warnOfSlashes(prefix, destinationPrefix)
+    }
+    yield* Effect.forEach(exclude, PrefixOption.warnOfExclude(prefix), { discard: true })
+  })
+
+/** At the first signal that stops the program, `killSignal` among them. A second one finds no listener, and ends the program. */
+const stopSignal = (killSignal: NodeJS.Signals | undefined) =>
+  Effect.gen(function* () {
+    const usual = yield* StopSignals.StopSignal
+    if (killSignal === undefined || StopSignals.always.has(killSignal)) return yield* usual
+    const next = yield* StopSignals.each(killSignal)
+    return yield* Effect.raceFirst(usual, Effect.as(next, killSignal))
+  }).pipe(Effect.scoped)
 
 const replicating = Effect.fnUntraced(
-  function* ({
-    addr,
-    agentless,
-    destinationAgent,
-    lock,
-    logLevel: _,
-    noDelete,
-    once,
-    service,
-    sessionTtl,
-    sourceAddr,
-    sourceAgent,
-    src,
-    timeout,
-    ...given
-  }: Settings) {
-    yield* PrefixOption.validate(given.prefix)
+  function* (settings: Settings.Settings) {
+    const { agentless, lock, once, pidFile, service, sessionTtl } = settings
+    const [first] = settings.replications
     const agents = yield* Agents.make({
-      addr,
-      sourceAddr,
-      destination: destinationAgent,
-      source: sourceAgent
+      destination: settings.destination,
+      source: first?.source ?? settings.source
     })
-    const replication = yield* Replication.make({
-      ...given,
-      source: src,
-      sourceAgent: agents.source,
-      deletes: !noDelete
-    })
-    const lockOptions = yield* LeaderLock.options({ agentless, lock, service, sessionTtl })
-    yield* Replication.validateUnder(replication, lock)
     const { address } = agents.destination
+    const replications = yield* makeReplications(settings, agents.source)
+    const named = <A, R>(effect: Effect.Effect<A, InvalidOptions, R>) =>
+      Effect.mapError(effect, FlagOf.wrongUse(settings.origins))
+    const lockOptions = yield* named(LeaderLock.options({ lock, service, agentless, sessionTtl }))
+    yield* NotYet.validate(settings)
+    const [replication] = replications
+    if (replication === undefined) return
+    if (pidFile !== undefined) yield* PidFile.write(pidFile)
     const source = replication.sourceAgent.address
     yield* Effect.logInfo(
       `consul-replicate ${version}, agent ${address}${source === undefined ? "" : `, source ${source}`}`
     )
-    yield* PrefixOption.warn("prefix", replication.prefix)
-    if (replication.destinationPrefix !== replication.prefix) {
-      yield* PrefixOption.warn("dst-prefix", replication.destinationPrefix)
-      yield* PrefixOption.warnOfSlashes(replication.prefix, replication.destinationPrefix)
-    }
-    yield* Effect.forEach(replication.exclude, PrefixOption.warnOfExclude(replication.prefix), {
-      discard: true
-    })
+    yield* Effect.forEach([...settings.warnings, ...NotYet.warnings(settings)], (text) =>
+      Effect.logWarning(text)
+    )
+    yield* warn(replication, replication.exclude)
     const services = Layer.mergeAll(Replicator.services, LeaderLock.layer(lockOptions), IdleGc.layer).pipe(
       // Refused above, where it cannot be used.
       Layer.provideMerge(Layer.orDie(ConsulHttp.layer(agents.destination))),
@@ -123,24 +148,36 @@ const replicating = Effect.fnUntraced(
       ? Effect.zipRight(FirstContact.all(agents.destination, replication), Effect.never)
       : Effect.never
     const replicating = Effect.gen(function* () {
-      if (!once) return yield* Replicator.run(replication)
-      const left = yield* Replicator.runOnce(replication)
+      if (!once) return yield* named(Replicator.run(replication))
+      const left = yield* named(Replicator.runOnce(replication))
       const { held, refused } = { held: left.held.size, refused: left.refused.size }
       if (held + refused > 0) return yield* new NotEqual({ held, refused, limit: replication.maxDeletes })
     })
     const stopped = Effect.gen(function* () {
-      const signal = yield* yield* StopSignals.StopSignal
+      const signal = yield* stopSignal(settings.killSignal)
       if (once) return yield* new Unfinished({ signal })
       yield* Effect.logInfo(`stopping: ${signal}`)
       return yield* Effect.interrupt
     })
-    const hangUps = Effect.flatten(StopSignals.HangUp).pipe(
-      Effect.zipRight(Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on")),
-      Effect.forever
-    )
-    const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
+    const { reloadSignal } = settings
+    const reloads =
+      reloadSignal === undefined
+        ? Effect.never
+        : Effect.flatMap(StopSignals.each(reloadSignal), (next) =>
+            next.pipe(
+              Effect.zipRight(
+                Effect.logInfo(`${reloadSignal}: there is nothing to reload; replication goes on`)
+              ),
+              Effect.forever
+            )
+          )
+    const { option, timeout } = settings.patience ?? {
+      timeout: once ? onceTimeout : Duration.zero,
+      option: "-timeout"
+    }
     const { consumer, denied, exhausted } = yield* Patience.make({
-      timeout: limit,
+      timeout,
+      option,
       // An instance that stands by behind a leader is where it should be, unless it was to copy once.
       kinds: new Set<Patience.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
       first: `no answer from the agent at ${address}`
@@ -150,28 +187,21 @@ const replicating = Effect.fnUntraced(
       ProgressLine.drawn,
       Effect.provide(services),
       Effect.provideService(OptionName, FlagOf.flagOf),
-      Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
+      Effect.raceFirst(Duration.isZero(timeout) ? Effect.never : exhausted),
       Effect.raceFirst(once ? denied : Effect.never),
-      Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
+      Effect.raceFirst(Effect.raceFirst(stopped, reloads))
     )
   },
-  Effect.catchTag("InvalidOptions", FlagOf.wrongUse),
   Effect.scoped,
   withLogLevel
 )
 
-export const replicate = Command.make(
-  "consul-replicate",
-  {
-    ...parsers(options),
-    destinationAgent: parsers(destinationAgent),
-    sourceAgent: parsers(sourceAgent)
-  },
-  Effect.fn("consul-replicate")(function* ({ destinationAgent, sourceAgent, ...settings }) {
-    return yield* replicating({
-      ...(yield* Effect.all(settings)),
-      destinationAgent: yield* Effect.all(destinationAgent),
-      sourceAgent: yield* Effect.all(sourceAgent)
+/** `occurrences` are the options that are on the command line. */
+export const replicate = (occurrences: ReadonlyArray<Parsers.Occurrence>) =>
+  Command.make(
+    programName,
+    Parsers.parsers(occurrences),
+    Effect.fn("consul-replicate")(function* (typed) {
+      return yield* replicating(yield* Settings.load(Parsers.given(occurrences, typed)))
     })
-  })
-)
+  )

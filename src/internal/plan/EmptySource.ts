@@ -87,7 +87,10 @@ export const make = Effect.fnUntraced(function* (
       isKnown = false
       return yield* new SourceUnreadable({
         source: sourceName(replication),
-        place: replication.sourceAgent.address === undefined ? `datacenter ${replication.source}` : sourceName(replication),
+        place:
+          replication.sourceAgent.address === undefined
+            ? `datacenter ${replication.source}`
+            : sourceName(replication),
         prefix,
         reason: answer.reason,
         isAnonymous: consul.endpoint.token === undefined

@@ -10,8 +10,8 @@ import type { SourceAgent } from "../../../SourceAgent.js"
 import type { AgentConnection } from "../../node/AgentConnections.js"
 import * as AgentSettings from "../../settings/AgentSettings.js"
 import * as Environment from "../../settings/Environment.js"
-import type { Values } from "../../settings/OptionSpec.js"
-import * as Options from "../../settings/Options.js"
+import * as Connections from "../../settings/options/Connections.js"
+import type { Setting } from "../../settings/Setting.js"
 import { subject, WrongUse } from "../../settings/WrongUse.js"
 
 export interface Agents {
@@ -20,64 +20,32 @@ export interface Agents {
   readonly connections: ReadonlyArray<AgentConnection>
 }
 
-const flagsOf = (address: string, options: typeof Options.destinationAgent): AgentSettings.Flags => ({
-  address,
+const flagsOf = (
+  options: Readonly<Record<keyof typeof Connections.source, Setting<unknown>>>
+): AgentSettings.Flags => ({
+  address: `-${options.addr.name}`,
   token: `-${options.token.name}`,
-  caFile: `-${options.caFile.name}`,
-  certificateFile: `-${options.certificateFile.name}`,
+  caFile: `-${options.caCert.name}`,
+  certificateFile: `-${options.cert.name}`,
   serverName: `-${options.serverName.name}`
 })
 
-type Typed = Values<typeof Options.destinationAgent>
-
-/** The texts of the options with their names. */
-const typed = (
-  address: { readonly flag: string; readonly text: string },
-  texts: Typed,
-  options: typeof Options.destinationAgent
-): Environment.Typed => {
-  const of = (key: keyof Typed) => ({ flag: options[key].name, text: texts[key] })
-  return {
-    address,
-    tokenFile: of("tokenFile"),
-    token: of("token"),
-    auth: of("auth"),
-    ssl: of("ssl"),
-    sslVerify: of("sslVerify"),
-    caFile: of("caFile"),
-    caPath: of("caPath"),
-    certificateFile: of("certificateFile"),
-    keyFile: of("keyFile"),
-    serverName: of("serverName"),
-    namespace: of("namespace"),
-    partition: of("partition")
-  }
-}
-
-/** What the options and the environment say of both agents. */
+/** What was given for both agents, resolved. */
 export const make = (given: {
-  readonly addr: string
-  readonly sourceAddr: string
-  readonly destination: Typed
-  readonly source: Typed
+  readonly destination: AgentSettings.AgentSettings & { readonly address: AgentSettings.Given }
+  readonly source: AgentSettings.AgentSettings
 }): Effect.Effect<Agents, WrongUse | ConfigError, FileSystem.FileSystem | Scope.Scope> =>
   Effect.gen(function* () {
     const proxies = yield* Environment.proxies
-    const there = yield* Environment.destinationSettings(
-      typed({ flag: "addr", text: given.addr }, given.destination, Options.destinationAgent)
-    )
-    const fallback = { name: "-addr", text: given.addr, isVariable: true }
     const destination = yield* AgentSettings.resolve(
-      { ...there, address: there.address ?? fallback },
-      flagsOf("-addr", Options.destinationAgent),
+      given.destination,
+      flagsOf(Connections.destination),
       proxies,
       undefined
     )
-    const here = yield* Environment.sourceSettings(
-      typed({ flag: "src-addr", text: given.sourceAddr }, given.source, Options.sourceAgent)
-    )
-    const flags = flagsOf("-src-addr", Options.sourceAgent)
-    const ofToken = here.tokenFile?.name ?? here.token?.name ?? "-src-token-file"
+    const here = given.source
+    const flags = flagsOf(Connections.source)
+    const ofToken = here.tokenFile?.name ?? here.token?.name ?? `-${Connections.source.tokenFile.name}`
     const { address } = here
     if (address === undefined) {
       const source = yield* AgentSettings.resolveSame(here, flags, ofToken)
