@@ -14,7 +14,7 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { demo } from "./commands/Demo.js"
-import { dev } from "./commands/Dev.js"
+import * as Dev from "./commands/Dev.js"
 import { replicate } from "./commands/Replicate.js"
 import type { Hopeless } from "./commands/replicate/FirstContact.js"
 import type { NotEqual, SomeFailed } from "./commands/replicate/Once.js"
@@ -23,16 +23,19 @@ import type { Unfinished } from "./commands/replicate/Run.js"
 import { describe } from "./commands/Version.js"
 import type { PortUnavailable } from "./node/EmbeddedServers.js"
 import * as StopSignals from "./node/StopSignals.js"
+import * as Completions from "./settings/Completions.js"
 import { didYouMean } from "./settings/DidYouMean.js"
 import { normalize } from "./settings/GoFlags.js"
 import * as Help from "./settings/Help.js"
 import { demoHelp, devHelp, replicateHelp } from "./settings/HelpPages.js"
-import type { Documented } from "./settings/OptionSpec.js"
+import type { Occurrence } from "./settings/Parsers.js"
+import type { Setting } from "./settings/Setting.js"
+import * as Settings from "./settings/Settings.js"
 import { subject, WrongUse } from "./settings/WrongUse.js"
 
-const config = CliConfig.make({ isCaseSensitive: true, autoCorrectLimit: 1 })
+const config = CliConfig.make({ isCaseSensitive: true, autoCorrectLimit: 0 })
 
-const commands = ["demo", "dev", "help", "version"]
+const commands = ["completions", "demo", "dev", "help", "version"]
 
 const unexpectedArgument = (argument: string): WrongUse =>
   new WrongUse({
@@ -43,43 +46,6 @@ const unexpectedArgument = (argument: string): WrongUse =>
         onSome: (command) => `did you mean ${Help.programName} ${command}?`
       })
   })
-
-const unknownOption = (typed: string, options: ReadonlyArray<Documented>): WrongUse =>
-  new WrongUse({
-    problem:
-      `unknown option -${typed}; ` +
-      Option.match(
-        didYouMean(
-          typed,
-          options.map(({ name }) => name)
-        ),
-        { onNone: () => "-help lists the options", onSome: (name) => `did you mean -${name}?` }
-      )
-  })
-
-/** What is wrong with arguments that `@effect/cli` has left over. */
-const leftoverProblem = (
-  leftover: Arr.NonEmptyReadonlyArray<string>,
-  options: ReadonlyArray<Documented>
-): WrongUse => {
-  const [argument, ...rest] = leftover
-  if (!argument.startsWith("-")) return unexpectedArgument(argument)
-  const typed = argument.replace(/^--?/, "").replace(/=.*/s, "")
-  const known = options.find(({ name, parsedAs }) => typed === (parsedAs ?? name))
-  if (known === undefined) return unknownOption(typed, options)
-  const { name, value } = known
-  const [, given] = /=(.*)/s.exec(argument) ?? []
-  // A flag that is given twice is left over as `true`.
-  if (value === undefined && given !== undefined && given !== "true") {
-    return new WrongUse({
-      subject: subject(`-${name}`, given),
-      problem: `neither true nor false; write -${name} or -${name}=false`
-    })
-  }
-  return value !== undefined && rest.length === 0 && given === undefined
-    ? new WrongUse({ subject: `-${name}`, problem: `needs a value; write -${name}=${value}` })
-    : new WrongUse({ subject: `-${name}`, problem: "given twice; write it once" })
-}
 
 /** What else `@effect/cli` finds, in one line. */
 const problem = (error: ValidationError.ValidationError): string =>
@@ -110,7 +76,7 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   if (directive._tag === "UserDefined") {
     const { leftover, value } = directive
     return Arr.isNonEmptyReadonlyArray(leftover)
-      ? yield* leftoverProblem(leftover, text.options)
+      ? yield* unexpectedArgument(leftover[0])
       : yield* command.handler(value)
   }
   switch (directive.option._tag) {
@@ -124,6 +90,18 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
       return yield* new WrongUse({ problem: `unexpected ${args.slice(1).join(" ")}` })
   }
 })
+
+/** Makes the command of the options that occur, and runs it. */
+const parsed = <Name extends string, R, E, A>(
+  name: string,
+  command: (occurrences: ReadonlyArray<Occurrence>) => Command.Command<Name, R, E, A>,
+  text: Help.Help,
+  settings: ReadonlyArray<Setting<unknown>>,
+  args: ReadonlyArray<string>
+) =>
+  Effect.flatMap(normalize(args, settings), (normalized) =>
+    execute(command(normalized.occurrences), text, [name, ...normalized.args])
+  )
 
 type Failure =
   | WrongUse
@@ -143,6 +121,7 @@ const helpOf = (topic: string | undefined) => {
     case "dev":
       return showHelp(devHelp)
     case undefined:
+    case "completions":
     case "help":
     case "version":
       return showHelp(replicateHelp)
@@ -151,19 +130,32 @@ const helpOf = (topic: string | undefined) => {
   }
 }
 
+/** `completions SHELL`. */
+const completionsOf = (name: string | undefined) => {
+  const shell = Completions.shells.find((shell) => shell === name)
+  return shell === undefined
+    ? new WrongUse({
+        subject: name === undefined ? "completions" : subject("completions", name),
+        problem: `needs the name of a shell; write ${Completions.shells.join(" or ")}`
+      })
+    : Console.log(Completions.script(shell, replicateHelp.options, commands))
+}
+
 /** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
 export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, CliApp.Environment> => {
   const [name, ...rest] = args
   switch (name) {
     case "demo":
-      return StopSignals.interrupting(execute(demo, demoHelp, [name, ...normalize(rest, demoHelp.options)]))
+      return StopSignals.interrupting(parsed(name, () => demo, demoHelp, [], rest))
     case "dev":
-      return StopSignals.interrupting(execute(dev, devHelp, [name, ...normalize(rest, devHelp.options)]))
+      return StopSignals.interrupting(parsed(name, Dev.dev, devHelp, Dev.settings, rest))
+    case "completions":
+      return completionsOf(rest[0])
     case "help":
       return helpOf(rest[0])
     case "version":
       return showVersion
     default:
-      return execute(replicate, replicateHelp, [Help.programName, ...normalize(args, replicateHelp.options)])
+      return parsed(Help.programName, replicate, replicateHelp, Settings.all, args)
   }
 }

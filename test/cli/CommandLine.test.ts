@@ -17,19 +17,23 @@ describe("run", () => {
     [[], "-src: name the datacenter to replicate from"],
     [["-src"], "-src: needs a value; write -src=DATACENTER"],
     [["-src="], "-src: name the datacenter to replicate from"],
-    [
-      ["-prefix=/gx@nyc1"],
-      '-prefix "/gx@nyc1": looks like a prefix and a datacenter; write -src=nyc1 -prefix="gx", or end it with a slash where keys begin so'
-    ],
     [["-src=nyc1", "-nonsense"], "unknown option -nonsense; -help lists the options"],
     [["-src=nyc1", "--nonsense=5"], "unknown option -nonsense; -help lists the options"],
     [["-src=nyc1", "-prefx=global/"], "unknown option -prefx; did you mean -prefix?"],
     [["-src=nyc1", "-dst_prefix", "x"], "unknown option -dst_prefix; did you mean -dst-prefix?"],
     [["-src=nyc1", "-SRC=nyc1"], "unknown option -SRC; did you mean -src?"],
-    [["-src=nyc1", "extra"], 'unexpected argument "extra"; the commands are demo, dev, help and version'],
-    [["status"], 'unexpected argument "status"; the commands are demo, dev, help and version'],
+    [
+      ["-src=nyc1", "extra"],
+      'unexpected argument "extra"; the commands are completions, demo, dev, help and version'
+    ],
+    [["status"], 'unexpected argument "status"; the commands are completions, demo, dev, help and version'],
+    [["completions"], "completions: needs the name of a shell; write bash or fish or zsh"],
+    [["completions", "cmd"], 'completions "cmd": needs the name of a shell; write bash or fish or zsh'],
     [["demmo"], 'unexpected argument "demmo"; did you mean consul-replicate demo?'],
-    [["help", "status"], 'unexpected argument "status"; the commands are demo, dev, help and version'],
+    [
+      ["help", "status"],
+      'unexpected argument "status"; the commands are completions, demo, dev, help and version'
+    ],
     [["-src=nyc1", "-src=ams2"], "-src: given twice; write it once"],
     [["-src=nyc1", "-exclude="], '-exclude "": an empty exclude would exclude every key'],
     [
@@ -60,18 +64,68 @@ describe("run", () => {
     [["-src=ny c1"], '-src: "ny c1" cannot be the name of a datacenter'],
     [
       ["-prefix=global@nyc1", "-src=x"],
-      '-prefix "global@nyc1": looks like a prefix and a datacenter; write -src=nyc1 -prefix="global", or end it with a ' +
-        "slash where keys begin so"
+      '-src "x": no prefix is read from there: -prefix names nyc1; drop one of them, or give a prefix that itself holds "@" in a file'
     ],
     [
-      ["-src=nyc1", "-prefix", "global/a@nyc1:copy/a"],
-      '-prefix "global/a@nyc1:copy/a": looks like a prefix and a datacenter; write -src=nyc1 -prefix="global/a" ' +
-        '-dst-prefix="copy/a", or end it with a slash where keys begin so'
+      ["-src=nyc1", "-prefix=a@b@nyc1"],
+      '-prefix "a@b@nyc1": has "@" twice; a prefix that itself holds "@" or ":" is given in a file, as in ' +
+        'prefix { source = "a@b@nyc1" datacenter = "…" }'
     ],
     [
-      ["-src=nyc1", "-prefix=/gx@nyc1"],
-      '-prefix "/gx@nyc1": looks like a prefix and a datacenter; write -src=nyc1 -prefix="gx", or end it with a slash ' +
-        "where keys begin so"
+      ["-prefix=@nyc1"],
+      '-prefix "@nyc1": names no keys before the "@"; for the whole store write -src=nyc1 -prefix='
+    ],
+    [
+      ["-prefix=global:copy@nyc1"],
+      '-prefix "global:copy@nyc1": the datacenter stands behind the source; write "global@nyc1:copy", or give it in a file'
+    ],
+    [["-prefix=global"], "-src: name the datacenter to replicate from"],
+    [["-prefix=a@x", "-prefix=b"], "-src: name the datacenter to replicate from"],
+    [
+      ["-src=nyc1", "-prefix=a:b", "-dst-prefix=c"],
+      '-dst-prefix: the prefix names a destination of its own, "b"; write one of them'
+    ],
+    [
+      ["-src=nyc1", "-prefix=a", "-prefix=b", "-dst-prefix=c"],
+      '-dst-prefix: belongs to one prefix, and there are 2; write each as "source@datacenter:destination"'
+    ],
+    [
+      ["-src=nyc1", "-prefix=a", "-prefix=b", "-status=s"],
+      "-status: belongs to one prefix, and there are 2; name a folder by -status-dir"
+    ],
+    [
+      ["-src=nyc1", "-status=s", "-status-dir=d"],
+      "-status: and -status-dir are both given; write one of them"
+    ],
+    [
+      ["-src=nyc1", "-addr=a", "-consul-addr=b"],
+      "-addr and -consul-addr: they are one option; write one of them"
+    ],
+    [
+      ["-src=nyc1", "-wait=2s:1s"],
+      '-wait "2s:1s": the longest wait is shorter than the shortest; write min:max, such as 5s:10s'
+    ],
+    [
+      ["-src=nyc1", "-wait=1s:2s:3s"],
+      '-wait "1s:2s:3s": not a wait; write it as min or min:max, such as 5s or 5s:10s'
+    ],
+    [
+      ["-src=nyc1", "-kill-signal=SIGKILL"],
+      '-kill-signal "SIGKILL": no program can listen for it; write SIGINT, SIGTERM or SIGUSR1'
+    ],
+    [
+      ["-src=nyc1", "-kill-signal=sighup"],
+      '-kill-signal "SIGHUP": is what -reload-signal is too; choose another for one of them'
+    ],
+    [["-src=nyc1", "-consul-token"], "-consul-token: needs a value; write -consul-token=TOKEN"],
+    [
+      ["-dst=x"],
+      'unknown option -dst; write the destination behind the prefix: -prefix="source@datacenter:destination"'
+    ],
+    [["-consul-ssl-ca-crt=x"], "unknown option -consul-ssl-ca-crt; did you mean -consul-ssl-ca-cert?"],
+    [
+      ["-src=nyc1", "-config=/nowhere"],
+      '-config "/nowhere": the configuration cannot be read: it is not there'
     ],
     [["-src=nyc1", "-prefix=bob@nyc1/", "-lock="], '-lock "": the lock needs a key'],
     [["-src=nyc1", "-prefix=bob@example.com", "-lock="], '-lock "": the lock needs a key'],

@@ -9,7 +9,9 @@ import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import { SimConsul } from "../../testing/index.js"
 import * as EmbeddedServers from "../node/EmbeddedServers.js"
-import { parsers, repeated, valued } from "../settings/OptionSpec.js"
+import * as Parsers from "../settings/Parsers.js"
+import { repeated, setting, textSchema } from "../settings/Setting.js"
+import * as Sources from "../settings/Sources.js"
 import { WrongUse } from "../settings/WrongUse.js"
 
 const defaults = { dc: "dc1=8500", bind: "127.0.0.1" } as const
@@ -29,35 +31,40 @@ const parseDatacenter = (text: string): Either.Either<Datacenter, string> => {
     : Either.right({ name: name.toLowerCase(), port })
 }
 
-/** In the order of the help. */
 export const options = {
   datacenters: repeated({
     name: "dc",
+    hasVariable: false,
     group,
     value: "NAME=PORT",
     description: "a datacenter and the port of its agent, 0 for a free one; may be repeated",
     default: [defaults.dc],
-    parse: parseDatacenter
+    schema: textSchema(parseDatacenter)
   }),
-  bind: valued({
+  bind: setting({
     name: "bind",
+    hasVariable: false,
     group,
     value: "ADDRESS",
     description: "where to listen",
     default: defaults.bind,
     // Node listens on every address of the machine where it is given none.
-    parse: (address) =>
+    schema: textSchema((address) =>
       address.trim() === "" ? Either.left("needs an address, such as 127.0.0.1") : Either.right(address)
+    )
   }),
   hosts: repeated({
     name: "host",
+    hasVariable: false,
     group,
     value: "NAME",
     description:
       "a name under which others ask it, beside its addresses and localhost; may be repeated. Requests for other hosts " +
       "are refused: a page of another site could send them",
     default: [],
-    parse: (name) => (/^[\w.-]+$/.test(name) ? Either.right(name) : Either.left("not the name of a host"))
+    schema: textSchema((name) =>
+      /^[\w.-]+$/.test(name) ? Either.right(name) : Either.left("not the name of a host")
+    )
   })
 } as const
 
@@ -65,24 +72,35 @@ export const options = {
 const twice = (names: ReadonlyArray<string>): Option.Option<string> =>
   Arr.findFirst(names, (name, i) => names.indexOf(name) !== i)
 
-export const dev = Command.make(
-  "dev",
-  parsers(options),
-  Effect.fn("consul-replicate dev")(function* (settings) {
-    const { bind, datacenters, hosts } = yield* Effect.all(settings)
-    const names = datacenters.map(({ name }) => name)
-    const [again] = Option.toArray(twice(names))
-    if (again !== undefined) {
-      return yield* new WrongUse({ subject: "-dc", problem: `the datacenter ${again} is given twice` })
-    }
-    if (!Arr.isNonEmptyReadonlyArray(names)) return
-    const sim = yield* SimConsul.make({ datacenters: names })
-    const ports = yield* Effect.forEach(datacenters, ({ name, port }) => {
-      const agent = sim.agents.find(({ datacenter }) => datacenter === name)
-      return EmbeddedServers.serve({ sim, agent: agent?.name ?? name, host: bind, port, names: hosts })
-    })
-    const host = bind.includes(":") ? `[${bind}]` : bind
-    yield* Effect.forEach(names, (name, i) => Console.log(`${name} http://${host}:${ports[i]}`))
-    return yield* Effect.never
-  }, Effect.scoped)
-)
+/** In the order of the help. */
+export const settings = Object.values(options)
+
+/** `occurrences` are the options that are on the command line. */
+export const dev = (occurrences: ReadonlyArray<Parsers.Occurrence>) =>
+  Command.make(
+    "dev",
+    Parsers.parsers(occurrences),
+    Effect.fn("consul-replicate dev")(function* (typed) {
+      const given = yield* Sources.values(options, {
+        ...Sources.nothing,
+        flags: Parsers.given(occurrences, typed)
+      })
+      const bind = given.bind.value
+      const datacenters = given.datacenters.map(({ value }) => value)
+      const names = datacenters.map(({ name }) => name)
+      const [again] = Option.toArray(twice(names))
+      if (again !== undefined) {
+        return yield* new WrongUse({ subject: "-dc", problem: `the datacenter ${again} is given twice` })
+      }
+      if (!Arr.isNonEmptyReadonlyArray(names)) return
+      const sim = yield* SimConsul.make({ datacenters: names })
+      const hosts = given.hosts.map(({ value }) => value)
+      const ports = yield* Effect.forEach(datacenters, ({ name, port }) => {
+        const agent = sim.agents.find(({ datacenter }) => datacenter === name)
+        return EmbeddedServers.serve({ sim, agent: agent?.name ?? name, host: bind, port, names: hosts })
+      })
+      const host = bind.includes(":") ? `[${bind}]` : bind
+      yield* Effect.forEach(names, (name, i) => Console.log(`${name} http://${host}:${ports[i]}`))
+      return yield* Effect.never
+    }, Effect.scoped)
+  )

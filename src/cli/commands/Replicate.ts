@@ -5,14 +5,20 @@ import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import type * as LogLevel from "effect/LogLevel"
-import * as Option from "effect/Option"
+import type { InvalidOptions } from "../../InvalidOptions.js"
 import * as LeaderLock from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
+import type { ReplicationConflict } from "../../ReplicationConflict.js"
+import * as Replications from "../../Replications.js"
+import type { SourceAgent } from "../../SourceAgent.js"
 import { version } from "../../Version.js"
+import * as PidFile from "../node/PidFile.js"
 import * as FlagOf from "../settings/FlagOf.js"
-import { parsers, type Values } from "../settings/OptionSpec.js"
-import { destinationAgent, options, sourceAgent } from "../settings/Options.js"
+import { programName } from "../settings/Help.js"
+import * as NotYet from "../settings/NotYet.js"
+import * as Parsers from "../settings/Parsers.js"
 import * as PrefixOption from "../settings/PrefixOption.js"
+import * as Settings from "../settings/Settings.js"
 import { WrongUse } from "../settings/WrongUse.js"
 import * as Agents from "./replicate/Agents.js"
 import * as Run from "./replicate/Run.js"
@@ -26,87 +32,106 @@ const withLogLevel = <A, E, R>(
     Logger.withMinimumLogLevel(logLevel)
   )
 
-interface Settings extends Values<typeof options> {
-  readonly destinationAgent: Values<typeof destinationAgent>
-  readonly sourceAgent: Values<typeof sourceAgent>
-}
-
-const replicating = Effect.fnUntraced(
-  function* ({
-    addr,
-    agentless,
-    destinationAgent,
-    lock,
-    logLevel: _,
-    noDelete,
-    once,
-    service,
-    sessionTtl,
-    sourceAddr,
-    sourceAgent,
-    src,
-    timeout,
-    ...given
-  }: Settings) {
-    yield* PrefixOption.validate(given.prefix)
-    const agents = yield* Agents.make({
-      addr,
-      sourceAddr,
-      destination: destinationAgent,
-      source: sourceAgent
-    })
-    const replication = yield* Replication.make({
-      ...given,
-      source: src,
-      sourceAgent: agents.source,
-      deletes: !noDelete
-    })
-    yield* LeaderLock.options({ agentless, lock, service, sessionTtl })
-    yield* Replication.validateUnder(replication, lock)
-    const { address } = agents.destination
-    const source = replication.sourceAgent.address
-    yield* Effect.logInfo(
-      `consul-replicate ${version}, agent ${address}${source === undefined ? "" : `, source ${source}`}`
-    )
-    yield* PrefixOption.warn("prefix", replication.prefix)
-    if (replication.destinationPrefix !== replication.prefix) {
-      yield* PrefixOption.warn("dst-prefix", replication.destinationPrefix)
-      yield* PrefixOption.warnOfSlashes(replication.prefix, replication.destinationPrefix)
+/** All of them: what is wrong with one is refused before another is begun. `sources` are theirs, in the same order. */
+export const makeReplications = (settings: Settings.Settings, sources: ReadonlyArray<SourceAgent> = []) =>
+  Effect.forEach(
+    settings.replications,
+    ({ datacenter, destinationPrefix, excludes, origins, prefix, status }, i) => {
+      const { deletes, lock, maxDeletes, reconcile, wait, watchShards } = settings
+      return Replication.make({
+        source: datacenter,
+        sourceAgent: sources[i] ?? {},
+        prefix,
+        destinationPrefix,
+        exclude: excludes,
+        status,
+        deletes,
+        maxDeletes,
+        reconcile,
+        wait,
+        watchShards
+      }).pipe(
+        Effect.tap((replication) => Replication.validateUnder(replication, lock)),
+        Effect.mapError(FlagOf.wrongUse(new Map([...settings.origins, ...origins])))
+      )
     }
-    yield* Effect.forEach(replication.exclude, PrefixOption.warnOfExclude(replication.prefix), {
-      discard: true
-    })
-    return yield* Run.run({
-      replications: [replication],
-      lock: { agentless, lock, service, sessionTtl },
-      agent: agents.destination,
-      connections: agents.connections,
-      queries: replication.watchShards,
-      once,
-      timeout,
-      reload: Option.none()
-    })
-  },
-  Effect.catchTags({
-    InvalidOptions: FlagOf.wrongUse,
-    ReplicationConflict: ({ message }) => new WrongUse({ problem: message })
-  }),
-  Effect.scoped,
-  withLogLevel
-)
+  )
 
-export const replicate = Command.make(
-  "consul-replicate",
-  {
-    ...parsers(options),
-    destinationAgent: parsers(destinationAgent),
-    sourceAgent: parsers(sourceAgent)
-  },
-  Effect.fn("consul-replicate")(function* ({ destinationAgent, sourceAgent, ...settings }) {
-    return yield* replicating({
-      ...(yield* Effect.all(settings)),
-      destinationAgent: yield* Effect.all(destinationAgent),
-      sourceAgent: yield* Effect.all(sourceAgent)
-    })
+/** What is probably meant otherwise. */
+const warn = ({ destinationPrefix, exclude, prefix }: Replication.Replication) =>
+  Effect.gen(function* () {
+    yield* PrefixOption.warn("prefix", prefix)
+    if (destinationPrefix !== prefix) {
+      yield* PrefixOption.warn("dst-prefix", destinationPrefix)
+      yield* PrefixOption.warnOfSlashes(prefix, destinationPrefix)
+    }
+    yield* Effect.forEach(exclude, PrefixOption.warnOfExclude(prefix), { discard: true })
   })
-)
+
+/** Refuses what can be refused before an agent is asked. */
+const resolve = Effect.fnUntraced(function* (settings: Settings.Settings) {
+  const { agentless, lock, once, service, sessionTtl } = settings
+  const agents = yield* Agents.make({
+    destination: settings.destination,
+    sources: settings.replications.map(({ source }) => source ?? settings.source)
+  })
+  const replications = yield* makeReplications(settings, agents.sources)
+  const lockFields = { agentless, lock, service, sessionTtl }
+  yield* Effect.mapError(LeaderLock.options(lockFields), FlagOf.wrongUse(settings.origins))
+  yield* Effect.mapError(
+    Replications.validateTogether(replications, lock),
+    ({ message }) => new WrongUse({ problem: message })
+  )
+  yield* NotYet.validate(settings)
+  return {
+    replications,
+    lock: lockFields,
+    agent: agents.destination,
+    connections: agents.connections,
+    queries: settings.watchShards,
+    once,
+    patience: settings.patience,
+    killSignal: settings.killSignal,
+    reloadSignal: settings.reloadSignal
+  } satisfies Omit<Run.RunSettings, "reload">
+})
+
+const wrongUse =
+  (settings: Settings.Settings) =>
+  (error: InvalidOptions | ReplicationConflict): WrongUse =>
+    error._tag === "ReplicationConflict"
+      ? new WrongUse({ problem: error.message })
+      : FlagOf.wrongUse(settings.origins)(error)
+
+/** Replicates by these settings. `read` gives those of a reload. */
+const replicating = <E extends { readonly message: string }, R>(
+  settings: Settings.Settings,
+  read: Effect.Effect<Settings.Settings, E, R>
+) =>
+  Effect.gen(function* () {
+    const { pidFile } = settings
+    const resolved = yield* resolve(settings)
+    if (pidFile !== undefined) yield* PidFile.write(pidFile)
+    const { agent, replications } = resolved
+    const sources = new Set(replications.flatMap(({ sourceAgent }) => sourceAgent.address ?? []))
+    const from = sources.size === 0 ? "" : `, source ${[...sources].join(", ")}`
+    yield* Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`)
+    yield* Effect.forEach(settings.warnings, (text) => Effect.logWarning(text), { discard: true })
+    yield* Effect.forEach(replications, warn, { discard: true })
+    return yield* Effect.mapError(Run.run({ ...resolved, reload: Effect.flatMap(read, resolve) }), (error) =>
+      error._tag === "InvalidOptions" || error._tag === "ReplicationConflict"
+        ? wrongUse(settings)(error)
+        : error
+    )
+  }).pipe(Effect.scoped, (effect) => withLogLevel(effect, settings))
+
+/** `occurrences` are the options that are on the command line. */
+export const replicate = (occurrences: ReadonlyArray<Parsers.Occurrence>) =>
+  Command.make(
+    programName,
+    Parsers.parsers(occurrences),
+    Effect.fn("consul-replicate")(function* (typed) {
+      const read = Settings.load(Parsers.given(occurrences, typed))
+      return yield* replicating(yield* read, read)
+    })
+  )

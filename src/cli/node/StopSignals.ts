@@ -7,11 +7,15 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
 
 /** For the help. */
 export const documented = [
   ["SIGTERM SIGINT SIGQUIT", "stop, and give the lock back; a second one stops at once"],
-  ["SIGHUP", "nothing: there is nothing to reload, and a terminal that closes stops no replication"]
+  [
+    "SIGHUP",
+    "nothing: there is nothing to reload, and a terminal that closes stops no replication; see -reload-signal"
+  ]
 ] as const
 
 /** The first signal that asks the program to stop, when it has come. Where nobody listens none comes. */
@@ -35,6 +39,9 @@ export const interrupting = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effe
 
 const stopping = ["SIGTERM", "SIGINT", "SIGQUIT"] as const
 
+/** The signals that stop the program whatever its settings. */
+export const always: ReadonlySet<NodeJS.Signals> = new Set(stopping)
+
 /** At the first Node opens its debugger, and the second ends whoever does not listen. */
 const meaningless = ["SIGUSR1", "SIGUSR2"] as const
 
@@ -51,6 +58,14 @@ const on = (signals: ReadonlyArray<NodeJS.Signals>, listener: Listener) =>
     }),
     () => Effect.sync(() => off(signals, listener))
   )
+
+/** Listens to a signal as long as the scope is open. The effect waits for the next; several that it has missed are one. */
+export const each = (signal: NodeJS.Signals): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const signals = yield* Queue.sliding<void>(1)
+    yield* on([signal], () => signals.unsafeOffer(undefined))
+    return Queue.take(signals)
+  })
 
 /** Listens. */
 export const layer: Layer.Layer<StopSignal | HangUp> = Layer.scopedContext(

@@ -1,26 +1,43 @@
 /**
- * The flag of a field that the library refuses. The library knows nothing of flags.
+ * What to call a field that the library refuses: where it was given, or the option that gives it. The library knows nothing of
+ * options.
  */
 import type { InvalidOptions } from "../../InvalidOptions.js"
-import { options } from "./Options.js"
+import { type Origin, shown } from "./Origin.js"
 import { WrongUse } from "./WrongUse.js"
 
-/** Names of the fields of the library, where they are not those of the command's options. */
-const optionOf: Readonly<Record<string, keyof typeof options>> = {
+/** The names of the options that give the library's fields. */
+const options: Readonly<Record<string, string>> = {
   source: "src",
-  sourceAgent: "sourceAddr"
+  sourceAgent: "src-addr",
+  prefix: "prefix",
+  destinationPrefix: "dst-prefix",
+  exclude: "exclude",
+  status: "status",
+  deletes: "no-delete",
+  maxDeletes: "max-deletes",
+  reconcile: "reconcile",
+  watchShards: "watch-shards",
+  lock: "lock",
+  service: "service",
+  agentless: "agentless",
+  sessionTtl: "session-ttl"
 }
 
-const specs: Readonly<Record<string, { readonly name: string }>> = options
-
-/** The name of the field itself, if no flag sets it. */
+/** The name of the field itself, if no option gives it. */
 export const flagOf = (field: string): string => {
-  const spec = specs[optionOf[field] ?? field]
-  return spec === undefined ? field : `-${spec.name}`
+  const option = options[field]
+  return option === undefined ? field : `-${option}`
 }
 
-export const wrongUse = ({ alternative, field, problem }: InvalidOptions): WrongUse =>
-  new WrongUse({
-    subject: flagOf(field),
-    problem: alternative === undefined ? problem : `${problem}, or another ${flagOf(alternative)}`
-  })
+/** `origins` has where settings were given, by the names of their options. */
+export const wrongUse =
+  (origins: ReadonlyMap<string, Origin>) =>
+  ({ alternative, field, problem }: InvalidOptions): WrongUse => {
+    const option = options[field]
+    const origin = option === undefined ? undefined : origins.get(option)
+    return new WrongUse({
+      subject: option === undefined || origin === undefined ? flagOf(field) : shown(origin, option),
+      problem: alternative === undefined ? problem : `${problem}, or another ${flagOf(alternative)}`
+    })
+  }

@@ -1,45 +1,91 @@
 /**
  * Command lines as users of Go tools type them, turned into what `@effect/cli` reads.
  */
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Booleans from "./Booleans.js"
-import { type Documented, emptyText } from "./OptionSpec.js"
+import { didYouMean } from "./DidYouMean.js"
+import type { Occurrence } from "./Parsers.js"
+import { allSpellings, type Setting } from "./Setting.js"
+import { WrongUse } from "./WrongUse.js"
+
+export interface Normalized {
+  readonly args: ReadonlyArray<string>
+  /** The options in `args`, in their order. */
+  readonly occurrences: ReadonlyArray<Occurrence>
+}
+
+/** Options of older releases that no other took over, and what to write. */
+const gone: ReadonlyMap<string, string> = new Map([
+  ["dst", 'write the destination behind the prefix: -prefix="source@datacenter:destination"'],
+  ["path", "name files by -config"]
+])
+
+const unknown = (typed: string, settings: ReadonlyArray<Setting<unknown>>): WrongUse => {
+  const near = didYouMean(
+    typed,
+    settings.flatMap(({ hasFlag, name, spellings }) => (hasFlag ? [name, ...spellings] : []))
+  )
+  return new WrongUse({
+    problem: `unknown option -${typed}; ${
+      gone.get(typed) ??
+      Option.match(near, {
+        onNone: () => "-help lists the options",
+        onSome: (name) => `did you mean -${name}?`
+      })
+    }`
+  })
+}
+
+const onlyArgument = (argument: string): Normalized => ({ args: [argument], occurrences: [] })
 
 /**
  * One dash is as good as two. A value may be empty or begin with a dash: Go takes whatever follows an option that
- * has one. A flag has a value only behind `=`. `-help` and `-version` are all that counts if they are asked for.
+ * has one. A flag has a value only behind `=`. `-help` and `-version` are all that counts if they are asked for. Left: the
+ * first option that is unknown, or that lacks its value.
  */
 export const normalize = (
   args: ReadonlyArray<string>,
-  options: ReadonlyArray<Documented>
-): ReadonlyArray<string> => {
+  settings: ReadonlyArray<Setting<unknown>>
+): Either.Either<Normalized, WrongUse> => {
+  const bySpelling = new Map(
+    settings.flatMap((setting) => allSpellings(setting).map((spelling) => [spelling, setting] as const))
+  )
   const normalized: Array<string> = []
+  const occurrences: Array<Occurrence> = []
+  const wrong: Array<WrongUse> = []
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? ""
-    if (arg === "--") return [...normalized, ...args.slice(i)]
-    const [, name, value] = /^--?([a-zA-Z][\w-]*)(?:=(.*))?$/s.exec(arg) ?? []
-    const option = options.find((option) => option.name === name)
-    const truth = value === undefined ? Option.some(true) : Booleans.parse(value)
-    const isOn = Option.contains(truth, true)
-    const isFlag = option !== undefined && option.value === undefined
-    if (name === undefined) normalized.push(arg)
-    else if (["v", "version"].includes(name) && isOn) return ["--version"]
-    else if (["h", "help"].includes(name) && isOn) return ["--help"]
-    else if (isFlag && Option.isSome(truth)) {
-      // Alone, it would take the next word for its value.
-      if (isOn) normalized.push(`--${name}=true`)
-      // Behind two dashes `@effect/cli` would leave over the value alone.
-    } else if (isFlag) normalized.push(`-${name}=${value}`)
-    else if (option?.value === undefined)
-      normalized.push(`--${name}${value === undefined ? "" : `=${value}`}`)
-    else {
-      const parsedAs = `--${option.parsedAs ?? name}`
-      const taken = value ?? args[++i]
-      // Apart, `@effect/cli` takes every value as it is but `--`; joined it would drop spaces and miss newlines.
-      if (taken === "" && option.repeats === true) normalized.push(parsedAs, emptyText)
-      else if (taken === "--") normalized.push(`${parsedAs}=--`)
-      else normalized.push(parsedAs, ...(taken === undefined ? [] : [taken]))
+    if (arg === "--") {
+      normalized.push(...args.slice(i))
+      break
     }
+    const [, name, value] = /^--?([a-zA-Z][\w-]*)(?:=(.*))?$/s.exec(arg) ?? []
+    if (name === undefined) {
+      normalized.push(arg)
+      continue
+    }
+    const isOn = value === undefined || Option.contains(Booleans.parse(value), true)
+    if (["v", "version"].includes(name) && isOn) return Either.right(onlyArgument("--version"))
+    if (["h", "help"].includes(name) && isOn) return Either.right(onlyArgument("--help"))
+    const setting = bySpelling.get(name)
+    if (setting === undefined) {
+      wrong.push(unknown(name, settings))
+      continue
+    }
+    const taken = value ?? (setting.value === undefined ? "true" : args[++i])
+    if (taken === undefined) {
+      wrong.push(
+        new WrongUse({ subject: `-${name}`, problem: `needs a value; write -${name}=${setting.value}` })
+      )
+      continue
+    }
+    const parsedAs = `${name}.${occurrences.length}`
+    occurrences.push({ name: setting.name, spelling: name, parsedAs })
+    // Apart, `@effect/cli` takes every value as it is but `--`; joined it would drop spaces and miss newlines.
+    if (taken === "--") normalized.push(`--${parsedAs}=--`)
+    else normalized.push(`--${parsedAs}`, taken)
   }
-  return normalized
+  const [first] = wrong
+  return first === undefined ? Either.right({ args: normalized, occurrences }) : Either.left(first)
 }

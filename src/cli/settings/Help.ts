@@ -2,7 +2,7 @@
  * The text of the help: made from what each option, command, variable and signal says of itself.
  */
 import * as Arr from "effect/Array"
-import type { Documented } from "./OptionSpec.js"
+import type { Documented } from "./Documented.js"
 
 export const programName = "consul-replicate"
 
@@ -63,15 +63,28 @@ const entry = ([term, meaning]: Entries[number], width: number): ReadonlyArray<s
   return [...beginning, ...rest.map((line) => " ".repeat(meaningColumn) + line)]
 }
 
-const optionEntry = ({ description, name, shownDefault, value }: Documented): Entries[number] => [
+/** With the default, and with the variables that count if the option is not given. */
+const optionEntry = ({
+  description,
+  name,
+  shownDefault,
+  value,
+  variables = []
+}: Documented): Entries[number] => [
   value === undefined ? `-${name}` : `-${name} ${value}`,
-  shownDefault === undefined ? description : `${description} (default ${shownDefault})`
+  [
+    description,
+    ...(shownDefault === undefined ? [] : [`(default ${shownDefault})`]),
+    ...(variables.length === 0 ? [] : [`[${variables.join(", ")}]`])
+  ].join(" ")
 ]
+
+const isShown = ({ hasFlag = true, replacedBy }: Documented): boolean => hasFlag && replacedBy === undefined
 
 const grouped = (options: ReadonlyArray<Documented>): ReadonlyArray<Section> =>
   Arr.dedupe(options.map(({ group }) => group)).map((title) => ({
     title,
-    entries: options.filter(({ group }) => group === title).map(optionEntry)
+    entries: options.filter((option) => option.group === title && isShown(option)).map(optionEntry)
   }))
 
 const section = ({ entries = [], title, verbatim = [] }: Section, width: number) => [

@@ -5,7 +5,7 @@ import * as Dev from "../commands/Dev.js"
 import * as StopSignals from "../node/StopSignals.js"
 import * as Environment from "./Environment.js"
 import { type Help, programName } from "./Help.js"
-import * as Options from "./Options.js"
+import * as Settings from "./Settings.js"
 
 const common = [
   {
@@ -22,16 +22,12 @@ export const replicateHelp: Help = {
   summary:
     "Keeps a prefix of the local datacenter's key/value store equal to that of another datacenter, one way, until " +
     "stopped. Run several instances for availability: one leads, the others stand by.",
-  options: [
-    ...Object.values(Options.options),
-    ...Object.values(Options.destinationAgent),
-    ...Object.values(Options.sourceAgent),
-    ...under("About the program:")
-  ],
+  options: [...Settings.all, ...under("About the program:")],
   sections: [
     {
       title: "Commands:",
       entries: [
+        ["completions SHELL", "print the completions of bash, fish or zsh"],
         ["demo", "three datacenters in memory, and what is replicated between them"],
         ["dev", "datacenters in memory, for trying things and for tests"],
         ["help [COMMAND]", "print the help of a command"],
@@ -44,6 +40,7 @@ export const replicateHelp: Help = {
         `${programName} -src=nyc1 -prefix=global/`,
         `${programName} -src=nyc1 -prefix=app/ -dst-prefix=nyc1/app/ -no-delete`,
         `${programName} -src=nyc1 -prefix=global/ -once`,
+        `${programName} -config=/etc/consul-replicate.hcl`,
         `CONSUL_HTTP_TOKEN_FILE=/run/token ${programName} -src=nyc1 -prefix=app/`
       ]
     },
@@ -62,7 +59,9 @@ export const replicateHelp: Help = {
     }
   ],
   footer: [
-    "Options may be typed with one dash or two, as -name=value or -name value; durations as in 250ms, 60s or 1m30s."
+    "Options may be typed with one dash or two, as -name=value or -name value; durations as in 250ms, 60s or 1m30s. " +
+      "An option counts before files, and files count before the variables in brackets, of which the first that is set " +
+      "counts. docs/options.md has the keys of files and the older names that work."
   ]
 }
 
@@ -80,7 +79,7 @@ export const devHelp: Help = {
   summary:
     "Serves datacenters in memory that answer as Consul 1.8 does (key/value store, transactions, sessions, agent, " +
     "catalog, health), until stopped. Nothing is kept.",
-  options: [...Object.values(Dev.options), ...under("Options:")],
+  options: [...Dev.settings, ...under("Options:")],
   sections: [{ title: "Examples:", verbatim: [`${programName} dev -dc nyc1=8500 -dc sfo1=9500`] }],
   footer: []
 }

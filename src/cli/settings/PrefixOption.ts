@@ -1,38 +1,75 @@
 /**
- * Prefixes that are probably meant otherwise. No key begins with them, and no keys would be in sync.
+ * A prefix as one text: `source`, `source@datacenter`, `source@datacenter:destination` or `source:destination`.
  */
 import * as Effect from "effect/Effect"
-import { subject, WrongUse } from "./WrongUse.js"
+import * as Either from "effect/Either"
 
-/** `prefix@datacenter` and `prefix@datacenter:destination`, as in later releases of the Go tool. */
-const later = /^(.*)@([a-z0-9_-]+)(?::(.+))?$/is
-
-/** As later releases of the Go tool do it: hardly any key begins with a slash. */
-const withoutSlash = (prefix: string): string => prefix.replace(/^\/+/, "")
-
-/** Refuses a prefix with a datacenter. One that keys do begin with can be given with the slash that ends it. */
-export const validate = (prefix: string): Effect.Effect<void, WrongUse> => {
-  const [, name = "", datacenter, destination] = later.exec(prefix) ?? []
-  if (datacenter === undefined) return Effect.void
-  const instead = [
-    `-src=${datacenter}`,
-    `-prefix=${JSON.stringify(withoutSlash(name))}`,
-    ...(destination === undefined ? [] : [`-dst-prefix=${JSON.stringify(withoutSlash(destination))}`])
-  ]
-  return new WrongUse({
-    subject: subject("-prefix", prefix),
-    problem:
-      `looks like a prefix and a datacenter; write ${instead.join(" ")}, ` +
-      "or end it with a slash where keys begin so"
-  })
+/** The parts that a text names. */
+export interface PrefixText {
+  readonly source: string
+  readonly datacenter: string | undefined
+  /** Undefined: the same as the source's. */
+  readonly destination: string | undefined
 }
+
+const withDatacenter = /^([^@]*)@([A-Za-z0-9_-]+)$/
+
+const inFile = (source: string): string =>
+  `a prefix that itself holds "@" or ":" is given in a file, as in prefix { source = ${JSON.stringify(source)} datacenter = "…" }`
+
+/** Go's tool drops one slash at the front since 0.2.0: hardly any key begins with one. */
+const withoutSlash = (prefix: string): string => prefix.replace(/^\//, "")
+
+/**
+ * The first colon ends the source. What stands behind an `@` can only be a datacenter if it could be the name of one: all
+ * else is a part of the prefix, as in the first release. Left: what is wrong.
+ */
+export const parse = (text: string): Either.Either<PrefixText, string> => {
+  const colon = text.indexOf(":")
+  const left = colon === -1 ? text : text.slice(0, colon)
+  const right = colon === -1 ? undefined : text.slice(colon + 1)
+  const [, source, datacenter] = withDatacenter.exec(left) ?? []
+  const destination = right === "" ? undefined : right
+  if (source !== undefined && datacenter !== undefined) {
+    return source === "" || source === "/"
+      ? Either.left(`names no keys before the "@"; for the whole store write -src=${datacenter} -prefix=`)
+      : Either.right({ source: withoutSlash(source), datacenter, destination })
+  }
+  if (/@[^@]*@[A-Za-z0-9_-]+$/.test(left)) return Either.left(`has "@" twice; ${inFile(left)}`)
+  if (right === undefined)
+    return Either.right({ source: text, datacenter: undefined, destination: undefined })
+  if (left.includes("@")) {
+    return Either.left(`what stands between "@" and ":" is no name of a datacenter; ${inFile(text)}`)
+  }
+  const [, name, behind] = withDatacenter.exec(right) ?? []
+  if (behind !== undefined) {
+    return Either.left(
+      `the datacenter stands behind the source; write ${JSON.stringify(`${left}@${behind}:${name}`)}, or give it in a file`
+    )
+  }
+  return left === ""
+    ? Either.left('names no keys before the ":"; for the whole store write -prefix= and -dst-prefix')
+    : Either.right({ source: left, datacenter: undefined, destination })
+}
+
+/** A colon without a datacenter was a part of the prefix in the first release. */
+export const warnOfColon = (
+  where: string,
+  text: string,
+  { datacenter, destination, source }: PrefixText
+): ReadonlyArray<string> =>
+  datacenter === undefined && destination !== undefined
+    ? [
+        `${where}: ${JSON.stringify(text)} copies ${JSON.stringify(source)} to ${JSON.stringify(destination)}; ${inFile(text)}`
+      ]
+    : []
 
 /** A key may begin with a slash, but only a transaction can write it. */
 export const warn = (option: string, prefix: string): Effect.Effect<void> =>
   prefix.startsWith("/")
     ? Effect.logWarning(
         `-${option}: ${JSON.stringify(prefix)} begins with a slash, as hardly any key does; ` +
-          `${JSON.stringify(withoutSlash(prefix))} is another prefix`
+          `${JSON.stringify(prefix.replace(/^\/+/, ""))} is another prefix`
       )
     : Effect.void
 

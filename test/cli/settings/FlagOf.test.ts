@@ -1,10 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { wrongUse } from "../../../src/cli/settings/FlagOf.js"
+import { Origin } from "../../../src/cli/settings/Origin.js"
 import { InvalidOptions } from "../../../src/InvalidOptions.js"
 
 const refused = (field: string, alternative?: string) =>
-  wrongUse(new InvalidOptions({ of: "Replication", field, given: "x", problem: "is wrong", alternative }))
-    .message
+  wrongUse(new Map([["reconcile", Origin.File({ file: "a.hcl", line: 3, key: "reconcile" })]]))(
+    new InvalidOptions({ of: "Replication", field, given: "x", problem: "is wrong", alternative })
+  ).message
 
 describe("a field that the library refuses", () => {
   it.each([
@@ -13,12 +15,15 @@ describe("a field that the library refuses", () => {
     ["destinationPrefix", "-dst-prefix"],
     ["status", "-status"],
     ["maxDeletes", "-max-deletes"],
-    ["reconcile", "-reconcile"],
     ["watchShards", "-watch-shards"],
     ["lock", "-lock"],
     ["service", "-service"]
   ])("%s is called by its flag, %s", (field, flag) => {
     expect(refused(field)).toBe(`${flag}: is wrong`)
+  })
+
+  it("is called by the place where it was given", () => {
+    expect(refused("reconcile")).toBe("a.hcl:3: reconcile: is wrong")
   })
 
   it("keeps its name if no flag sets it", () => {

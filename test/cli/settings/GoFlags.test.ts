@@ -1,36 +1,15 @@
-import * as CliConfig from "@effect/cli/CliConfig"
-import * as Descriptor from "@effect/cli/CommandDescriptor"
-import * as NodeContext from "@effect/platform-node/NodeContext"
 import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as fc from "effect/FastCheck"
-import { dev } from "../../../src/cli/commands/Dev.js"
-import { replicate } from "../../../src/cli/commands/Replicate.js"
+import { settings as devSettings } from "../../../src/cli/commands/Dev.js"
 import { normalize } from "../../../src/cli/settings/GoFlags.js"
-import { devHelp, replicateHelp } from "../../../src/cli/settings/HelpPages.js"
+import * as Settings from "../../../src/cli/settings/Settings.js"
 import { text } from "../../support/Keys.js"
+import { load, parse } from "./Loading.js"
 
-const documented = replicateHelp.options
-
-const config = CliConfig.make({ isCaseSensitive: true })
-
-/** The options as the program sees them, and what is left over. */
-const parse = (args: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    const directive = yield* Descriptor.parse(
-      replicate.descriptor,
-      ["consul-replicate", ...normalize(args, documented)],
-      config
-    )
-    if (directive._tag === "UserDefined") {
-      const { destinationAgent, sourceAgent, ...options } = directive.value
-      const agents = { ...(yield* Effect.all(destinationAgent)), ...(yield* Effect.all(sourceAgent)) }
-      expect(Object.values(agents).every((text) => text === "")).toBe(true)
-      return { options: yield* Effect.all(options), leftover: directive.leftover }
-    }
-    return { builtIn: directive.option._tag }
-  }).pipe(Effect.provide(NodeContext.layer))
+const args = (typed: ReadonlyArray<string>) => Either.map(normalize(typed, Settings.all), ({ args }) => args)
 
 const spellings = {
   "-a=x": (name: string, value: string) => [`-${name}=${value}`],
@@ -39,9 +18,7 @@ const spellings = {
   "--a x": (name: string, value: string) => [`--${name}`, value]
 }
 
-/** Options that take any text but an empty one, and options that take an empty one too. */
-const nonEmpty = ["src", "lock", "status", "service"] as const
-const names = ["prefix", "dst-prefix", ...nonEmpty] as const
+const names = ["prefix", "dst-prefix", "src", "lock", "status", "service", "consul-token"] as const
 
 const value = fc.oneof(
   text,
@@ -72,28 +49,23 @@ const value = fc.oneof(
 )
 
 const given = fc.array(
-  fc
-    .record({
-      name: fc.constantFrom(...names),
-      value,
-      spelling: fc.constantFrom(...Object.values(spellings))
-    })
-    .filter(({ name, value }) => value !== "" || !nonEmpty.some((option) => option === name)),
+  fc.record({
+    name: fc.constantFrom(...names),
+    value,
+    spelling: fc.constantFrom(...Object.values(spellings))
+  }),
   { maxLength: names.length }
 )
 
-const defaults = {
-  addr: "127.0.0.1:8500",
-  src: "nyc1",
-  prefix: "global/",
-  destinationPrefix: undefined,
-  lock: "service/consul-replicate/leader",
-  status: "service/consul-replicate/status",
-  service: "consul-replicate",
-  maxDeletes: "50%",
-  noDelete: false,
-  once: false
-}
+const texts = (typed: ReadonlyArray<string>, settings = Settings.all) =>
+  Effect.map(parse(typed, settings), ({ given, leftover }) => ({
+    leftover,
+    texts: Object.fromEntries(
+      [...(given ?? [])].flatMap(([name, given]) =>
+        given.length === 0 ? [] : [[name, given.map(({ text }) => text)]]
+      )
+    )
+  }))
 
 describe("arguments", () => {
   it.effect.prop(
@@ -101,16 +73,9 @@ describe("arguments", () => {
     [given.map((all) => [...new Map(all.map((one) => [one.name, one])).values()])],
     ([given]) =>
       Effect.gen(function* () {
-        const all = given.some(({ name }) => name === "src")
-          ? given
-          : [...given, { name: "src", value: "nyc1", spelling: spellings["-a=x"] }]
-        const args = all.flatMap(({ name, spelling, value }) => spelling(name, value))
-        const expected = Object.fromEntries(
-          given.map(({ name, value }) =>
-            name === "dst-prefix" ? ["destinationPrefix", value === "" ? undefined : value] : [name, value]
-          )
-        )
-        expect(yield* parse(args)).toMatchObject({ options: { ...defaults, ...expected }, leftover: [] })
+        const typed = given.flatMap(({ name, spelling, value }) => spelling(name, value))
+        const expected = Object.fromEntries(given.map(({ name, value }) => [name, [value]]))
+        expect(yield* texts(typed)).toEqual({ texts: expected, leftover: [] })
       })
   )
 
@@ -129,11 +94,11 @@ describe("arguments", () => {
         [arg, "-src=x"],
         ["-src=x", arg]
       ]) {
-        expect(yield* parse(args)).toMatchObject({ options: { src: "x", once: given }, leftover: [] })
+        expect(yield* load(args)).toMatchObject({ replications: [{ datacenter: "x" }], once: given })
       }
-      expect(yield* parse(["-src=x", arg.replace("once", "no-delete")])).toMatchObject({
-        options: { noDelete: given, once: false },
-        leftover: []
+      expect(yield* load(["-src=x", arg.replace("once", "no-delete")])).toMatchObject({
+        deletes: !given,
+        once: false
       })
     })
   )
@@ -142,8 +107,8 @@ describe("arguments", () => {
     "a flag does not take the next word for its value: %s",
     (word) =>
       Effect.gen(function* () {
-        expect(yield* parse(["-src=x", "-once", word])).toMatchObject({
-          options: { once: true },
+        expect(yield* texts(["-src=x", "-once", word])).toEqual({
+          texts: { src: ["x"], once: ["true"] },
           leftover: [word]
         })
       })
@@ -155,35 +120,39 @@ describe("arguments", () => {
     [["-src=x", "-reconcile", "0"], 0]
   ] as const)("an interval is read as Go's: %j", ([args, millis]) =>
     Effect.gen(function* () {
-      expect(yield* parse(args)).toMatchObject({
-        options: { reconcile: Duration.nanos(BigInt(millis) * 1_000_000n) }
-      })
+      expect(Duration.toMillis((yield* load(args)).reconcile)).toBe(millis)
     })
   )
 
   it.effect("an option that may be repeated keeps all of its values, in every spelling", () =>
     Effect.gen(function* () {
-      const args = normalize(["-dc=a=1", "-dc", "b=2", "--dc", "c=3", "-bind", "::1"], devHelp.options)
-      const directive = yield* Descriptor.parse(dev.descriptor, ["dev", ...args], config).pipe(
-        Effect.provide(NodeContext.layer)
-      )
-      expect(directive).toMatchObject({ _tag: "UserDefined", leftover: [] })
-      if (directive._tag === "UserDefined") {
-        expect(yield* Effect.all(directive.value)).toMatchObject({
-          datacenters: [
-            { name: "a", port: 1 },
-            { name: "b", port: 2 },
-            { name: "c", port: 3 }
-          ],
-          bind: "::1"
-        })
+      expect(yield* texts(["-dc=a=1", "-dc", "b=2", "--dc", "c=3", "-bind", "::1"], devSettings)).toEqual({
+        texts: { dc: ["a=1", "b=2", "c=3"], bind: ["::1"] },
+        leftover: []
+      })
+      expect(yield* texts(["-prefix=a@x", "-prefix", "b@x", "--prefix=-h"])).toMatchObject({
+        texts: { prefix: ["a@x", "b@x", "-h"] }
+      })
+    })
+  )
+
+  it.effect("the names of 0.4.0, and those that it deprecates, give the same setting", () =>
+    Effect.gen(function* () {
+      for (const name of ["addr", "consul-addr", "consul"]) {
+        expect(yield* texts([`-${name}`, "a:1"])).toEqual({ texts: { addr: ["a:1"] }, leftover: [] })
       }
     })
   )
 
   it.effect.each(["-h", "--h", "-help", "--help"])("%s asks for help, wherever it stands", (help) =>
     Effect.gen(function* () {
-      for (const args of [[help], ["-src=nyc1", help], [help, "-nonsense"], ["-src", "nyc1", help, "x"]]) {
+      for (const args of [
+        [help],
+        ["-src=nyc1", help],
+        [help, "-nonsense"],
+        ["-nonsense", help],
+        ["-src", "nyc1", help, "x"]
+      ]) {
         expect(yield* parse(args)).toEqual({ builtIn: "ShowHelp" })
       }
     })
@@ -196,37 +165,32 @@ describe("arguments", () => {
   )
 
   it("what stands where a value is expected is the value", () => {
-    expect(normalize(["-src", "-help"], documented)).toEqual(["--src", "-help"])
-    expect(normalize(["-src", "--"], documented)).toEqual(["--src=--"])
-    expect(normalize(["-prefix", "", "-src=x"], documented)).toEqual(["--prefix", "", "--src", "x"])
+    expect(args(["-src", "-help"])).toEqual(Either.right(["--src.0", "-help"]))
+    expect(args(["-src", "--"])).toEqual(Either.right(["--src.0=--"]))
+    expect(args(["-prefix", "", "-src=x"])).toEqual(Either.right(["--prefix.0", "", "--src.1", "x"]))
   })
 
-  it("an option at the end without its value stays so, for the parser to refuse", () => {
-    expect(normalize(["-src"], documented)).toEqual(["--src"])
+  it("an option at the end without its value is refused", () => {
+    expect(Either.getLeft(args(["-src"]))).toMatchObject({
+      value: { message: "-src: needs a value; write -src=DATACENTER" }
+    })
   })
 
-  it("what is unknown is passed on with two dashes, and what is no option as it is", () => {
-    expect(normalize(["-nonsense", "-nonsense=1", "extra", "-", "-1"], documented)).toEqual([
-      "--nonsense",
-      "--nonsense=1",
-      "extra",
-      "-",
-      "-1"
-    ])
+  it("what is unknown is refused, and what is no option is passed on as it is", () => {
+    expect(Either.isLeft(args(["-nonsense"]))).toBe(true)
+    expect(args(["extra", "-", "-1"])).toEqual(Either.right(["extra", "-", "-1"]))
   })
 
   it("nothing is read as an option after --", () => {
-    expect(normalize(["-src=x", "--", "-src=y", "-help"], documented)).toEqual([
-      "--src",
-      "x",
-      "--",
-      "-src=y",
-      "-help"
-    ])
+    expect(args(["-src=x", "--", "-src=y", "-help"])).toEqual(
+      Either.right(["--src.0", "x", "--", "-src=y", "-help"])
+    )
   })
 
-  it("an option that @effect/cli knows by another name is given that name", () => {
-    expect(normalize(["-log-level=debug"], documented)).toEqual(["--level", "debug"])
-    expect(normalize(["--log-level", "debug"], documented)).toEqual(["--level", "debug"])
+  it("no option has a name that @effect/cli takes for one of its own", () => {
+    expect(args(["-log-level=debug"])).toEqual(Either.right(["--log-level.0", "debug"]))
+    expect(
+      Settings.all.flatMap(({ name }) => (/^(help|version|wizard|completions)$/.test(name) ? [name] : []))
+    ).toEqual([])
   })
 })

@@ -24,21 +24,31 @@ describe("help", () => {
       }
     })
 
-    it(`of ${name} shows every option with its value, its description and its default`, () => {
+    it(`of ${name} shows every option with its value, its description, its default and its variables`, () => {
       const text = render(help)
-      for (const { description, name, shownDefault, value } of help.options) {
-        expect(text).toMatch(new RegExp(`^ {2}-${name}${value === undefined ? "" : ` ${value}`}(?: |$)`, "m"))
-        const shown = shownDefault === undefined ? description : `${description} (default ${shownDefault})`
-        expect(squeezed(text)).toContain(shown)
+      for (const option of help.options) {
+        const { description, hasFlag = true, name, replacedBy, shownDefault, value, variables = [] } = option
+        const term = `\n  -${name}${value === undefined ? "" : ` ${value}`}`
+        if (!hasFlag || replacedBy !== undefined) {
+          expect(text).not.toContain(`${term} `)
+          continue
+        }
+        expect(`${text}\n`.replaceAll("\n", " \n")).toContain(`${term} `)
+        const shown = [
+          description,
+          ...(shownDefault === undefined ? [] : [`(default ${shownDefault})`]),
+          ...(variables.length === 0 ? [] : [`[${variables.join(", ")}]`])
+        ]
+        expect(squeezed(text)).toContain(shown.join(" "))
       }
     })
   }
 
-  it("shows a default for every option but -src and -exclude, which have none", () => {
-    const without = replicateHelp.options.filter(
-      ({ shownDefault, value }) => value !== undefined && shownDefault === undefined
-    )
-    expect(without.map(({ name }) => name)).toEqual(["src", "exclude"])
+  it("shows a default for every option of the first release but -src, which has none", () => {
+    for (const name of ["addr", "prefix", "dst-prefix", "lock", "status", "service"]) {
+      expect(replicateHelp.options.find((option) => option.name === name)?.shownDefault).toMatch(/./)
+    }
+    expect(replicateHelp.options.find(({ name }) => name === "src")?.shownDefault).toBe(undefined)
   })
 
   it("of the program has examples, the environment, the signals and the exit codes, and its options in groups", () => {
@@ -53,20 +63,23 @@ describe("help", () => {
     ]) {
       expect(text).toContain(`\n\n${title}\n\n  `)
     }
-    for (const name of ["CONSUL_HTTP_TOKEN_FILE", "CONSUL_HTTP_ADDR", "NO_COLOR", "SIGHUP"])
-      expect(text).toContain(`  ${name} `)
+    for (const name of ["NODE_EXTRA_CA_CERTS", "NO_COLOR", "SIGHUP"]) expect(text).toContain(`  ${name} `)
+    for (const name of ["CONSUL_HTTP_TOKEN_FILE", "CONSUL_HTTP_ADDR", "CR_LOG"]) expect(text).toContain(name)
   })
 
-  it.each([60, 100, 120])("of %d columns has no longer line, but for examples", (width) => {
-    const examples = replicateHelp.sections.flatMap(({ verbatim = [] }) =>
-      verbatim.map((line) => `  ${line}`)
-    )
-    const lines = render(replicateHelp, width)
-      .split("\n")
-      .filter((line) => !examples.includes(line))
-    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width)
-    expect(Math.max(...lines.map((line) => line.length))).toBeGreaterThan(width - 15)
-  })
+  it.each([60, 100, 120])(
+    "of %d columns has no longer line, but for examples and for one long word",
+    (width) => {
+      const examples = replicateHelp.sections.flatMap(({ verbatim = [] }) =>
+        verbatim.map((line) => `  ${line}`)
+      )
+      const lines = render(replicateHelp, width)
+        .split("\n")
+        .filter((line) => !examples.includes(line) && line.trim().includes(" "))
+      expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width)
+      expect(Math.max(...lines.map((line) => line.length))).toBeGreaterThan(width - 15)
+    }
+  )
 
   it.each([
     [0, 80],

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import * as fc from "effect/FastCheck"
 import * as PrefixOption from "../../../src/cli/settings/PrefixOption.js"
 import * as Logs from "../../../src/testing/Logs.js"
 
@@ -9,6 +11,53 @@ const saidOf = (warning: Effect.Effect<void>) => {
 }
 
 const said = (from: string, to: string) => saidOf(PrefixOption.warnOfSlashes(from, to))
+
+const name = fc.string({ minLength: 1 }).filter((text) => !/[@:]/.test(text) && !text.startsWith("/"))
+
+const datacenter = fc.stringMatching(/^[A-Za-z0-9_-]{1,9}$/)
+
+const destination = fc.option(fc.string({ minLength: 1 }), { nil: undefined })
+
+describe("a prefix as one text", () => {
+  it.prop(
+    "is its source, its datacenter, and all that stands behind the colon",
+    [name, datacenter, destination],
+    ([source, datacenter, destination]) => {
+      const text = `${source}@${datacenter}${destination === undefined ? "" : `:${destination}`}`
+      const parts = Either.right({ source, datacenter, destination })
+      expect(PrefixOption.parse(text)).toEqual(parts)
+      expect(PrefixOption.parse(`/${text}`)).toEqual(parts)
+    }
+  )
+
+  it.prop(
+    "without a colon and a datacenter is taken exactly, as in the first release",
+    [fc.string()],
+    ([text]) => {
+      fc.pre(!text.includes(":") && !/@[A-Za-z0-9_-]+$/.test(text))
+      expect(PrefixOption.parse(text)).toEqual(
+        Either.right({ source: text, datacenter: undefined, destination: undefined })
+      )
+    }
+  )
+
+  it.prop("of any kind is read, or refused in one line", [fc.string({ unit: "binary" })], ([text]) => {
+    const parsed = PrefixOption.parse(text)
+    if (Either.isLeft(parsed)) expect(parsed.left).not.toMatch(/[\r\n]/)
+  })
+
+  it("with a colon alone is warned of: in the first release the colon was a part of it", () => {
+    const warned = (text: string) =>
+      Either.map(PrefixOption.parse(text), (parts) => PrefixOption.warnOfColon("-prefix", text, parts))
+    expect(warned("a:b")).toEqual(
+      Either.right([
+        '-prefix: "a:b" copies "a" to "b"; a prefix that itself holds "@" or ":" is given in a file, as in ' +
+          'prefix { source = "a:b" datacenter = "…" }'
+      ])
+    )
+    expect(warned("a@nyc1:b")).toEqual(Either.right([]))
+  })
+})
 
 describe("a slash at the end of one prefix alone", () => {
   it.effect("is warned of with what becomes of a name", () =>

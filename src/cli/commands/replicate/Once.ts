@@ -51,6 +51,8 @@ interface Options {
   readonly agent: Endpoint
   /** How long each replication may wait for one thing; zero for ever. */
   readonly timeout: Duration.Duration
+  /** The option that says how long, with its dash. */
+  readonly option: string
 }
 
 const compare = (replication: Replication.Replication) =>
@@ -86,6 +88,7 @@ const patiently = (replication: Replication.Replication, options: Options) =>
   Effect.gen(function* () {
     const { consumer, denied, exhausted } = yield* Patience.make({
       timeout: options.timeout,
+      option: options.option,
       kinds: new Set<Patience.Kind>(["Trouble", "Turn"]),
       first: `no answer from the agent at ${options.agent.address}`
     })

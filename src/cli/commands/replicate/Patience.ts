@@ -15,10 +15,12 @@ import { Hopeless } from "./FirstContact.js"
 /** Nothing got ahead for as long as `-timeout` allows. `what` is what was waited for. */
 export class TimedOut extends Data.TaggedError("TimedOut")<{
   readonly timeout: Duration.Duration
+  /** The option that says how long, with its dash. */
+  readonly option: string
   readonly what: string
 }> {
   override get message() {
-    return `gave up after ${Duration.format(this.timeout)} (-timeout): ${this.what}`
+    return `gave up after ${Duration.format(this.timeout)} (${this.option}): ${this.what}`
   }
 }
 
@@ -57,11 +59,13 @@ interface Turn {
  */
 export const make = (options: {
   readonly timeout: Duration.Duration
+  /** `-timeout` unless given. */
+  readonly option?: string
   readonly kinds: ReadonlySet<Kind>
   readonly first: string
 }): Effect.Effect<Patience> =>
   Effect.gen(function* () {
-    const { first, kinds, timeout } = options
+    const { first, kinds, option = "-timeout", timeout } = options
     const limit = Duration.toMillis(timeout)
     const gaveUp = yield* Deferred.make<never, TimedOut>()
     const denied = yield* Deferred.make<never, Hopeless>()
@@ -80,7 +84,7 @@ export const make = (options: {
       if (!kinds.has("Trouble")) return Effect.void
       const since = subject === firstTrouble ? startedAt : now - event.failingFor
       return now - Math.max(since, countedFrom) >= limit
-        ? Deferred.fail(gaveUp, new TimedOut({ timeout, what: EventText.lasting(event) }))
+        ? Deferred.fail(gaveUp, new TimedOut({ timeout, option, what: EventText.lasting(event) }))
         : Effect.void
     }
 
@@ -133,7 +137,7 @@ export const make = (options: {
         const [turn] = turns.values()
         // A wait that begins during the sleep ends after it.
         const left = turn === undefined ? limit : turn.since + limit - now
-        if (turn !== undefined && left <= 0) return yield* new TimedOut({ timeout, what: turn.what })
+        if (turn !== undefined && left <= 0) return yield* new TimedOut({ timeout, option, what: turn.what })
         yield* Effect.sleep(Duration.millis(Math.max(left, 1)))
       }
     })

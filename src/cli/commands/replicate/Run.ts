@@ -6,7 +6,6 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as ConsulHttp from "../../../ConsulHttp.js"
 import type { Endpoint } from "../../../Endpoint.js"
 import { observing } from "../../../internal/report/EventSink.js"
@@ -20,7 +19,8 @@ import * as IdleGc from "../../node/IdleGc.js"
 import * as ProgressLine from "../../node/ProgressLine.js"
 import * as StopSignals from "../../node/StopSignals.js"
 import * as FlagOf from "../../settings/FlagOf.js"
-import { onceTimeout } from "../../settings/Options.js"
+import { onceTimeout } from "../../settings/options/Instances.js"
+import type * as Retry from "../../settings/Retry.js"
 import * as Once from "./Once.js"
 import * as Patience from "./Patience.js"
 
@@ -31,9 +31,9 @@ export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal
   }
 }
 
-export interface RunSettings {
+/** What can be read again while the program runs. */
+export interface Reloadable {
   readonly replications: ReadonlyArray<Replication.Replication>
-  /** Its purpose is that of the replication, if there is one replication. */
   readonly lock: Omit<LeaderLock.LockOptions, "purpose">
   /** The agent that is replicated into. */
   readonly agent: Endpoint
@@ -41,32 +41,68 @@ export interface RunSettings {
   readonly connections: ReadonlyArray<AgentConnections.AgentConnection>
   /** How many blocking queries all replications may have at one agent. */
   readonly queries: number
-  readonly once: boolean
-  /** How long to wait for one thing; zero for ever. */
-  readonly timeout: Option.Option<Duration.Duration>
-  /** Reads at a hang-up what is to be replicated from then on. None if there is nothing to read. */
-  readonly reload: Option.Option<
-    Effect.Effect<ReadonlyArray<Replication.Replication>, { readonly message: string }>
-  >
 }
 
-/** What is done at a hang-up. What is refused then leaves all as it is. */
-const reloading = (
-  { once, reload }: RunSettings,
-  started: Effect.Effect<Replications.Replications>
-): Effect.Effect<void> => {
-  if (once || Option.isNone(reload)) {
-    return Effect.logInfo("SIGHUP: there is nothing to reload; replication goes on")
+export interface RunSettings extends Reloadable {
+  readonly once: boolean
+  /** How long to wait for one thing, and the option that says so; undefined: as long as is usual. */
+  readonly patience: Retry.Patience | undefined
+  /** Stops the program, beside the signals that always do. */
+  readonly killSignal: NodeJS.Signals | undefined
+  /** At which settings are read again. */
+  readonly reloadSignal: NodeJS.Signals | undefined
+}
+
+/** At the first signal that stops the program, `killSignal` among them. A second one finds no listener, and ends the program. */
+const stopSignal = (killSignal: NodeJS.Signals | undefined) =>
+  Effect.gen(function* () {
+    const usual = yield* StopSignals.StopSignal
+    if (killSignal === undefined || StopSignals.always.has(killSignal)) return yield* usual
+    const next = yield* StopSignals.each(killSignal)
+    return yield* Effect.raceFirst(usual, Effect.as(next, killSignal))
+  }).pipe(Effect.scoped)
+
+/** What a reload cannot change while the leadership goes on. The token is no part of it: a file that holds it is followed. */
+const fixedParts = ({ agent, connections, lock, queries }: Reloadable) => ({
+  "the agent": [agent.address, agent.namespace, agent.partition],
+  "the addresses of sources": connections.map(({ address, proxy }) => [address, proxy]),
+  "the lock or the service": [lock.lock, lock.service, lock.agentless, lock.sessionTtl],
+  "the number of queries": queries
+})
+
+class NeedsRestart extends Data.TaggedError("NeedsRestart")<{ readonly parts: ReadonlyArray<string> }> {
+  override get message() {
+    return `restart the program to change ${this.parts.join(" and ")}`
   }
+}
+
+const changedParts = (before: Reloadable, after: Reloadable): ReadonlyArray<string> => {
+  const next = new Map(Object.entries(fixedParts(after)))
+  return Object.entries(fixedParts(before)).flatMap(([part, value]) =>
+    JSON.stringify(value) === JSON.stringify(next.get(part)) ? [] : [part]
+  )
+}
+
+/** What is done at the signal to reload. What is refused leaves all as it is. */
+const reloading = <E extends { readonly message: string }, R>(
+  settings: RunSettings,
+  signal: NodeJS.Signals,
+  read: Effect.Effect<Reloadable, E, R>,
+  started: Effect.Effect<Replications.Replications>
+): Effect.Effect<void, never, R> => {
+  if (settings.once) return Effect.logInfo(`${signal}: nothing is reloaded with -once`)
   return Effect.gen(function* () {
     const replications = yield* started
-    const { ended, kept, started: fresh } = yield* Effect.flatMap(reload.value, replications.reload)
+    const next = yield* read
+    const parts = changedParts(settings, next)
+    if (parts.length > 0) return yield* new NeedsRestart({ parts })
+    const { ended, kept, started: fresh } = yield* replications.reload(next.replications)
     yield* Effect.logInfo(
-      `SIGHUP: reloaded; replications: ${fresh.length} started, ${ended.length} ended, ${kept.length} go on as before`
+      `${signal}: reloaded; replications: ${fresh.length} started, ${ended.length} ended, ${kept.length} go on as before`
     )
   }).pipe(
     Effect.catchAll(({ message }) =>
-      Effect.logError(`SIGHUP: refused, and the replications go on as before: ${message}`)
+      Effect.logError(`${signal}: refused, and the replications go on as before: ${message}`)
     )
   )
 }
@@ -74,8 +110,12 @@ const reloading = (
 const purposeOf = ([only, ...others]: ReadonlyArray<Replication.Replication>): string | undefined =>
   only === undefined || others.length > 0 ? undefined : Replication.route(only)
 
-export const run = Effect.fnUntraced(function* (settings: RunSettings) {
-  const { agent, connections, lock, once, queries, replications, timeout } = settings
+/** `reload` reads the settings again. */
+export const run = Effect.fnUntraced(function* <E extends { readonly message: string }, R>({
+  reload,
+  ...settings
+}: RunSettings & { readonly reload: Effect.Effect<Reloadable, E, R> }) {
+  const { agent, connections, lock, once, queries, reloadSignal, replications } = settings
   const lockOptions = yield* LeaderLock.options({ ...lock, purpose: purposeOf(replications) })
   const services = Layer.mergeAll(
     Replicator.servicesWith({ queries }),
@@ -86,30 +126,39 @@ export const run = Effect.fnUntraced(function* (settings: RunSettings) {
     Layer.provideMerge(Layer.orDie(ConsulHttp.layer(agent))),
     Layer.provideMerge(AgentConnections.layer(queries, connections))
   )
-  const limit = Option.getOrElse(timeout, () => (once ? onceTimeout : Duration.zero))
   const stopped = Effect.gen(function* () {
-    const signal = yield* yield* StopSignals.StopSignal
+    const signal = yield* stopSignal(settings.killSignal)
     if (once) return yield* new Unfinished({ signal })
     yield* Effect.logInfo(`stopping: ${signal}`)
     return yield* Effect.interrupt
   })
+  const { option, timeout } = settings.patience ?? {
+    timeout: once ? onceTimeout : Duration.zero,
+    option: "-timeout"
+  }
   const { consumer, denied, exhausted } = yield* Patience.make({
-    timeout: limit,
+    timeout,
+    option,
     // An instance that stands by behind a leader is where it should be, unless it was to copy once.
     kinds: new Set<Patience.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
     first: `no answer from the agent at ${agent.address}`
   })
   const started = yield* Deferred.make<Replications.Replications>()
-  const hangUps = Effect.flatten(StopSignals.HangUp).pipe(
-    Effect.zipRight(reloading(settings, Deferred.await(started))),
-    Effect.forever
-  )
+  const reloads =
+    reloadSignal === undefined
+      ? Effect.never
+      : Effect.flatMap(StopSignals.each(reloadSignal), (next) =>
+          next.pipe(
+            Effect.zipRight(reloading(settings, reloadSignal, reload, Deferred.await(started))),
+            Effect.forever
+          )
+        )
   const replicating = Replications.make(replications).pipe(
     Effect.tap((running) => Deferred.succeed(started, running)),
     Effect.flatMap(({ failure }) => failure),
     Effect.scoped
   )
-  const doing = once ? Once.run(replications, { agent, timeout: limit }) : replicating
+  const doing = once ? Once.run(replications, { agent, timeout, option }) : replicating
   // Once, each of several replications has its own patience.
   const isWaitedFor = once && replications.length > 1 ? Once.isOfAll : () => true
   return yield* doing.pipe(
@@ -117,8 +166,8 @@ export const run = Effect.fnUntraced(function* (settings: RunSettings) {
     ProgressLine.drawn,
     Effect.provide(services),
     Effect.provideService(OptionName, FlagOf.flagOf),
-    Effect.raceFirst(Duration.isZero(limit) ? Effect.never : exhausted),
+    Effect.raceFirst(Duration.isZero(timeout) ? Effect.never : exhausted),
     Effect.raceFirst(once ? denied : Effect.never),
-    Effect.raceFirst(Effect.raceFirst(stopped, hangUps))
+    Effect.raceFirst(Effect.raceFirst(stopped, reloads))
   )
 })

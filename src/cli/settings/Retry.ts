@@ -1,0 +1,50 @@
+/**
+ * After how long to give up, in this program's way and in 0.4.0's: that has a number of attempts, with pauses between that
+ * double. Here attempts go on by rules of their own, for as long as those of 0.4.0 would take.
+ */
+import * as Duration from "effect/Duration"
+import type { retry } from "./options/Compatible.js"
+import type { Resolved, Values } from "./Setting.js"
+
+export interface Patience {
+  /** Zero: for ever. */
+  readonly timeout: Duration.Duration
+  /** The option that says so, with its dash. */
+  readonly option: string
+}
+
+/** 0.4.0's own. */
+const defaults = { backoff: Duration.millis(250), maxBackoff: Duration.minutes(1) } as const
+
+/** The sum of the pauses. Without a longest pause they grow past all sense within a few attempts. */
+const total = (
+  attempts: number,
+  backoff: Duration.Duration,
+  maxBackoff: Duration.Duration
+): Duration.Duration => {
+  const first = Duration.toMillis(backoff)
+  const longest = Duration.isZero(maxBackoff) ? Number.POSITIVE_INFINITY : Duration.toMillis(maxBackoff)
+  let sum = 0
+  for (let i = 0; i < attempts && Number.isFinite(sum); i++) sum += Math.min(first * 2 ** i, longest)
+  return Duration.millis(Math.max(1, sum))
+}
+
+const isGiven = ({ origin }: Resolved<unknown>): boolean => origin._tag !== "Default"
+
+/** Undefined if nothing was given. `-timeout` counts before the options of 0.4.0. */
+export const patience = (
+  timeout: Resolved<Duration.Duration | undefined> | undefined,
+  { retryAttempts, retryBackoff, retryBoth, retryEnabled, retryMaxBackoff }: Values<typeof retry>
+): Patience | undefined => {
+  if (timeout?.value !== undefined) return { timeout: timeout.value, option: "-timeout" }
+  if (isGiven(retryEnabled) && !retryEnabled.value) {
+    return { timeout: Duration.millis(1), option: "-consul-retry=false" }
+  }
+  if (retryAttempts === undefined || retryAttempts.value === 0) return undefined
+  const backoff = (retryBackoff ?? retryBoth)?.value ?? defaults.backoff
+  const maxBackoff = (retryMaxBackoff ?? retryBoth)?.value ?? defaults.maxBackoff
+  return {
+    timeout: total(retryAttempts.value, backoff, maxBackoff),
+    option: `-consul-retry-attempts=${retryAttempts.value}`
+  }
+}

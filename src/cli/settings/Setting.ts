@@ -1,0 +1,239 @@
+/**
+ * A setting, described once. The parser, the help, the completions, the reading of files and variables, the messages and
+ * `docs/options.md` are made from it.
+ */
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import type { Documented } from "./Documented.js"
+import { type Given, Origin, shown } from "./Origin.js"
+import { subject, WrongUse } from "./WrongUse.js"
+
+/** What a value of a configuration file has to be. A `Flag` is true or false, and needs no value on the command line. */
+export type Kind = "Text" | "Number" | "Flag"
+
+/** The value of a setting, and where it was given. */
+export interface Resolved<A> {
+  readonly value: A
+  readonly origin: Origin
+}
+
+/** What is the same for all settings. */
+interface Description {
+  /** The option, without its dash. */
+  readonly name: string
+  readonly group: string
+  readonly description: string
+  /** Other names that are as good: those of 0.4.0. */
+  readonly spellings?: ReadonlyArray<string>
+  /** Names that work with a warning. */
+  readonly deprecated?: ReadonlyArray<string>
+  /** What to write instead of an option that works with a warning. The help does not show it. */
+  readonly replacedBy?: string
+  /** Variables of the environment that others defined, after this program's own. */
+  readonly variables?: ReadonlyArray<string>
+  /** Keys of a configuration file. The first is the one to write. */
+  readonly keys?: ReadonlyArray<string>
+  /** Whether there is an option; false: only keys and variables. */
+  readonly hasFlag?: boolean
+  /** Whether this program has a variable of its own for it, as for all but those of small commands. */
+  readonly hasVariable?: boolean
+  /** Whether the value is a password or a token: no message repeats it. */
+  readonly isSecret?: boolean
+  /** Whether a running program can take a new value. */
+  readonly isReloadable?: boolean
+}
+
+export interface Setting<A> extends Documented {
+  readonly spellings: ReadonlyArray<string>
+  readonly deprecated: ReadonlyArray<string>
+  /** In the order in which they count. The first is this program's own. */
+  readonly variables: ReadonlyArray<string>
+  readonly keys: ReadonlyArray<string>
+  readonly kind: Kind
+  readonly hasFlag: boolean
+  readonly isSecret: boolean
+  readonly isReloadable: boolean
+  readonly isRepeated: boolean
+  /** Decodes what was given, in the order in which it counts. */
+  readonly decode: (given: ReadonlyArray<Given>) => Either.Either<A, WrongUse>
+}
+
+/** The variable of the environment that this program defines for a setting. */
+export const variableOf = (name: string): string =>
+  `CONSUL_REPLICATE_${name
+    .replace(/^consul-/, "")
+    .replaceAll("-", "_")
+    .toUpperCase()}`
+
+const described = (description: Description, kind: Kind, isRepeated: boolean) => ({
+  name: description.name,
+  group: description.group,
+  description: description.description,
+  spellings: description.spellings ?? [],
+  deprecated: description.deprecated ?? [],
+  variables: [
+    ...((description.hasVariable ?? true) ? [variableOf(description.name)] : []),
+    ...(description.variables ?? [])
+  ],
+  keys: description.keys ?? [],
+  kind,
+  hasFlag: description.hasFlag ?? true,
+  replacedBy: description.replacedBy,
+  isSecret: description.isSecret ?? false,
+  isReloadable: description.isReloadable ?? false,
+  isRepeated
+})
+
+/** A schema of texts from a function whose left says what is wrong with a text and what to write, without the text. */
+export const textSchema = <A>(parse: (text: string) => Either.Either<A, string>): Schema.Schema<A, string> =>
+  Schema.transformOrFail(
+    Schema.String,
+    Schema.declare((_: unknown): _ is A => true),
+    {
+      strict: true,
+      decode: (text, _, ast) =>
+        Either.mapLeft(parse(text), (problem) => new ParseResult.Type(ast, text, problem)),
+      encode: (value, _, ast) =>
+        ParseResult.fail(new ParseResult.Forbidden(ast, value, "a setting is only read"))
+    }
+  )
+
+/** A text that is refused may hold a password in an address; `mayRepeat` says whether it can be shown. */
+const decodeText =
+  <A>(name: string, schema: Schema.Schema<A, string>, mayRepeat: (text: string) => boolean) =>
+  ({ origin, text }: Given): Either.Either<Resolved<A>, WrongUse> =>
+    ParseResult.decodeEither(schema)(text).pipe(
+      Either.mapBoth({
+        onRight: (value) => ({ value, origin }),
+        onLeft: (error) =>
+          new WrongUse({
+            subject: subject(
+              shown(origin, name),
+              origin._tag !== "Default" && mayRepeat(text) ? text : undefined
+            ),
+            problem: ParseResult.ArrayFormatter.formatIssueSync(error)[0]?.message ?? "cannot be read"
+          })
+      })
+    )
+
+/** The one that counts: an option may be typed once, a later file stands for an earlier one. */
+const foremost = (name: string, given: ReadonlyArray<Given>): Either.Either<Given | undefined, WrongUse> => {
+  const [first] = given
+  const flags = given.filter(({ origin }) => origin._tag === "Flag")
+  if (flags.length < 2) return Either.right(first)
+  const spellings = [...new Set(flags.map(({ origin }) => shown(origin, name)))]
+  return Either.left(
+    new WrongUse(
+      spellings.length === 1
+        ? { subject: spellings[0] ?? "", problem: "given twice; write it once" }
+        : { subject: spellings.join(" and "), problem: "they are one option; write one of them" }
+    )
+  )
+}
+
+interface Valued<A> extends Description {
+  /** The name of the value in the help. */
+  readonly value: string
+  readonly schema: Schema.Schema<A, string>
+  /** What the help shows as default, if it is no text to decode; null shows none. */
+  readonly shownDefault?: string | null
+  readonly kind?: "Text" | "Number"
+  readonly mayRepeat?: (text: string) => boolean
+}
+
+/** A setting that is nothing unless it is given. */
+export const optional = <A>(options: Valued<A>): Setting<Resolved<A> | undefined> => {
+  const {
+    isSecret = false,
+    kind = "Text",
+    mayRepeat = () => !isSecret,
+    name,
+    schema,
+    shownDefault,
+    value
+  } = options
+  const decode = decodeText(name, schema, mayRepeat)
+  return {
+    ...described(options, kind, false),
+    value,
+    shownDefault: shownDefault ?? undefined,
+    decode: (given) =>
+      Either.flatMap(foremost(name, given), (first) =>
+        first === undefined ? Either.right(undefined) : decode(first)
+      )
+  }
+}
+
+/** A setting with a default, which is decoded as a text that was given. */
+export const setting = <A>(options: Valued<A> & { readonly default: string }): Setting<Resolved<A>> => {
+  const { isSecret = false, kind = "Text", mayRepeat = () => !isSecret, name, schema, value } = options
+  const decode = decodeText(name, schema, mayRepeat)
+  return {
+    ...described(options, kind, false),
+    value,
+    shownDefault: (options.shownDefault === undefined ? options.default : options.shownDefault) ?? undefined,
+    decode: (given) =>
+      Either.flatMap(foremost(name, given), (first) =>
+        decode(first ?? { text: options.default, origin: Origin.Default() })
+      )
+  }
+}
+
+/** A setting that may be given several times. All that was given counts: of files first, then of the command line. */
+export const repeated = <A>(
+  options: Valued<A> & { readonly default?: ReadonlyArray<string> }
+): Setting<ReadonlyArray<Resolved<A>>> => {
+  const {
+    default: texts = [],
+    isSecret = false,
+    kind = "Text",
+    mayRepeat = () => !isSecret,
+    name,
+    schema,
+    value
+  } = options
+  const decode = decodeText(name, schema, mayRepeat)
+  return {
+    ...described(options, kind, true),
+    value,
+    shownDefault: options.shownDefault ?? (texts.length === 0 ? undefined : texts.join(" ")),
+    decode: (given) =>
+      Either.all(
+        (given.length > 0 ? given : texts.map((text) => ({ text, origin: Origin.Default() }))).map(decode)
+      )
+  }
+}
+
+/** A setting that is on or off, and off unless `default` is true. */
+export const flag = (
+  options: Description & { readonly schema: Schema.Schema<boolean, string>; readonly default?: boolean }
+): Setting<Resolved<boolean>> => {
+  const { default: isOn = false, name, schema } = options
+  const decode = decodeText(name, schema, () => true)
+  return {
+    ...described(options, "Flag", false),
+    shownDefault: isOn ? "true" : undefined,
+    decode: (given) =>
+      Either.flatMap(foremost(name, given), (first) =>
+        first === undefined
+          ? Either.right<Resolved<boolean>>({ value: isOn, origin: Origin.Default() })
+          : decode(first)
+      )
+  }
+}
+
+export type Settings = Readonly<Record<string, Setting<unknown>>>
+
+/** The values of all settings of a record. */
+export type Values<S extends Settings> = {
+  readonly [K in keyof S]: S[K] extends Setting<infer A> ? A : never
+}
+
+/** Every name under which a setting can be typed. */
+export const allSpellings = ({
+  deprecated,
+  hasFlag,
+  name,
+  spellings
+}: Setting<unknown>): ReadonlyArray<string> => (hasFlag ? [name, ...spellings, ...deprecated] : [])

@@ -1,0 +1,229 @@
+/**
+ * Everything that the command was told: by its options, by files and by the environment, as one value.
+ */
+
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
+import type * as LogLevel from "effect/LogLevel"
+import * as AddressOption from "./AddressOption.js"
+import type { AgentSettings, Given as NamedText } from "./AgentSettings.js"
+import * as AgentTexts from "./AgentTexts.js"
+import * as Environment from "./Environment.js"
+import * as ConfigFile from "./files/ConfigFile.js"
+import * as ConfigPaths from "./files/ConfigPaths.js"
+import type { PrefixEntry } from "./files/PrefixBlocks.js"
+import { type Origin, shown } from "./Origin.js"
+import { retry, withoutMeaning } from "./options/Compatible.js"
+import { destination, source } from "./options/Connections.js"
+import { instance } from "./options/Instances.js"
+import { replicated } from "./options/Replicated.js"
+import * as Replications from "./Replications.js"
+import * as Retry from "./Retry.js"
+import type { Resolved, Setting, Values } from "./Setting.js"
+import * as Sources from "./Sources.js"
+import * as Texts from "./Texts.js"
+import { subject, WrongUse } from "./WrongUse.js"
+
+/** Every setting, in the order of the help. */
+export const all: ReadonlyArray<Setting<unknown>> = [
+  replicated,
+  destination,
+  source,
+  instance,
+  retry,
+  withoutMeaning
+].flatMap((settings): ReadonlyArray<Setting<unknown>> => Object.values(settings))
+
+export interface Settings {
+  readonly replications: ReadonlyArray<Replications.ReplicationSettings>
+  /** What was given for the agent that is replicated into. */
+  readonly destination: AgentSettings & { readonly address: NamedText }
+  /** What was given for the source, for each replication that names none of its own. */
+  readonly source: AgentSettings
+  readonly deletes: boolean
+  readonly maxDeletes: string
+  readonly reconcile: Duration.Duration
+  readonly watchShards: number
+  readonly lock: string
+  readonly service: string
+  readonly agentless: boolean
+  readonly sessionTtl: Duration.Duration | undefined
+  readonly once: boolean
+  /** After how long to give up, and the option that says so; undefined: as long as is usual. */
+  readonly patience: Retry.Patience | undefined
+  /** How long changes have to be quiet. */
+  readonly wait: Texts.Quiescence | undefined
+  readonly pidFile: Resolved<string> | undefined
+  /** Stops the program, beside those that always do. */
+  readonly killSignal: NodeJS.Signals | undefined
+  /** At which the configuration is read again. */
+  readonly reloadSignal: NodeJS.Signals | undefined
+  readonly logLevel: LogLevel.LogLevel
+  /** The facility of syslog, if that was asked for. */
+  readonly syslog: string | undefined
+  /** Where settings were given, by the names of their options. */
+  readonly origins: ReadonlyMap<string, Origin>
+  /** For the log, at the start. None holds a secret. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+const originOf = (resolved: Resolved<unknown> | undefined): Origin | undefined =>
+  resolved === undefined || resolved.origin._tag === "Default" ? undefined : resolved.origin
+
+/** The files that `-config` names, read in order: what a later one says stands for what an earlier one said. */
+const readFiles = (paths: Values<typeof instance>["configs"]) =>
+  Effect.gen(function* () {
+    const files = yield* Effect.forEach(paths, ({ origin, value }) =>
+      ConfigPaths.read({ origin, text: value })
+    )
+    return yield* Effect.forEach(files.flat(), ({ path, text }) => ConfigFile.parse(path, text, all))
+  })
+
+/** In the order of the maps. */
+const joined = (maps: ReadonlyArray<Sources.ByName>): Sources.ByName =>
+  new Map(
+    [...new Set(maps.flatMap((map) => [...map.keys()]))].map((name) => [
+      name,
+      maps.flatMap((map) => map.get(name) ?? [])
+    ])
+  )
+
+/** By the option, or by the two keys of the block. */
+const waitOf = ({
+  wait,
+  waitMax,
+  waitMin
+}: Values<typeof instance>): Either.Either<Texts.Quiescence | undefined, WrongUse> => {
+  const block = waitMin ?? waitMax
+  if (block === undefined || wait?.origin._tag === "Flag") return Either.right(wait?.value)
+  return Either.mapLeft(
+    Texts.quiescence(waitMin?.value ?? Duration.zero, waitMax?.value),
+    (problem) => new WrongUse({ subject: shown(block.origin, "wait"), problem })
+  )
+}
+
+/** A signal cannot stop the program and have it read its files. */
+const validateSignals = ({ killSignal, reloadSignal }: Values<typeof instance>) =>
+  killSignal.value !== undefined && killSignal.value === reloadSignal.value
+    ? new WrongUse({
+        subject: subject(shown(killSignal.origin, "kill-signal"), killSignal.value),
+        problem: `is what ${shown(reloadSignal.origin, "reload-signal")} is too; choose another for one of them`
+      })
+    : Effect.void
+
+/** Names that work, and are not those to write. */
+const warnOfSpellings = (flags: Sources.ByName): ReadonlyArray<string> =>
+  all.flatMap(({ deprecated, name, replacedBy }) =>
+    (flags.get(name) ?? []).flatMap(({ origin }) =>
+      origin._tag === "Flag" && (replacedBy !== undefined || deprecated.includes(origin.spelling))
+        ? [`-${origin.spelling} is now ${replacedBy ?? `-${name}`}`]
+        : []
+    )
+  )
+
+const warnOfUseless = (values: Values<typeof withoutMeaning>): ReadonlyArray<string> =>
+  Object.entries(withoutMeaning).flatMap(([key, { description, name }]) => {
+    const resolved = Object.entries(values).find(([other]) => other === key)?.[1]
+    const origin = originOf(resolved)
+    return origin === undefined ? [] : [`${shown(origin, name)} has no use here: ${description}`]
+  })
+
+/** An address that 0.4.0 ignores and that is not the one in use would be another Consul than the one that is meant. */
+const validateIgnored = (files: ReadonlyArray<ConfigFile.ConfigFile>, address: string) =>
+  Effect.forEach(
+    files.flatMap(({ ignoredAddresses }) => ignoredAddresses),
+    ({ origin, text }) =>
+      Either.getOrUndefined(AddressOption.parse(text)) === Either.getOrUndefined(AddressOption.parse(address))
+        ? Effect.void
+        : new WrongUse({
+            subject: subject(shown(origin, "addr"), text),
+            problem: `is not used by 0.4.0, and ${address} is; write consul { address = "…" } with the one that is meant`
+          }),
+    { discard: true }
+  )
+
+/** Where a setting was given, with its name. */
+const originOfFirst = (
+  setting: Setting<unknown>,
+  sources: Sources.Sources
+): ReadonlyArray<readonly [string, Origin]> =>
+  Sources.givenFor(setting, sources)
+    .slice(0, 1)
+    .map(({ origin }) => [setting.name, origin] as const)
+
+/** From what was typed, with all that files and the environment add. */
+export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName) {
+  const variables = yield* Environment.read(all)
+  const { configs } = yield* Sources.values(
+    { configs: instance.configs },
+    { ...Sources.nothing, flags, variables }
+  )
+  const files = yield* readFiles(configs)
+  const excludes = new Map([[replicated.excludes.name, files.flatMap(({ excludes }) => excludes)]])
+  const sources: Sources.Sources = {
+    flags,
+    files: joined([...files.map(({ given }) => given), excludes]),
+    variables
+  }
+  const values = yield* Sources.values(replicated, sources)
+  const instances = yield* Sources.values(instance, sources)
+  const retries = yield* Sources.values(retry, sources)
+  const useless = yield* Sources.values(withoutMeaning, sources)
+  const typed: ReadonlyArray<PrefixEntry> = Sources.givenFor(replicated.prefixes, sources).map((given) => ({
+    _tag: "Text",
+    given
+  }))
+  const inFiles = files.flatMap(({ prefixes }) => prefixes)
+  // Files and the command line add up; the environment counts if neither names a prefix.
+  const entries = typed.every(({ _tag, given }) => _tag === "Text" && given.origin._tag === "Variable")
+    ? inFiles.length > 0
+      ? inFiles
+      : typed
+    : [...inFiles, ...typed]
+  const to = yield* AgentTexts.ofDestination(sources)
+  const from = yield* AgentTexts.ofSource(sources, to)
+  const { replications, warnings } = yield* Replications.read(entries, { ...values, ...instances }, to)
+  yield* validateSignals(instances)
+  const wait = yield* waitOf(instances)
+  yield* validateIgnored(files, to.address.text)
+  const { facility, isSyslog } = {
+    facility: instances.syslogFacility,
+    // As in 0.4.0, the facility alone asks for it.
+    isSyslog:
+      originOf(instances.syslog) === undefined
+        ? originOf(instances.syslogFacility) !== undefined
+        : instances.syslog.value
+  }
+  return {
+    replications,
+    destination: to,
+    source: from,
+    deletes: !values.noDelete.value,
+    maxDeletes: values.maxDeletes.value,
+    reconcile: instances.reconcile.value,
+    watchShards: instances.watchShards.value,
+    lock: instances.lock.value,
+    service: instances.service.value,
+    agentless: instances.agentless.value,
+    sessionTtl: instances.sessionTtl?.value,
+    once: instances.once.value,
+    patience: Retry.patience(instances.timeout, retries),
+    wait,
+    pidFile:
+      instances.pidFile?.value === undefined
+        ? undefined
+        : { ...instances.pidFile, value: instances.pidFile.value },
+    killSignal: instances.killSignal.value,
+    reloadSignal: instances.reloadSignal.value,
+    logLevel: instances.logLevel.value,
+    syslog: isSyslog ? facility.value : undefined,
+    origins: new Map(all.flatMap((setting) => originOfFirst(setting, sources))),
+    warnings: [
+      ...warnOfSpellings(flags),
+      ...files.flatMap(({ warnings }) => warnings),
+      ...warnings,
+      ...warnOfUseless(useless)
+    ]
+  } satisfies Settings as Settings
+})

@@ -1,0 +1,142 @@
+/**
+ * How the values of settings are written.
+ */
+import * as Duration from "effect/Duration"
+import * as Either from "effect/Either"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as DeleteLimit from "../../DeleteLimit.js"
+import * as AddressOption from "./AddressOption.js"
+import * as Booleans from "./Booleans.js"
+import * as DurationOption from "./DurationOption.js"
+import { textSchema } from "./Setting.js"
+import * as Signals from "./Signals.js"
+
+/** Any text. */
+export const Text = Schema.String
+
+/** Any text but an empty one. */
+export const required = (problem: string): Schema.Schema<string> =>
+  Schema.String.pipe(Schema.filter((text) => text !== "" || problem))
+
+/** An empty text counts as not given: a variable of the shell that is not set. */
+export const TextOrNone: Schema.Schema<string | undefined, string> = textSchema((text) =>
+  Either.right(text === "" ? undefined : text)
+)
+
+export const Truth: Schema.Schema<boolean, string> = textSchema((text) =>
+  Either.fromOption(Booleans.parse(text), () => "neither true nor false; write one of them")
+)
+
+/** On the command line, where an option is enough. */
+export const truthOf = (name: string): Schema.Schema<boolean, string> =>
+  textSchema((text) =>
+    Either.fromOption(Booleans.parse(text), () => `neither true nor false; write -${name} or -${name}=false`)
+  )
+
+/** The text of an address that can be used: whether it is asked over TLS depends on other settings. */
+export const Address: Schema.Schema<string, string> = textSchema((text) =>
+  Either.map(AddressOption.parse(text), () => text)
+)
+
+/** An empty text counts as not given. */
+export const AddressOrNone: Schema.Schema<string | undefined, string> = textSchema((text) =>
+  text === "" ? Either.right(undefined) : Either.map(AddressOption.parse(text), () => text)
+)
+
+const GoDuration: Schema.Schema<Duration.Duration, string> = textSchema(DurationOption.parse)
+
+export { GoDuration as Duration }
+
+/** An empty text counts as not given. */
+export const DurationOrNone: Schema.Schema<Duration.Duration | undefined, string> = textSchema((text) =>
+  text === "" ? Either.right(undefined) : DurationOption.parse(text)
+)
+
+const Whole: Schema.Schema<number, string> = textSchema((text) =>
+  /^\d{1,6}$/.test(text) ? Either.right(Number(text)) : Either.left("not a number; write one such as 16")
+)
+
+export { Whole as Number }
+
+const levels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
+  ["trace", LogLevel.Trace],
+  ["debug", LogLevel.Debug],
+  ["info", LogLevel.Info],
+  ["warning", LogLevel.Warning],
+  ["warn", LogLevel.Warning],
+  ["error", LogLevel.Error],
+  ["err", LogLevel.Error]
+])
+
+/** In any case. 0.4.0 drops spaces around the level of a variable. */
+export const Level: Schema.Schema<LogLevel.LogLevel, string> = textSchema((text) =>
+  Either.fromNullable(
+    levels.get(text.trim().toLowerCase()),
+    () => "not a level; write trace, debug, info, warning or error"
+  )
+)
+
+/** The text itself: the library reads it again. */
+export const Limit: Schema.Schema<string, string> = textSchema((text) =>
+  Either.mapBoth(DeleteLimit.parse(text), {
+    onLeft: () => "not a limit; write a share from 0% to 100%, such as 50%, or a number of keys such as 200",
+    onRight: () => text
+  })
+)
+
+/** A signal that a program can listen for, or none. */
+export const Signal: Schema.Schema<NodeJS.Signals | undefined, string> = textSchema(Signals.parse)
+
+/** `user` or `user:password`. */
+export const UserAndPassword: Schema.Schema<string> = Schema.String.pipe(
+  Schema.filter((text) => (text === "" ? "needs a user; write user:password" : undefined))
+)
+
+/** How long changes may have to be quiet before they are replicated, and how long at most. */
+export interface Quiescence {
+  readonly min: Duration.Duration
+  readonly max: Duration.Duration
+}
+
+/** So many times the shortest wait is the longest, unless that is given: 0.4.0's rule. */
+const longestWait = 4
+
+const wrongWait = "not a wait; write it as min or min:max, such as 5s or 5s:10s"
+
+/** `max` is four times `min` unless given. Left: what is wrong. */
+export const quiescence = (
+  min: Duration.Duration,
+  max: Duration.Duration = Duration.times(min, longestWait)
+): Either.Either<Quiescence, string> =>
+  Duration.lessThan(max, min)
+    ? Either.left("the longest wait is shorter than the shortest; write min:max, such as 5s:10s")
+    : Either.right({ min, max })
+
+/** `min` or `min:max`. */
+export const Wait: Schema.Schema<Quiescence, string> = textSchema((text) => {
+  const parts = text.split(":").map((part) => Either.getRight(DurationOption.parse(part.trim())))
+  if (parts.length > 2) return Either.left(wrongWait)
+  return Option.match(Option.all(parts), {
+    onNone: () => Either.left(wrongWait),
+    onSome: ([min = Duration.zero, max]) => quiescence(min, max)
+  })
+})
+
+const facilities: ReadonlySet<string> = new Set([
+  ...["KERN", "USER", "MAIL", "DAEMON", "AUTH", "SYSLOG", "LPR", "NEWS", "UUCP", "CRON", "AUTHPRIV", "FTP"],
+  ...Array.from({ length: 8 }, (_, i) => `LOCAL${i}`)
+])
+
+/** A facility of syslog, in any case. */
+export const Facility: Schema.Schema<string, string> = textSchema((text) =>
+  facilities.has(text.toUpperCase())
+    ? Either.right(text.toUpperCase())
+    : Either.left("not a facility of syslog; write DAEMON, USER, or LOCAL0 to LOCAL7")
+)
+
+/** An exclude without a letter would exclude every key. */
+export const Exclude: Schema.Schema<string, string> = textSchema((text) =>
+  text.trim() === "" ? Either.left("an empty exclude would exclude every key") : Either.right(text)
+)

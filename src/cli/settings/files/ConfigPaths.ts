@@ -1,0 +1,74 @@
+/**
+ * The files that `-config` names: one, or all of a folder and of the folders in it, in the order of their names. Links in a
+ * folder are not followed.
+ */
+import type { PlatformError } from "@effect/platform/Error"
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as Path from "@effect/platform/Path"
+import * as Effect from "effect/Effect"
+import { type Given, shown } from "../Origin.js"
+import { subject, WrongUse } from "../WrongUse.js"
+
+/** What a person can do something about. */
+export const reasonOf = (error: PlatformError): string => {
+  if (error._tag === "BadArgument") return error.description ?? error.message
+  switch (error.reason) {
+    case "NotFound":
+      return "it is not there"
+    case "PermissionDenied":
+      return "this user may not read it"
+    default:
+      return /EISDIR/.test(error.message) ? "it is a directory" : (error.description ?? error.message)
+  }
+}
+
+export interface NamedFile {
+  readonly path: string
+  readonly text: string
+}
+
+/** No configuration is larger (bytes). A log or an archive that was named by mistake is. */
+const largest = 4 * 1024 * 1024
+
+const isLink = (path: string) =>
+  Effect.flatMap(FileSystem.FileSystem, (files) => Effect.isSuccess(files.readLink(path)))
+
+/** In a folder, everything that is no link. */
+const filesUnder = (
+  folder: string
+): Effect.Effect<ReadonlyArray<string>, PlatformError, FileSystem.FileSystem | Path.Path> =>
+  Effect.gen(function* () {
+    const files = yield* FileSystem.FileSystem
+    const { join } = yield* Path.Path
+    const names = (yield* files.readDirectory(folder)).sort()
+    const found = yield* Effect.forEach(names, (name) =>
+      Effect.gen(function* () {
+        const path = join(folder, name)
+        if (yield* isLink(path)) return []
+        const { type } = yield* files.stat(path)
+        return type === "Directory" ? yield* filesUnder(path) : [path]
+      })
+    )
+    return found.flat()
+  })
+
+/** The files of one `-config`, with their texts. */
+export const read = Effect.fn("ConfigPaths.read")(function* ({ origin, text: path }: Given) {
+  const files = yield* FileSystem.FileSystem
+  const wrong = (file: string) => (error: PlatformError) =>
+    new WrongUse({
+      subject: file === path ? subject(shown(origin, "config"), path) : file,
+      problem: `the configuration cannot be read: ${reasonOf(error)}`
+    })
+  const { type } = yield* Effect.mapError(files.stat(path), wrong(path))
+  const paths = type === "Directory" ? yield* Effect.mapError(filesUnder(path), wrong(path)) : [path]
+  return yield* Effect.forEach(paths, (file) =>
+    Effect.gen(function* () {
+      const { size } = yield* Effect.mapError(files.stat(file), wrong(file))
+      if (size > largest)
+        return yield* new WrongUse({ subject: file, problem: "is no configuration: it has more than 4 MB" })
+      const text = yield* Effect.mapError(files.readFileString(file), wrong(file))
+      return { path: file, text } satisfies NamedFile
+    })
+  )
+})

@@ -1,0 +1,46 @@
+/**
+ * A text that is read from its front, character by character, with the place of each.
+ */
+import type { Position } from "./Syntax.js"
+
+export interface Cursor {
+  /** The character here, or `""` at the end. */
+  readonly peek: () => string
+  /** Whether the text goes on with this. */
+  readonly sees: (text: string) => boolean
+  /** The character here, or `""` at the end; goes on behind it. */
+  readonly next: () => string
+  /** The characters from here on that match, one by one; goes on behind them. */
+  readonly while: (matches: (character: string) => boolean) => string
+  readonly position: () => Position
+}
+
+/** A character is a code point. A line ends with `\n`. */
+export const make = (text: string): Cursor => {
+  const characters = Array.from(text)
+  let at = 0
+  let line = 1
+  let column = 1
+  const peek = () => characters[at] ?? ""
+  const next = () => {
+    const character = peek()
+    if (character === "") return character
+    at++
+    if (character === "\n") {
+      line++
+      column = 1
+    } else column++
+    return character
+  }
+  return {
+    peek,
+    next,
+    sees: (text) => Array.from(text).every((character, i) => characters[at + i] === character),
+    while: (matches) => {
+      let read = ""
+      while (peek() !== "" && matches(peek())) read += next()
+      return read
+    },
+    position: () => ({ line, column })
+  }
+}
