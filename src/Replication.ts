@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { isSameTenancy, type Tenancy } from "./Endpoint.js"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
+import { overlaps } from "./internal/plan/Overlap.js"
 import * as Quiescence from "./internal/source/Quiescence.js"
 import {
   defaults,
@@ -268,18 +269,6 @@ export const validateUnder = ({ status }: Replication, lock: string): Effect.Eff
     : Effect.void
 
 /**
- * Whether keys of the source can have the names that they have at the destination, or begin with what those begin with: a
- * store that is replicated into itself so would copy its own copies.
- *
- * @since 0.5.0
- * @category predicates
- */
-export const overlaps = ({
-  destinationPrefix,
-  prefix
-}: Pick<Replication, "destinationPrefix" | "prefix">): boolean =>
-  prefix.startsWith(destinationPrefix) || destinationPrefix.startsWith(prefix)
-
 /**
  * Whether the source is the destination's own store: its datacenter, and its `tenancy`. Not known of a source with an address
  * of its own.
@@ -323,27 +312,19 @@ export const validateIn = (
 }
 
 /**
- * From where to where, for people: `nyc1 "global/" to "global/"`. `source` is as {@link sourceName} has it.
+ * From where to where, for people: `nyc1 "global/" to "global/"`. The source is named as by {@link sourceName}.
  *
  * @since 0.5.0
  * @category accessors
  */
-export const routeOf = ({
+export const route = ({
   destinationPrefix,
   prefix,
-  source
-}: Pick<Replication, "destinationPrefix" | "prefix" | "source">): string =>
-  `${source} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
-
-/**
- * The same of a replication.
- *
- * @since 0.5.0
- * @category accessors
- */
-export const route = (
-  replication: Pick<Replication, "destinationPrefix" | "prefix" | "source" | "sourceAgent">
-): string => routeOf({ ...replication, source: sourceName(replication) })
+  source,
+  sourceAgent = {}
+}: Pick<Replication, "destinationPrefix" | "prefix" | "source"> &
+  Partial<Pick<Replication, "sourceAgent">>): string =>
+  `${sourceName({ source, sourceAgent })} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
 
 /**
  * What a replication watches.

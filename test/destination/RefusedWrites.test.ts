@@ -331,7 +331,8 @@ describe("a key that the token may not change", () => {
             {
               key: "global/1",
               cause: "KeyRefused",
-              message: '"global/1" cannot be changed at the destination: Permission denied'
+              message:
+                '"global/1" cannot be changed at the destination: Permission denied; the token needs key "global/1" { policy = "write" }'
             }
           ]
         }

@@ -235,7 +235,8 @@ describeConsul("two clusters that are not joined", () => {
         expect((yield* without.program.log).at(-1)).toMatch(
           /cannot read any key under "global\/" .*no token was given, and one needs key_prefix "global\/" \{ policy = "read" \}/
         )
-        const unknown = yield* start(args, {
+        // A token may be on its way from another datacenter: it is waited for.
+        const unknown = yield* start([...args, "-timeout=5s"], {
           CONSUL_REPLICATE_SRC_TOKEN: "7c8d2c2e-0000-4000-8000-000000000000"
         })
         expect(yield* unknown.program.exit).toEqual(Option.some(1))

@@ -84,7 +84,7 @@ describe("a hub of events", () => {
       expect(yield* hub.wantsRequests).toBe(false)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* hub.subscribe
+          yield* Effect.asVoid(hub.subscribe)
           expect(yield* hub.wantsRequests).toBe(true)
         })
       )

@@ -27,6 +27,8 @@ export type Action =
   | { readonly _tag: "OverwriteStatus"; readonly datacenter: string }
   | { readonly _tag: "DeleteLock"; readonly datacenter: string }
   | { readonly _tag: "EndSession"; readonly datacenter: string }
+  /** Ends all sessions of instances but that of the leader. */
+  | { readonly _tag: "EndStandbySessions"; readonly datacenter: string }
   /** The token of the replicators may not change some keys of the replica. */
   | {
       readonly _tag: "Deny"

@@ -208,6 +208,16 @@ export const makeActor = (
         return Effect.flatMap(holderOf(action.datacenter), (id) =>
           id === "" ? Effect.void : sim.destroySession(action.datacenter, id)
         )
+      case "EndStandbySessions":
+        return Effect.flatMap(
+          Effect.all([holderOf(action.datacenter), sim.sessions(action.datacenter)]),
+          ([holder, sessions]) =>
+            Effect.forEach(
+              sessions.filter(({ id, name }) => id !== holder && name.endsWith(` for ${lock}`)),
+              ({ id }) => sim.destroySession(action.datacenter, id),
+              { discard: true }
+            )
+        )
       case "Deny":
         return Effect.scoped(
           Effect.zipRight(

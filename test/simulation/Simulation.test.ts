@@ -65,6 +65,7 @@ describe("replication among faults", () => {
       "OverwriteStatus",
       "DeleteLock",
       "EndSession",
+      "EndStandbySessions",
       "Deny",
       "refused by rights",
       "Election",

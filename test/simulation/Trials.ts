@@ -366,14 +366,19 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
     // For longer than a session lives without a renewal.
     const longer = { ...plan, agentless: true, calmAt: plan.calmAt + 60_000 }
     if (dice.chance(0.5)) return withoutTrouble(longer)
+    // After all other trouble, so that nothing but its own renewals tells a standby that its session has ended.
     return withActions(longer, [
       {
-        at: dice.between(0, plan.calmAt),
+        at: plan.calmAt + dice.between(0, 20_000),
         action: {
           _tag: "Freeze",
           instance: dice.between(0, plan.instances.length - 1),
-          lasting: dice.between(32_000, 45_000)
+          lasting: dice.between(15_000, 20_000)
         }
+      },
+      {
+        at: plan.calmAt + dice.between(45_000, 60_000),
+        action: { _tag: "EndStandbySessions", datacenter: dice.pick(plan.destinations) }
       }
     ])
   }

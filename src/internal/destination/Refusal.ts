@@ -2,6 +2,7 @@
  * Why one key was left as it was at the destination. It is no reason not to land all the rest.
  */
 import * as Data from "effect/Data"
+import { isDenial } from "../../ConsulError.js"
 
 /**
  * A large value cannot be written while another session holds its key as a lock at the destination.
@@ -33,7 +34,9 @@ export class KeyRefused extends Data.TaggedError("KeyRefused")<{
   readonly reason: string
 }> {
   override get message() {
-    return `${JSON.stringify(this.key)} cannot be changed at the destination: ${this.reason}`
+    const name = JSON.stringify(this.key)
+    const advice = isDenial(this.reason) ? `; the token needs key ${name} { policy = "write" }` : ""
+    return `${name} cannot be changed at the destination: ${this.reason}${advice}`
   }
 }
 

@@ -63,7 +63,7 @@ const failIfInUse = Effect.fnUntraced(function* (
     instance,
     lock,
     session,
-    replication: isOurs ? Option.none() : Option.some(Replication.routeOf(theirs))
+    replication: isOurs ? Option.none() : Option.some(Replication.route(theirs))
   })
 })
 

@@ -7,10 +7,11 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type { Health, Leadership } from "../../LeaderLock.js"
 import type { Replication } from "../../Replication.js"
-import type { ReplicationEvent } from "../../ReplicationEvent.js"
+import type { ReplicationEvent, Route } from "../../ReplicationEvent.js"
 import { count } from "./Counts.js"
 import type { Consumer } from "./EventSink.js"
 import * as EventText from "./EventText.js"
+import { routeOf } from "./Route.js"
 
 type Landed = Extract<ReplicationEvent, { readonly _tag: "Applied" | "ComparisonDone" }>
 
@@ -104,7 +105,7 @@ const healthOf = ({ behindSince, health, silence }: Shown): Health => {
   return { status: "warning", output: health.status === "passing" ? silence : `${silence}; ${output}` }
 }
 
-const isAbout = (event: ReplicationEvent, { destinationPrefix, prefix, source }: Replication): boolean => {
+const isAbout = (event: ReplicationEvent, { destinationPrefix, prefix, source }: Route): boolean => {
   const route = "replication" in event ? event.replication : undefined
   return (
     route === undefined ||
@@ -118,8 +119,9 @@ export const make = (
   replication: Replication
 ): Effect.Effect<Pick<Consumer, "consume">> =>
   Effect.gen(function* () {
+    const about = routeOf(replication)
     let shown: Shown = {
-      health: { status: "passing", output: `comparing ${EventText.route(replication)}` },
+      health: { status: "passing", output: `comparing ${EventText.route(about)}` },
       beforeOwner: undefined,
       behindSince: (yield* DateTime.now).epochMillis,
       held: undefined,
@@ -129,7 +131,7 @@ export const make = (
     yield* report(healthOf(shown))
     return {
       consume: (event) => {
-        if (!isAbout(event, replication)) return Effect.void
+        if (!isAbout(event, about)) return Effect.void
         const after = next(shown, event, replication)
         if (after === shown) return Effect.void
         shown = after

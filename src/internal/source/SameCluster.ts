@@ -10,6 +10,7 @@ import type { ConsulError } from "../../ConsulError.js"
 import { isSameTenancy } from "../../Endpoint.js"
 import { InvalidOptions } from "../../InvalidOptions.js"
 import * as Replication from "../../Replication.js"
+import { overlaps } from "../plan/Overlap.js"
 
 /** `Unknown` if the token of the source may not read what would tell. */
 export type Relation = "Same" | "Different" | "Unknown"
@@ -83,7 +84,7 @@ export const refusal = (
 ): Effect.Effect<Effect.Effect<void, ConsulError | InvalidOptions>> =>
   Effect.map(Ref.make(false), (isExamined) => {
     const source = consul.at(Replication.watched(replication).source)
-    const isOneStore = isSameTenancy(source.endpoint, consul.endpoint) && Replication.overlaps(replication)
+    const isOneStore = isSameTenancy(source.endpoint, consul.endpoint) && overlaps(replication)
     // Of a source that has no address of its own, the datacenter tells: that was looked at before.
     if (replication.sourceAgent.address === undefined || !isOneStore) return Effect.void
     const examine = Effect.gen(function* () {

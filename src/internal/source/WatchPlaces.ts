@@ -1,4 +1,7 @@
-/** What watches have in common: all of one agent, all of one source, and all of one prefix after each other. */
+/**
+ * What watches share: those of one source its learned limit of waits and its trouble, those of one agent a budget of queries, and
+ * those of one prefix what a former watch left behind.
+ */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

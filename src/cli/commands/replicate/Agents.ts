@@ -80,7 +80,10 @@ export const make = (given: {
     const ofToken = here.tokenFile?.name ?? here.token?.name ?? "-src-token-file"
     const { address } = here
     if (address === undefined) {
-      const source = yield* AgentSettings.resolveSame(here, flags, ofToken)
+      const same = yield* AgentSettings.resolveSame(here, flags, ofToken)
+      // The connection is the destination's.
+      const settings = { ...destination.endpoint.settings, ...same.settings }
+      const source = { ...same, ...(same.settings !== undefined && { settings }) }
       return { destination: destination.endpoint, source, connections: [destination.connection] }
     }
     const source = yield* AgentSettings.resolve({ ...here, address }, flags, proxies, ofToken)
