@@ -18,10 +18,13 @@ const nameOf = ({ destinationPrefix, prefix }: Route): string => hash("md5", `${
  * @since 0.5.0
  * @category accessors
  * @example
+ * ```ts
+ * import * as assert from "node:assert"
  * import { StatusFolder } from "consul-replicate"
  *
- * StatusFolder.keyOf("service/consul-replicate/statuses", { prefix: "global/", destinationPrefix: "global/" })
- * // "service/consul-replicate/statuses/a23b7dbbd70bfb79686eb0625532abf7"
+ * const route = { prefix: "global/", destinationPrefix: "global/" }
+ * assert.strictEqual(StatusFolder.keyOf("statuses/", route), "statuses/a23b7dbbd70bfb79686eb0625532abf7")
+ * ```
  */
 export const keyOf = (folder: string, route: Route): string =>
   `${folder.replace(/\/+$/, "")}/${nameOf(route)}`

@@ -269,7 +269,7 @@ const make = (queries: number | undefined) =>
     )
     const streamWhileOpen = <A>(stream: Stream.Stream<A, ConsulError>) =>
       Stream.unwrap(Effect.as(check, Stream.interruptWhen(stream, closed)))
-    return {
+    return Watcher.of({
       changes: (...given) => streamWhileOpen(PrefixView.changes(view(...given))),
       confirm: (options) => whileOpen(confirm(options)),
       confirmInPieces: (options, use) => whileOpen(confirmInPieces(options, use)),
@@ -277,7 +277,7 @@ const make = (queries: number | undefined) =>
       names: (options) => whileOpen(names(options)),
       presence: (options) => whileOpen(presence(options)),
       snapshots: (...given) => streamWhileOpen(PrefixView.snapshots(view(...given)))
-    } satisfies Service
+    })
   })
 
 /**

@@ -44,12 +44,12 @@ const subjects = fc
     subject(prefix, destinationPrefix, status, ...exclude)
   )
 
-/** Every key that tells two ranges apart: longer by one character than the longest front there can be. */
-const names: ReadonlyArray<string> = Array.from({ length: 8 }).reduce<ReadonlyArray<string>>(
+/** Every front that two ranges can share, and below it a key that no exclude is the front of. */
+const fronts = Array.from({ length: 4 }).reduce<ReadonlyArray<string>>(
   (all) => ["", ...all.flatMap((name) => [`${name}a`, `${name}b`])],
   [""]
 )
-const keys = [...new Set(names)].filter((name) => name !== "")
+const keys = [...new Set(fronts.flatMap((front) => [front, `${front}c`]))].filter((name) => name !== "")
 
 /** Whether a replication may write or delete a key of the destination. */
 const writes = ({ destinationPrefix, exclude, prefix, status }: Subject, key: string): boolean => {
