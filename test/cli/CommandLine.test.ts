@@ -166,7 +166,7 @@ describe("run", () => {
 
   it.effect("the token is in no message", () =>
     Effect.gen(function* () {
-      const error = yield* refusal(["-src=nyc1", "-addr=x/y"], { CONSUL_HTTP_TOKEN: "5ecret" })
+      const error = yield* refusal(["-src=nyc1", "-addr=gopher://x"], { CONSUL_HTTP_TOKEN: "5ecret" })
       expect(JSON.stringify(error)).not.toContain("5ecret")
     })
   )

@@ -37,7 +37,7 @@ describe("settings of 0.4.0", () => {
         yield* program.says(
           /WARN .*replicate\.hcl:4: max_stale has no use here: nothing that is copied is stale$/
         )
-        yield* program.says(/WARN .*-wait: this build does not wait/)
+
         yield* program.says(/waiting for the agent/)
         yield* program.signal("SIGTERM")
         expect(yield* program.exit).toEqual(Option.some(0))
