@@ -38,6 +38,7 @@ const { metafile } = await build({
   // For `node --enable-source-maps`; without it Node does not read the map.
   sourcemap: "linked",
   sourcesContent: false,
+  alias: { "@effect/platform-node/Undici": "./scripts/undici.mjs" },
   define: built === undefined ? {} : { CONSUL_REPLICATE_COMMIT: JSON.stringify(built) },
   // Some CommonJS dependencies call `require`, which a module does not have.
   banner: {
