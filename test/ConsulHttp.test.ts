@@ -674,10 +674,10 @@ describe("ConsulHttp", () => {
     it.effect("fails the layer where it is none, instead of being waited for", () =>
       Effect.gen(function* () {
         const network = Network.scripted(Network.answer(404, "", indexed))
-        const error = yield* failureOf(client(network, { address: "unix:///run/consul.sock" }))
+        const error = yield* failureOf(client(network, { address: "ftp://127.0.0.1" }))
         expect(error).toMatchObject({ _tag: "InvalidAddress", reason: "Scheme" })
-        expect(error.message).toBe(
-          "the address of the Consul agent cannot be used: unix:// is not supported; use http:// or https://"
+        expect(error.message).toContain(
+          "the address of the Consul agent cannot be used: ftp:// is not supported"
         )
       })
     )
@@ -1044,7 +1044,7 @@ describe("ConsulHttp", () => {
         Effect.gen(function* () {
           const sim = yield* SimConsul.SimConsul
           const { agent } = yield* client(Network.make(sim.httpClient))
-          expect(yield* agent.self).toEqual({ datacenter: "nyc1", node: "nyc1-a", version: "1.8.7" })
+          expect(yield* agent.self).toMatchObject({ datacenter: "nyc1", node: "nyc1-a", version: "1.8.7" })
           yield* agent.registerService({
             id: "r-1",
             name: "r",

@@ -76,7 +76,7 @@ describe("a value that the destination refuses", () => {
       expect(sent(instance, "PUT /v1/kv/global/large")).toBeLessThan(13)
       expect(comparisons(instance) - before).toBeLessThanOrEqual(1)
       expect(Events.of(instance, "DriftFound")).toEqual([])
-      expect(Events.passes(instance)).toHaveLength(2)
+      expect(Events.passes(instance)).toHaveLength(3)
     }))
 
   it("lands as soon as it is taken, and that is said", () =>

@@ -77,7 +77,7 @@ describe("the command line", () => {
     [["-src=nyc1", "-addr=127.0.0.1:99999"], "-addr"],
     [["-src=nyc1", "-addr=ftp://127.0.0.1"], "-addr"],
     [["-addr=127.0.0.1:1", "-src=x", "-prefix=global@nyc1"], "-src"],
-    [[...valid, "-prefix=a", "-prefix=b"], "-prefix"],
+    [[...valid, "-prefix=a", "-prefix=ab"], "-prefix"],
     [[...valid, "-config=/nowhere/a.hcl"], "-config"],
     [[...valid, "-lock="], "-lock"],
     [[...valid, "-lock", ""], "-lock"],

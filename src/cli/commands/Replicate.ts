@@ -16,6 +16,7 @@ import * as PidFile from "../node/PidFile.js"
 import * as FlagOf from "../settings/FlagOf.js"
 import { programName } from "../settings/Help.js"
 import * as NotYet from "../settings/NotYet.js"
+import { Origin, shown } from "../settings/Origin.js"
 import * as Parsers from "../settings/Parsers.js"
 import * as PrefixOption from "../settings/PrefixOption.js"
 import * as Settings from "../settings/Settings.js"
@@ -78,9 +79,14 @@ const resolve = Effect.fnUntraced(function* (settings: Settings.Settings) {
   const replications = yield* makeReplications(settings, agents.sources)
   const lockFields = { agentless, lock, service, sessionTtl }
   yield* Effect.mapError(LeaderLock.options(lockFields), FlagOf.wrongUse(settings.origins))
+  const [, second] = settings.replications
   yield* Effect.mapError(
     Replications.validateTogether(replications, lock),
-    ({ message }) => new WrongUse({ problem: message })
+    ({ message }) =>
+      new WrongUse({
+        subject: shown(second?.origins.get("prefix") ?? Origin.Default(), "prefix"),
+        problem: message
+      })
   )
   yield* NotYet.validate(settings)
   return {
