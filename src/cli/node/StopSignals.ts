@@ -12,10 +12,7 @@ import type * as Scope from "effect/Scope"
 /** For the help. */
 export const documented = [
   ["SIGTERM SIGINT SIGQUIT", "stop, and give the lock back; a second one stops at once"],
-  [
-    "SIGHUP",
-    "nothing: there is nothing to reload, and a terminal that closes stops no replication; see -reload-signal"
-  ]
+  ["SIGHUP", "read the settings again (-reload-signal); a terminal that closes stops no replication"]
 ] as const
 
 /** The first signal that asks the program to stop, when it has come. Where nobody listens none comes. */

@@ -88,11 +88,14 @@ const reloading = <E extends { readonly message: string }, R>(
   settings: RunSettings,
   signal: NodeJS.Signals,
   read: Effect.Effect<Reloadable, E, R>,
-  started: Effect.Effect<Replications.Replications>
+  started: Deferred.Deferred<Replications.Replications>
 ): Effect.Effect<void, never, R> => {
   if (settings.once) return Effect.logInfo(`${signal}: nothing is reloaded with -once`)
   return Effect.gen(function* () {
-    const replications = yield* started
+    if (!(yield* Deferred.isDone(started))) {
+      yield* Effect.logInfo(`${signal}: settings are read again when the agent has answered`)
+    }
+    const replications = yield* Deferred.await(started)
     const next = yield* read
     const parts = changedParts(settings, next)
     if (parts.length > 0) return yield* new NeedsRestart({ parts })
@@ -148,10 +151,7 @@ export const run = Effect.fnUntraced(function* <E extends { readonly message: st
     reloadSignal === undefined
       ? Effect.never
       : Effect.flatMap(StopSignals.each(reloadSignal), (next) =>
-          next.pipe(
-            Effect.zipRight(reloading(settings, reloadSignal, reload, Deferred.await(started))),
-            Effect.forever
-          )
+          next.pipe(Effect.zipRight(reloading(settings, reloadSignal, reload, started)), Effect.forever)
         )
   const replicating = Replications.make(replications).pipe(
     Effect.tap((running) => Deferred.succeed(started, running)),
