@@ -315,7 +315,9 @@ describe("the command line", () => {
         const program = yield* Program.start(["-src=nyc1", "-addr=127.0.0.1:1", ...args])
         yield* program.says(/waiting for the agent/)
         yield* program.signal("SIGHUP")
-        yield* program.says(/SIGHUP: (?:settings are read again when the agent|nothing is reloaded with -once)/)
+        yield* program.says(
+          /SIGHUP: (?:settings are read again when the agent|nothing is reloaded with -once)/
+        )
         yield* program.signal("SIGTERM")
         yield* program.exit
         expect((yield* program.log).at(-1)).toContain("SIGTERM")

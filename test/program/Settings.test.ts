@@ -71,7 +71,7 @@ describe("settings of 0.4.0", () => {
       yield* program.says(/waiting for the agent/)
       expect(yield* files.readFileString(path)).toBe(String(program.pid))
       yield* program.signal("SIGUSR2")
-      yield* program.says(/SIGUSR2: there is nothing to reload/)
+      yield* program.says(/SIGUSR2: settings are read again when the agent has answered/)
       yield* program.signal("SIGHUP")
       yield* program.signal("SIGUSR1")
       expect(yield* program.exit).toEqual(Option.some(0))
@@ -97,10 +97,10 @@ describe("settings of 0.4.0", () => {
 
   it.effect("that this build cannot do are refused", () =>
     Effect.gen(function* () {
-      const { code, stderr } = yield* Program.run(["-prefix=a@nyc1", "-prefix=b@nyc1", `-addr=${nobody}`])
+      const { code, stderr } = yield* Program.run(["-prefix=a@nyc1", "-syslog", `-addr=${nobody}`])
       expect(code).toBe(2)
       expect(stderr).toBe(
-        "consul-replicate: -prefix: not supported yet by this build: more than one prefix; run one program for each\n"
+        "consul-replicate: -syslog: not supported yet by this build: send the log there from stderr, as systemd and logger do\n"
       )
     }).pipe(Effect.provide(NodeContext.layer))
   )

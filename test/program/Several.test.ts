@@ -1,0 +1,90 @@
+import * as FileSystem from "@effect/platform/FileSystem"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import { expect, layer } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { describeConsul } from "../support/consul/DescribeConsul.js"
+import { SharedDatacenters } from "../support/consul/SharedDatacenters.js"
+import * as Store from "../support/consul/Store.js"
+import * as Program from "./Program.js"
+
+/** What a file says of the lock, the service and the statuses of the program with this name. */
+const own = (name: string) =>
+  `lock = "service/${name}/leader"\nservice = "${name}"\nstatus_dir = "service/${name}/statuses"\n`
+
+const prefixes = (...names: ReadonlyArray<string>) =>
+  names.map((name) => `prefix { source = "${name}/" datacenter = "nyc1" }\n`).join("")
+
+describeConsul("several prefixes in one program", () => {
+  layer(Layer.merge(SharedDatacenters.layer, NodeContext.layer))((it) => {
+    const world = Effect.gen(function* () {
+      const { nyc1, sfo1 } = yield* SharedDatacenters
+      const files = yield* FileSystem.FileSystem
+      const folder = yield* files.makeTempDirectoryScoped()
+      const path = `${folder}/replicate.hcl`
+      return {
+        address: sfo1.address,
+        source: Store.at(nyc1.address),
+        destination: Store.at(sfo1.address),
+        path,
+        write: (text: string) => files.writeFileString(path, text)
+      }
+    })
+
+    it.scoped(
+      "are replicated side by side, and a reload starts, ends and keeps them under one leadership",
+      () =>
+        Effect.gen(function* () {
+          const { address, destination, path, source, write } = yield* world
+          for (const name of ["stays", "goes", "comes"]) yield* source.put({ key: `${name}/a`, value: "1" })
+          yield* write(own("several") + prefixes("stays", "goes"))
+          const program = yield* Program.start([`-config=${path}`, `-addr=${address}`])
+          yield* Store.converge(source, destination, "stays/")
+          yield* Store.converge(source, destination, "goes/")
+
+          yield* write(own("several") + prefixes("stays", "comes"))
+          yield* program.signal("SIGHUP")
+          yield* program.says(/SIGHUP: reloaded; replications: 1 started, 1 ended, 1 go on as before$/)
+          yield* Store.converge(source, destination, "comes/")
+
+          yield* write(`${own("several")}prefix {`)
+          yield* program.signal("SIGHUP")
+          yield* program.says(
+            /ERROR .*SIGHUP: refused, and the replications go on as before: .*replicate\.hcl:4/
+          )
+          yield* write(own("another") + prefixes("stays"))
+          yield* program.signal("SIGHUP")
+          yield* program.says(/ERROR .*restart the program to change the lock or the service$/)
+          yield* source.put({ key: "stays/a", value: "2" }, { key: "goes/a", value: "2" })
+          yield* Store.converge(source, destination, "stays/")
+          expect(yield* destination.value("goes/a")).toBe("1")
+
+          const log = yield* program.log
+          expect(log.filter((line) => /INFO +leading: /.test(line))).toHaveLength(1)
+          yield* program.signal("SIGTERM")
+          expect(yield* program.exit).toEqual(Option.some(0))
+        })
+    )
+
+    it.scoped("do not wait for each other: one that cannot be read fails alone, and is named", () =>
+      Effect.gen(function* () {
+        const { address, destination, source } = yield* world
+        yield* source.put({ key: "fine/a", value: "1" })
+        const { code, stderr } = yield* Program.run([
+          "-once",
+          "-timeout=2s",
+          `-addr=${address}`,
+          "-lock=service/fine/leader",
+          "-service=fine",
+          "-status-dir=service/fine/statuses",
+          "-prefix=fine/@nyc1",
+          "-prefix=lost/@ams9"
+        ])
+        expect(code).toBe(1)
+        expect(stderr).toMatch(/1 of 2 replications failed: ams9 "lost\/" to "lost\/": /)
+        yield* Store.converge(source, destination, "fine/")
+      })
+    )
+  })
+})
