@@ -3,9 +3,8 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Logger from "effect/Logger"
-import type * as LogLevel from "effect/LogLevel"
 import type { InvalidOptions } from "../../InvalidOptions.js"
+import * as LogThreshold from "../../internal/report/LogThreshold.js"
 import * as LeaderLock from "../../LeaderLock.js"
 import * as Replication from "../../Replication.js"
 import type { ReplicationConflict } from "../../ReplicationConflict.js"
@@ -24,13 +23,13 @@ import { WrongUse } from "../settings/WrongUse.js"
 import * as Agents from "./replicate/Agents.js"
 import * as Run from "./replicate/Run.js"
 
-const withLogLevel = <A, E, R>(
+const withThreshold = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  { logLevel }: { readonly logLevel: LogLevel.LogLevel }
+  threshold: LogThreshold.LogThreshold
 ): Effect.Effect<A, E, R> =>
   effect.pipe(
     Effect.tapErrorCause((cause) => Effect.logTrace("stopped by this failure", cause)),
-    Logger.withMinimumLogLevel(logLevel)
+    LogThreshold.under(threshold)
   )
 
 /** All of them: what is wrong with one is refused before another is begun. `sources` are theirs, in the same order. */
@@ -59,14 +58,13 @@ export const makeReplications = (settings: Settings.Settings, sources: ReadonlyA
   )
 
 /** What is probably meant otherwise. */
-const warn = ({ destinationPrefix, exclude, prefix }: Replication.Replication) =>
+const warn = ({ destinationPrefix, prefix }: Replication.Replication) =>
   Effect.gen(function* () {
     yield* PrefixOption.warn("prefix", prefix)
     if (destinationPrefix !== prefix) {
       yield* PrefixOption.warn("dst-prefix", destinationPrefix)
       yield* PrefixOption.warnOfSlashes(prefix, destinationPrefix)
     }
-    yield* Effect.forEach(exclude, PrefixOption.warnOfExclude(prefix), { discard: true })
   })
 
 /** Refuses what can be refused before an agent is asked. */
@@ -95,6 +93,7 @@ const resolve = Effect.fnUntraced(function* (settings: Settings.Settings) {
     agent: agents.destination,
     connections: agents.connections,
     queries: settings.watchShards,
+    logLevel: settings.logLevel,
     once,
     patience: settings.patience,
     killSignal: settings.killSignal,
@@ -114,22 +113,27 @@ const replicating = <E extends { readonly message: string }, R>(
   settings: Settings.Settings,
   read: Effect.Effect<Settings.Settings, E, R>
 ) =>
-  Effect.gen(function* () {
-    const { pidFile } = settings
-    const resolved = yield* resolve(settings)
-    if (pidFile !== undefined) yield* PidFile.write(pidFile)
-    const { agent, replications } = resolved
-    const sources = new Set(replications.flatMap(({ sourceAgent }) => sourceAgent.address ?? []))
-    const from = sources.size === 0 ? "" : `, source ${[...sources].join(", ")}`
-    yield* Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`)
-    yield* Effect.forEach(settings.warnings, (text) => Effect.logWarning(text), { discard: true })
-    yield* Effect.forEach(replications, warn, { discard: true })
-    return yield* Effect.mapError(Run.run({ ...resolved, reload: Effect.flatMap(read, resolve) }), (error) =>
-      error._tag === "InvalidOptions" || error._tag === "ReplicationConflict"
-        ? wrongUse(settings)(error)
-        : error
-    )
-  }).pipe(Effect.scoped, (effect) => withLogLevel(effect, settings))
+  Effect.flatMap(LogThreshold.make(settings.logLevel), (threshold) =>
+    Effect.gen(function* () {
+      const { pidFile } = settings
+      const resolved = yield* resolve(settings)
+      if (pidFile !== undefined) yield* PidFile.write(pidFile)
+      const { agent, replications } = resolved
+      const sources = new Set(replications.flatMap(({ sourceAgent }) => sourceAgent.address ?? []))
+      const from = sources.size === 0 ? "" : `, source ${[...sources].join(", ")}`
+      yield* Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`)
+      yield* Effect.forEach(settings.warnings, (text) => Effect.logWarning(text), { discard: true })
+      yield* Effect.forEach(replications, warn, { discard: true })
+      yield* PrefixOption.warnOfExcludes(replications)
+      return yield* Effect.mapError(
+        Run.run({ ...resolved, threshold, reload: Effect.flatMap(read, resolve) }),
+        (error) =>
+          error._tag === "InvalidOptions" || error._tag === "ReplicationConflict"
+            ? wrongUse(settings)(error)
+            : error
+      )
+    }).pipe(Effect.scoped, (effect) => withThreshold(effect, threshold))
+  )
 
 /** `occurrences` are the options that are on the command line. */
 export const replicate = (occurrences: ReadonlyArray<Parsers.Occurrence>) =>

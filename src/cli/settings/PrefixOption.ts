@@ -73,16 +73,31 @@ export const warn = (option: string, prefix: string): Effect.Effect<void> =>
       )
     : Effect.void
 
-/** An exclude is the front of a key's whole name at the source: one without the prefix excludes nothing. */
-export const warnOfExclude =
-  (prefix: string) =>
-  (exclude: string): Effect.Effect<void> => {
-    if (exclude.startsWith(prefix) && exclude !== prefix) return Effect.void
-    const effect = prefix.startsWith(exclude) ? "all keys" : "no key"
-    return Effect.logWarning(
-      `-exclude: ${JSON.stringify(exclude)} excludes ${effect} of the prefix ${JSON.stringify(prefix)}`
-    )
-  }
+const quoted = (texts: ReadonlyArray<string>): string => texts.map((text) => JSON.stringify(text)).join(", ")
+
+/**
+ * An exclude is the front of a key's whole name at the source. One that all replications share need not concern each of them,
+ * so it is warned of only if it begins with none of their prefixes.
+ */
+export const warnOfExcludes = (
+  replications: ReadonlyArray<{ readonly prefix: string; readonly exclude: ReadonlyArray<string> }>
+): Effect.Effect<void> => {
+  const excludes = [...new Set(replications.flatMap(({ exclude }) => exclude))]
+  return Effect.forEach(
+    excludes,
+    (exclude) => {
+      const prefixes = replications.filter((one) => one.exclude.includes(exclude)).map(({ prefix }) => prefix)
+      const emptied = prefixes.filter((prefix) => prefix.startsWith(exclude))
+      const isUseless = !prefixes.some((prefix) => prefix.startsWith(exclude) || exclude.startsWith(prefix))
+      if (emptied.length === 0 && !isUseless) return Effect.void
+      const [effect, of] = isUseless ? ["no key", prefixes] : ["all keys", emptied]
+      return Effect.logWarning(
+        `-exclude: ${JSON.stringify(exclude)} excludes ${effect} of the prefix${of.length > 1 ? "es" : ""} ${quoted(of)}`
+      )
+    },
+    { discard: true }
+  )
+}
 
 /** Whether a prefix ends in the middle of a name. One that ends with a punctuation mark, such as `app-`, is meant so. */
 const endsInName = (prefix: string): boolean => /[\p{L}\p{N}]$/u.test(prefix)

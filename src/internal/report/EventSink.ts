@@ -5,10 +5,9 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as FiberRef from "effect/FiberRef"
-import * as LogLevel from "effect/LogLevel"
 import type { ReplicationEvent } from "../../ReplicationEvent.js"
 import * as EventText from "./EventText.js"
+import { logsDebug } from "./LogThreshold.js"
 import { NamesReplications } from "./NamesReplications.js"
 import { OptionName } from "./OptionName.js"
 
@@ -45,12 +44,6 @@ export const logEvent = (event: ReplicationEvent, level?: EventText.Line["level"
       return log({ level: level ?? line.level, text })
     })
   )
-
-/** Whether debug lines are logged. */
-export const logsDebug: Effect.Effect<boolean> = Effect.map(
-  FiberRef.get(FiberRef.currentMinimumLogLevel),
-  LogLevel.lessThanEqual(LogLevel.Debug)
-)
 
 /** Logs each event by itself. How far a comparison has come is a debug line. */
 const logEach: Consumer = {

@@ -94,7 +94,8 @@ describe("a slash at the end of one prefix alone", () => {
 describe("an exclude", () => {
   it.effect("is warned of if it excludes no key of the prefix, or all", () =>
     Effect.gen(function* () {
-      const warned = (exclude: string) => saidOf(PrefixOption.warnOfExclude("global/")(exclude))
+      const warned = (exclude: string) =>
+        saidOf(PrefixOption.warnOfExcludes([{ prefix: "global/", exclude: [exclude] }]))
       expect(yield* warned("private/")).toEqual([
         'WARN -exclude: "private/" excludes no key of the prefix "global/"'
       ])
@@ -104,6 +105,25 @@ describe("an exclude", () => {
         ])
       }
       expect(yield* warned("global/private/")).toEqual([])
+    })
+  )
+
+  it.effect("that several prefixes share is warned of once, and not if it concerns one of them", () =>
+    Effect.gen(function* () {
+      const warned = (exclude: string) =>
+        saidOf(
+          PrefixOption.warnOfExcludes([
+            { prefix: "global/", exclude: [exclude] },
+            { prefix: "other/", exclude: [exclude] }
+          ])
+        )
+      expect(yield* warned("global/private/")).toEqual([])
+      expect(yield* warned("private/")).toEqual([
+        'WARN -exclude: "private/" excludes no key of the prefixes "global/", "other/"'
+      ])
+      expect(yield* warned("glob")).toEqual([
+        'WARN -exclude: "glob" excludes all keys of the prefix "global/"'
+      ])
     })
   )
 })

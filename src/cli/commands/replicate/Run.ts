@@ -6,9 +6,11 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as LogLevel from "effect/LogLevel"
 import * as ConsulHttp from "../../../ConsulHttp.js"
 import type { Endpoint } from "../../../Endpoint.js"
 import { observing } from "../../../internal/report/EventSink.js"
+import type { LogThreshold } from "../../../internal/report/LogThreshold.js"
 import { OptionName } from "../../../internal/report/OptionName.js"
 import * as LeaderLock from "../../../LeaderLock.js"
 import * as Replication from "../../../Replication.js"
@@ -41,6 +43,8 @@ export interface Reloadable {
   readonly connections: ReadonlyArray<AgentConnections.AgentConnection>
   /** How many blocking queries all replications may have at one agent. */
   readonly queries: number
+  /** The least level that is logged. */
+  readonly logLevel: LogLevel.LogLevel
 }
 
 export interface RunSettings extends Reloadable {
@@ -88,7 +92,8 @@ const reloading = <E extends { readonly message: string }, R>(
   settings: RunSettings,
   signal: NodeJS.Signals,
   read: Effect.Effect<Reloadable, E, R>,
-  started: Deferred.Deferred<Replications.Replications>
+  started: Deferred.Deferred<Replications.Replications>,
+  threshold: LogThreshold
 ): Effect.Effect<void, never, R> => {
   if (settings.once) return Effect.logInfo(`${signal}: nothing is reloaded with -once`)
   return Effect.gen(function* () {
@@ -99,6 +104,7 @@ const reloading = <E extends { readonly message: string }, R>(
     const next = yield* read
     const parts = changedParts(settings, next)
     if (parts.length > 0) return yield* new NeedsRestart({ parts })
+    yield* threshold.change(next.logLevel)
     const { ended, kept, started: fresh } = yield* replications.reload(next.replications)
     yield* Effect.logInfo(
       `${signal}: reloaded; replications: ${fresh.length} started, ${ended.length} ended, ${kept.length} go on as before`
@@ -113,11 +119,12 @@ const reloading = <E extends { readonly message: string }, R>(
 const purposeOf = ([only, ...others]: ReadonlyArray<Replication.Replication>): string | undefined =>
   only === undefined || others.length > 0 ? undefined : Replication.route(only)
 
-/** `reload` reads the settings again. */
+/** `reload` reads the settings again, and `threshold` is what a reload sets to their level. */
 export const run = Effect.fnUntraced(function* <E extends { readonly message: string }, R>({
   reload,
+  threshold,
   ...settings
-}: RunSettings & { readonly reload: Effect.Effect<Reloadable, E, R> }) {
+}: RunSettings & { readonly reload: Effect.Effect<Reloadable, E, R>; readonly threshold: LogThreshold }) {
   const { agent, connections, lock, once, queries, reloadSignal, replications } = settings
   const lockOptions = yield* LeaderLock.options({ ...lock, purpose: purposeOf(replications) })
   const services = Layer.mergeAll(
@@ -151,7 +158,10 @@ export const run = Effect.fnUntraced(function* <E extends { readonly message: st
     reloadSignal === undefined
       ? Effect.never
       : Effect.flatMap(StopSignals.each(reloadSignal), (next) =>
-          next.pipe(Effect.zipRight(reloading(settings, reloadSignal, reload, started)), Effect.forever)
+          next.pipe(
+            Effect.zipRight(reloading(settings, reloadSignal, reload, started, threshold)),
+            Effect.forever
+          )
         )
   const replicating = Replications.make(replications).pipe(
     Effect.tap((running) => Deferred.succeed(started, running)),
