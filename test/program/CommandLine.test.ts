@@ -257,7 +257,7 @@ describe("the command line", () => {
     [
       "an agent that knows other datacenters",
       (response: ServerResponse) => response.writeHead(200).end('["sfo1","ams2"]'),
-      /^consul-replicate: -src "nyc1": the agent at \S+ knows no such datacenter; it knows sfo1, ams2$/
+      /^consul-replicate: the agent at \S+ knows no datacenter "nyc1"; it knows sfo1, ams2$/
     ],
     [
       "an agent that wants a token",
@@ -305,7 +305,7 @@ describe("the command line", () => {
       })
       const { code, stderr } = yield* Program.run(["-src=nyc1", `-addr=${address}`, "-once", "-timeout=0"])
       expect([code, asked]).toEqual([1, 3])
-      expect(stderr).toContain("knows no such datacenter")
+      expect(stderr).toContain("knows no datacenter")
     }).pipe(Effect.provide(NodeContext.layer))
   )
 

@@ -110,8 +110,29 @@ describeConsul("several prefixes in one program", () => {
           "-prefix=lost/@ams9"
         ])
         expect(code).toBe(1)
-        expect(stderr).toMatch(/1 of 2 replications failed: ams9 "lost\/" to "lost\/": /)
+        expect(stderr).toMatch(
+          /1 of 2 replications failed: ams9 "lost\/" to "lost\/": the agent at \S+ knows no datacenter "ams9"; /
+        )
         yield* Store.converge(source, destination, "fine/")
+      })
+    )
+
+    it.scoped("are refused where a prefix is named if it would be copied onto itself", () =>
+      Effect.gen(function* () {
+        const { address } = yield* world
+        const { code, stderr } = yield* Program.run([
+          "-once",
+          `-addr=${address}`,
+          "-lock=service/onto-itself/leader",
+          "-service=onto-itself",
+          "-status-dir=service/onto-itself/statuses",
+          "-prefix=onto/@nyc1",
+          "-prefix=itself/@sfo1"
+        ])
+        expect(code).toBe(2)
+        expect(stderr).toMatch(
+          /consul-replicate: -prefix: the agent is in sfo1 itself, .*; name another datacenter, or another destination$/m
+        )
       })
     )
   })

@@ -101,12 +101,19 @@ const resolve = Effect.fnUntraced(function* (settings: Settings.Settings) {
   } satisfies Omit<Run.RunSettings, "reload">
 })
 
+/** Where the datacenter of a refused replication was given. Of several that name it, the first. */
+const originsOf = ({ origins, replications }: Settings.Settings, { field, given }: InvalidOptions) => {
+  const refused =
+    field === "source" ? replications.find(({ datacenter }) => datacenter.toLowerCase() === given) : undefined
+  return new Map([...origins, ...(refused?.origins ?? [])])
+}
+
 const wrongUse =
   (settings: Settings.Settings) =>
   (error: InvalidOptions | ReplicationConflict): WrongUse =>
     error._tag === "ReplicationConflict"
       ? new WrongUse({ problem: error.message })
-      : FlagOf.wrongUse(settings.origins)(error)
+      : FlagOf.wrongUse(originsOf(settings, error))(error)
 
 /** Replicates by these settings. `read` gives those of a reload. */
 const replicating = <E extends { readonly message: string }, R>(

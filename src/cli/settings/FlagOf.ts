@@ -30,14 +30,20 @@ export const flagOf = (field: string): string => {
   return option === undefined ? field : `-${option}`
 }
 
-/** `origins` has where settings were given, by the names of their options. */
+/**
+ * `origins` has where settings were given, by the names of their options. The destination of a prefix that names its own
+ * datacenter is given where the datacenter is, and not by an option of its own.
+ */
 export const wrongUse =
   (origins: ReadonlyMap<string, Origin>) =>
   ({ alternative, field, problem }: InvalidOptions): WrongUse => {
-    const option = options[field]
-    const origin = option === undefined ? undefined : origins.get(option)
-    return new WrongUse({
-      subject: option === undefined || origin === undefined ? flagOf(field) : shown(origin, option),
-      problem: alternative === undefined ? problem : `${problem}, or another ${flagOf(alternative)}`
-    })
+    const nameOf = (field: string): string => {
+      const option = options[field]
+      const origin = option === undefined ? undefined : origins.get(option)
+      return option === undefined || origin === undefined ? flagOf(field) : shown(origin, option)
+    }
+    const subject = nameOf(field)
+    if (alternative === undefined) return new WrongUse({ subject, problem })
+    const other = nameOf(alternative) === subject ? "destination" : flagOf(alternative)
+    return new WrongUse({ subject, problem: `${problem}, or another ${other}` })
   }

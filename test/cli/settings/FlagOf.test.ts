@@ -33,4 +33,20 @@ describe("a field that the library refuses", () => {
   it("has the flag of the field that can be changed instead", () => {
     expect(refused("source", "destinationPrefix")).toBe("-src: is wrong, or another -dst-prefix")
   })
+
+  it("names no other option if the same one gives what can be changed instead", () => {
+    const prefix = Origin.File({ file: "a.hcl", line: 3, key: "prefix" })
+    const origins = new Map([
+      ["src", prefix],
+      ["dst-prefix", prefix]
+    ])
+    const error = new InvalidOptions({
+      of: "Replication",
+      field: "source",
+      given: "x",
+      problem: "is wrong",
+      alternative: "destinationPrefix"
+    })
+    expect(wrongUse(origins)(error).message).toBe("a.hcl:3: prefix: is wrong, or another destination")
+  })
 })

@@ -15,7 +15,6 @@ import type { Endpoint } from "../../../Endpoint.js"
 import { authorize, present, userAgent } from "../../../internal/consul/Request.js"
 import { isTlsExpected, ofTransport } from "../../../internal/consul/Words.js"
 import type { Replication } from "../../../Replication.js"
-import { subject } from "../../settings/WrongUse.js"
 
 /** The same request would fail for ever. */
 export class Hopeless extends Data.TaggedError("Hopeless")<{ readonly problem: string }> {
@@ -117,7 +116,7 @@ const judgeDatacenters = (
   return datacenter === undefined || names.right.includes(datacenter)
     ? Effect.void
     : new Hopeless({
-        problem: `${subject("-src", datacenter)}: the agent at ${address} knows no such datacenter; it knows ${names.right.length === 0 ? "none" : names.right.join(", ")}`
+        problem: `the agent at ${address} knows no datacenter ${JSON.stringify(datacenter)}; it knows ${names.right.length === 0 ? "none" : names.right.join(", ")}`
       })
 }
 
