@@ -53,6 +53,11 @@ describeConsul("several prefixes in one program", () => {
           yield* program.says(
             /ERROR .*SIGHUP: refused, and the replications go on as before: .*replicate\.hcl:4/
           )
+          yield* write(`${own("several")}prefix = "itself/@sfo1"\n`)
+          yield* program.signal("SIGHUP")
+          yield* program.says(
+            /ERROR .*replicate\.hcl:4: prefix: the agent is in sfo1 itself, .*; name another datacenter, or another destination$/
+          )
           yield* write(own("another") + prefixes("stays"))
           yield* program.signal("SIGHUP")
           yield* program.says(/ERROR .*restart the program to change the lock or the service$/)
@@ -67,32 +72,35 @@ describeConsul("several prefixes in one program", () => {
         })
     )
 
-    it.scoped("log at another level from a reload that changes it, and go on as before", () =>
-      Effect.gen(function* () {
-        const { address, destination, path, source, write } = yield* world
-        const settings = own("levels") + prefixes("levels")
-        yield* source.put({ key: "levels/a", value: "1" })
-        yield* write(settings)
-        const program = yield* Program.start([`-config=${path}`, `-addr=${address}`])
-        yield* Store.converge(source, destination, "levels/")
-        expect((yield* program.log).filter((line) => line.includes(" DEBUG "))).toEqual([])
+    it.scoped(
+      "log at another level from a reload that changes it, go on as before, and warn of what has no use",
+      () =>
+        Effect.gen(function* () {
+          const { address, destination, path, source, write } = yield* world
+          const settings = own("levels") + prefixes("levels")
+          yield* source.put({ key: "levels/a", value: "1" })
+          yield* write(settings)
+          const program = yield* Program.start([`-config=${path}`, `-addr=${address}`])
+          yield* Store.converge(source, destination, "levels/")
+          expect((yield* program.log).filter((line) => line.includes(" DEBUG "))).toEqual([])
 
-        yield* write(`${settings}log_level = "debug"\n`)
-        yield* program.signal("SIGHUP")
-        yield* program.says(/SIGHUP: reloaded; replications: 0 started, 0 ended, 1 go on as before$/)
-        yield* source.put({ key: "levels/a", value: "2" })
-        yield* program.says(/ DEBUG +transaction of 3 operations: .*"levels\/a"/)
+          yield* write(`${settings}log_level = "debug"\n`)
+          yield* program.signal("SIGHUP")
+          yield* program.says(/SIGHUP: reloaded; replications: 0 started, 0 ended, 1 go on as before$/)
+          yield* source.put({ key: "levels/a", value: "2" })
+          yield* program.says(/ DEBUG +transaction of 3 operations: .*"levels\/a"/)
 
-        yield* write(settings + prefixes("levels-too"))
-        yield* program.signal("SIGHUP")
-        yield* program.says(/SIGHUP: reloaded; replications: 1 started, 0 ended, 1 go on as before$/)
-        const before = (yield* program.log).length
-        yield* source.put({ key: "levels/a", value: "3" })
-        yield* Store.converge(source, destination, "levels/")
-        yield* program.signal("SIGTERM")
-        expect(yield* program.exit).toEqual(Option.some(0))
-        expect((yield* program.log).slice(before).filter((line) => line.includes(" DEBUG "))).toEqual([])
-      })
+          yield* write(`${settings}${prefixes("levels-too")}max_stale = "10m"\n`)
+          yield* program.signal("SIGHUP")
+          yield* program.says(/SIGHUP: reloaded; replications: 1 started, 0 ended, 1 go on as before$/)
+          yield* program.says(/WARN .*max_stale has no use here/)
+          const before = (yield* program.log).length
+          yield* source.put({ key: "levels/a", value: "3" })
+          yield* Store.converge(source, destination, "levels/")
+          yield* program.signal("SIGTERM")
+          expect(yield* program.exit).toEqual(Option.some(0))
+          expect((yield* program.log).slice(before).filter((line) => line.includes(" DEBUG "))).toEqual([])
+        })
     )
 
     it.scoped("do not wait for each other: one that cannot be read fails alone, and is named", () =>

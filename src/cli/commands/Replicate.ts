@@ -58,7 +58,7 @@ export const makeReplications = (settings: Settings.Settings, sources: ReadonlyA
   )
 
 /** What is probably meant otherwise. */
-const warn = ({ destinationPrefix, prefix }: Replication.Replication) =>
+const warnOf = ({ destinationPrefix, prefix }: Replication.Replication) =>
   Effect.gen(function* () {
     yield* PrefixOption.warn("prefix", prefix)
     if (destinationPrefix !== prefix) {
@@ -66,6 +66,27 @@ const warn = ({ destinationPrefix, prefix }: Replication.Replication) =>
       yield* PrefixOption.warnOfSlashes(prefix, destinationPrefix)
     }
   })
+
+const warn = (settings: Settings.Settings, replications: ReadonlyArray<Replication.Replication>) =>
+  Effect.gen(function* () {
+    yield* Effect.forEach(settings.warnings, (text) => Effect.logWarning(text), { discard: true })
+    yield* Effect.forEach(replications, warnOf, { discard: true })
+    yield* PrefixOption.warnOfExcludes(replications)
+  })
+
+/** Where the datacenter of a refused replication was given. Of several that name it, the first. */
+const originsOf = ({ origins, replications }: Settings.Settings, { field, given }: InvalidOptions) => {
+  const refused =
+    field === "source" ? replications.find(({ datacenter }) => datacenter.toLowerCase() === given) : undefined
+  return new Map([...origins, ...(refused?.origins ?? [])])
+}
+
+const wrongUse =
+  (settings: Settings.Settings) =>
+  (error: InvalidOptions | ReplicationConflict): WrongUse =>
+    error._tag === "ReplicationConflict"
+      ? new WrongUse({ problem: error.message })
+      : FlagOf.wrongUse(originsOf(settings, error))(error)
 
 /** Refuses what can be refused before an agent is asked. */
 const resolve = Effect.fnUntraced(function* (settings: Settings.Settings) {
@@ -94,26 +115,14 @@ const resolve = Effect.fnUntraced(function* (settings: Settings.Settings) {
     connections: agents.connections,
     queries: settings.watchShards,
     logLevel: settings.logLevel,
+    warn: warn(settings, replications),
+    wrongUse: wrongUse(settings),
     once,
     patience: settings.patience,
     killSignal: settings.killSignal,
     reloadSignal: settings.reloadSignal
   } satisfies Omit<Run.RunSettings, "reload">
 })
-
-/** Where the datacenter of a refused replication was given. Of several that name it, the first. */
-const originsOf = ({ origins, replications }: Settings.Settings, { field, given }: InvalidOptions) => {
-  const refused =
-    field === "source" ? replications.find(({ datacenter }) => datacenter.toLowerCase() === given) : undefined
-  return new Map([...origins, ...(refused?.origins ?? [])])
-}
-
-const wrongUse =
-  (settings: Settings.Settings) =>
-  (error: InvalidOptions | ReplicationConflict): WrongUse =>
-    error._tag === "ReplicationConflict"
-      ? new WrongUse({ problem: error.message })
-      : FlagOf.wrongUse(originsOf(settings, error))(error)
 
 /** Replicates by these settings. `read` gives those of a reload. */
 const replicating = <E extends { readonly message: string }, R>(
@@ -129,14 +138,12 @@ const replicating = <E extends { readonly message: string }, R>(
       const sources = new Set(replications.flatMap(({ sourceAgent }) => sourceAgent.address ?? []))
       const from = sources.size === 0 ? "" : `, source ${[...sources].join(", ")}`
       yield* Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`)
-      yield* Effect.forEach(settings.warnings, (text) => Effect.logWarning(text), { discard: true })
-      yield* Effect.forEach(replications, warn, { discard: true })
-      yield* PrefixOption.warnOfExcludes(replications)
+      yield* resolved.warn
       return yield* Effect.mapError(
         Run.run({ ...resolved, threshold, reload: Effect.flatMap(read, resolve) }),
         (error) =>
           error._tag === "InvalidOptions" || error._tag === "ReplicationConflict"
-            ? wrongUse(settings)(error)
+            ? resolved.wrongUse(error)
             : error
       )
     }).pipe(Effect.scoped, (effect) => withThreshold(effect, threshold))

@@ -9,11 +9,13 @@ import * as Layer from "effect/Layer"
 import type * as LogLevel from "effect/LogLevel"
 import * as ConsulHttp from "../../../ConsulHttp.js"
 import type { Endpoint } from "../../../Endpoint.js"
+import type { InvalidOptions } from "../../../InvalidOptions.js"
 import { observing } from "../../../internal/report/EventSink.js"
 import type { LogThreshold } from "../../../internal/report/LogThreshold.js"
 import { OptionName } from "../../../internal/report/OptionName.js"
 import * as LeaderLock from "../../../LeaderLock.js"
 import * as Replication from "../../../Replication.js"
+import type { ReplicationConflict } from "../../../ReplicationConflict.js"
 import * as Replications from "../../../Replications.js"
 import * as Replicator from "../../../Replicator.js"
 import * as AgentConnections from "../../node/AgentConnections.js"
@@ -23,6 +25,7 @@ import * as StopSignals from "../../node/StopSignals.js"
 import * as FlagOf from "../../settings/FlagOf.js"
 import { onceTimeout } from "../../settings/options/Instances.js"
 import type * as Retry from "../../settings/Retry.js"
+import type { WrongUse } from "../../settings/WrongUse.js"
 import * as Once from "./Once.js"
 import * as Patience from "./Patience.js"
 
@@ -45,6 +48,10 @@ export interface Reloadable {
   readonly queries: number
   /** The least level that is logged. */
   readonly logLevel: LogLevel.LogLevel
+  /** Logs which settings have no effect, or probably another one than was meant. */
+  readonly warn: Effect.Effect<void>
+  /** What the library refuses, by the place where it was given. */
+  readonly wrongUse: (error: InvalidOptions | ReplicationConflict) => WrongUse
 }
 
 export interface RunSettings extends Reloadable {
@@ -104,11 +111,16 @@ const reloading = <E extends { readonly message: string }, R>(
     const next = yield* read
     const parts = changedParts(settings, next)
     if (parts.length > 0) return yield* new NeedsRestart({ parts })
+    const {
+      ended,
+      kept,
+      started: fresh
+    } = yield* Effect.mapError(replications.reload(next.replications), next.wrongUse)
     yield* threshold.change(next.logLevel)
-    const { ended, kept, started: fresh } = yield* replications.reload(next.replications)
     yield* Effect.logInfo(
       `${signal}: reloaded; replications: ${fresh.length} started, ${ended.length} ended, ${kept.length} go on as before`
     )
+    yield* next.warn
   }).pipe(
     Effect.catchAll(({ message }) =>
       Effect.logError(`${signal}: refused, and the replications go on as before: ${message}`)
