@@ -24,6 +24,7 @@ import {
   type ReplicationOptions
 } from "./ReplicationOptions.js"
 import { sourceName } from "./SourceAgent.js"
+import * as StatusFolder from "./StatusFolder.js"
 import type * as Watcher from "./Watcher.js"
 
 export {
@@ -253,22 +254,35 @@ export const layerFromEnv: Layer.Layer<CurrentReplication, ConfigError.ConfigErr
 )
 
 /**
- * Refuses a status that would be written over the lock of its leader.
+ * Refuses a status that would be written over the lock of its leader, and a destination among the statuses of others.
  *
  * @since 0.5.0
  * @category validation
  */
-export const validateUnder = ({ status }: Replication, lock: string): Effect.Effect<void, InvalidOptions> =>
-  lock === status
+export const validateUnder = (
+  replication: Replication,
+  lock: string
+): Effect.Effect<void, InvalidOptions> => {
+  const { destinationPrefix, status } = replication
+  if (lock === status) {
+    return new InvalidOptions({
+      of: "Replication",
+      field: "status",
+      given: status,
+      problem: `the lock and the status need keys of their own, both are ${lock}`
+    })
+  }
+  const statuses = StatusFolder.frontOf(replication)
+  return statuses !== undefined && destinationPrefix.startsWith(statuses)
     ? new InvalidOptions({
         of: "Replication",
-        field: "status",
-        given: status,
-        problem: `the lock and the status need keys of their own, both are ${lock}`
+        field: "destinationPrefix",
+        given: destinationPrefix,
+        problem: `${JSON.stringify(destinationPrefix)} is in the folder of the statuses`
       })
     : Effect.void
+}
 
-/**
 /**
  * Whether the source is the destination's own store: its datacenter, and its `tenancy`. Not known of a source with an address
  * of its own.

@@ -4,9 +4,17 @@
  * @since 0.5.0
  */
 import { hash } from "node:crypto"
-import type { Replication } from "./Replication.js"
 
-type Route = Pick<Replication, "destinationPrefix" | "prefix">
+/** The prefixes of a replication. */
+interface Route {
+  readonly prefix: string
+  readonly destinationPrefix: string
+}
+
+interface WithStatus extends Route {
+  /** Key of the status. */
+  readonly status: string
+}
 
 /** The datacenter is no part of the name. Two replications that differ in it alone would write the same keys. */
 const nameOf = ({ destinationPrefix, prefix }: Route): string => hash("md5", `${prefix}-${destinationPrefix}`)
@@ -36,5 +44,15 @@ export const keyOf = (folder: string, route: Route): string =>
  * @since 0.5.0
  * @category predicates
  */
-export const has = (replication: Route & Pick<Replication, "status">): boolean =>
+export const has = (replication: WithStatus): boolean =>
   replication.status.endsWith(`/${nameOf(replication)}`)
+
+/**
+ * What the keys of all statuses begin with that stand beside the status of a replication, its slash included; undefined if the
+ * status has a key of its own.
+ *
+ * @since 0.5.0
+ * @category accessors
+ */
+export const frontOf = (replication: WithStatus): string | undefined =>
+  has(replication) ? replication.status.slice(0, -nameOf(replication).length) : undefined

@@ -3,7 +3,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as DeleteLimit from "../../src/DeleteLimit.js"
+import * as Replication from "../../src/Replication.js"
 import * as Replicator from "../../src/Replicator.js"
+import * as StatusFolder from "../../src/StatusFolder.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
@@ -130,5 +132,35 @@ describe("an exclude that is taken back", () => {
       expect(Option.fromNullable((yield* sim.entries(destination, "global/private/b"))[0])).toEqual(
         Option.none()
       )
+    }))
+})
+
+describe("a destination that contains the folder of the statuses", () => {
+  it("leaves the statuses of others alone, and takes none from the source", () =>
+    Effect.gen(function* () {
+      const folder = "service/consul-replicate/statuses"
+      const status = StatusFolder.keyOf(folder, { prefix: "service/", destinationPrefix: "service/" })
+      yield* put(source, "service/web", `${folder}/of-the-source`)
+      yield* put(destination, `${folder}/another`, "service/stray")
+      const instance = yield* World.instance({ prefix: "service/", status })
+      yield* instance.run(Replicator.runOnce(instance.replication))
+      const all = Object.keys(yield* World.contents(destination, "service/"))
+      expect(all).toContain(`${folder}/another`)
+      expect(all).toContain("service/web")
+      expect(all).not.toContain(`${folder}/of-the-source`)
+      expect(all).not.toContain("service/stray")
+    }))
+
+  it("is refused if it is in that folder", () =>
+    Effect.gen(function* () {
+      const folder = "service/consul-replicate/statuses"
+      const route = { prefix: "a/", destinationPrefix: `${folder}/` }
+      const replication = yield* Replication.make({
+        source: "nyc1",
+        ...route,
+        status: StatusFolder.keyOf(folder, route)
+      })
+      const error = yield* Effect.flip(Replication.validateUnder(replication, "lock"))
+      expect(error.field).toBe("destinationPrefix")
     }))
 })

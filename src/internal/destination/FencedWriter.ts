@@ -160,11 +160,11 @@ const onlyReplicated = (
   replication: Replication,
   { lock }: Fence
 ): Effect.Effect<void, KeyOutsidePrefix> => {
-  const { destinationPrefix, exclude, status } = replication
+  const { destinationPrefix, status } = replication
   const scope = {
     destinationPrefix,
     owned: new Set([lock, status]),
-    excluded: Exclusion.make(replication, exclude)
+    excluded: Exclusion.ofReplication(replication)
   }
   const key =
     writes.find((write) => !isReplicated(scope, write.key))?.key ??

@@ -119,7 +119,7 @@ export const make = Effect.fnUntraced(function* (
     prefix,
     destinationPrefix,
     owned: new Set([lock, status]),
-    excluded: Exclusion.make(replication, exclude)
+    excluded: Exclusion.ofReplication(replication)
   }
   const consul = yield* ConsulHttp
   const memory = yield* FencedWriter.makeMemory

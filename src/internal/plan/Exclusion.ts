@@ -2,6 +2,8 @@
  * Which keys a replication leaves alone on both sides: those whose names at the source begin with an exclude.
  */
 
+import * as StatusFolder from "../../StatusFolder.js"
+
 /** An exclude is the front of a key, as it was typed: no pattern, and no folder unless it ends with a slash. */
 export interface Exclusion {
   /** Fronts of keys of the source. */
@@ -23,6 +25,26 @@ export const make = (
     return prefix.startsWith(exclude) ? [destinationPrefix] : []
   })
 })
+
+/**
+ * What a replication leaves alone: the keys that it excludes, and the statuses in the folder of its own, which are those of other
+ * replications.
+ */
+export const ofReplication = (replication: {
+  readonly prefix: string
+  readonly destinationPrefix: string
+  readonly exclude: ReadonlyArray<string>
+  readonly status: string
+}): Exclusion => {
+  const { destinationPrefix, exclude, prefix } = replication
+  const statuses = StatusFolder.frontOf(replication)
+  return make(
+    replication,
+    statuses?.startsWith(destinationPrefix)
+      ? [...exclude, prefix + statuses.slice(destinationPrefix.length)]
+      : exclude
+  )
+}
 
 /** Whether a key begins with one of these fronts. For hot loops: it makes no object, and costs nothing if there are none. */
 export const covers = (fronts: ReadonlyArray<string>, key: string): boolean => {
