@@ -58,6 +58,9 @@ describeConsul("several prefixes in one program", () => {
           yield* program.says(
             /ERROR .*replicate\.hcl:4: prefix: the agent is in sfo1 itself, .*; name another datacenter, or another destination$/
           )
+          yield* write(`src = "nyc1"\n${own("several")}`)
+          yield* program.signal("SIGHUP")
+          yield* program.says(/ERROR .*SIGHUP: refused, .*: no prefix is named any more/)
           yield* write(own("another") + prefixes("stays"))
           yield* program.signal("SIGHUP")
           yield* program.says(/ERROR .*restart the program to change the lock or the service$/)

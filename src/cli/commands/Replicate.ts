@@ -124,6 +124,18 @@ const resolve = Effect.fnUntraced(function* (settings: Settings.Settings) {
   } satisfies Omit<Run.RunSettings, "reload">
 })
 
+const namesPrefix = ({ replications }: Settings.Settings): boolean =>
+  replications.some(({ origins }) => origins.get("prefix")?._tag !== "Default")
+
+/** A file that is saved by halves can lack all prefixes. To replicate the default one instead would end those that run. */
+const validateReload = (
+  before: Settings.Settings,
+  after: Settings.Settings
+): Effect.Effect<void, WrongUse> =>
+  namesPrefix(before) && !namesPrefix(after)
+    ? new WrongUse({ problem: "no prefix is named any more; for the default one write global/" })
+    : Effect.void
+
 /** Replicates by these settings. `read` gives those of a reload. */
 const replicating = <E extends { readonly message: string }, R>(
   settings: Settings.Settings,
@@ -140,7 +152,14 @@ const replicating = <E extends { readonly message: string }, R>(
       yield* Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`)
       yield* resolved.warn
       return yield* Effect.mapError(
-        Run.run({ ...resolved, threshold, reload: Effect.flatMap(read, resolve) }),
+        Run.run({
+          ...resolved,
+          threshold,
+          reload: read.pipe(
+            Effect.tap((next) => validateReload(settings, next)),
+            Effect.flatMap(resolve)
+          )
+        }),
         (error) =>
           error._tag === "InvalidOptions" || error._tag === "ReplicationConflict"
             ? resolved.wrongUse(error)
