@@ -1,6 +1,7 @@
 /**
  * One leadership that several uses of a process have at the same time.
  */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -15,7 +16,7 @@ import { fenceOperation } from "../destination/TransactionBatches.js"
 import { lastTransaction, whenDone } from "./Farewell.js"
 import type { Health } from "./Health.js"
 import type { Leadership } from "./Leadership.js"
-import type { LockLost } from "./LockLost.js"
+import { LockLost } from "./LockLost.js"
 
 type Failure = ConsulError | LockLost
 
@@ -166,12 +167,20 @@ export const make = Effect.fnUntraced(function* (
     yield* term.end
   })
 
+  /** A use that gives up the session, for a write whose fate is unknown, gives it up for all: it ends with the last of them. */
+  const loseWith = (exit: Exit.Exit<unknown, unknown>, term: Term) => {
+    const failures = Exit.isFailure(exit) ? [...Cause.failures(exit.cause)] : []
+    const lost = failures.find((error) => error instanceof LockLost)
+    return lost === undefined ? Effect.void : Effect.zipRight(retire(term), Deferred.fail(term.lost, lost))
+  }
+
   return (purpose) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const use: Use = { purpose, health: undefined, last: nothing }
         const term = yield* join(use)
         yield* whenDone(leave(use, term))
+        yield* Effect.addFinalizer((exit) => loseWith(exit, term))
         const leadership = yield* restore(Deferred.await(term.leadership))
         yield* report(term)
         return {
