@@ -35,7 +35,7 @@ type Loaded = Effect.Effect.Success<ReturnType<typeof load>>
 const meaning = (settings: Loaded): unknown =>
   JSON.parse(
     JSON.stringify(settings, (key, value) => {
-      if (["origins", "origin", "given", "warnings", "option", "name", "isVariable"].includes(key))
+      if (["origins", "fixed", "origin", "given", "warnings", "option", "name", "isVariable"].includes(key))
         return undefined
       return Redacted.isRedacted(value) ? Redacted.value(value) : value
     })

@@ -63,7 +63,9 @@ describeConsul("several prefixes in one program", () => {
           yield* program.says(/ERROR .*SIGHUP: refused, .*: no prefix is named any more/)
           yield* write(own("another") + prefixes("stays"))
           yield* program.signal("SIGHUP")
-          yield* program.says(/ERROR .*restart the program to change the lock or the service$/)
+          yield* program.says(
+            /ERROR .*replicate\.hcl:1: lock, .*replicate\.hcl:2: service: restart the program to change this$/
+          )
           yield* source.put({ key: "stays/a", value: "2" }, { key: "goes/a", value: "2" })
           yield* Store.converge(source, destination, "stays/")
           expect(yield* destination.value("goes/a")).toBe("1")
@@ -104,6 +106,26 @@ describeConsul("several prefixes in one program", () => {
           expect(yield* program.exit).toEqual(Option.some(0))
           expect((yield* program.log).slice(before).filter((line) => line.includes(" DEBUG "))).toEqual([])
         })
+    )
+
+    it.scoped("go on undisturbed at a reload if their token is in a file, wherever their lines stand", () =>
+      Effect.gen(function* () {
+        const files = yield* FileSystem.FileSystem
+        const { address, destination, path, source, write } = yield* world
+        const token = `${path}.token`
+        yield* files.writeFileString(token, "5ecret")
+        yield* source.put({ key: "filed/a", value: "1" })
+        const settings = `${own("filed")}src_consul { token_file = "${token}" }\n${prefixes("filed")}`
+        yield* write(settings)
+        const program = yield* Program.start([`-config=${path}`, `-addr=${address}`])
+        yield* Store.converge(source, destination, "filed/")
+        yield* write(`# one more line\n${settings}`)
+        yield* program.signal("SIGHUP")
+        yield* program.says(/SIGHUP: reloaded; replications: 0 started, 0 ended, 1 go on as before$/)
+        yield* write(`${settings}pid_file = "${path}.pid"\n`)
+        yield* program.signal("SIGHUP")
+        yield* program.says(/ERROR .*replicate\.hcl:6: pid_file: restart the program to change this$/)
+      })
     )
 
     it.scoped("do not wait for each other: one that cannot be read fails alone, and is named", () =>

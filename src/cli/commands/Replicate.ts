@@ -21,6 +21,7 @@ import * as PrefixOption from "../settings/PrefixOption.js"
 import * as Settings from "../settings/Settings.js"
 import { WrongUse } from "../settings/WrongUse.js"
 import * as Agents from "./replicate/Agents.js"
+import * as Reload from "./replicate/Reload.js"
 import * as Run from "./replicate/Run.js"
 
 const withThreshold = <A, E, R>(
@@ -89,52 +90,42 @@ const wrongUse =
       : FlagOf.wrongUse(originsOf(settings, error))(error)
 
 /** Refuses what can be refused before an agent is asked. */
-const resolve = Effect.fnUntraced(function* (settings: Settings.Settings) {
-  const { agentless, lock, once, service, sessionTtl } = settings
-  const agents = yield* Agents.make({
-    destination: settings.destination,
-    sources: settings.replications.map(({ source }) => source ?? settings.source)
+const resolveWith = (resolveAgents: Agents.Resolve) =>
+  Effect.fnUntraced(function* (settings: Settings.Settings) {
+    const { agentless, lock, once, service, sessionTtl } = settings
+    const agents = yield* resolveAgents({
+      destination: settings.destination,
+      sources: settings.replications.map(({ source }) => source ?? settings.source)
+    })
+    const replications = yield* makeReplications(settings, agents.sources)
+    const lockFields = { agentless, lock, service, sessionTtl }
+    yield* Effect.mapError(LeaderLock.options(lockFields), FlagOf.wrongUse(settings.origins))
+    const [, second] = settings.replications
+    yield* Effect.mapError(
+      Replications.validateTogether(replications, lock),
+      ({ message }) =>
+        new WrongUse({
+          subject: shown(second?.origins.get("prefix") ?? Origin.Default(), "prefix"),
+          problem: message
+        })
+    )
+    yield* NotYet.validate(settings)
+    return {
+      replications,
+      lock: lockFields,
+      agent: agents.destination,
+      connections: agents.connections,
+      queries: settings.watchShards,
+      logLevel: settings.logLevel,
+      warn: warn(settings, replications),
+      wrongUse: wrongUse(settings),
+      once,
+      patience: settings.patience,
+      killSignal: settings.killSignal,
+      reloadSignal: settings.reloadSignal,
+      ways: agents.ways
+    }
   })
-  const replications = yield* makeReplications(settings, agents.sources)
-  const lockFields = { agentless, lock, service, sessionTtl }
-  yield* Effect.mapError(LeaderLock.options(lockFields), FlagOf.wrongUse(settings.origins))
-  const [, second] = settings.replications
-  yield* Effect.mapError(
-    Replications.validateTogether(replications, lock),
-    ({ message }) =>
-      new WrongUse({
-        subject: shown(second?.origins.get("prefix") ?? Origin.Default(), "prefix"),
-        problem: message
-      })
-  )
-  yield* NotYet.validate(settings)
-  return {
-    replications,
-    lock: lockFields,
-    agent: agents.destination,
-    connections: agents.connections,
-    queries: settings.watchShards,
-    logLevel: settings.logLevel,
-    warn: warn(settings, replications),
-    wrongUse: wrongUse(settings),
-    once,
-    patience: settings.patience,
-    killSignal: settings.killSignal,
-    reloadSignal: settings.reloadSignal
-  } satisfies Omit<Run.RunSettings, "reload">
-})
-
-const namesPrefix = ({ replications }: Settings.Settings): boolean =>
-  replications.some(({ origins }) => origins.get("prefix")?._tag !== "Default")
-
-/** A file that is saved by halves can lack all prefixes. To replicate the default one instead would end those that run. */
-const validateReload = (
-  before: Settings.Settings,
-  after: Settings.Settings
-): Effect.Effect<void, WrongUse> =>
-  namesPrefix(before) && !namesPrefix(after)
-    ? new WrongUse({ problem: "no prefix is named any more; for the default one write global/" })
-    : Effect.void
 
 /** Replicates by these settings. `read` gives those of a reload. */
 const replicating = <E extends { readonly message: string }, R>(
@@ -144,7 +135,15 @@ const replicating = <E extends { readonly message: string }, R>(
   Effect.flatMap(LogThreshold.make(settings.logLevel), (threshold) =>
     Effect.gen(function* () {
       const { pidFile } = settings
-      const resolved = yield* resolve(settings)
+      const resolveAgents = yield* Agents.resolver
+      const resolve = resolveWith(resolveAgents)
+      const { ways, ...resolved } = yield* resolve(settings)
+      const again = (next: Settings.Settings) =>
+        Effect.filterOrFail(
+          resolve(next),
+          (after) => [...after.ways].every(([address, way]) => ways.get(address) === way),
+          () => new WrongUse({ problem: "restart the program to change how a source is reached" })
+        )
       if (pidFile !== undefined) yield* PidFile.write(pidFile)
       const { agent, replications } = resolved
       const sources = new Set(replications.flatMap(({ sourceAgent }) => sourceAgent.address ?? []))
@@ -156,8 +155,8 @@ const replicating = <E extends { readonly message: string }, R>(
           ...resolved,
           threshold,
           reload: read.pipe(
-            Effect.tap((next) => validateReload(settings, next)),
-            Effect.flatMap(resolve)
+            Effect.tap((next) => Reload.problemOf(settings, next) ?? Effect.void),
+            Effect.flatMap(again)
           )
         }),
         (error) =>

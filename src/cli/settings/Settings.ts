@@ -13,7 +13,7 @@ import * as Environment from "./Environment.js"
 import * as ConfigFile from "./files/ConfigFile.js"
 import * as ConfigPaths from "./files/ConfigPaths.js"
 import type { PrefixEntry } from "./files/PrefixBlocks.js"
-import { type Origin, shown } from "./Origin.js"
+import { Origin, shown } from "./Origin.js"
 import { retry, withoutMeaning } from "./options/Compatible.js"
 import { destination, source } from "./options/Connections.js"
 import { instance } from "./options/Instances.js"
@@ -62,6 +62,14 @@ export interface Settings {
   readonly logLevel: LogLevel.LogLevel
   /** The facility of syslog, if that was asked for. */
   readonly syslog: string | undefined
+  /** What was given for each setting that a running program cannot change. The texts can hold secrets. */
+  readonly fixed: ReadonlyArray<{
+    /** The option, without its dash. */
+    readonly name: string
+    readonly texts: ReadonlyArray<string>
+    /** Where it was given, for messages. */
+    readonly where: string
+  }>
   /** Where settings were given, by the names of their options. */
   readonly origins: ReadonlyMap<string, Origin>
   /** For the log, at the start. None holds a secret. */
@@ -129,7 +137,7 @@ const warnOfUseless = (values: Values<typeof withoutMeaning>): ReadonlyArray<str
     return origin === undefined ? [] : [`${shown(origin, name)} has no use here: ${description}`]
   })
 
-/** An address that 0.4.0 ignores and that is not the one in use would be another Consul than the one that is meant. */
+/** 0.4.0 ignores `consul = "address"`. If it differs from the address in use, it is refused: one of the two is a mistake. */
 const validateIgnored = (files: ReadonlyArray<ConfigFile.ConfigFile>, address: string) =>
   Effect.forEach(
     files.flatMap(({ ignoredAddresses }) => ignoredAddresses),
@@ -138,7 +146,7 @@ const validateIgnored = (files: ReadonlyArray<ConfigFile.ConfigFile>, address: s
         ? Effect.void
         : new WrongUse({
             subject: subject(shown(origin, "addr"), text),
-            problem: `is not used by 0.4.0, and ${address} is; write consul { address = "…" } with the one that is meant`
+            problem: `is ignored, as by 0.4.0, and ${address} is used; write consul { address = "…" } with the right one`
           }),
     { discard: true }
   )
@@ -151,6 +159,22 @@ const originOfFirst = (
   Sources.givenFor(setting, sources)
     .slice(0, 1)
     .map(({ origin }) => [setting.name, origin] as const)
+
+/** What has no use may change. */
+const fixed = (sources: Sources.Sources): Settings["fixed"] =>
+  all
+    .filter(
+      (setting) => !setting.isReloadable && !Object.values<Setting<unknown>>(withoutMeaning).includes(setting)
+    )
+    .map((setting) => {
+      const given = Sources.givenFor(setting, sources)
+      const { name } = setting
+      return {
+        name,
+        texts: given.map(({ text }) => text),
+        where: shown(given[0]?.origin ?? Origin.Default(), name)
+      }
+    })
 
 /** From what was typed, with all that files and the environment add. */
 export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName) {
@@ -218,6 +242,7 @@ export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName)
     reloadSignal: instances.reloadSignal.value,
     logLevel: instances.logLevel.value,
     syslog: isSyslog ? facility.value : undefined,
+    fixed: fixed(sources),
     origins: new Map(all.flatMap((setting) => originOfFirst(setting, sources))),
     warnings: [
       ...warnOfSpellings(flags),

@@ -1,5 +1,5 @@
 /**
- * The agents that replications ask: the one that is replicated into, and those of their sources, which can be the same.
+ * The agents of a program: the destination's agent, and the agents of its sources. One agent can be both.
  */
 import type * as FileSystem from "@effect/platform/FileSystem"
 import type { ConfigError } from "effect/ConfigError"
@@ -23,7 +23,20 @@ export interface Agents {
   readonly sources: ReadonlyArray<SourceAgent>
   /** How each address is reached. */
   readonly connections: ReadonlyArray<AgentConnection>
+  /** How each address of a source is reached, as text: equal texts are the same way. */
+  readonly ways: ReadonlyMap<string, string>
 }
+
+/** What was given for all agents. */
+export interface AgentsGiven {
+  readonly destination: Given & { readonly address: AgentSettings.Given }
+  /** Of each replication. */
+  readonly sources: ReadonlyArray<Given>
+}
+
+export type Resolve = (
+  given: AgentsGiven
+) => Effect.Effect<Agents, WrongUse | ConfigError, FileSystem.FileSystem | Scope.Scope>
 
 const flagsOf = (
   options: Readonly<Record<keyof typeof Connections.source, Setting<unknown>>>
@@ -68,40 +81,67 @@ const sourceOf = Effect.fnUntraced(function* (
   return { agent, connection: source.connection }
 })
 
-/** What was given for all agents, resolved. Sources with the same settings object are one agent. */
-export const make = (given: {
-  readonly destination: Given & { readonly address: AgentSettings.Given }
-  readonly sources: ReadonlyArray<Given>
-}): Effect.Effect<Agents, WrongUse | ConfigError, FileSystem.FileSystem | Scope.Scope> =>
-  Effect.gen(function* () {
-    const proxies = yield* Environment.proxies
-    const destination = yield* AgentSettings.resolve(
-      given.destination,
-      flagsOf(Connections.destination),
-      proxies,
-      undefined
-    )
-    const connections = [destination.connection]
-    const ways = new Map<string, string>()
-    const resolved = new Map<Given, SourceAgent>()
-    for (const settings of new Set(given.sources)) {
-      const { agent, connection } = yield* sourceOf(settings, destination, proxies)
-      resolved.set(settings, agent)
-      if (connection === undefined) continue
-      const way = ways.get(connection.address)
-      if (way === undefined) connections.push(connection)
-      else if (way !== wayOf(settings)) {
-        const name = settings.address?.name ?? "-src-addr"
-        return yield* new WrongUse({
-          subject: subject(name, settings.address?.text ?? ""),
-          problem: "is given twice with different TLS settings; give the same for both"
-        })
-      }
-      ways.set(connection.address, wayOf(settings))
-    }
-    return {
-      destination: destination.endpoint,
-      sources: given.sources.map((settings) => resolved.get(settings) ?? {}),
-      connections
-    }
+/** What an agent is resolved from: the texts, and not the lines of a file in which they stand. */
+const keyOf = (given: Given): string =>
+  JSON.stringify(given, (key, value: unknown) => (key === "name" ? undefined : value))
+
+/** Keeps what is made, by a key. Made one after another: nothing is made twice. */
+const kept = <A, E, R>(
+  made: Map<string, A>,
+  key: string,
+  make: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const before = made.get(key)
+    return before === undefined
+      ? Effect.tap(make, (one) => Effect.sync(() => made.set(key, one)))
+      : Effect.succeed(before)
   })
+
+/**
+ * Resolves what was given for agents. What was resolved before is the same object: a reload disturbs no replication of which
+ * nothing has changed, and follows no token file twice.
+ */
+export const resolver: Effect.Effect<Resolve> = Effect.sync(() => {
+  const destinations = new Map<string, AgentSettings.Agent>()
+  const sources = new Map<string, Effect.Effect.Success<ReturnType<typeof sourceOf>>>()
+  return (given) =>
+    Effect.gen(function* () {
+      const proxies = yield* Environment.proxies
+      const destination = yield* kept(
+        destinations,
+        keyOf(given.destination),
+        AgentSettings.resolve(given.destination, flagsOf(Connections.destination), proxies, undefined)
+      )
+      const connections = [destination.connection]
+      const ways = new Map<string, string>()
+      const agents: Array<SourceAgent> = []
+      for (const settings of given.sources) {
+        const { agent, connection } = yield* kept(
+          sources,
+          keyOf(settings),
+          sourceOf(settings, destination, proxies)
+        )
+        agents.push(agent)
+        if (connection === undefined) continue
+        const way = ways.get(connection.address)
+        if (way === undefined) connections.push(connection)
+        else if (way !== wayOf(settings)) {
+          return yield* new WrongUse({
+            subject: subject(settings.address?.name ?? "-src-addr", settings.address?.text ?? ""),
+            problem: "is given twice with different TLS settings; give the same for both"
+          })
+        }
+        ways.set(connection.address, wayOf(settings))
+      }
+      return {
+        destination: destination.endpoint,
+        sources: agents,
+        connections,
+        ways
+      }
+    })
+})
+
+/** What was given for all agents, resolved once. */
+export const make: Resolve = (given) => Effect.flatMap(resolver, (resolve) => resolve(given))

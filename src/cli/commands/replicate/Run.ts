@@ -39,13 +39,6 @@ export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal
 /** What can be read again while the program runs. */
 export interface Reloadable {
   readonly replications: ReadonlyArray<Replication.Replication>
-  readonly lock: Omit<LeaderLock.LockOptions, "purpose">
-  /** The agent that is replicated into. */
-  readonly agent: Endpoint
-  /** How the agents of both sides are connected to. */
-  readonly connections: ReadonlyArray<AgentConnections.AgentConnection>
-  /** How many blocking queries all replications may have at one agent. */
-  readonly queries: number
   /** The least level that is logged. */
   readonly logLevel: LogLevel.LogLevel
   /** Logs which settings have no effect, or probably another one than was meant. */
@@ -55,6 +48,13 @@ export interface Reloadable {
 }
 
 export interface RunSettings extends Reloadable {
+  readonly lock: Omit<LeaderLock.LockOptions, "purpose">
+  /** The agent that is replicated into. */
+  readonly agent: Endpoint
+  /** How the agents of both sides are connected to. */
+  readonly connections: ReadonlyArray<AgentConnections.AgentConnection>
+  /** How many blocking queries all replications may have at one agent. */
+  readonly queries: number
   readonly once: boolean
   /** How long to wait for one thing, and the option that says so; undefined: as long as is usual. */
   readonly patience: Retry.Patience | undefined
@@ -73,27 +73,6 @@ const stopSignal = (killSignal: NodeJS.Signals | undefined) =>
     return yield* Effect.raceFirst(usual, Effect.as(next, killSignal))
   }).pipe(Effect.scoped)
 
-/** What a reload cannot change while the leadership goes on. The token is no part of it: a file that holds it is followed. */
-const fixedParts = ({ agent, connections, lock, queries }: Reloadable) => ({
-  "the agent": [agent.address, agent.namespace, agent.partition],
-  "the addresses of sources": connections.map(({ address, proxy }) => [address, proxy]),
-  "the lock or the service": [lock.lock, lock.service, lock.agentless, lock.sessionTtl],
-  "the number of queries": queries
-})
-
-class NeedsRestart extends Data.TaggedError("NeedsRestart")<{ readonly parts: ReadonlyArray<string> }> {
-  override get message() {
-    return `restart the program to change ${this.parts.join(" and ")}`
-  }
-}
-
-const changedParts = (before: Reloadable, after: Reloadable): ReadonlyArray<string> => {
-  const next = new Map(Object.entries(fixedParts(after)))
-  return Object.entries(fixedParts(before)).flatMap(([part, value]) =>
-    JSON.stringify(value) === JSON.stringify(next.get(part)) ? [] : [part]
-  )
-}
-
 /** What is done at the signal to reload. What is refused leaves all as it is. */
 const reloading = <E extends { readonly message: string }, R>(
   settings: RunSettings,
@@ -109,8 +88,6 @@ const reloading = <E extends { readonly message: string }, R>(
     }
     const replications = yield* Deferred.await(started)
     const next = yield* read
-    const parts = changedParts(settings, next)
-    if (parts.length > 0) return yield* new NeedsRestart({ parts })
     const {
       ended,
       kept,

@@ -29,6 +29,7 @@ export const instance = {
   }),
   status: setting({
     name: "status",
+    isReloadable: true,
     group: instances,
     value: "KEY",
     description: "key of the status, written with each change; another replication needs another",
@@ -38,6 +39,7 @@ export const instance = {
   }),
   statusDir: optional({
     name: "status-dir",
+    isReloadable: true,
     group: instances,
     value: "FOLDER",
     description:

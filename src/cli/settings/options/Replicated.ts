@@ -12,6 +12,7 @@ const safety = "What may be deleted:"
 export const replicated = {
   src: setting({
     name: "src",
+    isReloadable: true,
     group: what,
     value: "DATACENTER",
     description: "datacenter to replicate from, unless each prefix names its own",

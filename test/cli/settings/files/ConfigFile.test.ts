@@ -184,7 +184,7 @@ describe("a configuration file", () => {
     ],
     [
       'src = "x"\nconsul = "10.0.0.1:8500"',
-      '2: consul "10.0.0.1:8500": is not used by 0.4.0, and 127.0.0.1:8500 is; write consul { address = "…" } with the one that is meant'
+      '2: consul "10.0.0.1:8500": is ignored, as by 0.4.0, and 127.0.0.1:8500 is used; write consul { address = "…" } with the right one'
     ],
     ["a = ", "1:5: a value is expected, not the end of the file"],
     ['{"src": "x"', "1:12: a comma or } is expected, not the end of the file"]
