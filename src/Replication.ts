@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import { isSameTenancy, type Tenancy } from "./Endpoint.js"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
 import { overlaps } from "./internal/plan/Overlap.js"
+import { routeText } from "./internal/report/RouteText.js"
 import * as Quiescence from "./internal/source/Quiescence.js"
 import {
   defaults,
@@ -338,7 +339,7 @@ export const route = ({
   sourceAgent = {}
 }: Pick<Replication, "destinationPrefix" | "prefix" | "source"> &
   Partial<Pick<Replication, "sourceAgent">>): string =>
-  `${sourceName({ source, sourceAgent })} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
+  routeText({ source: sourceName({ source, sourceAgent }), prefix, destinationPrefix })
 
 /**
  * What a replication watches.

@@ -16,7 +16,10 @@ const { destination, source } = World
 
 /** What the log says when deletes are first held. */
 const advice = (instance: World.Instance) =>
-  Events.began(instance, "DeletesHeld").slice(0, 1).map(EventText.lasting).join()
+  Events.began(instance, "DeletesHeld")
+    .slice(0, 1)
+    .map((event) => EventText.lasting(event))
+    .join()
 
 /** What Consul shows of the service's check. */
 const checks = Effect.map(World.services(destination), Object.values<string>)
@@ -168,7 +171,7 @@ describe("deletes", () => {
       const instance = yield* synced(200, { maxDeletes })
       yield* removeTree(source, "global/1")
       yield* until(Effect.map(stored, ({ HeldDeletes }) => HeldDeletes === 111))
-      expect(advice(instance)).toContain("restart all instances with -max-deletes=111")
+      expect(advice(instance)).toContain("restart all instances with maxDeletes=111")
       yield* put(
         source,
         ...named(200)
@@ -180,7 +183,7 @@ describe("deletes", () => {
       const second = yield* World.instance({ maxDeletes })
       const fiber = yield* replicate(second)
       yield* until(Effect.sync(() => Events.began(second, "DeletesHeld").length === 1))
-      expect(advice(second)).toContain("restart all instances with -max-deletes=51")
+      expect(advice(second)).toContain("restart all instances with maxDeletes=51")
       yield* Fiber.interrupt(fiber)
       yield* replicate(yield* World.instance({ maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 51 }) }))
       yield* until(inSync)

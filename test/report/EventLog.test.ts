@@ -52,7 +52,7 @@ const lines: ReadonlyArray<readonly [event: ReplicationEvent, line: string]> = [
   [
     { _tag: "StandingBy", ...lock, reason: "Held", holder, purpose: "that" },
     "Warning standing by: leader is held by pid 7 on sfo1-a since 1970-01-01T00:00:00.000Z for this, not for that: a lock " +
-      "serves one replication; give this one a -lock and a -status of its own"
+      "serves one replication; give this one a lock and a status of its own"
   ],
   [{ _tag: "StandingBy", ...lock, reason: "Held" }, "Info standing by: another instance holds leader"],
   [
@@ -196,14 +196,14 @@ const lines: ReadonlyArray<readonly [event: ReplicationEvent, line: string]> = [
   [
     held,
     'Warning holding back the deletion of 4 of the 6 keys under "copy/" ("copy/a", "copy/b", "copy/c", …; ' +
-      "-max-deletes=50%): nyc1 does not have them, or not for this token; if that is meant, delete them yourself, or restart " +
-      "all instances with -max-deletes=4"
+      "maxDeletes=50%): nyc1 does not have them, or not for this token; if that is meant, delete them yourself, or restart " +
+      "all instances with maxDeletes=4"
   ],
   [
     { ...held, limit: DeleteLimit.DeleteLimit.Count({ count: 4 }), phase: "Lasts", lasted: 61_000 },
     'Warning still: holding back the deletion of 4 of the 6 keys under "copy/" ("copy/a", "copy/b", "copy/c", …; ' +
-      "-max-deletes=4): nyc1 does not have them, or not for this token; if that is meant, delete them yourself, or restart " +
-      "all instances with -max-deletes=5 (for 1m 1s)"
+      "maxDeletes=4): nyc1 does not have them, or not for this token; if that is meant, delete them yourself, or restart " +
+      "all instances with maxDeletes=5 (for 1m 1s)"
   ],
   [{ _tag: "DeletesAllowed", ...about, lasted: 1 }, "Info recovered: no deletes are held back any more"],
   [

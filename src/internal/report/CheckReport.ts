@@ -11,7 +11,9 @@ import type { ReplicationEvent, Route } from "../../ReplicationEvent.js"
 import { count } from "./Counts.js"
 import type { Consumer } from "./EventSink.js"
 import * as EventText from "./EventText.js"
+import { OptionName } from "./OptionName.js"
 import { routeOf } from "./Route.js"
+import { routeText } from "./RouteText.js"
 
 type Landed = Extract<ReplicationEvent, { readonly _tag: "Applied" | "ComparisonDone" }>
 
@@ -52,7 +54,12 @@ const left = (shown: Shown, at: number): Shown => {
 }
 
 /** Reminders change nothing. */
-const next = (shown: Shown, event: ReplicationEvent, { status }: Replication): Shown => {
+const next = (
+  shown: Shown,
+  event: ReplicationEvent,
+  { status }: Replication,
+  nameOf: EventText.NameOf
+): Shown => {
   switch (event._tag) {
     case "Applied":
     case "ComparisonDone":
@@ -67,19 +74,23 @@ const next = (shown: Shown, event: ReplicationEvent, { status }: Replication): S
           }
         : shown
     case "DeletesHeld":
-      return event.phase === "Lasts" ? shown : left({ ...shown, held: EventText.lasting(event) }, event.at)
+      return event.phase === "Lasts"
+        ? shown
+        : left({ ...shown, held: EventText.lasting(event, nameOf) }, event.at)
     case "DeletesAllowed":
       return left({ ...shown, held: undefined }, event.at)
     case "WritesRefused":
-      return event.phase === "Lasts" ? shown : left({ ...shown, refused: EventText.lasting(event) }, event.at)
+      return event.phase === "Lasts"
+        ? shown
+        : left({ ...shown, refused: EventText.lasting(event, nameOf) }, event.at)
     case "WritesAccepted":
       return left({ ...shown, refused: undefined }, event.at)
     case "Trouble":
       if (event.phase === "Lasts") return shown
-      if (event.subject._tag === "Replication") return warn(shown, EventText.lasting(event), event.at)
+      if (event.subject._tag === "Replication") return warn(shown, EventText.lasting(event, nameOf), event.at)
       return event.subject._tag === "StatusOwner"
         ? {
-            ...warn(shown, EventText.lasting(event), event.at),
+            ...warn(shown, EventText.lasting(event, nameOf), event.at),
             beforeOwner: shown.beforeOwner ?? shown.health
           }
         : shown
@@ -120,8 +131,9 @@ export const make = (
 ): Effect.Effect<Pick<Consumer, "consume">> =>
   Effect.gen(function* () {
     const about = routeOf(replication)
+    const nameOf = yield* OptionName
     let shown: Shown = {
-      health: { status: "passing", output: `comparing ${EventText.route(about)}` },
+      health: { status: "passing", output: `comparing ${routeText(about)}` },
       beforeOwner: undefined,
       behindSince: (yield* DateTime.now).epochMillis,
       held: undefined,
@@ -132,7 +144,7 @@ export const make = (
     return {
       consume: (event) => {
         if (!isAbout(event, about)) return Effect.void
-        const after = next(shown, event, replication)
+        const after = next(shown, event, replication, nameOf)
         if (after === shown) return Effect.void
         shown = after
         return report(healthOf(shown))

@@ -9,9 +9,9 @@ import type { Applied, ReplicationEvent, Route } from "../../ReplicationEvent.js
 import * as Monotonic from "../effect/Monotonic.js"
 import { count } from "./Counts.js"
 import { type Consumer, logEvent } from "./EventSink.js"
-import { route } from "./EventText.js"
 import { logsDebug } from "./LogThreshold.js"
 import { NamesReplications } from "./NamesReplications.js"
+import { routeText } from "./RouteText.js"
 import * as Summary from "./Summary.js"
 
 /** Between two lines about a comparison: ms. */
@@ -47,7 +47,7 @@ export const make = (options: { readonly progress: boolean }): Effect.Effect<Con
     const busy = yield* Effect.makeLatch()
 
     const paceOf = (replication: Route): Pace => {
-      const key = route(replication)
+      const key = routeText(replication)
       const pace = paces.get(key) ?? { name: "", summary: Summary.quiet, progressDue: progressInterval }
       paces.set(key, pace)
       return pace
@@ -94,7 +94,7 @@ export const make = (options: { readonly progress: boolean }): Effect.Effect<Con
       Effect.gen(function* () {
         const now = yield* Monotonic.now
         const pace = paceOf(event.replication)
-        pace.name = (yield* NamesReplications)() ? `${route(event.replication)}: ` : ""
+        pace.name = (yield* NamesReplications)() ? `${routeText(event.replication)}: ` : ""
         const [isFirst, next] = Summary.add(pace.summary, now, passOf(event))
         pace.summary = next
         yield* isFirst ? Effect.zipRight(busy.open, logEvent(event)) : logEvent(event, "Debug")

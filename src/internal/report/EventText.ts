@@ -6,10 +6,10 @@ import type {
   ComparisonProgressed,
   DriftCounts,
   ReplicationEvent,
-  Route,
   SentOperation
 } from "../../ReplicationEvent.js"
 import { count, listed, some } from "./Counts.js"
+import { routeText } from "./RouteText.js"
 import { recovered, trouble } from "./TroubleText.js"
 
 /** A log line. */
@@ -25,9 +25,11 @@ const debug = (text: string): Line => ({ level: "Debug", text })
 const info = (text: string): Line => ({ level: "Info", text })
 const warning = (text: string): Line => ({ level: "Warning", text })
 
-/** `nyc1 "global/" to "global/"`. */
-export const route = ({ destinationPrefix, prefix, source }: Route): string =>
-  `${source} ${JSON.stringify(prefix)} to ${JSON.stringify(destinationPrefix)}`
+/** What a message calls an option, given the name of its field. */
+export type NameOf = (field: string) => string
+
+/** Names of a program that embeds the library. */
+const asField: NameOf = (field) => field
 
 type StandingBy = Omit<Event<"StandingBy">, "at">
 
@@ -50,15 +52,15 @@ const standingByFor = ({ holder, key, lock, reason }: StandingBy): string => {
 /** Whom an instance stands by for. The check of its service shows it too. */
 export const standingBy = (event: StandingBy): string => `standing by: ${standingByFor(event)}`
 
-const standingByLine = (event: Event<"StandingBy">): Line => {
+const standingByLine = (event: Event<"StandingBy">, nameOf: NameOf): Line => {
   const { holder, purpose } = event
   const text = standingBy(event)
   const theirs = holder?.purpose
   return purpose === undefined || theirs === undefined || purpose === theirs
     ? info(text)
     : warning(
-        `${text} for ${theirs}, not for ${purpose}: a lock serves one replication; give this one a -lock and a -status ` +
-          "of its own"
+        `${text} for ${theirs}, not for ${purpose}: a lock serves one replication; give this one a ${nameOf("lock")} and a ` +
+          `${nameOf("status")} of its own`
       )
 }
 
@@ -71,9 +73,6 @@ const sessionTtlRaised = ({ agentless, before, ttl }: Event<"SessionTtlRaised">)
   `the servers let no session live for less than ${Duration.format(Duration.millis(ttl))} (session_ttl_min): ` +
   `${agentless ? "after a leader was killed" : "where an agent cannot report that its leader has ended"}, another one may ` +
   `take up to ${twice(ttl)} to follow, not ${twice(before)}`
-
-/** What a message calls an option, given the name of its field. */
-type NameOf = (field: string) => string
 
 const agentsDiffer = ({ address, nodes: [first, other] }: Event<"AgentsDiffer">, nameOf: NameOf): string =>
   `${address} answers as different nodes, ${first} and ${other}: the check of this instance belongs to one of them, and the ` +
@@ -95,11 +94,11 @@ const failedRequests = {
 const enough = (limit: DeleteLimit.DeleteLimit, held: number): number =>
   limit._tag === "Count" ? Math.max(held, limit.count + 1) : held
 
-const deletesHeld = ({ keys, limit, replication, totalKeys }: Event<"DeletesHeld">): string =>
+const deletesHeld = ({ keys, limit, replication, totalKeys }: Event<"DeletesHeld">, nameOf: NameOf): string =>
   `holding back the deletion of ${keys.size} of the ${count(totalKeys, "key")} under ` +
-  `${JSON.stringify(replication.destinationPrefix)} (${some(keys)}; -max-deletes=${DeleteLimit.format(limit)}): ` +
+  `${JSON.stringify(replication.destinationPrefix)} (${some(keys)}; ${nameOf("maxDeletes")}=${DeleteLimit.format(limit)}): ` +
   `${replication.source} does not have them, or not for this token; if that is meant, delete them yourself, or ` +
-  `restart all instances with -max-deletes=${enough(limit, keys.size)}`
+  `restart all instances with ${nameOf("maxDeletes")}=${enough(limit, keys.size)}`
 
 const writesRefused = ({ refusals }: Event<"WritesRefused">): string =>
   `${count(refusals.length, "key")} did not land, all else does: ${listed(refusals.map(({ message }) => message))}; ` +
@@ -110,13 +109,14 @@ const answersWrong = ({ keys, replication }: Event<"AnswersWrong">): string =>
 
 /** What lasts, without how long it has lasted. */
 export const lasting = (
-  event: Event<"AnswersWrong" | "DeletesHeld" | "Trouble" | "WritesRefused">
+  event: Event<"AnswersWrong" | "DeletesHeld" | "Trouble" | "WritesRefused">,
+  nameOf: NameOf = asField
 ): string => {
   switch (event._tag) {
     case "Trouble":
       return trouble(event)
     case "DeletesHeld":
-      return deletesHeld(event)
+      return deletesHeld(event, nameOf)
     case "WritesRefused":
       return writesRefused(event)
     case "AnswersWrong":
@@ -125,9 +125,9 @@ export const lasting = (
 }
 
 /** A line when it begins and for each reminder, and none in between. */
-const lastingLine = (event: Parameters<typeof lasting>[0]): Line | undefined => {
+const lastingLine = (event: Parameters<typeof lasting>[0], nameOf: NameOf): Line | undefined => {
   if (event.phase === "Again") return undefined
-  const text = lasting(event)
+  const text = lasting(event, nameOf)
   const lasted = Duration.format(Duration.seconds(Math.round(event.lasted / 1_000)))
   return warning(event.phase === "Began" ? text : `still: ${text} (for ${lasted})`)
 }
@@ -175,7 +175,7 @@ const firstComparison = ({ deleted, overwritten, replication }: Event<"FirstComp
   const texts = acts.flatMap(([act, keys]) =>
     keys.length === 0 ? [] : [`${act} ${count(keys.length, "key")} here (${some(keys)})`]
   )
-  return `the first comparison of ${route(replication)} ${texts.join(" and ")}`
+  return `the first comparison of ${routeText(replication)} ${texts.join(" and ")}`
 }
 
 /** Keys, rate and time left. */
@@ -197,7 +197,7 @@ const landed = (event: Event<"Applied" | "ComparisonDone">): string => {
   const took = `${Math.round(duration)} ms (index ${index})`
   const found = event._tag === "ComparisonDone" ? `; found ${counts(event.drift)}` : ""
   return inSync
-    ? `in sync: ${route(replication)}, ${count(totalKeys, "key")} after ${what} in ${took}${found}`
+    ? `in sync: ${routeText(replication)}, ${count(totalKeys, "key")} after ${what} in ${took}${found}`
     : `replicated ${what} in ${took}${found}`
 }
 
@@ -250,7 +250,7 @@ const lines: Lines = {
   NameNotCarried: (event) => warning(nameNotCarried(event)),
   AgentAnswered: ({ address, datacenter }) => debug(`the agent at ${address} is in ${datacenter}`),
   ComparisonBegan: ({ replication, totalKeys }) =>
-    debug(`comparing ${route(replication)}: ${count(totalKeys, "key")} here`),
+    debug(`comparing ${routeText(replication)}: ${count(totalKeys, "key")} here`),
   FirstComparison: (event) => warning(firstComparison(event)),
   ComparisonProgressed: (event) => info(progress(event)),
   ComparisonDone: (event) => info(landed(event)),
@@ -278,11 +278,11 @@ const lines: Lines = {
 }
 
 /** The line of an event by itself; none if it says nothing new. */
-export const lineOf = <T extends Tag>(event: Event<T>, nameOf: NameOf = (field) => field): Line | undefined =>
+export const lineOf = <T extends Tag>(event: Event<T>, nameOf: NameOf = asField): Line | undefined =>
   lines[event._tag as T](event, nameOf)
 
 /** A line that names the replication that its event is about, if the text does not. */
 export const withRoute = (event: ReplicationEvent, text: string): string => {
-  const name = "replication" in event && event.replication !== undefined ? route(event.replication) : ""
+  const name = "replication" in event && event.replication !== undefined ? routeText(event.replication) : ""
   return text.includes(name) ? text : `${name}: ${text}`
 }
