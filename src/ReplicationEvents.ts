@@ -45,7 +45,7 @@ export class ReplicationEvents extends Context.Tag("consul-replicate/Replication
   {
     /**
      * All events from the moment at which the stream is run. It ends with the layer, after the last event. Up to 4,096 events
-     * wait for each subscriber; one that is slower loses the oldest, and gets `EventsLost` with their number in their place.
+     * wait for each subscriber. A slower subscriber loses the oldest events, and gets `EventsLost` with their number.
      * Replication waits for no subscriber.
      */
     readonly stream: Stream.Stream<ReplicationEvent>

@@ -351,7 +351,7 @@ export const runOnce: (
 
 /**
  * Everything that happens to the replicators, locks and watchers that run with the same `ReplicationEvents`, from the moment
- * at which the stream is run. Replication waits for no subscriber: one that is slow loses the oldest events.
+ * at which the stream is run. Replication waits for no subscriber. A slow subscriber loses the oldest events.
  *
  * @since 0.5.0
  * @category events

@@ -15,7 +15,10 @@ import { NewConnection } from "../../internal/consul/NewConnection.js"
 import type * as Tls from "./Tls.js"
 import * as UndiciClient from "./UndiciClient.js"
 
-/** For the lock's own blocking query, those of a watch that has just changed its way, and whatever is answered at once. */
+/**
+ * Connections beside those of `queries`: for the lock's blocking query, for the former queries of a watch that has just been divided
+ * in another way, and for requests that are answered at once.
+ */
 const besideQueries = 14
 
 /** Heartbeats come one after another; a session is made, renewed and ended beside them. */

@@ -6,7 +6,7 @@ import * as Net from "node:net"
 import * as Either from "effect/Either"
 import * as Address from "../../Address.js"
 
-/** Texts of the variables; undefined for one that is not set, or empty. */
+/** Texts of the variables. A variable that is not set, or that is empty, is undefined. */
 export interface ProxyVariables {
   readonly http: string | undefined
   readonly https: string | undefined

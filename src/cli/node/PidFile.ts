@@ -3,7 +3,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import { reasonOf } from "../settings/files/ConfigPaths.js"
+import { reasonOf } from "../settings/FileReason.js"
 import { type Origin, shown } from "../settings/Origin.js"
 import { subject, WrongUse } from "../settings/WrongUse.js"
 

@@ -27,7 +27,7 @@ export interface TlsSettings {
   readonly verify?: boolean | undefined
 }
 
-/** What is wrong with a file of the settings. Neither field has anything of what a key holds. */
+/** A problem with a file of certificates or keys. No field repeats what the file holds. */
 export class TlsProblem extends Data.TaggedError("TlsProblem")<{
   readonly field: "caFile" | "caPath" | "certificateFile" | "keyFile"
   readonly path: string

@@ -2,7 +2,6 @@
  * How an agent is reached and as whom, from what was given for it: texts, each with the name of the option or the variable that
  * it comes from. What would send a token without TLS that was asked for is refused.
  */
-import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -16,6 +15,7 @@ import * as Tls from "../node/Tls.js"
 import * as TokenFile from "../node/TokenFile.js"
 import * as AddressOption from "./AddressOption.js"
 import * as Booleans from "./Booleans.js"
+import { reasonOf } from "./FileReason.js"
 import { subject, WrongUse } from "./WrongUse.js"
 
 /** A text that was given, and where: `-consul-ssl-ca-cert`, `CONSUL_CACERT`, or a key of a file with its line. */
@@ -88,18 +88,6 @@ const tokenIn = (name: string, text: string): Effect.Effect<Option.Option<Redact
         problem:
           "the token has a character that no header carries, such as a newline, or a letter outside of ASCII"
       })
-}
-
-const reasonOf = (error: PlatformError): string => {
-  if (error._tag === "BadArgument") return error.description ?? error.message
-  switch (error.reason) {
-    case "NotFound":
-      return "it is not there"
-    case "PermissionDenied":
-      return "this user may not read it"
-    default:
-      return /EISDIR/.test(error.message) ? "it is a directory" : (error.description ?? error.message)
-  }
 }
 
 const readTokenFile = (file: Given) =>
@@ -203,7 +191,7 @@ const tlsOf = Effect.fnUntraced(function* (settings: AgentSettings, address: Add
   const verify = yield* truth(settings.sslVerify)
   if (verify === false && settings.sslVerify !== undefined) {
     yield* Effect.logWarning(
-      `${subjectOf(settings.sslVerify)}: the certificate of ${address} is not verified; whoever answers there is given the token`
+      `${subjectOf(settings.sslVerify)}: the certificate of ${address} is not verified; any server that answers there gets the token`
     )
   }
   return yield* Effect.mapError(

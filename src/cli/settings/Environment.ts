@@ -40,7 +40,7 @@ export const read = (settings: ReadonlyArray<Setting<unknown>>): Effect.Effect<B
     )
   ).pipe(Effect.map((entries) => new Map(entries)))
 
-/** The variables by which Go's programs are told of proxies. */
+/** The variables that name proxies, as Go's programs read them. */
 export const proxies: Effect.Effect<ProxyVariables, ConfigError> = Effect.gen(function* () {
   const first = (...names: ReadonlyArray<string>) =>
     Effect.map(

@@ -45,7 +45,7 @@ export interface Mapping {
 
 /**
  * None for keys that stay where they are: our own on either side, excluded keys, the key that would have no name left (the
- * folder key `global/` itself, copied to the empty prefix), and a key that does not start with the prefix, whoever named it.
+ * folder key `global/` itself, copied to the empty prefix), and a key that does not start with the prefix.
  *
  * @since 0.1.0
  * @category mapping

@@ -3,7 +3,7 @@
  *
  * A shard of few light keys asks whether they have moved, and then reads them; while they go on changing it asks for all of
  * them, and has each change with the answer. One of many or of heavy keys asks for their names, which is answered as soon
- * as anything has changed; then it looks which of its parts have moved, by their versions, and reads those.
+ * as anything has changed. Then it compares the versions of its parts, and reads the parts that have moved.
  */
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
@@ -97,7 +97,7 @@ const nextWait = ({ mayBlock, options, startedAt }: State): Effect.Effect<Durati
     return yield* options.kept.budget.wait(age)
   })
 
-/** A query that blocks: the one that is left from before, if there is one. */
+/** A blocking query. A query that a former watch has left in the pool is used first. */
 const blocking = <A>(
   { options }: State,
   kind: string,

@@ -96,7 +96,7 @@ const stop = ({ running }: State, id: string, { scope }: Running): Effect.Effect
     Scope.close(scope, Exit.void)
   ).pipe(Effect.uninterruptible)
 
-/** Whether the version that a shard has processed is the one that is waited for, or a later one. */
+/** Whether a shard has processed the awaited version of its range, or a later version. */
 type IsReached = (processed: Option.Option<RangeVersion.RangeVersion>) => boolean
 
 const hasReached = ({ processed }: Running, isReached: IsReached): Effect.Effect<boolean> =>

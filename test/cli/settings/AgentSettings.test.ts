@@ -151,7 +151,7 @@ describe("an agent", () => {
       const logs = Logs.make()
       yield* logs.capture(resolve(tls, { ssl, sslVerify: variable("CONSUL_HTTP_SSL_VERIFY", "0") }))
       expect(logs.lines).toEqual([
-        `WARN CONSUL_HTTP_SSL_VERIFY "0": the certificate of https://${tls} is not verified; whoever answers there is given the token`
+        `WARN CONSUL_HTTP_SSL_VERIFY "0": the certificate of https://${tls} is not verified; any server that answers there gets the token`
       ])
     })
   )

@@ -65,7 +65,7 @@ const older = (reading: Keys.Reading, items: ReadonlyArray<Item>) => {
   return { kept, within, addresses }
 }
 
-/** `file` is its path, for messages. JSON is told from HCL by its first character, as in 0.4.0. */
+/** `file` is its path, for messages. A text whose first character is `{` is JSON, as in 0.4.0. */
 export const parse = (
   file: string,
   text: string,

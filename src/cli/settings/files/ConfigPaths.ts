@@ -6,21 +6,9 @@ import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Path from "@effect/platform/Path"
 import * as Effect from "effect/Effect"
+import { reasonOf } from "../FileReason.js"
 import { type Given, shown } from "../Origin.js"
 import { subject, WrongUse } from "../WrongUse.js"
-
-/** What a person can do something about. */
-export const reasonOf = (error: PlatformError): string => {
-  if (error._tag === "BadArgument") return error.description ?? error.message
-  switch (error.reason) {
-    case "NotFound":
-      return "it is not there"
-    case "PermissionDenied":
-      return "this user may not read it"
-    default:
-      return /EISDIR/.test(error.message) ? "it is a directory" : (error.description ?? error.message)
-  }
-}
 
 export interface NamedFile {
   readonly path: string
