@@ -92,5 +92,5 @@ export const layerWithoutProgress: Layer.Layer<ReplicationEvents> = layerOf(
  * @category layers
  */
 export const layerWithoutLog: Layer.Layer<ReplicationEvents> = layerOf(
-  Effect.succeed({ consume: () => Effect.void, wantsRequests: Effect.succeed(false) })
+  Effect.succeed({ consume: () => Effect.void, wantsRequests: () => false })
 )

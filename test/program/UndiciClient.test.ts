@@ -39,7 +39,7 @@ describe("The client over undici", () => {
         HttpClientRequest.bearerToken("secret"),
         HttpClientRequest.bodyText("ä {}", "application/json")
       )
-      const response = yield* client.execute(request)
+      const response = yield* client(request)
       expect(response.status).toBe(207)
       expect(response.headers["x-consul-index"]).toBe("12")
       expect(yield* response.json).toEqual({
@@ -49,7 +49,7 @@ describe("The client over undici", () => {
         type: "application/json",
         body: "ä {}"
       })
-      const other = yield* client.execute(HttpClientRequest.get(`${url}/v1/kv/other`))
+      const other = yield* client(HttpClientRequest.get(`${url}/v1/kv/other`))
       expect(yield* other.json).toMatchObject({ method: "GET", url: "/v1/kv/other", body: "" })
     })
   )
@@ -63,7 +63,7 @@ describe("The client over undici", () => {
         response.write(Buffer.from([0xc3]))
         more = () => response.end(Buffer.concat([Buffer.from([0xa9]), Buffer.alloc(3_000_000, "x")]))
       })
-      const response = yield* client.execute(HttpClientRequest.get(url))
+      const response = yield* client(HttpClientRequest.get(url))
       expect(response.status).toBe(200)
       // Whoever reads it as well gets it as well.
       const reading = yield* Effect.fork(Effect.all([response.text, response.text], { concurrency: 2 }))
@@ -88,15 +88,15 @@ describe("The client over undici", () => {
         response.writeHead(200, { "content-length": "10" })
         response.write("half", () => request.socket.destroy())
       })
-      const none = yield* Effect.flip(client.execute(HttpClientRequest.get(`${url}/none`)))
+      const none = yield* Effect.flip(client(HttpClientRequest.get(`${url}/none`)))
       expect(none).toMatchObject({ _tag: "RequestError", reason: "Transport" })
-      const half = yield* Effect.flatMap(client.execute(HttpClientRequest.get(`${url}/half`)), ({ text }) =>
+      const half = yield* Effect.flatMap(client(HttpClientRequest.get(`${url}/half`)), ({ text }) =>
         Effect.flip(text)
       )
       expect(half).toMatchObject({ _tag: "ResponseError", reason: "Decode" })
-      const refused = yield* Effect.flip(client.execute(HttpClientRequest.get("http://127.0.0.1:1/")))
+      const refused = yield* Effect.flip(client(HttpClientRequest.get("http://127.0.0.1:1/")))
       expect(refused).toMatchObject({ reason: "Transport", cause: { code: "ECONNREFUSED" } })
-      const nowhere = yield* Effect.flip(client.execute(HttpClientRequest.get("nowhere")))
+      const nowhere = yield* Effect.flip(client(HttpClientRequest.get("nowhere")))
       expect(nowhere).toMatchObject({ _tag: "RequestError", reason: "InvalidUrl" })
     })
   )
@@ -112,7 +112,7 @@ describe("The client over undici", () => {
           Deferred.unsafeDone(asked, Effect.void)
         })
         const fiber = yield* Effect.fork(
-          Effect.flatMap(client.execute(HttpClientRequest.get(url)), ({ text }) => text)
+          Effect.flatMap(client(HttpClientRequest.get(url)), ({ text }) => text)
         )
         yield* Deferred.await(asked)
         yield* Fiber.interrupt(fiber)

@@ -19,7 +19,7 @@ const event = (at: number): ReplicationEvent => ({
   share: 1
 })
 
-const silent = { consume: () => Effect.void, wantsRequests: Effect.succeed(false) }
+const silent = { consume: () => Effect.void, wantsRequests: () => false }
 
 const publish = (hub: EventHub.EventHub, from: number, to: number) =>
   Effect.forEach(
@@ -81,14 +81,20 @@ describe("a hub of events", () => {
   it.scoped("wants an event for each request only while there is a subscriber", () =>
     Effect.gen(function* () {
       const hub = yield* EventHub.make(silent)
-      expect(yield* hub.wantsRequests).toBe(false)
+      expect(
+        yield* Effect.withFiberRuntime<boolean>((fiber) => Effect.succeed(hub.wantsRequests(fiber)))
+      ).toBe(false)
       yield* Effect.scoped(
         Effect.gen(function* () {
           yield* Effect.asVoid(hub.subscribe)
-          expect(yield* hub.wantsRequests).toBe(true)
+          expect(
+            yield* Effect.withFiberRuntime<boolean>((fiber) => Effect.succeed(hub.wantsRequests(fiber)))
+          ).toBe(true)
         })
       )
-      expect(yield* hub.wantsRequests).toBe(false)
+      expect(
+        yield* Effect.withFiberRuntime<boolean>((fiber) => Effect.succeed(hub.wantsRequests(fiber)))
+      ).toBe(false)
     })
   )
 })

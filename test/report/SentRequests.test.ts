@@ -28,7 +28,7 @@ const emitted = (isWanted: boolean, given: ReadonlyArray<Operation>, request: Ef
       Effect.exit,
       Effect.provideService(EventSink, {
         consume: (event) => Effect.sync(() => void events.push(event)),
-        wantsRequests: Effect.succeed(isWanted)
+        wantsRequests: () => isWanted
       }),
       Effect.fork
     )

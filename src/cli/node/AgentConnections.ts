@@ -123,8 +123,8 @@ const executor = (agent: AgentConnection | undefined, queries: number) =>
     const execute: Execute = (request) =>
       Effect.flatMap(IsAlone, (isAlone) =>
         isAlone
-          ? alone.execute(HttpClientRequest.setHeader(request, "connection", "close"))
-          : (keepsTheLock(request.url) ? lock : others).execute(request)
+          ? alone(HttpClientRequest.setHeader(request, "connection", "close"))
+          : (keepsTheLock(request.url) ? lock : others)(request)
       )
     return { isFor: (url: string) => base === undefined || url.startsWith(`${base}/`), execute }
   })

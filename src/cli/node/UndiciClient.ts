@@ -10,7 +10,7 @@
  * been read.
  */
 import { StringDecoder } from "node:string_decoder"
-import * as HttpClient from "@effect/platform/HttpClient"
+import type * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as UrlParams from "@effect/platform/UrlParams"
@@ -87,9 +87,19 @@ class ArrivingBody implements Body {
   }
 
   read(take: Take): Effect.Effect<void, unknown> {
-    return Effect.async((resume) => {
-      this.ask(take, resume)
-      return Effect.sync(this.abandon)
+    return Effect.suspend(() => {
+      // A short answer has arrived in full with its headers.
+      if (this.exit !== undefined) {
+        let exit: Exit.Exit<void, unknown> = Exit.void
+        this.ask(take, (asked) => {
+          exit = asked
+        })
+        return exit
+      }
+      return Effect.async((resume) => {
+        this.ask(take, resume)
+        return Effect.sync(this.abandon)
+      })
     })
   }
 
@@ -201,9 +211,10 @@ const targets = () => {
   }
 }
 
-export const make = (connected: Connected): HttpClient.HttpClient => {
+/** Sends requests over the connections. */
+export const make = (connected: Connected): HttpClient.HttpClient["execute"] => {
   const targetOf = targets()
-  const send = (request: HttpClientRequest) => {
+  return (request) => {
     let target: Target
     try {
       target = targetOf(request)
@@ -220,8 +231,4 @@ export const make = (connected: Connected): HttpClient.HttpClient => {
         return failure(request, "Encode", `a ${body._tag} is not sent`)
     }
   }
-  return HttpClient.makeWith<never, never, HttpClientError.HttpClientError, never>(
-    Effect.flatMap(send),
-    Effect.succeed
-  )
 }

@@ -4,7 +4,8 @@ import * as Schema from "effect/Schema"
 import type { CheckStatus, Consul, ServiceOptions } from "../../Consul.js"
 import type { ConsulError } from "../../ConsulError.js"
 import { decode } from "./Document.js"
-import { goDuration, type Send } from "./Request.js"
+import { goDuration } from "./HttpRequest.js"
+import type { Send } from "./Request.js"
 import * as Rights from "./Rights.js"
 
 const decodeSelf = decode(

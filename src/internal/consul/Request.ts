@@ -2,34 +2,32 @@
  * One request to a Consul agent: shaped, timed, sent, and its answer sorted into success or one of the errors.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
-import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
+import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
-import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as Address from "../../Address.js"
 import type { Answer, ReadOptions } from "../../Consul.js"
 import * as ConsulError from "../../ConsulError.js"
-import type { Endpoint, Setting, Token } from "../../Endpoint.js"
-import { version } from "../../Version.js"
+import type { Endpoint, Setting } from "../../Endpoint.js"
 import * as ClientResponse from "../effect/ClientResponse.js"
 import * as Deadlines from "../effect/Deadlines.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { errorOf } from "./ErrorOf.js"
 import type { Received, Request } from "./Exchange.js"
-
-export type { Received, Request } from "./Exchange.js"
-
+import { defaultWait, describe, isFixed, shape } from "./HttpRequest.js"
 import { isPortable, PathNames } from "./PathNames.js"
 import * as Refusals from "./Refusals.js"
 import * as Words from "./Words.js"
+
+export type { Received, Request } from "./Exchange.js"
 
 /** Consul answers most requests in milliseconds, one that waits for a Raft commit in an overloaded cluster in seconds. */
 const headersTimeout = Duration.seconds(10)
@@ -56,12 +54,6 @@ const mostBytes = 2 ** 28
 const closedMessage =
   "ConsulHttp was used after the scope of its HTTP client was closed: provide the client's layer to the whole program"
 
-/** What Consul waits when the request names no `wait`. */
-const defaultWait = Duration.minutes(5)
-
-/** Every request names the program and its version. A client that sets a header of its own replaces this one. */
-export const userAgent = `consul-replicate/${version}`
-
 /** Reads the body of a 2xx answer while it arrives. False: the rest is not wanted. */
 export interface Reader {
   readonly write: (text: string) => boolean
@@ -80,29 +72,11 @@ export interface Send {
   ): Effect.Effect<Received, ConsulError.ConsulError>
 }
 
-/** Consul's durations are Go's. */
-export const goDuration = (duration: Duration.DurationInput): string => `${Duration.toMillis(duration)}ms`
-
-const readQuery = ({ consistency, index, wait }: ReadOptions): Record<string, string> => ({
-  ...(consistency === "consistent" && { consistent: "" }),
-  ...(consistency === "stale" && { stale: "" }),
-  ...(index !== undefined && { index: String(index), wait: goDuration(wait ?? defaultWait) })
-})
-
 /** A blocking query may be held for its wait and a sixteenth before the first byte of its answer. */
 const answerTimeout = (read: ReadOptions | undefined): Duration.Duration =>
   read?.index === undefined
     ? headersTimeout
     : Duration.sum(headersTimeout, Duration.times(read.wait ?? defaultWait, 17 / 16))
-
-const describe = (request: Request, endpoint: Endpoint): string => {
-  const names = Object.keys(request.query ?? {}).join("&")
-  const query = names === "" ? "" : `?${names}`
-  const datacenter = endpoint.datacenter === undefined ? "" : ` in ${endpoint.datacenter}`
-  const namespace = endpoint.namespace === undefined ? "" : ` in namespace ${endpoint.namespace}`
-  const partition = endpoint.partition === undefined ? "" : ` in partition ${endpoint.partition}`
-  return `${request.method} ${request.path}${query}${datacenter}${namespace}${partition}`
-}
 
 /** What all clients that came from one share. */
 interface Shared {
@@ -117,14 +91,16 @@ interface Shared {
 export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
   sending(
     {
-      // Consul knows no trace headers, and the service's members have spans, or whoever uses them has.
-      http: HttpClient.withTracerDisabledWhen(client, () => true),
+      http: client,
       timeLimits: Deadlines.make(aliveTimeout),
       names: new Map(),
       answering: new Set()
     },
     endpoint
   )
+
+/** Consul knows no trace headers. The members of the service have spans, or their callers have. */
+const untraced = FiberRef.set(HttpClient.currentTracerDisabledWhen, () => true)
 
 const decodeNames = Schema.decodeOption(Schema.parseJson(Schema.Array(Schema.String)))
 
@@ -145,62 +121,11 @@ const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
     : { datacenter: endpoint.datacenter, ...other, address }
 }
 
-/**
- * Adds what shows who asks. The token goes into `Authorization`, not into `X-Consul-Token`: Effect redacts the former wherever
- * it shows a request. A password needs the former.
- */
-export const authorize = (
-  request: HttpClientRequest.HttpClientRequest,
-  auth: Redacted.Redacted | undefined,
-  token: Redacted.Redacted | undefined
-): HttpClientRequest.HttpClientRequest => {
-  if (auth === undefined) {
-    return token === undefined ? request : HttpClientRequest.bearerToken(request, token)
-  }
-  const encoded = Encoding.encodeBase64(Redacted.value(auth))
-  const withPassword = HttpClientRequest.setHeader(request, "authorization", `Basic ${encoded}`)
-  return token === undefined
-    ? withPassword
-    : HttpClientRequest.setHeader(withPassword, "x-consul-token", Redacted.value(token))
-}
-
-const isFixed = (token: Token | undefined): token is Redacted.Redacted | undefined =>
-  token === undefined || Redacted.isRedacted(token)
-
-/** The token that is to be sent now. */
-export const present = (token: Token | undefined): Effect.Effect<Redacted.Redacted | undefined> =>
-  isFixed(token) ? Effect.succeed(token) : token
-
 const sending = (shared: Shared, endpoint: Endpoint): Send => {
   const { answering, http, timeLimits } = shared
-  const base = Address.baseUrl(endpoint.address)
-  const shape = (
-    { body, method, path, query, read }: Request,
-    token: Redacted.Redacted | undefined
-  ): HttpClientRequest.HttpClientRequest => {
-    let request = HttpClientRequest.make(method)(`${base}${path}`, {
-      headers: { "user-agent": userAgent }
-    })
-    if (query !== undefined) request = HttpClientRequest.appendUrlParams(request, query)
-    if (read !== undefined) request = HttpClientRequest.appendUrlParams(request, readQuery(read))
-    if (endpoint.datacenter !== undefined) {
-      request = HttpClientRequest.appendUrlParam(request, "dc", endpoint.datacenter)
-    }
-    // A transaction names them with each of its operations.
-    if (path !== "/v1/txn") {
-      if (endpoint.namespace !== undefined) {
-        request = HttpClientRequest.appendUrlParam(request, "ns", endpoint.namespace)
-      }
-      if (endpoint.partition !== undefined) {
-        request = HttpClientRequest.appendUrlParam(request, "partition", endpoint.partition)
-      }
-    }
-    request = authorize(request, endpoint.auth, token)
-    if (typeof body === "string") request = HttpClientRequest.bodyText(request, body, "application/json")
-    else if (body !== undefined) request = HttpClientRequest.bodyUint8Array(request, body)
-    return request
-  }
-
+  /** Runs in the fiber of one request, so that nothing must be set back after it. */
+  const execute = (request: HttpClientRequest.HttpClientRequest) =>
+    Effect.zipRight(untraced, http.execute(request))
   /** Whether the servers answer something small. One question at a time is enough for all that wait. */
   let asking: Deferred.Deferred<boolean> | undefined
   const isAlive: Effect.Effect<boolean> = Effect.suspend(() => {
@@ -208,7 +133,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
     const answer = Deferred.unsafeMake<boolean>(FiberId.none)
     asking = answer
     // It needs no token.
-    const ask = () => http.execute(shape({ method: "GET", path: "/v1/status/leader" }, undefined))
+    const ask = () => execute(shape(endpoint, { method: "GET", path: "/v1/status/leader" }, undefined))
     return timeLimits
       .withDeadline(aliveTimeout, ask, () => Effect.fail("silent" as const))
       .pipe(
@@ -303,14 +228,14 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
                 })
         })
       }
-      const execute = isFixed(token)
-        ? http.execute(shape(request, token))
+      const executed = isFixed(token)
+        ? execute(shape(endpoint, request, token))
         : Effect.flatMap(token, (token) => {
             sentToken = token
-            return http.execute(shape(request, token))
+            return execute(shape(endpoint, request, token))
           })
       const exchange = (renew: Deadlines.Extend) =>
-        execute.pipe(
+        executed.pipe(
           Effect.catchAll((error) => unanswered(error.cause)),
           Effect.flatMap((response) => {
             answering.add(endpoint.address)

@@ -8,7 +8,8 @@ import type { Consul, ReadOptions, SessionInfo, SessionOptions } from "../../Con
 import type { ConsulError } from "../../ConsulError.js"
 import { decode } from "./Document.js"
 import * as GoDuration from "./GoDuration.js"
-import { goDuration, indexed, type Send } from "./Request.js"
+import { goDuration } from "./HttpRequest.js"
+import { indexed, type Send } from "./Request.js"
 
 const decodeCreated = decode(Schema.Struct({ ID: Schema.NonEmptyString }))
 

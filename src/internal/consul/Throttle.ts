@@ -42,14 +42,19 @@ export const make = Effect.fnUntraced(function* (
   let pause = 0
   /** When the next request may leave (ms, monotonic). */
   let next = 0
-  let slowedAt = Number.NEGATIVE_INFINITY
+  /** How often the pause has grown. */
+  let slowdowns = 0
 
-  const slowDown = Effect.fnUntraced(function* (sentAt: number, { message, retryAfter }: RateLimited) {
+  /** `slowdownsBefore`: how often the pause had grown when the refused request left. */
+  const slowDown = Effect.fnUntraced(function* (
+    slowdownsBefore: number,
+    { message, retryAfter }: RateLimited
+  ) {
     const now = yield* Monotonic.now
-    // Those that left before the last refusal came tell nothing new.
-    if (sentAt > slowedAt) {
+    // A request that left before the last slowdown shows nothing about the pause of now.
+    if (slowdownsBefore === slowdowns) {
       pause = Math.min(longestPause, Math.max(firstPause, pause * 1.5))
-      slowedAt = now
+      slowdowns += 1
     }
     const jittered = pause * (yield* Random.nextRange(1, 1.2))
     const asked = Duration.toMillis(Duration.min(retryAfter ?? Duration.zero, longestRetryAfter))
@@ -80,15 +85,16 @@ export const make = Effect.fnUntraced(function* (
     Effect.zipRight(takeTurn, sendNow(request))
 
   const sendNow = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(Monotonic.now, (sentAt) =>
-      Effect.matchEffect(request, {
+    Effect.suspend(() => {
+      const slowdownsBefore = slowdowns
+      return Effect.matchEffect(request, {
         onFailure: (error) =>
           error instanceof RateLimited
-            ? Effect.zipRight(slowDown(sentAt, error), sendSlowly(request))
+            ? Effect.zipRight(slowDown(slowdownsBefore, error), sendSlowly(request))
             : Effect.fail(error),
         onSuccess: (answer) => (pause === 0 ? Effect.succeed(answer) : Effect.as(speedUp, answer))
       })
-    )
+    })
 
   const send: Throttle["send"] = (request) =>
     Effect.suspend(() => (pause === 0 ? sendNow(request) : sendSlowly(request)))

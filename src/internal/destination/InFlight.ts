@@ -33,21 +33,31 @@ export const make = Effect.fnUntraced(function* <E>(
     isDone ? Deferred.await(failed) : Effect.void
   )
 
-  const sendOne = (batch: Batch, land: (batch: Batch) => Effect.Effect<unknown, E>) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        yield* restore(permits.take(1))
-        yield* Effect.tapErrorCause(unlessFailed, () => permits.release(1))
-        batches.add(batch)
-        yield* land(batch).pipe(
-          restore,
-          Effect.catchAllCause((cause) => Deferred.failCause(failed, cause)),
-          Effect.ensuring(Effect.sync(() => batches.delete(batch))),
-          Effect.ensuring(permits.release(1)),
-          Effect.forkIn(scope)
-        )
-      })
+  const sendOne = (batch: Batch, land: (batch: Batch) => Effect.Effect<unknown, E>) => {
+    const end = Effect.suspend(() => {
+      batches.delete(batch)
+      return permits.release(1)
+    })
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.zipRight(
+        restore(permits.take(1)),
+        Effect.matchCauseEffect(unlessFailed, {
+          onFailure: (cause) => Effect.zipRight(permits.release(1), Effect.failCause(cause)),
+          onSuccess: () => {
+            batches.add(batch)
+            // Nothing but the landing can be interrupted, so that its end is always noted.
+            return restore(land(batch)).pipe(
+              Effect.matchCauseEffect({
+                onFailure: (cause) => Effect.zipRight(Deferred.failCause(failed, cause), end),
+                onSuccess: () => end
+              }),
+              Effect.forkIn(scope)
+            )
+          }
+        })
+      )
     )
+  }
 
   return {
     send: (all, land) => Effect.forEach(all, (batch) => sendOne(batch, land), { discard: true }),

@@ -86,6 +86,6 @@ export const make = (
     return {
       subscribe,
       consume: (event) => Effect.zipRight(consumer.consume(event), publish(event)),
-      wantsRequests: Effect.suspend(() => (subscribers > 0 ? Effect.succeed(true) : consumer.wantsRequests))
+      wantsRequests: (fiber) => subscribers > 0 || consumer.wantsRequests(fiber)
     }
   })

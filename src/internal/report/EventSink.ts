@@ -5,6 +5,8 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberRef from "effect/FiberRef"
 import type { ReplicationEvent } from "../../ReplicationEvent.js"
 import * as EventText from "./EventText.js"
 import { logsDebug } from "./LogThreshold.js"
@@ -14,8 +16,11 @@ import { OptionName } from "./OptionName.js"
 /** Gets each event before whatever emits it goes on. */
 export interface Consumer {
   readonly consume: (event: ReplicationEvent) => Effect.Effect<void>
-  /** Whether it wants an event for each request that writes. Such events cost time to make. */
-  readonly wantsRequests: Effect.Effect<boolean>
+  /**
+   * Whether it wants an event for each request that a fiber writes with. Such events cost time to make. Called for each
+   * such request, so it is no effect.
+   */
+  readonly wantsRequests: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => boolean
 }
 
 type WithoutTime<Event> = Event extends unknown ? Omit<Event, "at"> : never
@@ -61,11 +66,9 @@ export const emit = (happening: Happening): Effect.Effect<void> =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => consume({ ...happening, at } as ReplicationEvent))
   )
 
-/** Whether somebody wants an event for each request that writes. */
-export const wantsRequests: Effect.Effect<boolean> = Effect.flatMap(
-  EventSink,
-  ({ wantsRequests }) => wantsRequests
-)
+/** Whether a consumer wants an event for each request that a fiber writes with. */
+export const wantsRequests: Consumer["wantsRequests"] = (fiber) =>
+  Context.get(fiber.getFiberRef(FiberRef.currentContext), EventSink).wantsRequests(fiber)
 
 /** Gives a consumer all events of an effect, after the sink that gets them anyway. */
 export const observing =

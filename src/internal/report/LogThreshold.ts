@@ -4,6 +4,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
 import * as Logger from "effect/Logger"
@@ -52,12 +53,9 @@ export const under =
       )
     )
 
-/** Whether debug lines are logged. */
-export const logsDebug: Effect.Effect<boolean> = Effect.flatMap(Current, (threshold) =>
-  Effect.map(
-    threshold === undefined
-      ? FiberRef.get(FiberRef.currentMinimumLogLevel)
-      : Effect.sync(() => threshold.level()),
-    LogLevel.lessThanEqual(LogLevel.Debug)
-  )
-)
+/** Whether a fiber's debug lines are logged. */
+export const logsDebug = (fiber: Fiber.RuntimeFiber<unknown, unknown>): boolean => {
+  const threshold = Context.get(fiber.getFiberRef(FiberRef.currentContext), Current)
+  const least = threshold?.level() ?? fiber.getFiberRef(FiberRef.currentMinimumLogLevel)
+  return LogLevel.lessThanEqual(least, LogLevel.Debug)
+}

@@ -47,8 +47,8 @@ const endingOf = <A, E extends Failure>(exit: Exit.Exit<A, E>): Ending =>
 const emitting =
   (event: (ending: Ending & { readonly duration: number }) => Happening) =>
   <A, E extends Failure, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(wantsRequests, (isWanted) =>
-      isWanted
+    Effect.withFiberRuntime((fiber) =>
+      wantsRequests(fiber)
         ? Effect.flatMap(Effect.timed(Effect.exit(request)), ([took, exit]) =>
             Effect.zipRight(emit(event({ ...endingOf(exit), duration: Duration.toMillis(took) })), exit)
           )

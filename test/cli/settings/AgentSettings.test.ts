@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as TestClock from "effect/TestClock"
 import * as AgentSettings from "../../../src/cli/settings/AgentSettings.js"
-import { present } from "../../../src/internal/consul/Request.js"
+import { present } from "../../../src/internal/consul/HttpRequest.js"
 import * as Logs from "../../../src/testing/Logs.js"
 import { failureOf } from "../../support/Failure.js"
 

@@ -12,7 +12,7 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Address from "../../../Address.js"
 import type { Endpoint } from "../../../Endpoint.js"
-import { authorize, present, userAgent } from "../../../internal/consul/Request.js"
+import { authorize, present, userAgent } from "../../../internal/consul/HttpRequest.js"
 import { isTlsExpected, ofTransport } from "../../../internal/consul/Words.js"
 import type { Replication } from "../../../Replication.js"
 
