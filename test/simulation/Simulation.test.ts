@@ -8,7 +8,7 @@ import * as Report from "./Report.js"
 import { simulate } from "./Simulation.js"
 
 /** Few in `npm test`, many in `npm run test:long`. */
-const seeds = Array.range(1, Effect.runSync(Config.integer("SIMULATION_SEEDS").pipe(Config.withDefault(25))))
+const seeds = Array.range(1, Effect.runSync(Config.integer("SIMULATION_SEEDS").pipe(Config.withDefault(15))))
 
 /** Seeds that found something once, with what it was. */
 const kept: ReadonlyArray<readonly [seed: number, isDivided: boolean, what: string]> = [
