@@ -12,7 +12,6 @@
  * changed nothing, and is sent again as it is. After any other failure both sides must be compared anew, also when the
  * servers had no leader: by the time that they have one, the lock and the status may be others'.
  */
-import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
@@ -31,7 +30,6 @@ import * as Exclusion from "../plan/Exclusion.js"
 import { isReplicated } from "../plan/Mapping.js"
 import { routeOf } from "../report/Route.js"
 import * as SentRequests from "../report/SentRequests.js"
-import * as InFlight from "./InFlight.js"
 import * as LargePut from "./LargePut.js"
 import type { Refusal } from "./Refusal.js"
 import * as Splitting from "./Splitting.js"
@@ -76,9 +74,9 @@ export interface FencedWriter {
   /** Whether deletes were held back when it was opened: by the same limit, be it by this instance or by another. */
   readonly wasHolding: boolean
   /**
-   * Writes a part of a pass, all large values first, and leaves the checkpoint as it was. Returns while the last transactions
-   * are still in flight. Their failures, and the keys that Consul refused in them, are reported by the next `write` or
-   * `commit`. After a failure some writes may have landed or may still land: open a new writer and compare.
+   * Writes a part of a pass, all large values first, and leaves the checkpoint as it was. Returns the keys that Consul refused.
+   * After a failure or an interruption some writes may have landed or may still land, and each further call fails so: open a
+   * new writer and compare.
    */
   readonly write: (
     writes: ReadonlyArray<Write>,
@@ -88,8 +86,7 @@ export interface FencedWriter {
    * Writes all large values, then all writes, then all deletes. The checkpoint is in the last transaction. It says that
    * everything up to the source's `index` has landed. If something is `left`, it says how much, with the index of before.
    * Changes that fit one transaction land as one; of more, several are in flight at once. Returns the keys that Consul
-   * refused; the checkpoint counts them among what is left. After a failure some changes may have landed or may still land,
-   * until another writer is opened: open one and compare.
+   * refused; the checkpoint counts them among what is left. It fails as `write` does.
    */
   readonly commit: (
     changes: Changes,
@@ -104,15 +101,15 @@ export interface FencedWriter {
   readonly verifyStatus: Effect.Effect<void, ConsulError | CheckpointMoved>
   /**
    * Marks the status as that of a source that is silent, or that is heard again: until the next call no other state is
-   * written. `LastReplicated` stays. Waits for `write` and `commit`, and for the transactions in flight.
+   * written. `LastReplicated` stays. Waits for `write` and `commit`.
    */
   readonly markSilence: (isSilent: boolean) => Effect.Effect<void, WriterError>
 }
 
 /**
  * Consul commits transactions that arrive together in fewer writes to its log: 30,000 keys a second one transaction
- * after another, 70,000 with eight under way, and hardly more with more. Twice as many keep it busy while this process
- * reads and compares what comes next: a first copy of 100,000 keys takes 2.2 s instead of 2.5.
+ * after another, 70,000 with eight in flight, and hardly more with more. Twice as many keep Consul busy while this process
+ * encodes the next ones: a first copy of 100,000 keys takes 2.2 s instead of 2.5.
  */
 const transactionsInFlight = 16
 
@@ -120,8 +117,6 @@ const transactionsInFlight = 16
 interface Prepared extends Omit<Packed, "large"> {
   readonly headBytes: number
 }
-
-const keyOf = ({ key }: Write): string => key
 
 /** Sends operations behind the fence and a guard. */
 const transacting =
@@ -174,7 +169,7 @@ const onlyReplicated = (
 
 /**
  * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that one holds
- * another lock. Its transactions end with its scope. Fails where the session of the leader was given up.
+ * another lock. Fails if the session of the leader was given up.
  */
 export const open = Effect.fn("FencedWriter.open")(function* (options: {
   readonly leader: Pick<Leadership, "fence" | "instance" | "service">
@@ -189,14 +184,15 @@ export const open = Effect.fn("FencedWriter.open")(function* (options: {
   yield* largePut.unlessGivenUp
   const transact = transacting(yield* ConsulHttp, fence, throttle, route)
   const status = yield* StatusKey.open({ leader, replication, throttle, transact })
-  const splitting = yield* Splitting.make(limits)
-  /** One at a time writes the status. */
+  /** One at a time writes the status, and no write overtakes another of the same key. */
   const inTurn = (yield* Effect.makeSemaphore(1)).withPermits(1)
+  const ended = yield* Ref.make<Effect.Effect<void, WriterError>>(Effect.void)
 
   /** Writes what is too large for a transaction, and packs the rest, which goes behind the fence and `guard`. */
   const prepare = Effect.fnUntraced(function* (
     changes: Changes,
-    guard: Operation
+    guard: Operation,
+    splitting: Splitting.Splitting
   ): Effect.fn.Return<Prepared, WriterError> {
     yield* onlyReplicated(changes, replication, fence)
     yield* largePut.unlessGivenUp
@@ -206,31 +202,38 @@ export const open = Effect.fn("FencedWriter.open")(function* (options: {
     return { ...packed, headBytes }
   })
 
-  // A failed writer does not wait for its transactions in flight: the next writer moves the status key before it looks, so that
-  // each of them has landed by then or never will.
-  const inFlight = yield* InFlight.make<WriterError>(transactionsInFlight)
-
   const sendBatch =
-    (guard: Operation, { headBytes }: Prepared) =>
+    (guard: Operation, { headBytes }: Prepared, splitting: Splitting.Splitting) =>
     (batch: Batch) =>
       splitting.sendOrSplit(batch, {
         headBytes,
         send: (operations) => transact(guard, operations, { results: false })
       })
 
+  /**
+   * Sends batches that may land in any order, and waits until all have landed. What ends it early ends the writer: its
+   * transactions in flight could land behind later ones.
+   */
+  const sendAll = (batches: ReadonlyArray<Batch>, send: ReturnType<typeof sendBatch>) =>
+    Effect.zipRight(
+      Effect.flatten(Ref.get(ended)),
+      Effect.onError(
+        Effect.forEach(batches, send, { concurrency: transactionsInFlight, discard: true }),
+        (cause) => Ref.set(ended, Effect.failCause(cause))
+      )
+    )
+
   const write: FencedWriter["write"] = Effect.fn("FencedWriter.write")(function* (
     writes: ReadonlyArray<Write>,
     left: Remaining = nothingRemaining
   ) {
-    const keys = Arr.map(writes, keyOf)
-    // Two writes of one key must not overtake each other.
-    if (inFlight.touchesAny(keys)) yield* inFlight.awaitAll
-    yield* splitting.dropOutdated(keys, left.refusedWrites - left.unreadable)
+    const splitting = yield* Splitting.make(limits, left)
     const guard = yield* status.unchanged
-    const prepared = yield* prepare({ writes, deletes: [] }, guard)
+    const prepared = yield* prepare({ writes, deletes: [] }, guard, splitting)
     const { last, writes: batches } = prepared
-    yield* inFlight.send(last.length === 0 ? batches : [...batches, last], sendBatch(guard, prepared))
-    return yield* splitting.drain
+    const all = last.length === 0 ? batches : [...batches, last]
+    yield* sendAll(all, sendBatch(guard, prepared, splitting))
+    return yield* splitting.refused
   }, inTurn)
 
   const commit: FencedWriter["commit"] = Effect.fn("FencedWriter.commit")(function* (
@@ -238,28 +241,23 @@ export const open = Effect.fn("FencedWriter.open")(function* (options: {
     replicated: number,
     left: Remaining = nothingRemaining
   ) {
+    const splitting = yield* Splitting.make(limits, left)
     const withRefused = (more: number): Remaining => ({ ...left, refusedWrites: left.refusedWrites + more })
-    yield* inFlight.awaitAll
-    yield* splitting.dropOutdated(
-      [...Arr.map(changes.writes, keyOf), ...changes.deletes],
-      left.refusedWrites - left.unreadable
-    )
-    // How much will be refused is not known before.
-    const most = (yield* splitting.pending) + changes.writes.length + changes.deletes.length
-    const prepared = yield* prepare(changes, yield* status.longest(replicated, withRefused(most)))
-    const send = sendBatch(yield* status.unchanged, prepared)
-    yield* inFlight.send(prepared.writes, send)
-    yield* inFlight.awaitAll
-    yield* inFlight.send(prepared.deletes, send)
-    yield* inFlight.awaitAll
+    // How many keys will be refused is not known before.
+    const most = changes.writes.length + changes.deletes.length
+    const longest = yield* status.longest(replicated, withRefused(most))
+    const prepared = yield* prepare(changes, longest, splitting)
+    const send = sendBatch(yield* status.unchanged, prepared, splitting)
+    yield* sendAll(prepared.writes, send)
+    yield* sendAll(prepared.deletes, send)
     yield* splitting.sendOrSplit(prepared.last, {
       headBytes: prepared.headBytes,
       send: (operations) =>
-        Effect.flatMap(splitting.pending, (refused) =>
-          status.commit(replicated, withRefused(refused), operations)
+        Effect.flatMap(splitting.refused, ({ length }) =>
+          status.commit(replicated, withRefused(length), operations)
         )
     })
-    return yield* splitting.drain
+    return yield* splitting.refused
   }, inTurn)
 
   return {
@@ -268,11 +266,7 @@ export const open = Effect.fn("FencedWriter.open")(function* (options: {
     write,
     commit,
     verifyStatus: status.verify.pipe(inTurn, Effect.withSpan("FencedWriter.verifyStatus")),
-    // The status must not move under transactions in flight.
     markSilence: (isSilent) =>
-      Effect.zipRight(inFlight.awaitAll, status.markSilence(isSilent)).pipe(
-        inTurn,
-        Effect.withSpan("FencedWriter.markSilence")
-      )
+      status.markSilence(isSilent).pipe(inTurn, Effect.withSpan("FencedWriter.markSilence"))
   } satisfies FencedWriter
 })

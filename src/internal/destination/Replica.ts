@@ -51,10 +51,8 @@ import { valueBytes } from "./TransactionBatches.js"
  * Only one pass may run at a time.
  */
 export interface Replica {
-  /** Opens a writer, which voids transactions of the writer before. Transactions in flight end with the scope. */
-  readonly open: (
-    leader: Leadership
-  ) => Effect.Effect<FencedWriter.FencedWriter, FencedWriter.WriterError, Scope.Scope>
+  /** Opens a writer, which voids transactions of the writer before. */
+  readonly open: (leader: Leadership) => Effect.Effect<FencedWriter.FencedWriter, FencedWriter.WriterError>
   /** Reads what the destination has. The writer has written nothing yet. */
   readonly takeOver: (
     leader: Leadership,
@@ -236,7 +234,7 @@ export const make = Effect.fnUntraced(function* (
     )
     const refusedNow = new Set(refusals.map(({ key }) => key))
     const deleted = changes.deletes.filter((key) => !refusedNow.has(key)).length
-    // The others were to be written, by this pass or by one that it followed at once.
+    // The other refusals are of writes.
     const refusedDeletes = changes.deletes.length - deleted
     const written = changes.writes.length - (refusals.length - refusedDeletes)
     const writes = comparison.writes + written

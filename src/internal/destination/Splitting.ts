@@ -1,6 +1,6 @@
 /**
  * Sends a batch of operations, and the rest of it when the destination refuses some of them: keys that it does not let be
- * changed, values that are too large, more operations or bytes than it takes. The refused keys are kept until somebody asks.
+ * changed, values that are too large, more operations or bytes than it takes. One for each write of a pass.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -8,6 +8,7 @@ import * as Ref from "effect/Ref"
 import type { Conflict, TooLarge } from "../../ConsulError.js"
 import type { Operation } from "../../Operation.js"
 import { KeyRefused, KeyTooLarge, type Refusal } from "./Refusal.js"
+import type { Remaining } from "./StatusKey.js"
 import {
   type Batch,
   halve,
@@ -28,15 +29,8 @@ export interface Splitting {
   /** Sends a batch, and what is left of it when keys are refused. Fails when too many are. */
   readonly sendOrSplit: <A>(batch: Batch, sending: Sending<A>) => Effect.Effect<A, WriterError>
   readonly refuse: (refusals: ReadonlyArray<Refusal>) => Effect.Effect<void>
-  /**
-   * Begins another attempt to write keys: earlier refusals of them are out of date. `refusedBefore` is how many other keys the
-   * destination refuses, which are not tried.
-   */
-  readonly dropOutdated: (keys: Iterable<string>, refusedBefore: number) => Effect.Effect<void>
-  /** Returns the refusals since the last call. */
-  readonly drain: Effect.Effect<ReadonlyArray<Refusal>>
-  /** How many refusals wait for `drain`. */
-  readonly pending: Effect.Effect<number>
+  /** All refusals so far. */
+  readonly refused: Effect.Effect<ReadonlyArray<Refusal>>
 }
 
 /** So many keys may be refused before a writer fails: each is looked up and tried again. More are a fault of the token. */
@@ -73,13 +67,17 @@ export const withoutFailures = (
   return [batch.filter((_, at) => !reasons.has(at)), refusals]
 }
 
-/** `limits` are what the destination is known to take. A refusal lowers them for this writer and the next. */
-export const make = (limits: Ref.Ref<Limits>): Effect.Effect<Splitting> =>
+/**
+ * `limits` are what the destination accepts. A refusal lowers them for this writer and the next. `left` counts the keys that
+ * were refused before.
+ */
+export const make = (limits: Ref.Ref<Limits>, left: Remaining): Effect.Effect<Splitting> =>
   Effect.gen(function* () {
-    const waiting = yield* Ref.make<ReadonlyArray<Refusal>>([])
-    const others = yield* Ref.make(0)
+    const refusedNow = yield* Ref.make<ReadonlyArray<Refusal>>([])
+    const refusedBefore = left.refusedWrites - left.unreadable
 
-    const refuse = (refusals: ReadonlyArray<Refusal>) => Ref.update(waiting, (all) => [...all, ...refusals])
+    const refuse = (refusals: ReadonlyArray<Refusal>) =>
+      Ref.update(refusedNow, (all) => [...all, ...refusals])
 
     /** Fails, and leaves smaller limits to the next writer. */
     const lowerLimits = (
@@ -109,8 +107,8 @@ export const make = (limits: Ref.Ref<Limits>): Effect.Effect<Splitting> =>
 
     const withoutRefused = Effect.fnUntraced(function* (batch: Batch, error: Conflict) {
       const [rest, refusals] = withoutFailures(batch, error)
-      const known = (yield* Ref.get(others)) + (yield* Ref.get(waiting)).length
-      if (refusals.length === 0 || known + refusals.length > mostRefused) return yield* error
+      const refused = refusedBefore + (yield* Ref.get(refusedNow)).length
+      if (refusals.length === 0 || refused + refusals.length > mostRefused) return yield* error
       yield* refuse(refusals)
       return rest
     })
@@ -127,19 +125,5 @@ export const make = (limits: Ref.Ref<Limits>): Effect.Effect<Splitting> =>
           Effect.flatMap(withoutRefused(batch, error), (rest) => sendOrSplit(rest, sending))
       })
 
-    return {
-      sendOrSplit,
-      refuse,
-      dropOutdated: (keys, refusedBefore) =>
-        Effect.zipRight(
-          Ref.set(others, refusedBefore),
-          Ref.update(waiting, (all) => {
-            if (all.length === 0) return all
-            const again = new Set(keys)
-            return all.filter(({ key }) => !again.has(key))
-          })
-        ),
-      drain: Ref.getAndSet(waiting, []),
-      pending: Effect.map(Ref.get(waiting), (all) => all.length)
-    }
+    return { sendOrSplit, refuse, refused: Ref.get(refusedNow) }
   })
