@@ -304,8 +304,10 @@ export const make = (
             if (isCut || isolation === "unanswered") return yield* unanswered
             if (isolation === "refused") return yield* reset(request, "read ECONNRESET")
             yield* gate.await
-            // A transaction says with 409 that there is no such key.
-            const isAnswer = answer.status < 300 || answer.status === 404 || answer.status === 409
+            // A transaction says with 409 that there is no such key. From an unusable answer a process learns nothing.
+            const isAnswer =
+              !Spoiling.isUnusable(fate) &&
+              (answer.status < 300 || answer.status === 404 || answer.status === 409)
             if (what.readsSource && isAnswer) learn(what, answer.at)
             if (what.readsNames && isAnswer) incarnation.names = [answer.at, ...incarnation.names].slice(0, 3)
             const { bytesPerSecond } = plan

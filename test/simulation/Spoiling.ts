@@ -55,6 +55,10 @@ export interface Circumstances {
   readonly replicated: (key: string) => boolean
 }
 
+/** Whether a client can use nothing of an answer with this fate. */
+export const isUnusable = (fate: Fate | undefined): boolean =>
+  fate === "truncated" || fate === "malformed" || fate === "without index" || fate === "empty body"
+
 /** What reaches the client of an answer. */
 export const spoil = (fate: Fate, answer: Answer, circumstances: Circumstances): Answer => {
   switch (fate) {
