@@ -16,7 +16,8 @@ export const parts = [
   "idle",
   "restart",
   "traffic",
-  "reconcile"
+  "reconcile",
+  "several"
 ] as const
 export type Part = (typeof parts)[number]
 

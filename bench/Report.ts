@@ -15,7 +15,8 @@ const titles: Record<Part, string> = {
   idle: "At rest",
   restart: "Restart with everything in sync",
   traffic: "Traffic",
-  reconcile: "Reconcile"
+  reconcile: "Reconcile",
+  several: "Several replications"
 }
 
 const place = ({ keys, shape }: Row): string =>

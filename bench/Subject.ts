@@ -22,6 +22,8 @@ export interface Subject {
   /** When its process was started, as of `now`. */
   readonly startedAt: number
   readonly usage: Request<Usage>
+  /** How many sockets it has open. */
+  readonly connections: Request<number>
   /** By SIGTERM, and five seconds later by SIGKILL. Answers with the milliseconds that it took. */
   readonly stop: Effect.Effect<number>
 }
@@ -108,5 +110,13 @@ export const running = <A, R>(
       fs.readFileString(`/proc/${process.pid}/status`),
       parseUsage
     ).pipe(Effect.mapError(({ message }) => new BenchError({ message })))
-    return yield* Effect.raceFirst(use({ startedAt, usage, stop }), ended)
+    const folder = `/proc/${process.pid}/fd`
+    const connections = Effect.flatMap(fs.readDirectory(folder), (files) =>
+      // A file may be closed before it is looked at.
+      Effect.forEach(files, (file) => Effect.orElseSucceed(fs.readLink(`${folder}/${file}`), () => ""))
+    ).pipe(
+      Effect.map((targets) => targets.filter((target) => target.startsWith("socket:")).length),
+      Effect.mapError(({ message }) => new BenchError({ message }))
+    )
+    return yield* Effect.raceFirst(use({ startedAt, usage, connections, stop }), ended)
   }).pipe(Effect.scoped)

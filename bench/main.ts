@@ -30,6 +30,7 @@ import * as Reconcile from "./Reconcile.js"
 import * as Report from "./Report.js"
 import * as Restart from "./Restart.js"
 import { add, type Results, ResultsJson, type Row } from "./Results.js"
+import * as Several from "./Several.js"
 import * as Store from "./Store.js"
 import type { Program } from "./Subject.js"
 import * as Sustained from "./Sustained.js"
@@ -45,7 +46,8 @@ const measurements: Record<Exclude<Part, "raw">, Measurement> = {
   idle: Idle.measure,
   restart: Restart.measure,
   traffic: Traffic.measure,
-  reconcile: Reconcile.measure
+  reconcile: Reconcile.measure,
+  several: Several.measure
 }
 
 const atRoot = (path: string) => Url.fileURLToPath(new URL(`../${path}`, import.meta.url))
@@ -122,7 +124,8 @@ const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: R
             onTimeout: () => new Store.BenchError({ message: `not done after ${limit(size) / 1000} s` })
           }),
           Effect.tap((measured) => {
-            rows = add(rows, number, { part, keys: size, shape }, measured)
+            // Several replications have keys of their own.
+            rows = add(rows, number, { part, keys: part === "several" ? 0 : size, shape }, measured)
             return tell(measured)
           }),
           // The other measurements go on; what is missing is said at the end.
