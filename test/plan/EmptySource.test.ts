@@ -75,6 +75,23 @@ describe("a source without keys", () => {
       expect(yield* keys(destination)).toHaveLength(4)
     }))
 
+  it("may be an answer of servers that are behind, also where the destination has no keys to doubt it by", () =>
+    Effect.gen(function* () {
+      const instance = yield* World.instance()
+      yield* replicate(instance)
+      yield* until(inSync)
+      const emptied: Network.Fault = (sent, pass) =>
+        Effect.flatMap(pass, ({ headers }) => Network.answer(404, "", headers)(sent, pass))
+      yield* instance.network.disturb(Replicating.plainReads(emptied))
+      // The query that is blocked is answered as it was sent.
+      yield* put(source, "elsewhere/a")
+      yield* Effect.sleep("1 minute")
+      yield* put(source, "global/new")
+      yield* until(holds(destination, "global/new"))
+      expect(Events.of(instance, "AnswersWrong")).toMatchObject([{ keys: 1 }])
+      expect(yield* stored).toMatchObject({ State: "in-sync" })
+    }))
+
   it("is not asked for its rights by an agent that takes no transactions: both causes are possible", () =>
     Effect.gen(function* () {
       const instance = yield* World.instance()

@@ -23,6 +23,11 @@ const kept: ReadonlyArray<readonly [seed: number, isDivided: boolean, what: stri
   [6320, true, "a delete that a part told of during the first comparison was forgotten"],
   [5258, false, "a stop while an attempt to lead said goodbye was forgotten"],
   [195, true, "a key that was gone and had come again, in no part yet, was said to be right"],
+  [
+    31371,
+    false,
+    "an empty answer was believed where the destination had no keys, and the checkpoint said in sync"
+  ],
   [218, true, "a transaction that failed after its pass had gone on was taken for one that has landed"]
 ]
 

@@ -131,8 +131,8 @@ export const make = Effect.fnUntraced(function* (
     event._tag === "CaughtUp"
       ? emptySource.examine(event)
       : isComparing(state) && state.comparison.isFirst
-        ? firstComparison.announce(state.contents)
-        : Effect.void
+        ? Effect.as(firstComparison.announce(state.contents), [])
+        : Effect.succeed([])
   const planner = yield* Planner.make({ replication, mapping, check, oddities, examine })
   const holding = yield* Outage.make<Pick<DeletesHeld, "keys" | "totalKeys">>({
     lasts: (held, { lasted, phase }) => ({

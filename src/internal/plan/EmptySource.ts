@@ -1,6 +1,6 @@
 /**
- * A source that shows no keys: there are none, or the token may not read them. Consul leaves out of its answers what the
- * token may not read, without a word.
+ * A source whose answers have no keys: there are none, the token may not read them, or the answers are wrong. Consul leaves out
+ * of its answers what the token may not read, without a word.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,10 +19,13 @@ import { SourceUnreadable } from "./SourceUnreadable.js"
 
 export interface EmptySource {
   /**
-   * Emits `SourceEmpty` once when the source has become empty. Fails if the token may not read there. Call it before a decision is
-   * made on what the source lacks. Waits for the source as the watcher does.
+   * Emits `SourceEmpty` once when the source has become empty. Fails if the token may not read there. Returns the names that the
+   * source lists although its answers had no keys: then the answers were wrong. Call it before a decision is made on what the
+   * source lacks. Waits for the source as the watcher does.
    */
-  readonly examine: (caughtUp: CaughtUp) => Effect.Effect<void, ConsulError | SourceUnreadable>
+  readonly examine: (
+    caughtUp: CaughtUp
+  ) => Effect.Effect<ReadonlyArray<string>, ConsulError | SourceUnreadable>
   /** This instance does not lead any more. */
   readonly forget: Effect.Effect<void>
 }
@@ -77,10 +80,11 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const ask = Effect.fn("EmptySource.ask")(function* () {
-    const now = yield* Monotonic.now
-    if (isKnown && now - askedAt < Duration.toMillis(askInterval)) return
     // An answer without keys may be wrong. The names of all keys are never stale.
-    if ((yield* watcher.names(watched(replication))).length > 0) return
+    const names = yield* watcher.names(watched(replication))
+    if (names.length > 0) return names
+    const now = yield* Monotonic.now
+    if (isKnown && now - askedAt < Duration.toMillis(askInterval)) return names
     const answer = yield* rights
     askedAt = now
     if (answer._tag === "Unreadable") {
@@ -96,20 +100,21 @@ export const make = Effect.fnUntraced(function* (
         isAnonymous: consul.endpoint.token === undefined
       })
     }
-    if (isKnown) return
+    if (isKnown) return names
     isKnown = true
     yield* emit({
       _tag: "SourceEmpty",
       replication: routeOf(replication),
       isReadable: answer._tag === "Readable"
     })
+    return names
   })
 
   const forget = Effect.sync(() => {
     isKnown = false
   })
 
-  const examine: EmptySource["examine"] = ({ names }) => (names.length === 0 ? ask() : forget)
+  const examine: EmptySource["examine"] = ({ names }) => (names.length === 0 ? ask() : Effect.as(forget, []))
 
   return { examine, forget }
 })

@@ -33,11 +33,14 @@ export interface Plan {
   readonly aheadOfCheckpoint: boolean
 }
 
-/** Looks at an event before it is added to a plan. The contents of `state` are those before that. */
+/**
+ * Looks at an event before it is added to a plan. The contents of `state` are those before that. Returns the names that the
+ * source lists although the answers of the event had no keys.
+ */
 export type Examine = (
   state: ReplicaState,
   event: WatchEvent
-) => Effect.Effect<void, ConsulError | SourceUnreadable>
+) => Effect.Effect<ReadonlyArray<string>, ConsulError | SourceUnreadable>
 
 export interface Planner {
   /** Plans what events change. */
@@ -140,6 +143,25 @@ const addSnapshot = Effect.fnUntraced(function* (
   }
 })
 
+/**
+ * Reads the source again, consistently, if its answers had no keys although it lists some. Keys that were created after the
+ * answers are no contradiction: their own answer brings them.
+ */
+const addOverlooked = Effect.fnUntraced(function* (
+  deciding: Deletion.Deciding,
+  draft: DraftPlan,
+  event: CaughtUp
+): Effect.fn.Return<readonly [DraftPlan, CaughtUp], ConsulError> {
+  yield* deciding.pass.pause
+  const all = KeyRange.under(deciding.replication.prefix)
+  const compared = yield* deciding.check.confirm(draft.state, all)
+  const names = compared.snapshot.entries.map(({ key }) => key)
+  const overlooked = compared.snapshot.entries.filter(({ createIndex }) => createIndex <= event.index)
+  if (overlooked.length === 0) return [draft, event]
+  yield* deciding.pass.contradicted(overlooked.length)
+  return [yield* addSnapshot(deciding, draft, compared), { ...event, names }]
+})
+
 const finish = Effect.fnUntraced(function* (
   deciding: Deletion.Deciding,
   draft: DraftPlan
@@ -168,9 +190,11 @@ export const make = (options: {
         const deciding = yield* beginDeciding
         let draft = begin(state)
         for (const event of events) {
-          yield* examine(draft.state, event)
+          const listed = yield* examine(draft.state, event)
           if (event._tag === "CaughtUp") {
-            draft = yield* addCaughtUp(deciding, draft, event)
+            let caughtUp = event
+            if (listed.length > 0) [draft, caughtUp] = yield* addOverlooked(deciding, draft, event)
+            draft = yield* addCaughtUp(deciding, draft, caughtUp)
           } else {
             // A source that restarts again and again, because its answers contradict each other, is read seldom.
             if (event.restarted) yield* deciding.pass.pause
