@@ -85,6 +85,24 @@ const play = (limit: DeleteLimit.DeleteLimit, all: ReadonlyArray<Loss>, first = 
   })
 }
 
+describe("what is left to decide when others delete keys", () => {
+  it("is nothing about the keys that the destination no longer has", () => {
+    const [a, b] = [named("a"), named("b")]
+    const both = new Set([...a, ...b])
+    const ledger: DeletePolicy.DeleteLedger = {
+      held: both,
+      approved: new Set(a),
+      toReread: both,
+      deletesSinceComplete: 3
+    }
+    expect(DeletePolicy.withoutDeleted(ledger, new Set(b))).toEqual({
+      held: new Set(b),
+      approved: new Set(),
+      toReread: new Set(b)
+    })
+  })
+})
+
 describe("between two complete views of the source", () => {
   it.prop(
     "no more keys go than the limit allows, however the source loses them and its shards tell of it",

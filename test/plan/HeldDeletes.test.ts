@@ -201,6 +201,21 @@ describe("deletes", () => {
       expect(Events.of(instance, "DriftFound")).toEqual([])
     }))
 
+  it("that are held are forgotten when an operator deletes them while the source keeps other keys", () =>
+    Effect.gen(function* () {
+      const instance = yield* synced(10, { reconcile: Duration.seconds(1) })
+      yield* put(source, ...named(30, "old/"))
+      yield* until(converged)
+      yield* removeTree(source, "global/old/")
+      yield* until(holding)
+      yield* removeTree(destination, "global/old/")
+      // By the reconcile: the source, which has not changed, is not heard of for a minute.
+      expect(yield* until(inSync)).toBeLessThan(10_000)
+      expect(yield* keys(destination)).toHaveLength(10)
+      expect(Events.of(instance, "DeletesAllowed")).toHaveLength(1)
+      expect(Events.of(instance, "DriftFound")).toEqual([])
+    }))
+
   it("stay held when another instance takes over, which says so too", () =>
     Effect.gen(function* () {
       const instance = yield* synced(20)

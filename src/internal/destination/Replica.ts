@@ -21,6 +21,7 @@ import type { Watcher } from "../../Watcher.js"
 import * as Throttle from "../consul/Throttle.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import type { Compared } from "../plan/Compared.js"
+import * as DeletePolicy from "../plan/DeletePolicy.js"
 import * as DestinationIndex from "../plan/DestinationIndex.js"
 import * as Diff from "../plan/Diff.js"
 import * as EmptySource from "../plan/EmptySource.js"
@@ -325,7 +326,11 @@ export const make = Effect.fnUntraced(function* (
       const tried = portion.flatMap(({ snapshot: { range } }) =>
         range.exact ? Option.toArray(rename(mapping, sourceKey(range.prefix))) : []
       )
-      const trying = { ...repaired, refused: RefusedKeys.forget(repaired.refused, tried) }
+      const trying = {
+        ...repaired,
+        ...DeletePolicy.withoutDeleted(repaired, repaired.contents),
+        refused: RefusedKeys.forget(repaired.refused, tried)
+      }
       repaired = yield* applyPlan(repaired, yield* planner.planConfirmed(trying, portion))
       portion = []
       characters = 0

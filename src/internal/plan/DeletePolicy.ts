@@ -55,6 +55,15 @@ export const nothing: Omit<DeleteLedger, "deletesSinceComplete"> = {
   toReread: noKeys
 }
 
+/** What is left to decide when others have deleted keys of the destination: nothing about the keys that it no longer has. */
+export const withoutDeleted = (
+  { approved, held, toReread }: DeleteLedger,
+  contents: { readonly has: (key: DestinationKey) => boolean }
+): Omit<DeleteLedger, "deletesSinceComplete"> => {
+  const left = (keys: ReadonlySet<DestinationKey>) => new Set([...keys].filter((key) => contents.has(key)))
+  return { held: left(held), approved: left(approved), toReread: left(toReread) }
+}
+
 /**
  * The keys that are missing at the source after a range of them (named as at the destination) was read again. The latest read
  * of a key counts. After a change of layout, the answer of a former shard may still be queued ahead of those of its successors.
