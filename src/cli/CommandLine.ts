@@ -7,6 +7,7 @@ import type * as Command from "@effect/cli/Command"
 import * as Descriptor from "@effect/cli/CommandDescriptor"
 import * as HelpDoc from "@effect/cli/HelpDoc"
 import type * as ValidationError from "@effect/cli/ValidationError"
+import type { CommandExecutor } from "@effect/platform/CommandExecutor"
 import * as Terminal from "@effect/platform/Terminal"
 import * as Arr from "effect/Array"
 import type { ConfigError } from "effect/ConfigError"
@@ -142,7 +143,9 @@ const completionsOf = (name: string | undefined) => {
 }
 
 /** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
-export const run = (args: ReadonlyArray<string>): Effect.Effect<void, Failure, CliApp.Environment> => {
+export const run = (
+  args: ReadonlyArray<string>
+): Effect.Effect<void, Failure, CliApp.Environment | CommandExecutor> => {
   const [name, ...rest] = args
   switch (name) {
     case "demo":

@@ -95,16 +95,6 @@ describe("settings of 0.4.0", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.effect("that this build cannot do are refused", () =>
-    Effect.gen(function* () {
-      const { code, stderr } = yield* Program.run(["-prefix=a@nyc1", "-syslog", `-addr=${nobody}`])
-      expect(code).toBe(2)
-      expect(stderr).toBe(
-        "consul-replicate: -syslog: not supported yet by this build: send the log there from stderr, as systemd and logger do\n"
-      )
-    }).pipe(Effect.provide(NodeContext.layer))
-  )
-
   it.effect("are completed by bash from what the program prints", () =>
     Effect.gen(function* () {
       const line = `source <(node ${Program.path} completions bash); complete -p consul-replicate`

@@ -3,6 +3,9 @@
  */
 import * as Command from "@effect/cli/Command"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
+import * as HashSet from "effect/HashSet"
+import * as Logger from "effect/Logger"
 import type { InvalidOptions } from "../../InvalidOptions.js"
 import * as LogThreshold from "../../internal/report/LogThreshold.js"
 import * as LeaderLock from "../../LeaderLock.js"
@@ -12,9 +15,9 @@ import * as Replications from "../../Replications.js"
 import type { SourceAgent } from "../../SourceAgent.js"
 import { version } from "../../Version.js"
 import * as PidFile from "../node/PidFile.js"
+import * as Syslog from "../node/Syslog.js"
 import * as FlagOf from "../settings/FlagOf.js"
 import { programName } from "../settings/Help.js"
-import * as NotYet from "../settings/NotYet.js"
 import { Origin, shown } from "../settings/Origin.js"
 import * as Parsers from "../settings/Parsers.js"
 import * as PrefixOption from "../settings/PrefixOption.js"
@@ -109,7 +112,6 @@ const resolveWith = (resolveAgents: Agents.Resolve) =>
           problem: message
         })
     )
-    yield* NotYet.validate(settings)
     return {
       replications,
       lock: lockFields,
@@ -126,6 +128,24 @@ const resolveWith = (resolveAgents: Agents.Resolve) =>
       ways: agents.ways
     }
   })
+
+/** What is logged goes to syslog too, if that was asked for. */
+const syslogOf = ({ origins, syslog: facility }: Settings.Settings, threshold: LogThreshold.LogThreshold) => {
+  if (facility === undefined) return Effect.succeed(<A, E, R>(effect: Effect.Effect<A, E, R>) => effect)
+  const origin = origins.get("syslog") ?? origins.get("syslog-facility") ?? Origin.Default()
+  return Effect.map(
+    Syslog.make(facility, shown(origin, "syslog")),
+    (logger) =>
+      <A, E extends { readonly message: string }, R>(effect: Effect.Effect<A, E, R>) =>
+        effect.pipe(
+          Effect.provide(Logger.add(LogThreshold.at(threshold)(logger))),
+          // The failure that ends the program is printed to stderr after the log.
+          Effect.tapError(({ message }) =>
+            Effect.locally(Effect.logError(message), FiberRef.currentLoggers, HashSet.make(logger))
+          )
+        )
+  )
+}
 
 /** Replicates by these settings. `read` gives those of a reload. */
 const replicating = <E extends { readonly message: string }, R>(
@@ -144,13 +164,16 @@ const replicating = <E extends { readonly message: string }, R>(
           (after) => [...after.ways].every(([address, way]) => ways.get(address) === way),
           () => new WrongUse({ problem: "restart the program to change how a source is reached" })
         )
+      const syslog = yield* syslogOf(settings, threshold)
       if (pidFile !== undefined) yield* PidFile.write(pidFile)
       const { agent, replications } = resolved
       const sources = new Set(replications.flatMap(({ sourceAgent }) => sourceAgent.address ?? []))
       const from = sources.size === 0 ? "" : `, source ${[...sources].join(", ")}`
-      yield* Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`)
-      yield* resolved.warn
-      return yield* Effect.mapError(
+      const begin = Effect.zipRight(
+        Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`),
+        resolved.warn
+      )
+      const running = Effect.mapError(
         Run.run({
           ...resolved,
           threshold,
@@ -164,6 +187,7 @@ const replicating = <E extends { readonly message: string }, R>(
             ? resolved.wrongUse(error)
             : error
       )
+      return yield* syslog(Effect.zipRight(begin, running))
     }).pipe(Effect.scoped, (effect) => withThreshold(effect, threshold))
   )
 

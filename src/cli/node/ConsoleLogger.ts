@@ -21,18 +21,28 @@ const colors: Readonly<Record<string, string>> = {
 const text = (u: unknown): string =>
   typeof u === "string" ? u : u instanceof Error ? u.message : JSON.stringify(u)
 
+/** What is logged, on one line without its time and level. */
+export const messageOf = ({
+  annotations,
+  cause,
+  message
+}: Pick<Logger.Logger.Options<unknown>, "annotations" | "cause" | "message">): string => {
+  const words = (Array.isArray(message) ? message : [message]).map(text)
+  const extra = HashMap.toEntries(annotations).map(([name, value]) => `${name}=${text(value)}`)
+  const trace = Cause.isEmpty(cause) ? [] : [Cause.pretty(cause, { renderErrorCause: true })]
+  return printable([...words, ...extra, ...trace].join(" "))
+}
+
 /** Exported for tests; `layer` is what the program uses. */
 export const format = ({ colours, isTerminal, redraws }: Ansi): Logger.Logger<unknown, string> =>
-  Logger.make(({ annotations, cause, date, logLevel, message }) => {
+  Logger.make((options) => {
+    const { date, logLevel } = options
     const time = isTerminal ? date.toISOString().slice(11, 23) : date.toISOString()
     const level = logLevel.label.padEnd(5)
-    const words = (Array.isArray(message) ? message : [message]).map(text)
-    const extra = HashMap.toEntries(annotations).map(([name, value]) => `${name}=${text(value)}`)
-    const trace = Cause.isEmpty(cause) ? [] : [Cause.pretty(cause, { renderErrorCause: true })]
     // What else stands on the line is a view of progress.
     const start = redraws ? "\r\x1b[K" : ""
     const label = colours ? `${colors[logLevel.label] ?? ""}${level}\x1b[0m` : level
-    return `${start}${time} ${label} ${printable([...words, ...extra, ...trace].join(" "))}`
+    return `${start}${time} ${label} ${messageOf(options)}`
   })
 
 /**

@@ -34,20 +34,21 @@ export const make = (level: LogLevel.LogLevel): Effect.Effect<LogThreshold> =>
     }
   })
 
+/** A logger of what is at the threshold or above. */
+export const at =
+  (threshold: LogThreshold) =>
+  <Message>(logger: Logger.Logger<Message, unknown>): Logger.Logger<Message, void> =>
+    Logger.make((options) => {
+      if (LogLevel.greaterThanEqual(options.logLevel, threshold.level())) logger.log(options)
+    })
+
 /** Logs what an effect logs only from the threshold on. */
 export const under =
   (threshold: LogThreshold) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(FiberRef.get(FiberRef.currentLoggers), (loggers) =>
       effect.pipe(
-        Effect.locally(
-          FiberRef.currentLoggers,
-          HashSet.map(loggers, (logger) =>
-            Logger.make((options) => {
-              if (LogLevel.greaterThanEqual(options.logLevel, threshold.level())) logger.log(options)
-            })
-          )
-        ),
+        Effect.locally(FiberRef.currentLoggers, HashSet.map(loggers, at(threshold))),
         Logger.withMinimumLogLevel(LogLevel.All),
         Effect.provideService(Current, threshold)
       )

@@ -1,0 +1,152 @@
+/**
+ * Log lines for the syslog of this machine, by the command `logger` of util-linux, bsdutils or busybox: a syslog daemon listens
+ * on a datagram socket of the file system, and Node has none of those.
+ */
+import * as Command from "@effect/platform/Command"
+import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Logger from "effect/Logger"
+import * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { reasonOf } from "../settings/FileReason.js"
+import { WrongUse } from "../settings/WrongUse.js"
+import { messageOf } from "./ConsoleLogger.js"
+
+const severities = ["err", "warning", "info", "debug"] as const
+type Severity = (typeof severities)[number]
+
+const severityOf = (level: LogLevel.LogLevel): Severity => {
+  if (LogLevel.greaterThanEqual(level, LogLevel.Error)) return "err"
+  if (LogLevel.greaterThanEqual(level, LogLevel.Warning)) return "warning"
+  return LogLevel.greaterThanEqual(level, LogLevel.Info) ? "info" : "debug"
+}
+
+/** How many lines of one severity wait for `logger`. More are dropped: a syslog that stands still holds up nothing. */
+const capacity = 1_000
+
+/** So often the number of dropped lines is logged, if there are new ones. */
+const reportInterval = Duration.seconds(10)
+
+/** A `logger` that fails is started again with the next line, after these pauses. */
+const restart = Schedule.exponential(Duration.seconds(1)).pipe(
+  Schedule.union(Schedule.spaced(Duration.minutes(1))),
+  Schedule.jittered
+)
+
+/** How long the last lines are waited for at the end. */
+const farewell = Duration.seconds(2)
+
+/** The lines of one severity, in their order. After `undefined` there are no more. */
+type Lines = Queue.Queue<string | undefined>
+
+/** What `logger` needs to name this program as syslog's own function would. */
+const tag = `consul-replicate[${process.pid}]`
+
+/** Sends lines to one `logger` until there are no more, or until that ends. Returns what it said if it failed. */
+const send = (lines: Lines, first: string, facility: string, severity: Severity) =>
+  Effect.gen(function* () {
+    const text = Stream.concat(Stream.make(first), Stream.fromQueue(lines)).pipe(
+      Stream.takeWhile((line) => line !== undefined),
+      Stream.map((line) => `${line}\n`),
+      Stream.encodeText
+    )
+    const command = Command.make("logger", "-t", tag, "-p", `${facility.toLowerCase()}.${severity}`)
+    const process = yield* Command.start(command.pipe(Command.stdin(text)))
+    const [code, stderr] = yield* Effect.all(
+      [process.exitCode, Stream.mkString(Stream.decodeText(process.stderr))],
+      {
+        concurrency: 2
+      }
+    )
+    return code === 0 ? Option.none<string>() : Option.some(stderr.trim() || `exit code ${code}`)
+  }).pipe(
+    Effect.scoped,
+    Effect.catchAll(({ message }) => Effect.succeed(Option.some(message)))
+  )
+
+/** Sends all lines of one severity. */
+const pump = (
+  lines: Lines,
+  facility: string,
+  severity: Severity
+): Effect.Effect<void, never, CommandExecutor.CommandExecutor> =>
+  Effect.gen(function* () {
+    let pauses = yield* Schedule.driver(restart)
+    for (;;) {
+      const first = yield* Queue.take(lines)
+      if (first === undefined) return
+      const failure = yield* send(lines, first, facility, severity)
+      if (Option.isNone(failure)) return
+      yield* Effect.logWarning(`some lines did not reach syslog: logger: ${failure.value}`)
+      const pause = yield* Effect.exit(pauses.next(undefined))
+      if (Exit.isFailure(pause)) pauses = yield* Schedule.driver(restart)
+    }
+  })
+
+/** Fails if there is no `logger`. */
+const findLogger = (subject: string): Effect.Effect<void, WrongUse, CommandExecutor.CommandExecutor> =>
+  Command.exitCode(Command.make("logger", "--version")).pipe(
+    Effect.mapError(
+      (error) =>
+        new WrongUse({
+          subject,
+          problem: `needs the command logger of util-linux, bsdutils or busybox: ${reasonOf(error)}`
+        })
+    ),
+    Effect.asVoid
+  )
+
+/**
+ * Makes a logger whose lines go to syslog with a facility such as `LOCAL0`, until the scope closes: then the last lines are
+ * waited for. It never waits for syslog while it logs. `subject` is where syslog was asked for.
+ */
+export const make = Effect.fn("Syslog.make")(function* (
+  facility: string,
+  subject: string
+): Effect.fn.Return<Logger.Logger<unknown, void>, WrongUse, Scope.Scope | CommandExecutor.CommandExecutor> {
+  yield* findLogger(subject)
+  let dropped = 0
+  const queues = new Map<Severity, Lines>()
+  const logger = Logger.make<unknown, void>((options) => {
+    const lines = queues.get(severityOf(options.logLevel))
+    if (lines === undefined) return
+    if (Option.getOrElse(lines.unsafeSize(), () => capacity) >= capacity) dropped += 1
+    else lines.unsafeOffer(messageOf(options))
+  })
+  // The fibers of this scope have the loggers of before: what goes wrong with syslog is not sent there.
+  const reportDropped = Effect.suspend(() => {
+    const count = dropped
+    dropped = 0
+    return count === 0
+      ? Effect.void
+      : Effect.logWarning(`${count} lines did not reach syslog: it takes them too slowly`)
+  })
+  const pumps = yield* Effect.forEach(severities, (severity) =>
+    Effect.gen(function* () {
+      const lines = yield* Queue.unbounded<string | undefined>()
+      queues.set(severity, lines)
+      return yield* Effect.forkDaemon(pump(lines, facility, severity))
+    })
+  )
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      yield* Effect.forEach(queues.values(), (lines) => Queue.offer(lines, undefined), { discard: true })
+      yield* Effect.forEach(pumps, (fiber) => fiber.await, { concurrency: "unbounded", discard: true }).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption(farewell)
+      )
+      yield* Effect.forEach(pumps, (fiber) => Effect.asVoid(fiber.interruptAsFork(fiber.id())), {
+        discard: true
+      })
+      yield* reportDropped
+    })
+  )
+  yield* Effect.forkScoped(Effect.repeat(reportDropped, Schedule.spaced(reportInterval)))
+  return logger
+})
