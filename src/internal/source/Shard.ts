@@ -73,6 +73,13 @@ export interface Marks {
 /** Parts of a shard that has changed are examined so many at once: all together would keep what they read waiting. */
 const examinedAtOnce = 4
 
+/** Versions of what was read in another history say nothing, about the keys of any shard. */
+export const noteRewound = ({ marks }: Pick<State, "marks">): Effect.Effect<void> =>
+  Effect.map(Monotonic.now, (now) => {
+    marks.rewoundAt = now
+    marks.restartedAt = now
+  })
+
 export interface Options {
   /** Makes a source for one fiber. */
   readonly source: Effect.Effect<SourceReader, never, Scope.Scope>
@@ -157,11 +164,7 @@ export const follow = (state: State, one: Running, source: SourceReader): Effect
     const distrust = Effect.map(Monotonic.now, (now) => {
       notBefore = now
     })
-    /** Versions of what was read in another history say nothing: neither of this shard's keys nor of others. */
-    const distrustAll = Effect.map(Monotonic.now, (now) => {
-      marks.rewoundAt = now
-      marks.restartedAt = now
-    })
+    const distrustAll = noteRewound(state)
     const links = yield* chain(
       { ...source, failed: (e) => Effect.zipRight(distrust, source.failed(e)) },
       limit,

@@ -167,6 +167,8 @@ export const watch = (
     const changed = Effect.gen(function* () {
       separator = ShardLayout.separator(prefix, names)
       for (;;) {
+        // A query with an index of another history could block for all of its wait.
+        if (yield* shards.restartedSince(from)) return Option.some(BlockingQuery.fromScratch)
         const { wasUnconditional, restarted, next, value } = yield* part.asking(
           links.ask(from, Schedules.watchWait, (wait) => {
             const options = BlockingQuery.isNow(wait) ? current : wait
@@ -213,9 +215,12 @@ export const watch = (
           if (!(yield* adopt(trust))) return Option.none()
           trust = { since: from.at, notBefore: Number.NEGATIVE_INFINITY }
           const due = completed + Duration.toMillis(Schedules.verifyInterval)
-          if (!areBusy || reshaped || (yield* Monotonic.now) >= due) break
+          if (areBusy && !reshaped && (yield* Monotonic.now) < due) continue
+          yield* shards.verify
+          // In another history, what is in no shard is read again before all counts as read.
+          if (!(yield* shards.rewoundSince(from))) break
+          trust = PartReader.noTrust
         }
-        yield* shards.verify
         yield* complete
         return Option.some(pause)
       })

@@ -17,7 +17,7 @@ import * as FifoSemaphore from "../effect/FifoSemaphore.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as Schedules from "../Schedules.js"
 import * as PartReader from "./PartReader.js"
-import { follow, type Marks, type Options, type Running, type State } from "./Shard.js"
+import { follow, type Marks, noteRewound, type Options, type Running, type State } from "./Shard.js"
 import type { Shard } from "./ShardLayout.js"
 import { current, retrying } from "./SourceReader.js"
 
@@ -50,6 +50,8 @@ export interface Shards {
   readonly activity: Effect.Effect<number>
   /** Whether a shard has started over since then, because the source may have another history. */
   readonly restartedSince: (since: BlockingQuery.Cursor) => Effect.Effect<boolean>
+  /** Whether the index of a shard has gone backwards since then: the source has another history. */
+  readonly rewoundSince: (since: BlockingQuery.Cursor) => Effect.Effect<boolean>
   /** Fails when one of them does. */
   readonly failure: Effect.Effect<never, ConsulError>
   readonly reader: PartReader.PartReader
@@ -129,7 +131,9 @@ const verifyOne = (state: State, id: string, one: Running): Effect.Effect<void, 
         version.index > index || (version.index === index && version.hasKeys === hasKeys)
     )
     const reaches = Effect.timeoutOption(awaitReached(one, isReached), Schedules.shardTimeout)
-    while (!Option.exists(before, (before) => index < before.index)) {
+    const isRewound = Option.exists(before, (before) => index < before.index)
+    if (isRewound) yield* noteRewound(state)
+    while (!isRewound) {
       if ((yield* hasReached(one, isReached)) || Option.isSome(yield* reaches)) {
         return yield* one.part.asking(Effect.void)
       }
@@ -218,6 +222,7 @@ export const make = (options: Options): Effect.Effect<Shards, never, Scope.Scope
       tooHeavy: heavy.await,
       activity: Effect.sync(() => marks.activity),
       restartedSince: ({ at }) => Effect.sync(() => at < marks.restartedAt),
+      rewoundSince: ({ at }) => Effect.sync(() => at < marks.rewoundAt),
       failure: Deferred.await(failed),
       reader
     }
