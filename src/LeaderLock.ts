@@ -172,10 +172,13 @@ export const layer = (options: LockOptions.LeaderLockOptions): Layer.Layer<Leade
       const { lock, service } = options
       yield* LockOptions.validate(options)
       const acquire = yield* Acquisition.make(options)
-      const { take } = yield* Exclusive.make
+      const exclusively = yield* Exclusive.make
       const standingBy = { _tag: "StandingBy", lock, service, reason: "LedHere" } as const
       return yield* serviceOf(options, false, ({ purpose }) =>
-        Effect.zipRight(take(lock, { ...standingBy, purpose }), acquire(options.purpose ?? purpose))
+        Effect.zipRight(
+          exclusively.acquire(lock, { ...standingBy, purpose }),
+          acquire(options.purpose ?? purpose)
+        )
       )
     })
   )
@@ -221,12 +224,15 @@ export const shared = (options: LockOptions.LeaderLockOptions): Layer.Layer<Lead
       yield* LockOptions.validate(options)
       const acquire = yield* Acquisition.make(options)
       const join = yield* SharedLeadership.make(acquire(purpose), passing)
-      const { take } = yield* Exclusive.make
+      const exclusively = yield* Exclusive.make
       const standingBy = { _tag: "StandingBy", lock, service, reason: "UsedHere" } as const
       return yield* serviceOf(options, true, ({ exclusive, purpose }) =>
         exclusive === undefined
           ? join(purpose)
-          : Effect.zipRight(take(exclusive, { ...standingBy, key: exclusive, purpose }), join(purpose))
+          : Effect.zipRight(
+              exclusively.acquire(exclusive, { ...standingBy, key: exclusive, purpose }),
+              join(purpose)
+            )
       )
     })
   )

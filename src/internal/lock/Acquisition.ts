@@ -33,7 +33,7 @@ export type Acquire = (
   purpose: string | undefined
 ) => Effect.Effect<Leadership, ConsulError | LockLost, Scope.Scope>
 
-/** What is learned from one attempt to lead serves the next. Only one attempt may be made at a time. */
+/** Each attempt to lead uses what the attempts before it learned from Consul. Only one attempt may be made at a time. */
 export const make = Effect.fnUntraced(function* (
   options: LeaderLockOptions
 ): Effect.fn.Return<Acquire, never, ConsulHttp | Scope.Scope> {
@@ -49,13 +49,13 @@ export const make = Effect.fnUntraced(function* (
     purpose: string | undefined,
     report: Candidate["report"]
   ) {
-    const held = Option.filter(entry, ({ session }) => session !== undefined)
-    const holder = Option.flatMap(held, Holder.decode)
+    const locked = Option.filter(entry, ({ session }) => session !== undefined)
+    const holder = Option.flatMap(locked, Holder.decode)
     const waiting = {
       _tag: "StandingBy",
       lock,
       service,
-      reason: Option.isSome(held) ? "Held" : "LockDelay",
+      reason: Option.isSome(locked) ? "Held" : "LockDelay",
       purpose,
       holder: Option.getOrUndefined(
         Option.map(holder, ({ node, pid, purpose, since }) => ({
@@ -84,8 +84,8 @@ export const make = Effect.fnUntraced(function* (
     { report, session }: Pick<Candidate, "report" | "session">,
     holder: Effect.Effect<Holder.Holder>
   ) {
-    let said = ""
-    const take = (value: Holder.Holder) =>
+    let announced = ""
+    const tryLock = (value: Holder.Holder) =>
       Effect.flatMap(Holder.encode(value), (value) =>
         consul.kv.put({ key: lock, value }, { acquire: session })
       ).pipe(
@@ -94,22 +94,22 @@ export const make = Effect.fnUntraced(function* (
       )
     for (;;) {
       const value = yield* holder
-      if (yield* take(value)) return value
+      if (yield* tryLock(value)) return value
       const entry = yield* key.read
       const owner = Option.getOrElse(
         Option.map(entry, (e) => e.session ?? ""),
         () => ""
       )
-      if (owner !== said) yield* announce(entry, value.purpose, report)
-      said = owner
+      if (owner !== announced) yield* announce(entry, value.purpose, report)
+      announced = owner
       if (owner === "") yield* Effect.sleep(Schedules.lockDelayPoll)
       else yield* key.awaitUntil((entry) => !isHeld(entry))
     }
   })
 
-  /** Fails as soon as the lock is not held by `session`; trouble in asking says nothing about the lock. */
+  /** Fails as soon as the lock is not held by `session`. A failed request does not count as a lost lock. */
   const guard = Effect.fnUntraced(function* (session: string) {
-    const entry = yield* key.awaitUntil((e) => !Option.exists(e, (held) => held.session === session))
+    const entry = yield* key.awaitUntil((e) => !Option.exists(e, (locked) => locked.session === session))
     return yield* lost(
       Option.match(entry, {
         onNone: () => "the key was deleted",

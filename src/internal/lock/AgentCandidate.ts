@@ -35,9 +35,9 @@ export const make = Effect.fnUntraced(function* ({
         Effect.tapError(nodes.refused)
       )
       yield* supervise(Heartbeat.keepCheck(beat, ttl))
-      const held = yield* session.create({ name, checks: ["serfHealth", checkId] })
-      const renewal = session.renew(held, checkId, ttl, shown)
+      const created = yield* session.create({ name, checks: ["serfHealth", checkId] })
+      const renewal = session.renew(created, checkId, ttl, shown)
       yield* supervise(Effect.as(renewal, LockSession.ended))
-      return { id, node, session: held.id, report: shown.request }
+      return { id, node, session: created.id, report: shown.request }
     })
 })

@@ -2,7 +2,7 @@
  * A candidate without an agent beside it, for an address behind which several servers answer. It has no service and no check:
  * both would belong to one server, and updates of the check would reach another one.
  *
- * The session has no checks either. It is entered for the node of the server that is asked, since Consul (1.8.7) takes no
+ * The session has no checks either. It is entered for the node of the server that is asked, since Consul (1.8.7) accepts no
  * session without a node, and outlives failures and restarts of that server. It ends with the node's entry in the catalog:
  * when the server leaves the cluster for good.
  */
@@ -26,8 +26,8 @@ export const make = Effect.fnUntraced(function* ({
   return (supervise) =>
     Effect.gen(function* () {
       const id = yield* Registration.newId(service)
-      const held = yield* session.create({ name: LockSession.sessionName(id, lock), checks: [] })
-      yield* supervise(session.keep(held))
-      return { id, node: Os.hostname(), session: held.id, report: () => Effect.void }
+      const created = yield* session.create({ name: LockSession.sessionName(id, lock), checks: [] })
+      yield* supervise(session.keep(created))
+      return { id, node: Os.hostname(), session: created.id, report: () => Effect.void }
     })
 })

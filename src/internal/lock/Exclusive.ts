@@ -8,10 +8,10 @@ import { whenDone } from "./Farewell.js"
 
 export interface Exclusive {
   /**
-   * Waits until nobody in this process uses the key, and uses it until the scope closes. Emits `standingBy` if it has to
+   * Waits until no other use in this process has the key, and has it until the scope closes. Emits `standingBy` if it has to
    * wait.
    */
-  readonly take: (key: string, standingBy: Happening) => Effect.Effect<void, never, Scope.Scope>
+  readonly acquire: (key: string, standingBy: Happening) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /** Uses of one key, those that wait counted. */
@@ -38,7 +38,7 @@ export const make: Effect.Effect<Exclusive> = Effect.gen(function* () {
     })
 
   return {
-    take: (key, standingBy) =>
+    acquire: (key, standingBy) =>
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
           const line = yield* join(key)

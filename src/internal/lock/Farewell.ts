@@ -27,8 +27,8 @@ export const farewell = <A>(request: Effect.Effect<A, ConsulError>, limit = time
   )
 
 /**
- * `Effect.addFinalizer` but for one thing: where a scope has several of those, a fiber that is interrupted while it
- * runs one forgets that afterwards (effect 3.22), and an instance told to stop would stand again.
+ * `Effect.addFinalizer`, except for interruption (effect 3.22): if a scope has several finalizers of `Effect.addFinalizer`, a
+ * fiber that is interrupted while it runs one of them goes on afterwards, and an instance told to stop would stand again.
  */
 export const whenDone = (finalizer: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(Effect.scope, (scope) => Scope.addFinalizer(scope, finalizer))

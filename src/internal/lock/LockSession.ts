@@ -92,13 +92,13 @@ export const make = Effect.fnUntraced(function* (
   ttl: Duration.Duration
 ): Effect.fn.Return<LockSession, never, ConsulHttp | Scope.Scope> {
   const { agent, session } = yield* ConsulHttp
-  /** The least that the servers have been found to allow. */
+  /** The shortest time to live that the servers allow, as far as their refusals have shown. */
   const sessionTtl = yield* Ref.make(ttl)
   /** Sessions of former attempts, as long as Consul has not confirmed their end. */
   const former = yield* Ref.make(HashSet.empty<string>())
   const renewing = yield* Trouble.make({ _tag: "Session", lock, service })
 
-  /** Takes the least time to live that the servers allow, when they refuse ours. */
+  /** Changes to the shortest time to live that the servers allow, when they refuse ours. */
   const adoptTtl = (error: ConsulError) =>
     Option.match(leastTtl(error), {
       onNone: () => Effect.void,
@@ -165,7 +165,7 @@ export const make = Effect.fnUntraced(function* (
 
   const keep: LockSession["keep"] = ({ id, ttl }) =>
     Heartbeat.keepSession(
-      Effect.map(renewOnce(id), (found) => (Option.isNone(found) ? ended : undefined)),
+      Effect.map(renewOnce(id), (renewed) => (Option.isNone(renewed) ? ended : undefined)),
       ttl
     ).pipe(Effect.ensuring(renewing.forget))
 
@@ -189,7 +189,7 @@ export const make = Effect.fnUntraced(function* (
         if (Option.isNone(news)) continue
         const isUrgent = (yield* reported).status !== health.status
         yield* markReported(health)
-        // The next heartbeat takes the output along.
+        // The next heartbeat sends the output.
         if (isUrgent) yield* Effect.ignore(agent.updateCheck(checkId, health))
       }
     },
