@@ -306,7 +306,7 @@ export const make = (
             yield* gate.await
             // A transaction says with 409 that there is no such key. From an unusable answer a process learns nothing.
             const isAnswer =
-              !Spoiling.isUnusable(fate) &&
+              !Spoiling.isUnusable(fate, what.isTransaction) &&
               (answer.status < 300 || answer.status === 404 || answer.status === 409)
             if (what.readsSource && isAnswer) learn(what, answer.at)
             if (what.readsNames && isAnswer) incarnation.names = [answer.at, ...incarnation.names].slice(0, 3)

@@ -55,9 +55,12 @@ export interface Circumstances {
   readonly replicated: (key: string) => boolean
 }
 
-/** Whether a client can use nothing of an answer with this fate. */
-export const isUnusable = (fate: Fate | undefined): boolean =>
-  fate === "truncated" || fate === "malformed" || fate === "without index" || fate === "empty body"
+/** Whether a client can use nothing of an answer with this fate. That of a transaction needs no index. */
+export const isUnusable = (fate: Fate | undefined, isTransaction: boolean): boolean =>
+  fate === "truncated" ||
+  fate === "malformed" ||
+  fate === "empty body" ||
+  (fate === "without index" && !isTransaction)
 
 /** What reaches the client of an answer. */
 export const spoil = (fate: Fate, answer: Answer, circumstances: Circumstances): Answer => {
