@@ -9,8 +9,14 @@ const code = (texts: ReadonlyArray<string>) => texts.map((text) => `\`${text}\``
 /** A cell cannot hold the mark that ends it. */
 const cell = (text: string) => text.replaceAll("|", "\\|")
 
+const reloads: Readonly<Record<Setting<unknown>["reload"], ReadonlyArray<string>>> = {
+  kept: ["can be reloaded"],
+  anew: [],
+  refused: ["holds as long as the program runs"]
+}
+
 const row = (setting: Setting<unknown>): string => {
-  const { deprecated, description, hasFlag, isReloadable, isSecret, keys, name } = setting
+  const { deprecated, description, hasFlag, isSecret, keys, name, reload } = setting
   const { replacedBy, shownDefault, spellings, value, variables } = setting
   const option = value === undefined ? `-${name}` : `-${name} ${value}`
   const others = [...spellings, ...deprecated].map((other) => `-${other}`)
@@ -19,7 +25,7 @@ const row = (setting: Setting<unknown>): string => {
     ...(shownDefault === undefined ? [] : [`default: ${shownDefault}`]),
     ...(others.length === 0 ? [] : [`also ${others.map((other) => `\`${other}\``).join(", ")}`]),
     ...(replacedBy === undefined ? [] : [`now ${replacedBy}`]),
-    ...(isReloadable ? ["can be reloaded"] : []),
+    ...reloads[reload],
     ...(isSecret ? ["secret: in no message"] : [])
   ]
   const cells = [hasFlag ? code([option]) : "", code(keys), code(variables), facts.join("; ")]
@@ -46,7 +52,8 @@ export const page = [
   "that is set. Prefixes and excludes of files and of the command line add up; variables that may have several texts have commas",
   "between them. One dash or two, `-name=value` or `-name value`; durations as in `250ms`, `60s` or `1m30s`. Inside of a",
   "`prefix` block of a file, the keys of `src_consul` count for that prefix alone, beside `source`, `datacenter`,",
-  "`destination`, `status` and `exclude`. [migrating.md](migrating.md) has the options of HashiCorp's tool beside these.",
+  "`destination`, `status` and `exclude`. A reload (SIGHUP) takes what can be reloaded, and replications that it does not concern go on.",
+  "With any other new value the lock is given back and all begins anew, in the same process. [migrating.md](migrating.md) has the options of HashiCorp's tool beside these.",
   "",
   ...groups.flatMap((group) => [table(group), ""])
 ].join("\n")

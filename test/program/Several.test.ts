@@ -61,11 +61,6 @@ describeConsul("several prefixes in one program", () => {
           yield* write(`src = "nyc1"\n${own("several")}`)
           yield* program.signal("SIGHUP")
           yield* program.says(/ERROR .*SIGHUP: refused, .*: no prefix is named any more/)
-          yield* write(own("another") + prefixes("stays"))
-          yield* program.signal("SIGHUP")
-          yield* program.says(
-            /ERROR .*replicate\.hcl:1: lock, .*replicate\.hcl:2: service: restart the program to change this$/
-          )
           yield* source.put({ key: "stays/a", value: "2" }, { key: "goes/a", value: "2" })
           yield* Store.converge(source, destination, "stays/")
           expect(yield* destination.value("goes/a")).toBe("1")
@@ -74,6 +69,41 @@ describeConsul("several prefixes in one program", () => {
           expect(log.filter((line) => /INFO +leading: /.test(line))).toHaveLength(1)
           yield* program.signal("SIGTERM")
           expect(yield* program.exit).toEqual(Option.some(0))
+        })
+    )
+
+    it.scoped(
+      "begin anew in the same process at a reload that changes the lock: the former lock is given back",
+      () =>
+        Effect.gen(function* () {
+          const { address, destination, path, source, write } = yield* world
+          yield* source.put({ key: "relocked/a", value: "1" })
+          yield* write(own("former") + prefixes("relocked"))
+          const program = yield* Program.start([`-config=${path}`, `-addr=${address}`])
+          yield* Store.converge(source, destination, "relocked/")
+          /** What a leader writes to its lock when it gives it back. */
+          const isGivenBack = (lock: string) =>
+            Effect.map(destination.value(lock), (value) => value?.includes('"until":') === true)
+          expect(yield* isGivenBack("service/former/leader")).toBe(false)
+
+          yield* write(own("latter") + prefixes("relocked"))
+          yield* program.signal("SIGHUP")
+          yield* program.says(
+            /SIGHUP: reloaded; all begins anew, with .*replicate\.hcl:1: lock, .*replicate\.hcl:2: service$/
+          )
+          yield* program.says(/INFO +leading: latter-\S+ holds service\/latter\/leader$/)
+          expect(yield* isGivenBack("service/former/leader")).toBe(true)
+          yield* source.put({ key: "relocked/a", value: "2" })
+          yield* Store.converge(source, destination, "relocked/")
+
+          yield* write(`${own("latter")}agentless = true\n${prefixes("relocked", "relocked-too")}`)
+          yield* program.signal("SIGHUP")
+          yield* program.says(/all begins anew, with .*replicate\.hcl:4: agentless$/)
+          yield* source.put({ key: "relocked-too/a", value: "1" })
+          yield* Store.converge(source, destination, "relocked-too/")
+          yield* program.signal("SIGTERM")
+          expect(yield* program.exit).toEqual(Option.some(0))
+          expect(yield* isGivenBack("service/latter/leader")).toBe(true)
         })
     )
 

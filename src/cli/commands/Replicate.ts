@@ -6,6 +6,9 @@ import * as Effect from "effect/Effect"
 import * as FiberRef from "effect/FiberRef"
 import * as HashSet from "effect/HashSet"
 import * as Logger from "effect/Logger"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import * as Scope from "effect/Scope"
 import type { InvalidOptions } from "../../InvalidOptions.js"
 import * as LogThreshold from "../../internal/report/LogThreshold.js"
 import * as LeaderLock from "../../LeaderLock.js"
@@ -147,7 +150,45 @@ const syslogOf = ({ origins, syslog: facility }: Settings.Settings, threshold: L
   )
 }
 
-/** Replicates by these settings. `read` gives those of a reload. */
+/**
+ * Replicates by these settings until they are to be replaced as a whole: returns those that a reload has read. `begin` runs when
+ * they have turned out to be right. `read` gives the settings of a reload.
+ */
+const replicatingBy = <E extends { readonly message: string }, R, E2, R2>(
+  settings: Settings.Settings,
+  read: Effect.Effect<Settings.Settings, E, R>,
+  threshold: LogThreshold.LogThreshold,
+  begin: Effect.Effect<void, E2, R2>
+) =>
+  Effect.gen(function* () {
+    const resolve = resolveWith(yield* Agents.resolver)
+    const { ways, ...resolved } = yield* resolve(settings)
+    const latest = yield* Ref.make(settings)
+    const reload = Effect.gen(function* () {
+      const next = yield* read
+      yield* Reload.problemOf(settings, next) ?? Effect.void
+      const { ways: waysAfter, ...after } = yield* resolve(next)
+      yield* Ref.set(latest, next)
+      const areOther = [...waysAfter].some(([address, way]) => ways.get(address) !== way)
+      const places = Reload.reasonsToBeginAnew(settings, next)
+      const reasonsToBeginAnew = areOther && places.length === 0 ? ["another way to a source"] : places
+      return { ...after, reasonsToBeginAnew }
+    })
+    yield* begin
+    const { agent, replications } = resolved
+    const sources = new Set(replications.flatMap(({ sourceAgent }) => sourceAgent.address ?? []))
+    const from = sources.size === 0 ? "" : `, source ${[...sources].join(", ")}`
+    yield* Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`)
+    yield* resolved.warn
+    const beginsAnew = yield* Effect.mapError(Run.run({ ...resolved, threshold, reload }), (error) =>
+      error._tag === "InvalidOptions" || error._tag === "ReplicationConflict"
+        ? resolved.wrongUse(error)
+        : error
+    )
+    return beginsAnew ? Option.some(yield* Ref.get(latest)) : Option.none()
+  }).pipe(Effect.scoped)
+
+/** Replicates by these settings, and by those of reloads. `read` gives the settings of a reload. */
 const replicating = <E extends { readonly message: string }, R>(
   settings: Settings.Settings,
   read: Effect.Effect<Settings.Settings, E, R>
@@ -155,39 +196,15 @@ const replicating = <E extends { readonly message: string }, R>(
   Effect.flatMap(LogThreshold.make(settings.logLevel), (threshold) =>
     Effect.gen(function* () {
       const { pidFile } = settings
-      const resolveAgents = yield* Agents.resolver
-      const resolve = resolveWith(resolveAgents)
-      const { ways, ...resolved } = yield* resolve(settings)
-      const again = (next: Settings.Settings) =>
-        Effect.filterOrFail(
-          resolve(next),
-          (after) => [...after.ways].every(([address, way]) => ways.get(address) === way),
-          () => new WrongUse({ problem: "restart the program to change how a source is reached" })
-        )
       const syslog = yield* syslogOf(settings, threshold)
-      if (pidFile !== undefined) yield* PidFile.write(pidFile)
-      const { agent, replications } = resolved
-      const sources = new Set(replications.flatMap(({ sourceAgent }) => sourceAgent.address ?? []))
-      const from = sources.size === 0 ? "" : `, source ${[...sources].join(", ")}`
-      const begin = Effect.zipRight(
-        Effect.logInfo(`consul-replicate ${version}, agent ${agent.address}${from}`),
-        resolved.warn
+      const scope = yield* Effect.scope
+      const first = pidFile === undefined ? Effect.void : Scope.extend(PidFile.write(pidFile), scope)
+      return yield* syslog(
+        Effect.gen(function* () {
+          let next = yield* replicatingBy(settings, read, threshold, first)
+          while (Option.isSome(next)) next = yield* replicatingBy(next.value, read, threshold, Effect.void)
+        })
       )
-      const running = Effect.mapError(
-        Run.run({
-          ...resolved,
-          threshold,
-          reload: read.pipe(
-            Effect.tap((next) => Reload.problemOf(settings, next) ?? Effect.void),
-            Effect.flatMap(again)
-          )
-        }),
-        (error) =>
-          error._tag === "InvalidOptions" || error._tag === "ReplicationConflict"
-            ? resolved.wrongUse(error)
-            : error
-      )
-      return yield* syslog(Effect.zipRight(begin, running))
     }).pipe(Effect.scoped, (effect) => withThreshold(effect, threshold))
   )
 

@@ -40,9 +40,15 @@ interface Description {
   readonly hasVariable?: boolean
   /** Whether the value is a password or a token: no message repeats it. */
   readonly isSecret?: boolean
-  /** Whether a running program can take a new value. */
-  readonly isReloadable?: boolean
+  /** What a reload does with a new value; `anew` unless given. */
+  readonly reload?: Reload
 }
+
+/**
+ * What a reload does with a new value of a setting. `kept`: replications that it does not concern go on. `anew`: the lock is
+ * given back, and all begins anew. `refused`: the value holds as long as the program runs.
+ */
+export type Reload = "kept" | "anew" | "refused"
 
 export interface Setting<A> extends Documented {
   readonly spellings: ReadonlyArray<string>
@@ -53,7 +59,7 @@ export interface Setting<A> extends Documented {
   readonly kind: Kind
   readonly hasFlag: boolean
   readonly isSecret: boolean
-  readonly isReloadable: boolean
+  readonly reload: Reload
   readonly isRepeated: boolean
   /** Decodes what was given, in the order in which it counts. */
   readonly decode: (given: ReadonlyArray<Given>) => Either.Either<A, WrongUse>
@@ -81,7 +87,7 @@ const described = (description: Description, kind: Kind, isRepeated: boolean) =>
   hasFlag: description.hasFlag ?? true,
   replacedBy: description.replacedBy,
   isSecret: description.isSecret ?? false,
-  isReloadable: description.isReloadable ?? false,
+  reload: description.reload ?? "anew",
   isRepeated
 })
 

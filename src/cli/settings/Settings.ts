@@ -20,7 +20,7 @@ import { instance } from "./options/Instances.js"
 import { replicated } from "./options/Replicated.js"
 import * as Replications from "./Replications.js"
 import * as Retry from "./Retry.js"
-import type { Resolved, Setting, Values } from "./Setting.js"
+import type { Reload, Resolved, Setting, Values } from "./Setting.js"
 import * as Sources from "./Sources.js"
 import * as Texts from "./Texts.js"
 import { subject, WrongUse } from "./WrongUse.js"
@@ -62,10 +62,11 @@ export interface Settings {
   readonly logLevel: LogLevel.LogLevel
   /** The facility of syslog, if that was asked for. */
   readonly syslog: string | undefined
-  /** What was given for each setting that a running program cannot change. The texts can hold secrets. */
+  /** What was given for each setting with a new value of which no replication can go on. The texts can hold secrets. */
   readonly fixed: ReadonlyArray<{
     /** The option, without its dash. */
     readonly name: string
+    readonly reload: Exclude<Reload, "kept">
     readonly texts: ReadonlyArray<string>
     /** Where it was given, for messages. */
     readonly where: string
@@ -163,14 +164,14 @@ const originOfFirst = (
 /** What has no use may change. */
 const fixed = (sources: Sources.Sources): Settings["fixed"] =>
   all
-    .filter(
-      (setting) => !setting.isReloadable && !Object.values<Setting<unknown>>(withoutMeaning).includes(setting)
-    )
-    .map((setting) => {
+    .filter((setting) => !Object.values<Setting<unknown>>(withoutMeaning).includes(setting))
+    .flatMap((setting) => {
       const given = Sources.givenFor(setting, sources)
-      const { name } = setting
+      const { name, reload } = setting
+      if (reload === "kept") return []
       return {
         name,
+        reload,
         texts: given.map(({ text }) => text),
         where: shown(given[0]?.origin ?? Origin.Default(), name)
       }

@@ -1,21 +1,27 @@
 /**
- * Which settings a reload may change. What holds for the whole life of the program is refused with its name: to go on without
- * would be another program than the one that the files describe.
+ * What a reload does. Replications begin and end beside those that have not changed; with another lock, or another way to an
+ * agent, all begin anew. What holds for the whole life of the program is refused with its name: to go on without would be
+ * another program than the one that the files describe.
  */
+import type { Reload } from "../../settings/Setting.js"
 import type { Settings } from "../../settings/Settings.js"
 import { WrongUse } from "../../settings/WrongUse.js"
 
 const namesPrefix = ({ replications }: Settings): boolean =>
   replications.some(({ origins }) => origins.get("prefix")?._tag !== "Default")
 
-/** The places of settings that hold for the life of the program and are not as before. */
-const changed = (before: Settings, after: Settings): ReadonlyArray<string> =>
-  before.fixed.flatMap(({ name, texts, where }) => {
+/** The places of settings of a kind that are not as before. */
+const changed = (kind: Reload, before: Settings, after: Settings): ReadonlyArray<string> =>
+  before.fixed.flatMap(({ name, reload, texts, where }) => {
     const next = after.fixed.find((one) => one.name === name)
-    return next === undefined || JSON.stringify(next.texts) === JSON.stringify(texts)
+    return reload !== kind || next === undefined || JSON.stringify(next.texts) === JSON.stringify(texts)
       ? []
       : [next.texts.length === 0 ? where : next.where]
   })
+
+/** The places of settings for which all begins anew; none if replications that have not changed go on. */
+export const reasonsToBeginAnew = (before: Settings, after: Settings): ReadonlyArray<string> =>
+  changed("anew", before, after)
 
 /** What is wrong with a reload; undefined if nothing is. */
 export const problemOf = (before: Settings, after: Settings): WrongUse | undefined => {
@@ -23,7 +29,7 @@ export const problemOf = (before: Settings, after: Settings): WrongUse | undefin
   if (namesPrefix(before) && !namesPrefix(after)) {
     return new WrongUse({ problem: "no prefix is named any more; for the default one write global/" })
   }
-  const places = changed(before, after)
+  const places = changed("refused", before, after)
   return places.length === 0
     ? undefined
     : new WrongUse({ subject: places.join(", "), problem: "restart the program to change this" })

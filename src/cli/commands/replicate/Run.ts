@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as LogLevel from "effect/LogLevel"
+import * as Option from "effect/Option"
 import * as ConsulHttp from "../../../ConsulHttp.js"
 import type { Endpoint } from "../../../Endpoint.js"
 import type { InvalidOptions } from "../../../InvalidOptions.js"
@@ -47,6 +48,12 @@ export interface Reloadable {
   readonly wrongUse: (error: InvalidOptions | ReplicationConflict) => WrongUse
 }
 
+/** What was read again. */
+export interface Reloaded extends Reloadable {
+  /** What has changed that no replication can go on with, such as the lock; none if replications go on. */
+  readonly reasonsToBeginAnew: ReadonlyArray<string>
+}
+
 export interface RunSettings extends Reloadable {
   readonly lock: Omit<LeaderLock.LockOptions, "purpose">
   /** The agent that is replicated into. */
@@ -73,21 +80,40 @@ const stopSignal = (killSignal: NodeJS.Signals | undefined) =>
     return yield* Effect.raceFirst(usual, Effect.as(next, killSignal))
   }).pipe(Effect.scoped)
 
-/** What is done at the signal to reload. What is refused leaves all as it is. */
+/**
+ * What is done at the signal to reload. What is refused leaves all as it is. Done when all is to begin anew.
+ */
 const reloading = <E extends { readonly message: string }, R>(
-  settings: RunSettings,
   signal: NodeJS.Signals,
-  read: Effect.Effect<Reloadable, E, R>,
-  started: Deferred.Deferred<Replications.Replications>,
+  read: Effect.Effect<Reloaded, E, R>,
+  running: {
+    readonly started: Deferred.Deferred<Replications.Replications>
+    readonly beginsAnew: Deferred.Deferred<void>
+  },
   threshold: LogThreshold
 ): Effect.Effect<void, never, R> => {
-  if (settings.once) return Effect.logInfo(`${signal}: nothing is reloaded with -once`)
+  const { beginsAnew, started } = running
+  /** Reads the settings. Returns whether all begins anew by them. */
+  const readAgain = Effect.gen(function* () {
+    const next = yield* read
+    const { reasonsToBeginAnew } = next
+    if (reasonsToBeginAnew.length === 0) return Option.some(next)
+    yield* threshold.change(next.logLevel)
+    yield* Effect.logInfo(`${signal}: reloaded; all begins anew, with ${reasonsToBeginAnew.join(", ")}`)
+    yield* Deferred.succeed(beginsAnew, undefined)
+    return Option.none()
+  })
   return Effect.gen(function* () {
+    let read = yield* readAgain
+    if (Option.isNone(read)) return
     if (!(yield* Deferred.isDone(started))) {
       yield* Effect.logInfo(`${signal}: settings are read again when the agent has answered`)
+      yield* Deferred.await(started)
+      read = yield* readAgain
+      if (Option.isNone(read)) return
     }
     const replications = yield* Deferred.await(started)
-    const next = yield* read
+    const next = read.value
     const {
       ended,
       kept,
@@ -108,12 +134,15 @@ const reloading = <E extends { readonly message: string }, R>(
 const purposeOf = ([only, ...others]: ReadonlyArray<Replication.Replication>): string | undefined =>
   only === undefined || others.length > 0 ? undefined : Replication.route(only)
 
-/** `reload` reads the settings again, and `threshold` is what a reload sets to their level. */
+/**
+ * `reload` reads the settings again, and `threshold` is what a reload sets to their level. Returns when all is to begin anew by
+ * settings that were read again, and the lock has been given back: then true.
+ */
 export const run = Effect.fnUntraced(function* <E extends { readonly message: string }, R>({
   reload,
   threshold,
   ...settings
-}: RunSettings & { readonly reload: Effect.Effect<Reloadable, E, R>; readonly threshold: LogThreshold }) {
+}: RunSettings & { readonly reload: Effect.Effect<Reloaded, E, R>; readonly threshold: LogThreshold }) {
   const { agent, connections, lock, once, queries, reloadSignal, replications } = settings
   const lockOptions = yield* LeaderLock.options({ ...lock, purpose: purposeOf(replications) })
   const services = Layer.mergeAll(
@@ -143,12 +172,17 @@ export const run = Effect.fnUntraced(function* <E extends { readonly message: st
     first: `no answer from the agent at ${agent.address}`
   })
   const started = yield* Deferred.make<Replications.Replications>()
+  const beginsAnew = yield* Deferred.make<void>()
   const reloads =
     reloadSignal === undefined
       ? Effect.never
       : Effect.flatMap(StopSignals.each(reloadSignal), (next) =>
           next.pipe(
-            Effect.zipRight(reloading(settings, reloadSignal, reload, started, threshold)),
+            Effect.zipRight(
+              once
+                ? Effect.logInfo(`${reloadSignal}: nothing is reloaded with -once`)
+                : reloading(reloadSignal, reload, { started, beginsAnew }, threshold)
+            ),
             Effect.forever
           )
         )
@@ -161,12 +195,14 @@ export const run = Effect.fnUntraced(function* <E extends { readonly message: st
   // Once, each of several replications has its own patience.
   const isWaitedFor = once && replications.length > 1 ? Once.isOfAll : () => true
   return yield* doing.pipe(
+    Effect.as(false),
     observing({ consume: (event) => (isWaitedFor(event) ? consumer.consume(event) : Effect.void) }),
     ProgressLine.drawn,
     Effect.provide(services),
     Effect.provideService(OptionName, FlagOf.flagOf),
     Effect.raceFirst(Duration.isZero(timeout) ? Effect.never : exhausted),
     Effect.raceFirst(once ? denied : Effect.never),
-    Effect.raceFirst(Effect.raceFirst(stopped, reloads))
+    Effect.raceFirst(Effect.raceFirst(stopped, reloads)),
+    Effect.raceFirst(Effect.as(Deferred.await(beginsAnew), true))
   )
 })

@@ -29,7 +29,7 @@ export const instance = {
   }),
   status: setting({
     name: "status",
-    isReloadable: true,
+    reload: "kept",
     group: instances,
     value: "KEY",
     description: "key of the status, written with each change; another replication needs another",
@@ -39,7 +39,7 @@ export const instance = {
   }),
   statusDir: optional({
     name: "status-dir",
-    isReloadable: true,
+    reload: "kept",
     group: instances,
     value: "FOLDER",
     description:
@@ -78,6 +78,7 @@ export const instance = {
   }),
   configs: repeated({
     name: "config",
+    reload: "refused",
     group: running,
     value: "PATH",
     description:
@@ -87,6 +88,7 @@ export const instance = {
   }),
   once: flag({
     name: "once",
+    reload: "refused",
     group: running,
     description:
       "replicate once and exit: 0, or 1 if deletes were held back, keys were refused, the token may not read the source " +
@@ -112,7 +114,7 @@ export const instance = {
     description: "how often to look at the destination for what others changed; 0 for never",
     default: "60s",
     keys: ["reconcile"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.Duration
   }),
   watchShards: setting({
@@ -135,7 +137,7 @@ export const instance = {
       "how long changes have to be quiet before they are replicated, and how long that waits at most",
     shownDefault: "0; 4 times MIN for MAX",
     keys: ["wait"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.Wait
   }),
   waitMin: optional({
@@ -145,7 +147,7 @@ export const instance = {
     value: "DURATION",
     description: "the first half of -wait",
     keys: ["wait.min"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.Duration
   }),
   waitMax: optional({
@@ -155,11 +157,12 @@ export const instance = {
     value: "DURATION",
     description: "the second half of -wait",
     keys: ["wait.max"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.Duration
   }),
   pidFile: optional({
     name: "pid-file",
+    reload: "refused",
     group: running,
     value: "FILE",
     description: "file that has the number of the process as long as it runs",
@@ -193,11 +196,12 @@ export const instance = {
     default: "info",
     variables: ["CR_LOG", "CONSUL_REPLICATE_LOG"],
     keys: ["log_level"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.Level
   }),
   syslog: flag({
     name: "syslog",
+    reload: "refused",
     group: log,
     description: "log to syslog too",
     keys: ["syslog.enabled"],
@@ -205,6 +209,7 @@ export const instance = {
   }),
   syslogFacility: setting({
     name: "syslog-facility",
+    reload: "refused",
     group: log,
     value: "FACILITY",
     description: "facility of syslog; asks for -syslog",

@@ -12,7 +12,7 @@ const safety = "What may be deleted:"
 export const replicated = {
   src: setting({
     name: "src",
-    isReloadable: true,
+    reload: "kept",
     group: what,
     value: "DATACENTER",
     description: "datacenter to replicate from, unless each prefix names its own",
@@ -30,7 +30,7 @@ export const replicated = {
       "keys to replicate: those that begin with this; empty for all. Or PREFIX[@DATACENTER][:DESTINATION]; may be repeated",
     shownDefault: Replication.defaults.prefix,
     keys: ["prefix"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.Text
   }),
   destinationPrefix: optional({
@@ -40,7 +40,7 @@ export const replicated = {
     description: "what takes the place of the prefix at the destination; empty counts as not given",
     shownDefault: "the same as -prefix",
     keys: ["dst_prefix"],
-    isReloadable: true,
+    reload: "kept",
     // As in the Go tool's first release; a variable of the shell that is not set would name the whole store.
     schema: Texts.TextOrNone
   }),
@@ -51,7 +51,7 @@ export const replicated = {
     description:
       "source keys that begin with this are neither copied, nor changed or deleted at the destination; may be repeated",
     keys: ["exclude"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.Exclude
   }),
   maxDeletes: setting({
@@ -63,7 +63,7 @@ export const replicated = {
       `and ${DeleteLimit.alwaysAllowed} or fewer never are`,
     default: DeleteLimit.format(Replication.defaults.maxDeletes),
     keys: ["max_deletes"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.Limit
   }),
   noDelete: flag({
@@ -71,7 +71,7 @@ export const replicated = {
     group: safety,
     description: "never delete a key at the destination",
     keys: ["no_delete"],
-    isReloadable: true,
+    reload: "kept",
     schema: Texts.truthOf("no-delete")
   })
 } as const
