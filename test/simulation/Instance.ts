@@ -200,7 +200,16 @@ export const make = (
           view.isEnding = true
           if (isIn(route)) view.endedAt = undefined
         }
-        yield* Effect.flatMap(replicationsOf(next), reload)
+        const { kept } = yield* Effect.flatMap(replicationsOf(next), reload)
+        for (const route of routes) {
+          const isKept = kept.some(({ status }) => status === route.status)
+          if (isKept !== goesOn(loaded.running, next, route)) {
+            died(
+              incarnation,
+              `a reload ${isKept ? "kept" : "ended"} ${route.prefix}, which has${isKept ? "" : " not"} changed`
+            )
+          }
+        }
         loaded.running = next
         say(`${incarnation.name} has read its configuration again`)
         for (const route of ending) {

@@ -48,6 +48,15 @@ export interface Surroundings {
   readonly spared: ReadonlySet<string>
 }
 
+/** From one complete view of the source to the next, in one leadership: the status names the same index all the time. */
+interface Span {
+  readonly index: unknown
+  readonly session: unknown
+  /** How many keys the destination had when it began, and came since. */
+  keys: number
+  deletes: number
+}
+
 /** Between two writes of a status. */
 interface Pass {
   /** How many keys the destination had when it began. */
@@ -107,6 +116,9 @@ export const make = (
     const holding = new Set<string>()
 
     const passes = new Map<string, Pass>()
+
+    /** By datacenter. */
+    const spans = new Map<string, Span>()
 
     /** Deletes since the status names the index that it names. */
     const lately = new Map<string, { readonly index: unknown; readonly deletes: number }>()
@@ -218,6 +230,27 @@ export const make = (
       }
     }
 
+    const checkSpan = (commit: SimConsul.Commit, { by, request }: Cause) => {
+      const span = spans.get(commit.datacenter)
+      if (span !== undefined) {
+        for (const { after, before, key } of commit.changes) {
+          if (!isReplica(key)) continue
+          if (before === undefined) span.keys += 1
+          if (after === undefined) span.deletes += 1
+        }
+        if (span.deletes > deletable(span.keys)) {
+          violation(
+            `${by.name} (request ${request}) deletes ${span.deletes} of ${span.keys} keys between two complete views of the source`
+          )
+        }
+      }
+      if (!isStatus(commit)) return
+      const { LastReplicated: index, Session: session, State: state } = statusOf(commit.after.kv) ?? {}
+      if (state !== "comparing" && span !== undefined && span.index === index && span.session === session)
+        return
+      spans.set(commit.datacenter, { index, session, keys: replicaSize(commit.after.kv), deletes: 0 })
+    }
+
     const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {
       const status = statusOf(commit.after.kv)
       if (status?.State !== "in-sync") return
@@ -289,6 +322,7 @@ export const make = (
       check: (commit, cause) => {
         for (const change of commit.changes) if (change.key !== lock) checkChange(commit, change, cause)
         checkLimit(commit, cause)
+        checkSpan(commit, cause)
         if (!commit.changes.some(({ key }) => key === statusKey)) return
         overwritten.delete(commit.datacenter)
         checkCheckpoint(commit, cause)
@@ -302,6 +336,7 @@ export const make = (
       destinationRestored: (datacenter) =>
         Effect.map(sim.state(datacenter), ({ kv }) => {
           passes.delete(datacenter)
+          spans.delete(datacenter)
           lately.delete(datacenter)
           judgedOf.delete(datacenter)
           // Whoever leads next knows it by the status of then.

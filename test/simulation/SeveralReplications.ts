@@ -7,7 +7,7 @@ import { put, times, withActions, withoutTrouble, write } from "./PlanChanges.js
 import type { Configuration, Route } from "./Route.js"
 
 /** The datacenter that can die. */
-const otherSource = "ord3"
+export const otherSource = "ord3"
 
 const statuses = "service/consul-replicate/statuses"
 
@@ -18,6 +18,13 @@ const routeOf = (source: string, prefix: string, destinationPrefix: string): Rou
   status: StatusFolder.keyOf(statuses, { prefix, destinationPrefix }),
   exclude: []
 })
+
+const team = { prefix: "team/", destinationPrefix: "team/" }
+const globals = { prefix: "globals/", destinationPrefix: "globals/" }
+
+/** Statuses of further replications: of one, and of another where it keeps its prefix. */
+export const statusOfTeam = StatusFolder.keyOf(statuses, team)
+export const statusOfGlobals = StatusFolder.keyOf(statuses, globals)
 
 /** More than are deleted under any limit. */
 const manyKeys = 14
