@@ -131,7 +131,7 @@ export const mistakesOfPolicy: ReadonlyArray<Mistake> = [
   },
   {
     name: "keys deleted that the source does not call absent",
-    fits: (plan) => plan.fates.includes("names missing") || plan.fates.includes("emptied"),
+    fits: (plan) => plan.fates.includes("names missing"),
     mutations: [
       {
         file: deletion,
