@@ -3,7 +3,6 @@ import type { Mistake } from "./Mistakes.js"
 import type { Plan } from "./Plan.js"
 
 const policy = "internal/plan/DeletePolicy.ts"
-const deletion = "internal/plan/Deletion.ts"
 
 const has = (plan: Plan, ...tags: ReadonlyArray<Plan["actions"][number]["action"]["_tag"]>) =>
   plan.actions.some(({ action }) => tags.includes(action._tag))
@@ -19,28 +18,6 @@ const leadsAnew = (plan: Plan) =>
   loses(plan) && has(plan, "Kill", "Stop", "EndSession", "Reload", "DeleteLock")
 
 export const mistakesOfPolicy: ReadonlyArray<Mistake> = [
-  {
-    name: "deletes counted for each pass, and not between two complete views",
-    fits: losesInParts,
-    mutations: [
-      {
-        file: "internal/plan/Planner.ts",
-        from: "const deletesSinceComplete = decided.deletesSinceComplete - completedDeletes",
-        to: "const deletesSinceComplete = 0 * (decided.deletesSinceComplete - completedDeletes)"
-      }
-    ]
-  },
-  {
-    name: "keys that may go at any moment left out of the count of those that are few",
-    fits: losesInParts,
-    mutations: [
-      {
-        file: policy,
-        from: "let count = deletesSinceComplete + approved.size",
-        to: "let count = approved.size * 0"
-      }
-    ]
-  },
   {
     name: "keys that parts lack deleted without a look at all names",
     fits: losesInParts,
@@ -115,44 +92,6 @@ export const mistakesOfPolicy: ReadonlyArray<Mistake> = [
         file: policy,
         from: "return !isHolding(ledger, view) && allowsAll && allowsOld",
         to: "return !isHolding(ledger, view) && (allowsAll || allowsOld || true)"
-      }
-    ]
-  },
-  {
-    name: "keys that the first comparison has created counted as if they had been there",
-    fits: (plan) => leadsAnew(plan),
-    mutations: [
-      {
-        file: policy,
-        from: "missing.filter((key) => !created.has(key))",
-        to: "missing.filter((key) => created.size < 0 || key === key)"
-      }
-    ]
-  },
-  {
-    name: "keys deleted that the source does not call absent",
-    fits: (plan) => plan.fates.includes("names missing"),
-    mutations: [
-      {
-        file: deletion,
-        from: "const gone = those((key) => absent.has(key) || isLater(key))",
-        to: "const gone = those((key) => !unreadable.has(key))"
-      },
-      {
-        file: deletion,
-        from: "const present = those((key) => !absent.has(key) && !unreadable.has(key) && !isLater(key))",
-        to: "const present = those(() => absent.size < 0)"
-      }
-    ]
-  },
-  {
-    name: "keys deleted that the source was not asked for consistently",
-    fits: (plan) => plan.fates.includes("emptied"),
-    mutations: [
-      {
-        file: deletion,
-        from: "const { absent, created, unreadable } = yield* watcher.presence({",
-        to: "const asked = new Set([...keys.keys()])\n  const { absent, created, unreadable } = { absent: asked, created: new Map<SourceKey, number>(), unreadable: new Set<SourceKey>() } as any\n  if (keys.size < 0) yield* watcher.presence({"
       }
     ]
   }
