@@ -3,7 +3,8 @@
  *
  *     npm run simulate -- --seeds 10000 --from 1     many
  *     npm run simulate -- --seed 177 --verbose       one, told in full
- *     npm run simulate -- --mistakes --seeds 200     in how many seeds each planted mistake is found
+ *     npm run simulate -- --mistakes --seeds 20      which seed finds each planted mistake, and how many of the 20 that fit it
+ *     npm run simulate -- --mistakes --first         only the first seed, of up to `--seeds`
  *     npm run simulate -- --trial "slow link"        with this odd thing in every history; `none` for without any
  *     npm run simulate -- --on                       on after a violation, with a line for each
  */
@@ -15,10 +16,9 @@ import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { mistakes } from "../test/simulation/Mistakes.js"
+import * as Bundle from "../test/simulation/Bundle.js"
 import * as Plan from "../test/simulation/Plan.js"
 import * as Report from "../test/simulation/Report.js"
-import { simulate } from "../test/simulation/Simulation.js"
 import * as Trials from "../test/simulation/Trials.js"
 
 const { values } = parseArgs({
@@ -29,6 +29,7 @@ const { values } = parseArgs({
     verbose: { type: "boolean", default: false },
     mistakes: { type: "boolean", default: false },
     mistake: { type: "string", default: "" },
+    first: { type: "boolean", default: false },
     trial: { type: "string", multiple: true },
     on: { type: "boolean", default: false }
   }
@@ -38,25 +39,34 @@ const trials =
   values.trial === undefined ? undefined : Trials.trials.filter((trial) => values.trial?.includes(trial))
 
 const first = Number(values.seed ?? values.from)
+/** A mistake that fits none of so many seeds is not looked for any longer. */
+const mostSearched = 10_000
 const count = values.seed === undefined ? Number(values.seeds) : 1
 
-const findMistakes = Effect.forEach(
-  mistakes.filter(({ name }) => name.includes(values.mistake)),
-  ({ fits, name, ...planted }) =>
-    Effect.suspend(() => {
-      let tried = 0
-      let found = 0
-      for (let seed = first; seed < first + count; seed++) {
-        if (!fits(Plan.draw(seed, { trials }))) continue
-        tried += 1
-        if (Option.isSome(simulate(seed, { ...planted, trials }).violation)) found += 1
+/** Of how many seeds each planted mistake is found, and with which first. */
+const findMistakes = Effect.gen(function* () {
+  const { mistakes } = yield* Bundle.load()
+  for (const { fits, mutations, name, ...planted } of mistakes) {
+    if (!name.includes(values.mistake)) continue
+    const { simulate } = yield* Bundle.load(mutations)
+    let tried = 0
+    const found: Array<number> = []
+    for (let seed = first; seed < Number.MAX_SAFE_INTEGER && tried < count; seed++) {
+      if (!fits(Plan.draw(seed, { trials }))) {
+        if (tried === 0 && seed > first + mostSearched) break
+        continue
       }
-      return Console.log(`${name}: found in ${found} of ${tried} seeds`)
-    }),
-  { discard: true }
-)
+      tried += 1
+      if (Option.isNone(simulate(seed, { ...planted, trials }).violation)) continue
+      found.push(seed)
+      if (values.first) break
+    }
+    yield* Console.log(`| ${name} | ${found[0] ?? "none"} | ${found.length} of ${tried} |`)
+  }
+})
 
 const play = Effect.gen(function* () {
+  const { simulate } = yield* Bundle.load()
   const before = yield* Clock.currentTimeMillis
   let virtual = 0
   const violated: Array<number> = []

@@ -1,10 +1,14 @@
 /** What is done to the servers, the keys and the instances of a history, and when. */
 import type { SimConsul } from "../../src/testing/index.js"
+import type { Configuration } from "./Route.js"
 
 /** `size` is that of the value, in bytes. */
 export type SourceWrite =
   | { readonly _tag: "Put"; readonly key: string; readonly size: number; readonly flags: bigint }
   | { readonly _tag: "Remove"; readonly key: string }
+
+/** What the servers of other datacenters see of servers that are gone: requests stay unanswered, or are answered with 500. */
+export type Death = "unanswered" | SimConsul.Outage
 
 /** Times are in milliseconds; `instance` counts from 0. */
 export type Action =
@@ -19,8 +23,8 @@ export type Action =
       readonly key: string
       readonly deletes: boolean
     }
-  /** Somebody deletes most of the source's keys. */
-  | { readonly _tag: "Wipe" }
+  /** Somebody deletes all but one of the source's keys under a prefix. */
+  | { readonly _tag: "Wipe"; readonly prefix: string }
   /** Somebody moves a folder of the source to where no key has been yet. */
   | { readonly _tag: "Move"; readonly to: string }
   /** Somebody else writes the status key, or deletes the lock's. */
@@ -52,6 +56,15 @@ export type Action =
   | { readonly _tag: "Freeze"; readonly instance: number; readonly lasting: number }
   | { readonly _tag: "Kill"; readonly instance: number; readonly lasting: number }
   | { readonly _tag: "Stop"; readonly instance: number; readonly lasting: number }
+  /** An operator changes the replications of all instances, and tells each process to read its configuration again. */
+  | { readonly _tag: "Reload"; readonly configuration: Configuration }
+  /** The servers of a source are gone, for a while or, without `lasting`, for good. */
+  | {
+      readonly _tag: "SourceDies"
+      readonly datacenter: string
+      readonly how: Death
+      readonly lasting: number | undefined
+    }
   | { readonly _tag: "ClockRate"; readonly of: string; readonly rate: number }
   /** Somebody deletes a folder with all that is in it, at either side, also one that holds more than the replica. */
   | { readonly _tag: "DeleteTree"; readonly datacenter: string; readonly prefix: string }

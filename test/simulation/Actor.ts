@@ -7,9 +7,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as LeaderLock from "../../src/LeaderLock.js"
-import * as Replication from "../../src/Replication.js"
 import type { SimConsul } from "../../src/testing/index.js"
-import type { Action, SourceWrite } from "./Action.js"
+import type { Action, Death, SourceWrite } from "./Action.js"
 import type * as Fabric from "./Fabric.js"
 import type * as Instance from "./Instance.js"
 import type * as Judge from "./Judge.js"
@@ -31,11 +30,13 @@ export const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
     writes += 1
     return `${writes} `.padEnd(size, "x")
   }
-  const single = (write: SourceWrite) =>
-    write._tag === "Remove"
-      ? sim.remove(plan.source, write.key)
-      : sim.put(plan.source, write.key, value(write.size), write.flags)
-  return (all: ReadonlyArray<SourceWrite>) => {
+  const single = (write: SourceWrite) => {
+    const datacenter = Plan.sourceOf(plan, write.key)
+    return write._tag === "Remove"
+      ? sim.remove(datacenter, write.key)
+      : sim.put(datacenter, write.key, value(write.size), write.flags)
+  }
+  const together = (datacenter: string, all: ReadonlyArray<SourceWrite>) => {
     const [only] = all
     if (only !== undefined && all.length === 1) return single(only)
     if (all.some((write) => write._tag === "Put" && write.size > 1_000)) {
@@ -49,11 +50,23 @@ export const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
     return Effect.forEach(
       Arr.chunksOf(operations, operationsEach),
       (some) =>
-        sim.request(`${plan.source}-server`, {
+        sim.request(`${datacenter}-server`, {
           method: "PUT",
           target: "/v1/txn",
           body: encoder.encode(`[${some.join()}]`)
         }),
+      { discard: true }
+    )
+  }
+  return (all: ReadonlyArray<SourceWrite>): Effect.Effect<void> => {
+    const datacenters = [...new Set(all.map(({ key }) => Plan.sourceOf(plan, key)))]
+    return Effect.forEach(
+      datacenters,
+      (datacenter) =>
+        together(
+          datacenter,
+          all.filter(({ key }) => Plan.sourceOf(plan, key) === datacenter)
+        ),
       { discard: true }
     )
   }
@@ -69,8 +82,6 @@ export const boundOfStop = Duration.seconds(8)
 const textOf = (key: SimConsul.ByteString): string => Buffer.from(key, "latin1").toString()
 
 const { lock, service } = LeaderLock.defaults
-const { status } = Replication.defaults
-
 /** A lock of somebody else, and who holds it. */
 const foreignLock = "service/other/leader"
 
@@ -94,6 +105,8 @@ export const makeActor = (
 ): Actor => {
   const savedOf = new Map<string, SimConsul.Snapshot>()
   let saved: SimConsul.Snapshot | undefined
+  /** Sources that are gone for good. */
+  const dead = new Set<string>()
   let elections = 0
   let leaderless = 0
   const on = (index: number, use: (instance: Instance.Instance) => Effect.Effect<unknown>) => {
@@ -149,6 +162,23 @@ export const makeActor = (
       (response) => decoder.decode(response.body)
     )
 
+  /** The servers of a source, as every destination sees them. */
+  const die = (datacenter: string, how: Death): Effect.Effect<void> =>
+    how === "unanswered"
+      ? fabric.silence(datacenter)
+      : Effect.forEach(plan.destinations, (destination) => sim.partition(datacenter, destination, how), {
+          discard: true
+        })
+  const revive = (datacenter: string): Effect.Effect<void> =>
+    dead.has(datacenter)
+      ? Effect.void
+      : Effect.zipRight(
+          fabric.hear(datacenter),
+          Effect.forEach(plan.destinations, (destination) => sim.heal(datacenter, destination), {
+            discard: true
+          })
+        )
+
   const forge = (datacenter: string, holdsLock: boolean) =>
     Effect.gen(function* () {
       // The name alone makes no session one of this service's.
@@ -166,7 +196,7 @@ export const makeActor = (
         Session: session,
         Time: "2026-01-01T00:00:00.000Z"
       }
-      yield* sim.put(datacenter, status, JSON.stringify(forged))
+      yield* sim.put(datacenter, plan.status, JSON.stringify(forged))
     })
 
   const act = (action: Action): Effect.Effect<void> => {
@@ -180,10 +210,12 @@ export const makeActor = (
           ? sim.remove(action.datacenter, action.key)
           : sim.put(action.datacenter, action.key, "drifted")
       case "Wipe":
-        return Effect.flatMap(sim.entries(plan.source, plan.prefix), (entries) =>
-          Effect.forEach(entries.slice(1), ({ key }) => sim.remove(plan.source, textOf(key)), {
-            discard: true
-          })
+        return Effect.flatMap(sim.entries(Plan.sourceOf(plan, action.prefix), action.prefix), (entries) =>
+          Effect.forEach(
+            entries.slice(1),
+            ({ key }) => sim.remove(Plan.sourceOf(plan, action.prefix), textOf(key)),
+            { discard: true }
+          )
         )
       case "Move":
         return Effect.flatMap(sim.entries(plan.source, plan.prefix), (entries) =>
@@ -201,7 +233,7 @@ export const makeActor = (
           )
         )
       case "OverwriteStatus":
-        return sim.put(action.datacenter, status, '{"LastReplicated":1}')
+        return sim.put(action.datacenter, plan.status, '{"LastReplicated":1}')
       case "DeleteLock":
         return sim.remove(action.datacenter, lock)
       case "EndSession":
@@ -241,6 +273,18 @@ export const makeActor = (
         return on(action.instance, ({ kill, start }) => during(action.lasting, kill, start))
       case "Stop":
         return on(action.instance, (instance) => during(action.lasting, stop(instance), instance.start))
+      case "Reload":
+        judge.configured(action.configuration)
+        return Effect.forEach(instances, ({ reload }) => reload(action.configuration), { discard: true })
+      case "SourceDies": {
+        const { datacenter, how, lasting } = action
+        if (lasting !== undefined) return during(lasting, die(datacenter, how), revive(datacenter))
+        return Effect.suspend(() => {
+          judge.sourceDied(datacenter)
+          dead.add(datacenter)
+          return die(datacenter, how)
+        })
+      }
       case "ClockRate":
         return sim.setClockRate(action.of, action.rate)
       case "DeleteTree":
@@ -289,7 +333,10 @@ export const makeActor = (
         return Effect.suspend(() =>
           saved === undefined
             ? Effect.void
-            : Effect.zipRight(sim.restore(saved, { rebuilt: action.rebuilt }), judge.sourceRestored)
+            : Effect.zipRight(
+                sim.restore(saved, { rebuilt: action.rebuilt }),
+                judge.sourceRestored(plan.source)
+              )
         )
     }
   }
@@ -298,8 +345,8 @@ export const makeActor = (
     for (const datacenter of sim.datacenters) {
       yield* sim.setLeader(datacenter, true)
       yield* sim.setClockRate(datacenter, 1)
-      yield* sim.heal(plan.source, datacenter)
     }
+    for (const source of Plan.sourcesOf(plan)) yield* revive(source)
     for (const [i, instance] of instances.entries()) {
       yield* sim.setClockRate(Plan.agentOf(plan, i), 1)
       yield* sim.limitRequests(Plan.agentOf(plan, i), undefined)

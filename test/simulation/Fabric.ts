@@ -16,9 +16,10 @@ import * as OrderedMap from "../../src/testing/internal/go/OrderedMap.js"
 import * as Rights from "../../src/testing/internal/http/Rights.js"
 import * as Dice from "./Dice.js"
 import type { History } from "./History.js"
-import type { Incarnation } from "./Incarnation.js"
+import { type Incarnation, viewOf } from "./Incarnation.js"
 import { cause } from "./Judge.js"
-import { type Fate, type Plan, weights } from "./Plan.js"
+import { type Fate, type Plan, routesOf, weights } from "./Plan.js"
+import { atDestination, type Route } from "./Route.js"
 import { applies, keyOf, type Sorted, serviceOf, sort, subject, textOf, waitOf } from "./Sorting.js"
 import type { Answer } from "./Spoiling.js"
 import * as Spoiling from "./Spoiling.js"
@@ -48,8 +49,11 @@ export interface Fabric {
   readonly corrupt: (key: string) => Effect.Effect<void>
   /** Ends `refuseLarge` and `corrupt`, which `calm` does not. */
   readonly relent: Effect.Effect<void>
-  /** How many lists of the source's values were asked for without waiting for a change. */
-  readonly plainReads: () => number
+  /** From now on, or no more, requests that a source has to answer stay unanswered. */
+  readonly silence: (datacenter: string) => Effect.Effect<void>
+  readonly hear: (datacenter: string) => Effect.Effect<void>
+  /** How many lists of the values of a replication's source were asked for without waiting for a change. */
+  readonly plainReads: (route: Route) => number
   /** From now on every request is delivered at once, and answered. */
   readonly calm: Effect.Effect<void>
 }
@@ -88,10 +92,14 @@ export const make = (
     /** How many large values are under way for long. */
     let delayed = 0
     let isCalm = false
-    let plainReads = 0
+    const routes = routesOf(plan)
+    const plainReads = new Map<Route, number>()
+    const silent = new Set<string>()
     const refusedLarge = new Map<string, number>()
     const corrupted = new Set<string>()
     const denials = new Set<{ readonly datacenter: string; readonly keys: ReadonlyArray<string> }>()
+
+    const unanswered = Effect.never
 
     const pause = (low: number, high: number) =>
       high === 0 ? Effect.void : Effect.suspend(() => clock.sleep(Duration.millis(dice.between(low, high))))
@@ -116,11 +124,17 @@ export const make = (
         let isCut = false
         let troubles = 0
 
-        const learn = ({ ranges }: Sorted, at: number) => {
-          for (const range of ranges) {
-            const id = `${range.prefix} ${range.exact}`
-            const before = incarnation.reads.get(id)?.at ?? []
-            incarnation.reads.set(id, { range, at: [at, ...before].slice(0, 4) })
+        const learn = ({ namesOf, ranges, sourceOf }: Sorted, at: number) => {
+          for (const route of sourceOf) {
+            const { reads } = viewOf(incarnation, route)
+            for (const range of ranges) {
+              const id = `${range.prefix} ${range.exact}`
+              reads.set(id, { range, at: [at, ...(reads.get(id)?.at ?? [])].slice(0, 4) })
+            }
+          }
+          for (const route of namesOf) {
+            const view = viewOf(incarnation, route)
+            view.names = [at, ...view.names].slice(0, 3)
           }
         }
 
@@ -165,10 +179,13 @@ export const make = (
             const at = now()
             const refused = refusedOnTheWay(request, url, what)
             if (refused !== undefined) return { ...refused, headers: [], at }
+            const elsewhere = url.searchParams.get("dc") ?? ""
+            if (silent.has(elsewhere)) return yield* unanswered
             const response = yield* sim.httpClient.execute(reaching(request))
-            if (what.readsDestination) incarnation.barrier = number
+            for (const route of what.destinationOf) viewOf(incarnation, route).barrier = number
             const text = yield* response.text
-            const isCorrupted = what.readsSource && what.readsList && corrupted.size > 0
+            if (silent.has(elsewhere)) return yield* unanswered
+            const isCorrupted = what.sourceOf.length > 0 && what.readsList && corrupted.size > 0
             if (isCorrupted) history.count("entry corrupted")
             const answer = {
               status: response.status,
@@ -191,8 +208,6 @@ export const make = (
             : Effect.flatMap(Effect.forkIn(Effect.interruptible(there), world), Fiber.join)
           return Effect.zipLeft(served, pause(0, plan.latency))
         }
-
-        const unanswered = Effect.never
 
         const settle = (fate: Fate, request: HttpClientRequest, url: URL, number: number, what: Sorted) => {
           const delivered = deliver(request, url, number, what)
@@ -249,7 +264,7 @@ export const make = (
                   dice,
                   range: what.ranges[0],
                   replicated: (key) =>
-                    OrderedMap.has(kv, plan.destinationPrefix + key.slice(plan.prefix.length))
+                    what.sourceOf.some((route) => OrderedMap.has(kv, atDestination(route, key)))
                 })
               )
           }
@@ -273,9 +288,11 @@ export const make = (
             yield* gate.await
             incarnation.sent += 1
             const number = incarnation.sent
-            const what = sort(plan, request, url)
+            const what = sort(routes, request, url)
             const fate = isolation === "refused" || isolation === "unanswered" ? isolation : drawFate(what)
-            if (what.readsSource && what.readsList && !what.isBlocking) plainReads += 1
+            if (what.readsList && !what.isBlocking) {
+              for (const route of what.sourceOf) plainReads.set(route, (plainReads.get(route) ?? 0) + 1)
+            }
             if (fate !== undefined) {
               troubles += 1
               history.count(fate)
@@ -308,10 +325,9 @@ export const make = (
             const isAnswer =
               !Spoiling.isUnusable(fate, what.isTransaction) &&
               (answer.status < 300 || answer.status === 404 || answer.status === 409)
-            if (what.readsSource && isAnswer) learn(what, answer.at)
-            if (what.readsNames && isAnswer) incarnation.names = [answer.at, ...incarnation.names].slice(0, 3)
+            if (isAnswer) learn(what, answer.at)
             const { bytesPerSecond } = plan
-            if (bytesPerSecond === undefined || !what.readsSource) return respond(request, answer)
+            if (bytesPerSecond === undefined || what.sourceOf.length === 0) return respond(request, answer)
             history.count("slow answer")
             return trickle(request, answer, bytesPerSecond, clock)
           })
@@ -351,7 +367,9 @@ export const make = (
         Effect.sync(() => {
           corrupted.add(key)
         }),
-      plainReads: () => plainReads,
+      silence: (datacenter) => Effect.sync(() => silent.add(datacenter)),
+      hear: (datacenter) => Effect.sync(() => silent.delete(datacenter)),
+      plainReads: (route) => plainReads.get(route) ?? 0,
       relent: Effect.sync(() => {
         refusedLarge.clear()
         corrupted.clear()

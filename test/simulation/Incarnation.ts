@@ -1,5 +1,6 @@
 /** A process of the simulation, as the judge and the network know it. */
 import { contains, type KeyRange } from "../../src/KeyRange.js"
+import type { Route } from "./Route.js"
 
 /** One process, from its start to its end. An instance that is started again is another one. */
 export interface Incarnation {
@@ -11,16 +12,39 @@ export interface Incarnation {
   readonly services: Set<string>
   /** How many requests it has sent. */
   sent: number
-  /** How many it had sent when it last read the destination: none of those may change anything any more. */
-  barrier: number
   /**
    * How many it had sent when its destination was restored: one of those may land late, since the restore can bring back the
    * index of the status key that voids it. The next look at the destination repairs what it does.
    */
   pardoned: number
-  /** When it last read each range of the source, the latest first, and the names of all keys. */
+  /** Whether it was told to stop. */
+  isStopping: boolean
+  /** What it knows of each replication, by the key of its status. */
+  readonly views: Map<string, View>
+}
+
+/** One replication in one process. */
+export interface View {
+  /**
+   * How many requests the process had sent when it last read the destination, or wrote that the replication has stopped: none
+   * of those may change anything any more.
+   */
+  barrier: number
+  /** When the process last read each range of the source, the latest first, and the names of all keys. */
   readonly reads: Map<string, { readonly range: KeyRange; readonly at: ReadonlyArray<number> }>
   names: ReadonlyArray<number>
+  /** Whether a reload under way ends the replication, for good or to begin it anew. */
+  isEnding: boolean
+  /** How many requests the process had sent when a reload had ended the replication; none while it is to run. */
+  endedAt: number | undefined
+}
+
+export const viewOf = ({ views }: Incarnation, { status }: Route): View => {
+  const known = views.get(status)
+  if (known !== undefined) return known
+  const view: View = { barrier: 0, reads: new Map(), names: [], isEnding: false, endedAt: undefined }
+  views.set(status, view)
+  return view
 }
 
 /**
@@ -28,11 +52,7 @@ export interface Incarnation {
  * another query, and while the first comparison read all values to count what it overwrites. What it deletes it may also have
  * missed among the names of all keys.
  */
-export const knownSince = (
-  { names, reads }: Incarnation,
-  key: string,
-  isDelete: boolean
-): number | undefined => {
+export const knownSince = ({ names, reads }: View, key: string, isDelete: boolean): number | undefined => {
   const all = Array.from(reads.values())
     .filter(({ range }) => contains(range, key))
     .flatMap(({ at }) => at)

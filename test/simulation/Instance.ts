@@ -1,7 +1,8 @@
-/** One place where replicators run: started, stopped, killed, frozen and started again. */
+/** One place where replications run: started, reloaded, stopped, killed, frozen and started again. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -9,12 +10,15 @@ import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Scope from "effect/Scope"
 import * as ConsulHttp from "../../src/ConsulHttp.js"
+import { observing } from "../../src/internal/report/EventSink.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import type * as Replication from "../../src/Replication.js"
+import * as Replications from "../../src/Replications.js"
 import * as Replicator from "../../src/Replicator.js"
 import type { Fabric, Link } from "./Fabric.js"
 import type { History } from "./History.js"
-import type { Incarnation } from "./Incarnation.js"
+import { type Incarnation, viewOf } from "./Incarnation.js"
+import { type Configuration, goesOn, type Route } from "./Route.js"
 
 /** Stands between a replicator and the network: a mistake that the simulation has to find. */
 export type Distort = (client: HttpClient.HttpClient) => HttpClient.HttpClient
@@ -24,7 +28,13 @@ export interface Options {
   readonly agent: string
   readonly datacenter: string
   readonly address: string
-  readonly replication: Replication.Replication
+  /** The replications that may run in it. */
+  readonly routes: ReadonlyArray<Route>
+  /** What its configuration says at first. */
+  readonly configuration: Configuration
+  readonly replicationsOf: (
+    configuration: Configuration
+  ) => Effect.Effect<ReadonlyArray<Replication.Replication>>
   readonly distort: Distort
   /** What a set clock changes: the time of day only, or, as a mistake, all times. */
   readonly setClocks: "time of day" | "all"
@@ -36,6 +46,8 @@ export interface Instance {
   readonly running: Effect.Effect<Incarnation | undefined>
   /** Starts a process unless one runs. */
   readonly start: Effect.Effect<void>
+  /** Changes the configuration, and tells the process to read it again, as SIGHUP does. Does not wait for its end. */
+  readonly reload: (configuration: Configuration) => Effect.Effect<void>
   /** Ends the process as SIGTERM does. Answers with it if it could say its farewells undisturbed. */
   readonly stop: Effect.Effect<Incarnation | undefined>
   /** Ends the process as SIGKILL does. */
@@ -51,6 +63,14 @@ interface Process {
   readonly incarnation: Incarnation
   readonly link: Link
   readonly scope: Scope.CloseableScope
+  /** Done when the agent has answered. */
+  readonly replications: Deferred.Deferred<Replications.Replications>
+  /** What it has read of the configuration last. */
+  running: Configuration
+  /** One reload at a time. */
+  readonly reloading: Effect.Semaphore
+  /** Runs something in it, with its clock and its log, until it ends. */
+  readonly fork: <E>(effect: Effect.Effect<unknown, E>) => Effect.Effect<unknown>
 }
 
 /** How many ms the clocks of a process are ahead: that of the time of day, and that by which durations are measured. */
@@ -80,12 +100,14 @@ export const make = (
   died: (incarnation: Incarnation, why: string) => void
 ): Effect.Effect<Instance, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { address, agent, agentless, datacenter, distort, name, replication, setClocks } = options
+    const { address, agent, agentless, datacenter, distort, name, replicationsOf, routes, setClocks } =
+      options
     const clock = yield* Effect.clock
     const world = yield* Effect.scope
     const say = (line: string) => history.add(clock.unsafeCurrentTimeMillis(), line)
     let generation = 0
     let process: Process | undefined
+    let configuration = options.configuration
     let wrongBy = 0
     let isolation: "refused" | "unanswered" | undefined
 
@@ -113,47 +135,97 @@ export const make = (
         sessions: new Set(),
         services: new Set(),
         sent: 0,
-        barrier: 0,
         pardoned: 0,
-        reads: new Map(),
-        names: []
+        isStopping: false,
+        views: new Map()
       }
       return Effect.gen(function* () {
         say(`${incarnation.name} starts`)
         const link = yield* fabric.link(incarnation)
         yield* link.isolate(isolation)
         const scope = yield* Scope.make()
-        process = { incarnation, link, scope }
+        const fork = <E>(effect: Effect.Effect<unknown, E>) =>
+          effect.pipe(
+            Effect.tapErrorCause((cause) =>
+              Effect.sync(() => {
+                if (!Cause.isInterruptedOnly(cause)) died(incarnation, Cause.pretty(cause))
+              })
+            ),
+            Effect.provide(logs(incarnation.name)),
+            Effect.withClock(
+              stoppable(clock, link.running, {
+                timeOfDay: () => wrongBy,
+                monotonic: () => (setClocks === "all" ? wrongBy : 0)
+              })
+            ),
+            Effect.interruptible,
+            Effect.forkIn(scope)
+          )
+        const replications = yield* Deferred.make<Replications.Replications>()
+        const reloading = yield* Effect.makeSemaphore(1)
+        process = { incarnation, link, scope, replications, running: configuration, reloading, fork }
         const lock = yield* Effect.orDie(LeaderLock.options({ agentless }))
-        const services = Layer.merge(Replicator.services, LeaderLock.layer(lock)).pipe(
+        const services = Layer.merge(Replicator.services, LeaderLock.shared(lock)).pipe(
           Layer.provideMerge(ConsulHttp.layer({ address: `http://${address}` })),
           Layer.provide(Layer.succeed(HttpClient.HttpClient, distort(link.client)))
         )
-        yield* Replicator.run(replication).pipe(
+        yield* Effect.flatMap(replicationsOf(configuration), Replications.make).pipe(
+          Effect.tap((made) => Deferred.succeed(replications, made)),
+          Effect.flatMap(({ failure }) => failure),
+          Effect.scoped,
+          // What a replication does not get over ends no process.
+          observing({
+            consume: (event) =>
+              Effect.sync(() => {
+                if (event._tag !== "Trouble" || event.subject._tag !== "Replication") return
+                if (event.cause === "Failed" || event.cause === "InvalidOptions")
+                  died(incarnation, event.message)
+              })
+          }),
           Effect.provide(services),
-          Effect.tapErrorCause((cause) =>
-            Effect.sync(() => {
-              if (!Cause.isInterruptedOnly(cause)) died(incarnation, Cause.pretty(cause))
-            })
-          ),
-          Effect.provide(logs(incarnation.name)),
-          Effect.withClock(
-            stoppable(clock, link.running, {
-              timeOfDay: () => wrongBy,
-              monotonic: () => (setClocks === "all" ? wrongBy : 0)
-            })
-          ),
-          Effect.interruptible,
-          Effect.forkIn(scope)
+          fork
         )
       })
     })
+
+    /** Judged by what is sent: a replication that is to end may say so, and sends nothing after that. */
+    const reload = (next: Configuration) => (loaded: Process) =>
+      Effect.gen(function* () {
+        const { incarnation } = loaded
+        const { reload } = yield* Deferred.await(loaded.replications)
+        const isIn = ({ prefix }: Route) => next.some((one) => one.prefix === prefix)
+        const ending = routes.filter((route) => !goesOn(loaded.running, next, route))
+        for (const route of ending) {
+          const view = viewOf(incarnation, route)
+          view.isEnding = true
+          if (isIn(route)) view.endedAt = undefined
+        }
+        const { kept } = yield* Effect.flatMap(replicationsOf(next), reload)
+        for (const route of routes) {
+          const isKept = kept.some(({ status }) => status === route.status)
+          if (isKept !== goesOn(loaded.running, next, route)) {
+            died(
+              incarnation,
+              `a reload ${isKept ? "kept" : "ended"} ${route.prefix}, which has${isKept ? "" : " not"} changed`
+            )
+          }
+        }
+        loaded.running = next
+        say(`${incarnation.name} has read its configuration again`)
+        for (const route of ending) {
+          const view = viewOf(incarnation, route)
+          view.isEnding = false
+          if (!isIn(route)) view.endedAt = incarnation.sent
+        }
+      }).pipe(loaded.reloading.withPermits(1), loaded.fork)
 
     const end = (how: string) =>
       Effect.sync(() => {
         const ended = process
         process = undefined
-        if (ended !== undefined) say(`${ended.incarnation.name} is ${how}`)
+        if (ended === undefined) return undefined
+        ended.incarnation.isStopping = true
+        say(`${ended.incarnation.name} is ${how}`)
         return ended
       })
 
@@ -175,6 +247,13 @@ export const make = (
     return {
       running: Effect.sync(() => process?.incarnation),
       start,
+      reload: (next) =>
+        Effect.zipRight(
+          Effect.sync(() => {
+            configuration = next
+          }),
+          now(reload(next))
+        ),
       stop: Effect.gen(function* () {
         const ended = yield* end("stopped")
         if (ended === undefined) return undefined

@@ -1,5 +1,6 @@
 /**
- * The invariants, checked inside of the simulated servers at every log entry, where nothing can lie.
+ * The invariants, checked inside of the simulated servers at every log entry, where nothing can lie: those of a process and its
+ * lock here, those of each replication in `ReplicaJudge`.
  *
  * Who caused an entry is told by a `FiberRef` that the network sets around each request that it delivers; entries
  * without one are the servers' own or somebody else's.
@@ -13,50 +14,45 @@ import type * as Scope from "effect/Scope"
 import type { SimConsul } from "../../src/testing/index.js"
 import * as OrderedMap from "../../src/testing/internal/go/OrderedMap.js"
 import type { History } from "./History.js"
-import { type Incarnation, knownSince } from "./Incarnation.js"
-import type { Plan } from "./Plan.js"
-import * as SourcePast from "./SourcePast.js"
-import { type Keys, sameContent } from "./SourcePast.js"
+import type { Incarnation } from "./Incarnation.js"
+import { type Plan, routesOf } from "./Plan.js"
+import * as ReplicaJudge from "./ReplicaJudge.js"
+import type { Configuration } from "./Route.js"
 
-/** The request that an entry of the log came with. */
-export interface Cause {
-  readonly by: Incarnation
-  /** Which of its requests, counted from 1. */
-  readonly request: number
-}
-
-export const cause: FiberRef.FiberRef<Option.Option<Cause>> = FiberRef.unsafeMake(Option.none<Cause>())
+export const cause: FiberRef.FiberRef<Option.Option<ReplicaJudge.Cause>> = FiberRef.unsafeMake(
+  Option.none<ReplicaJudge.Cause>()
+)
 
 export interface Judge {
   /** Done with the first violation. */
   readonly violated: Deferred.Deferred<never, string>
+  /** From now on these replications are to run, and no others. */
+  readonly configured: (configuration: Configuration) => void
+  /** From now on nothing is heard from a source any more: what is copied from it need not be equal. */
+  readonly sourceDied: (datacenter: string) => void
   /** To be told after a restore, which is no log entry. */
-  readonly sourceRestored: Effect.Effect<void>
+  readonly sourceRestored: (datacenter: string) => Effect.Effect<void>
   readonly destinationRestored: (datacenter: string) => Effect.Effect<void>
   /** These keys of a replica cannot be as they should: the others must, and the status must not say `in-sync`. */
   readonly spare: (keys: ReadonlyArray<string>) => void
   readonly spareNothing: () => void
   readonly sparesAny: () => boolean
-  /** A process has ended by itself, which none may. */
+  /** A process has ended by itself, which none may, or a replication in it. */
   readonly died: (incarnation: Incarnation, why: string) => void
-  /** Whether a destination equals the source, and its status says so. */
-  readonly isConverged: (datacenter: string) => Effect.Effect<boolean>
-  /** What differs, for a message. */
-  readonly difference: (datacenter: string) => Effect.Effect<string>
+  /** The replications that are to run and whose source answers, and those whose source does not. */
+  readonly alive: () => ReadonlyArray<ReplicaJudge.ReplicaJudge>
+  readonly silent: () => ReadonlyArray<ReplicaJudge.ReplicaJudge>
   /** Fails when a process that ended has left something. */
   readonly checkGone: (incarnation: Incarnation) => Effect.Effect<void>
 }
 
-const decoder = new TextDecoder()
-
 export const make = (
   plan: Plan,
-  own: { readonly lock: string; readonly status: string },
+  lock: string,
   history: History,
   sim: SimConsul.SimConsul
 ): Effect.Effect<Judge, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { destinationPrefix, prefix, source } = plan
     const clock = yield* Effect.clock
     const violated = yield* Deferred.make<never, string>()
     const now = () => clock.unsafeCurrentTimeMillis()
@@ -66,44 +62,22 @@ export const make = (
       Deferred.unsafeDone(violated, Effect.fail(what))
     }
 
-    const past = SourcePast.make(prefix, now)
+    /** Keys that nobody can expect to be right for now. */
+    const spared = new Set<string>()
 
-    // --- what a replica should hold
-
-    const isOwn = (key: string) => key === own.lock || key === own.status
-    const sourceKey = (key: string) => prefix + key.slice(destinationPrefix.length)
-    const isExcluded = (key: string) => plan.exclude.some((front) => key.startsWith(front))
-    const isReplica = (key: string) =>
-      key.startsWith(destinationPrefix) && !isOwn(key) && !isExcluded(sourceKey(key))
-
-    const differing = (from: Keys, to: Keys): ReadonlyArray<string> => {
-      const keys = new Set<string>()
-      for (const { key } of OrderedMap.withPrefix(from, prefix)) {
-        if (!isOwn(key) && !isExcluded(key)) keys.add(destinationPrefix + key.slice(prefix.length))
-      }
-      for (const { key } of OrderedMap.withPrefix(to, destinationPrefix)) if (isReplica(key)) keys.add(key)
-      return Array.from(keys).filter(
-        (key) => !sameContent(OrderedMap.get(from, sourceKey(key)), OrderedMap.get(to, key))
+    const routes = routesOf(plan)
+    const replicas = yield* Effect.forEach(routes, (route) =>
+      ReplicaJudge.make(route, lock, { plan, history, sim, now, violation, spared })
+    )
+    const sources = new Set(routes.map(({ source }) => source))
+    const from = (datacenter: string) => replicas.filter(({ route }) => route.source === datacenter)
+    let configuration = plan.configuration
+    const dead = new Set<string>()
+    const running = (isDead: boolean) =>
+      replicas.filter(
+        ({ route }) =>
+          dead.has(route.source) === isDead && configuration.some(({ prefix }) => prefix === route.prefix)
       )
-    }
-
-    /** Datacenters whose status somebody else wrote last; the next change puts it right. */
-    const overwritten = new Set<string>()
-
-    /** Keys that somebody else wrote at a destination: a checkpoint may not know of them yet. */
-    const drifted = new Set<string>()
-
-    const replicaSize = (kv: Keys) =>
-      OrderedMap.withPrefix(kv, destinationPrefix).filter(({ key }) => isReplica(key)).length
-
-    /** How many keys a destination held before its last pass: of so many its deletes were judged. */
-    const judgedOf = new Map<string, number>()
-
-    /** The default of the option, and those that are never held. */
-    const deletable = (keys: number) => Math.max(10, keys / 2)
-
-    /** Destinations where deletes past the limit are held back: there all others are too, until none is left. */
-    const holding = new Set<string>()
 
     /**
      * Sessions and services that a restore brought back. What a process had ended before stays: a session for its time to
@@ -111,154 +85,8 @@ export const make = (
      */
     const restored = new Set<string>()
 
-    /** Keys that nobody can expect to be right for now. */
-    const spared = new Set<string>()
-
-    /** Equal, or but for deletes past the limit that are held back and said to be. */
-    const isRight = (datacenter: string, from: Keys, to: Keys): boolean => {
-      const all = differing(from, to)
-      const wrong = all.filter((key) => !spared.has(key))
-      const status = statusOf(to)
-      const isSpared = wrong.length < all.length
-      if (wrong.length === 0) {
-        return overwritten.has(datacenter) || (status?.State === "in-sync") !== isSpared
-      }
-      const isExtra = (key: string) => OrderedMap.get(from, sourceKey(key)) === undefined
-      const keys = judgedOf.get(datacenter) ?? replicaSize(to)
-      // Told by parts one after another, some of the same loss may have gone before it was judged.
-      const gone = plan.divided === undefined ? 0 : 10
-      const isPastLimit = wrong.length + gone > deletable(keys + gone)
-      if (!wrong.every(isExtra) || !(isPastLimit || holding.has(datacenter))) return false
-      // Deletes that were refused are not tried while others are held.
-      const { HeldDeletes: held = 0, RefusedWrites: refused = 0, State: state } = status ?? {}
-      const isSaid = state === (refused === 0 ? "deletes-held" : "writes-refused")
-      // A spared key can count as refused though it is as it should be.
-      const isCounted = isSpared ? held + refused >= all.length : held + refused === wrong.length
-      if (!overwritten.has(datacenter) && !(isSaid && held > 0 && isCounted)) return false
-      history.count("deletes held")
-      return true
-    }
-
-    const statusOf = (kv: Keys) => {
-      const entry = OrderedMap.get(kv, own.status)
-      if (entry === undefined) return undefined
-      try {
-        return JSON.parse(decoder.decode(entry.value)) as {
-          State?: unknown
-          LastReplicated?: unknown
-          HeldDeletes?: number
-          RefusedWrites?: number
-        }
-      } catch {
-        return undefined
-      }
-    }
-
-    // --- the invariants
-
     /** The sessions that any process has created. */
     const ours = new Set<string>()
-
-    const checkChange = (commit: SimConsul.Commit, change: SimConsul.KeyChange, { by, request }: Cause) => {
-      const { after, before, key } = change
-      const what = `${by.name} (request ${request}) ${after === undefined ? "deletes" : "writes"} ${JSON.stringify(key)}`
-      const isSame = sameContent(before, after)
-      if (commit.datacenter !== by.datacenter) return violation(`${what} in ${commit.datacenter}`)
-      if (key === own.lock) {
-        const takes = after !== undefined && (after.session === "" || by.sessions.has(after.session))
-        return takes ? undefined : violation(`${what}, the lock, without a session of its own`)
-      }
-      if (!isOwn(key) && !isReplica(key)) return violation(`${what}, which is none of the replica`)
-      if (isSame) return
-      const holder = OrderedMap.get(commit.before.kv, own.lock)?.session ?? ""
-      if (!by.sessions.has(holder)) return violation(`${what} without holding the lock`)
-      if (request <= by.barrier && request > by.pardoned)
-        return violation(`${what} late: it has looked at the destination since`)
-      if (isOwn(key)) return
-      const since = knownSince(by, sourceKey(key), after === undefined)
-      if (since === undefined) return violation(`${what} without knowing the source`)
-      if (!past.wasHeld(sourceKey(key), after, since)) {
-        return violation(`${what}, which the source did not hold since ${since} ms`)
-      }
-    }
-
-    /** Since the last write of a status: how many keys there were then, which came, and how many of both have gone. */
-    const passes = new Map<
-      string,
-      { keys: number; fresh: Set<string>; deletes: number; freshDeletes: number }
-    >()
-
-    /** Written again as it was, it is no change. */
-    const isStatus = ({ command }: SimConsul.Commit) =>
-      command._tag === "Txn" &&
-      command.operations.some(({ key, verb }) => key === own.status && (verb === "cas" || verb === "set"))
-
-    /** Deletes since the status names the index that it names. */
-    const lately = new Map<string, { index: unknown; deletes: number }>()
-
-    const checkLimit = (commit: SimConsul.Commit, { by, request }: Cause) => {
-      const pass = passes.get(by.datacenter) ?? {
-        keys: replicaSize(commit.before.kv),
-        fresh: new Set(),
-        deletes: 0,
-        freshDeletes: 0
-      }
-      for (const { after, before, key } of commit.changes) {
-        if (!isReplica(key)) continue
-        if (before === undefined) pass.fresh.add(key)
-        else if (after !== undefined) continue
-        else if (pass.fresh.has(key)) pass.freshDeletes += 1
-        else pass.deletes += 1
-      }
-      passes.set(by.datacenter, pass)
-      // Keys that a comparison wrote itself are judged among all, and say nothing about those that there were.
-      const all = pass.deletes + pass.freshDeletes
-      if (pass.deletes > deletable(pass.keys) || all > deletable(pass.keys + pass.fresh.size)) {
-        violation(`${by.name} (request ${request}) deletes ${all} of ${pass.keys} keys`)
-      }
-      if (all > 0 && holding.has(by.datacenter)) {
-        violation(`${by.name} (request ${request}) deletes keys while it holds others back`)
-      }
-      const { HeldDeletes: held, LastReplicated: index, State: state } = statusOf(commit.after.kv) ?? {}
-      // Parts of the source told of the same loss one after another.
-      const before = lately.get(by.datacenter)
-      const gone = all + (before !== undefined && before.index === index ? before.deletes : 0)
-      if (isStatus(commit)) lately.set(by.datacenter, { index, deletes: gone })
-      // Whoever takes over meanwhile knows it by the status.
-      if (typeof held !== "number" || held === 0) holding.delete(by.datacenter)
-      else if (state !== "comparing" && held + gone > deletable(pass.keys + gone)) {
-        holding.add(by.datacenter)
-      }
-      if (isStatus(commit)) {
-        passes.delete(by.datacenter)
-        judgedOf.set(by.datacenter, pass.keys)
-      }
-    }
-
-    const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {
-      const status = statusOf(commit.after.kv)
-      if (status?.State !== "in-sync") return
-      history.count("checkpoints")
-      const { LastReplicated: index } = status
-      const candidates = typeof index === "number" ? past.at(index) : []
-      // Parts of the source may be further than the checkpoint tells, and so is a key that was read alone.
-      const isLater = (key: string, at: number) =>
-        past.wasHeld(sourceKey(key), OrderedMap.get(commit.after.kv, key), at)
-      const missed = ({ at, kv }: { readonly kv: Keys; readonly at: number }) =>
-        differing(kv, commit.after.kv).filter(
-          (key) => !drifted.has(`${commit.datacenter} ${key}`) && !isLater(key, at)
-        )
-      if (!candidates.some((one) => missed(one).length === 0)) {
-        const [first] = candidates
-        const keys = first === undefined ? [] : missed(first)
-        violation(
-          `the checkpoint of ${by.name} (request ${request}) names index ${String(index)}, ` +
-            (first === undefined
-              ? "which the source never had"
-              : `whose changes have not landed: ${JSON.stringify(keys.slice(0, 5))}`)
-        )
-      }
-    }
 
     /** By datacenter. */
     const leaderships = new Map<string, number>()
@@ -266,31 +94,58 @@ export const make = (
     /** All processes that have changed something. */
     const incarnations = new Set<Incarnation>()
 
-    const causeOf = (): Option.Option<Cause> =>
+    const checkLock = (
+      { datacenter, command }: SimConsul.Commit,
+      { after }: SimConsul.KeyChange,
+      { by, request }: ReplicaJudge.Cause
+    ) => {
+      const takes = after !== undefined && (after.session === "" || by.sessions.has(after.session))
+      if (!takes)
+        violation(`${by.name} (request ${request}) changes ${lock}, the lock, without a session of its own`)
+      if (command._tag !== "Lock") return
+      history.count("leaderships")
+      const led = (leaderships.get(datacenter) ?? 0) + 1
+      leaderships.set(datacenter, led)
+      if (led > plan.mostLeaderships && now() <= plan.calmAt) {
+        violation(`${by.name} (request ${request}) takes the lock, which nothing has cost the leader before`)
+      }
+    }
+
+    /** Finds the replication that an entry is about: what it changes, and the status that it was made for. */
+    const ownerOf = (commit: SimConsul.Commit, { by, request }: ReplicaJudge.Cause) => {
+      const { changes, command } = commit
+      const keys = changes.flatMap(({ key }) => (key === lock ? [] : [key]))
+      const what = () =>
+        `${by.name} (request ${request}) changes ${keys.map((key) => JSON.stringify(key)).join(", ")}`
+      const statuses = command._tag === "Txn" ? new Set(command.operations.map(({ key }) => key)) : undefined
+      const guarding = replicas.find(({ route }) => statuses?.has(route.status))
+      const [owner, ...others] = replicas.filter(({ owns }) => keys.some(owns))
+      const outside = keys.find((key) => owner?.owns(key) !== true)
+      if (others.length > 0) violation(`${what()}, which are of several replications`)
+      else if (outside !== undefined)
+        violation(`${what()}: ${JSON.stringify(outside)} is none of the replica`)
+      else if (guarding !== undefined && owner !== undefined && guarding !== owner)
+        violation(`${what()} for ${JSON.stringify(guarding.route.prefix)}, which is another replication's`)
+      return owner
+    }
+
+    const causeOf = (): Option.Option<ReplicaJudge.Cause> =>
       Option.flatMap(Fiber.getCurrentFiber(), (fiber) => fiber.getFiberRef(cause))
 
     yield* sim.observe((commit) => {
+      const { changes, command, datacenter, reply } = commit
+      const isSource = sources.has(datacenter)
       // A key that is written and deleted at once has changed nothing, but the index.
-      if (commit.datacenter === source && commit.before.kv !== commit.after.kv) {
-        past.remember(
-          commit.after,
-          commit.changes.map(({ key }) => key)
-        )
+      if (isSource && commit.before.kv !== commit.after.kv) {
+        for (const { sourceChanged } of from(datacenter)) sourceChanged(commit)
       }
       const found = causeOf()
-      if (commit.changes.some(({ key }) => key === own.status)) {
-        if (Option.isNone(found)) overwritten.add(commit.datacenter)
-        else overwritten.delete(commit.datacenter)
-      }
       if (Option.isNone(found)) {
-        if (commit.datacenter !== source) {
-          for (const { key } of commit.changes) if (isReplica(key)) drifted.add(`${commit.datacenter} ${key}`)
-        }
+        if (!isSource) for (const { othersChanged } of replicas) othersChanged(commit)
         return
       }
       const { by, request } = found.value
       incarnations.add(by)
-      const { command, reply } = commit
       if (command._tag === "SessionCreate") {
         by.sessions.add(command.session.id)
         ours.add(command.session.id)
@@ -305,57 +160,35 @@ export const make = (
           if (opIndex === 1) history.count("refused by the guard")
         }
       }
-      if (commit.changes.length === 0) return
+      if (changes.length === 0) return
       history.add(
         now(),
-        `${commit.datacenter} ${commit.index}: ${by.name} #${request} ${command._tag} ${commit.changes
+        `${datacenter} ${commit.index}: ${by.name} #${request} ${command._tag} ${changes
           .map(({ after, key }) => (after === undefined ? "-" : "") + JSON.stringify(key))
           .join(" ")}`
       )
-      for (const change of commit.changes) checkChange(commit, change, found.value)
-      checkLimit(commit, found.value)
-      if (commit.changes.some(({ key }) => key === own.status)) checkCheckpoint(commit, found.value)
-      if (command._tag === "Lock" && commit.changes.some(({ key }) => key === own.lock)) {
-        history.count("leaderships")
-        const led = (leaderships.get(commit.datacenter) ?? 0) + 1
-        leaderships.set(commit.datacenter, led)
-        if (led > plan.mostLeaderships && now() <= plan.calmAt) {
-          violation(
-            `${by.name} (request ${request}) takes the lock, which nothing has cost the leader before`
-          )
-        }
-      }
+      if (datacenter !== by.datacenter)
+        violation(`${by.name} (request ${request}) changes keys in ${datacenter}`)
+      for (const change of changes) if (change.key === lock) checkLock(commit, change, found.value)
+      if (changes.some(({ key }) => key !== lock)) ownerOf(commit, found.value)?.check(commit, found.value)
     })
-
-    const start = yield* sim.state(source)
-    past.remember(
-      start,
-      OrderedMap.values(start.kv).map(({ key }) => key)
-    )
 
     return {
       violated,
-      sourceRestored: Effect.map(sim.state(source), (state) => {
-        const keys = new Set(past.keys())
-        for (const { key } of OrderedMap.withPrefix(state.kv, prefix)) keys.add(key)
-        past.remember(state, keys)
-      }),
+      configured: (next) => {
+        configuration = next
+      },
+      sourceDied: (datacenter) => dead.add(datacenter),
+      sourceRestored: (datacenter) =>
+        Effect.forEach(from(datacenter), ({ sourceRestored }) => sourceRestored, { discard: true }),
       destinationRestored: (datacenter) =>
-        Effect.map(sim.state(datacenter), ({ kv, services, sessions }) => {
+        Effect.flatMap(sim.state(datacenter), ({ services, sessions }) => {
           for (const by of incarnations) if (by.datacenter === datacenter) by.pardoned = by.sent
           for (const { id } of OrderedMap.values(sessions)) restored.add(id)
           for (const { id } of OrderedMap.values(services)) restored.add(id)
-          passes.delete(datacenter)
-          lately.delete(datacenter)
-          judgedOf.delete(datacenter)
-          // Whoever leads next knows it by the status of then.
-          if ((statusOf(kv)?.HeldDeletes ?? 0) > 0) holding.add(datacenter)
-          else holding.delete(datacenter)
-          for (const { key } of OrderedMap.withPrefix(kv, destinationPrefix))
-            drifted.add(`${datacenter} ${key}`)
-          for (const key of past.keys()) {
-            drifted.add(`${datacenter} ${destinationPrefix}${key.slice(prefix.length)}`)
-          }
+          return Effect.forEach(replicas, ({ destinationRestored }) => destinationRestored(datacenter), {
+            discard: true
+          })
         }),
       spare: (keys) => {
         for (const key of keys) spared.add(key)
@@ -363,17 +196,8 @@ export const make = (
       spareNothing: () => spared.clear(),
       sparesAny: () => spared.size > 0,
       died: ({ name }, why) => violation(`${name} died: ${why}`),
-      isConverged: (datacenter) =>
-        Effect.map(Effect.all([sim.state(source), sim.state(datacenter)]), ([from, to]) =>
-          isRight(datacenter, from.kv, to.kv)
-        ),
-      difference: (datacenter) =>
-        Effect.map(Effect.all([sim.state(source), sim.state(datacenter)]), ([from, to]) =>
-          JSON.stringify({
-            keys: differing(from.kv, to.kv).slice(0, 5),
-            state: statusOf(to.kv)?.State
-          })
-        ),
+      alive: () => running(false),
+      silent: () => running(true),
       checkGone: (incarnation) =>
         Effect.map(sim.state(incarnation.datacenter), (state) => {
           const { name } = incarnation
@@ -387,7 +211,7 @@ export const make = (
           for (const { id } of OrderedMap.values(state.services)) {
             if (services.has(id)) violation(`${name} stopped and left a service`)
           }
-          const holder = OrderedMap.get(state.kv, own.lock)?.session ?? ""
+          const holder = OrderedMap.get(state.kv, lock)?.session ?? ""
           if (sessions.has(holder)) violation(`${name} stopped and left the lock`)
         })
     }

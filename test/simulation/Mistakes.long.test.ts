@@ -2,13 +2,14 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Array from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Bundle from "./Bundle.js"
 import { mistakes } from "./Mistakes.js"
 import * as Plan from "./Plan.js"
-import { simulate } from "./Simulation.js"
 
 describe("the simulation finds", () => {
-  it.live.each(mistakes)("$name", ({ fits, ...planted }) =>
+  it.live.each(mistakes)("$name", ({ fits, mutations, ...planted }) =>
     Effect.gen(function* () {
+      const { simulate } = yield* Bundle.load(mutations)
       const fitting = Array.range(1, 3_000).filter((seed) => fits(Plan.draw(seed)))
       for (const seed of fitting.slice(0, 200)) {
         // The test runner wants to be heard of between histories.

@@ -7,6 +7,7 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
 import { ClientResponse } from "../../src/internal/effect/ClientResponse.js"
+import type { Mutation } from "./Bundle.js"
 import {
   answer,
   idle,
@@ -22,11 +23,15 @@ import {
   withText
 } from "./Distorting.js"
 import { mistakesOfInstances } from "./MistakesOfInstances.js"
+import { mistakesOfPolicy } from "./MistakesOfPolicy.js"
+import { mistakesOfReplications } from "./MistakesOfReplications.js"
 import { mistakesOfTrials } from "./MistakesOfTrials.js"
 import type { Plan } from "./Plan.js"
 import type { Planted } from "./Simulation.js"
 
 export interface Mistake extends Planted {
+  /** What is changed in the sources of the replicator. */
+  readonly mutations?: ReadonlyArray<Mutation>
   readonly name: string
   /** Where the mistake can show at all. */
   readonly fits: (plan: Plan) => boolean
@@ -228,4 +233,10 @@ const usual: ReadonlyArray<Mistake> = [
   }
 ]
 
-export const mistakes: ReadonlyArray<Mistake> = [...usual, ...mistakesOfTrials, ...mistakesOfInstances]
+export const mistakes: ReadonlyArray<Mistake> = [
+  ...usual,
+  ...mistakesOfTrials,
+  ...mistakesOfInstances,
+  ...mistakesOfReplications,
+  ...mistakesOfPolicy
+]

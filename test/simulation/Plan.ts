@@ -3,9 +3,11 @@
  * what is done to the servers, the keys and the instances at which moment.
  */
 
+import * as Replication from "../../src/Replication.js"
 import type { SimConsul } from "../../src/testing/index.js"
 import type { Action, SourceWrite, Timed } from "./Action.js"
 import * as Dice from "./Dice.js"
+import type { Configuration, Route } from "./Route.js"
 import * as Trials from "./Trials.js"
 
 /** What can become of a request, other than a prompt answer. */
@@ -81,16 +83,16 @@ export const fates = Object.keys(weights) as ReadonlyArray<Fate>
 
 const wholeFates = fates.slice(0, fates.indexOf("unwoken"))
 
-export interface Plan {
+/** It is a route too: that of the replication which most of the actions are about. */
+export interface Plan extends Route {
   readonly seed: number
-  readonly source: string
+  /** Further replications. */
+  readonly beside: ReadonlyArray<Route>
+  /** What the instances replicate at first. */
+  readonly configuration: Configuration
   readonly destinations: readonly [string, ...ReadonlyArray<string>]
   /** The datacenter of each instance; each has an agent of its own there. */
   readonly instances: ReadonlyArray<string>
-  readonly prefix: string
-  readonly destinationPrefix: string
-  /** Fronts of keys of the source that are left alone on both sides. */
-  readonly exclude: ReadonlyArray<string>
   /** Whether the instances have no agent: each request reaches another agent of their datacenter. */
   readonly agentless: boolean
   /** What the source holds at first, and the destinations hold of their own under the prefix. */
@@ -116,12 +118,24 @@ export interface Plan {
   readonly spared: ReadonlyArray<string>
   /** How often an instance of each destination may come to lead before all faults end. */
   readonly mostLeaderships: number
-  /** Between two comparisons in full, in ms. */
+  /** Between two comparisons in full, in ms, as the first configuration says it. */
   readonly reconcile: number
   /** When all faults end, in ms. */
   readonly calmAt: number
   readonly actions: ReadonlyArray<Timed>
 }
+
+/** All replications of a plan. */
+export const routesOf = (plan: Plan): readonly [Route, ...ReadonlyArray<Route>] => [plan, ...plan.beside]
+
+/** The datacenters of all sources. */
+export const sourcesOf = (plan: Plan): ReadonlyArray<string> => [
+  ...new Set(routesOf(plan).map(({ source }) => source))
+]
+
+/** The datacenter where a key of a source is. */
+export const sourceOf = (plan: Plan, key: string): string =>
+  plan.beside.find(({ prefix }) => key.startsWith(prefix))?.source ?? plan.source
 
 const odd = ["", "a", "b", "c", "a//b", "line\nbreak", "é", "😀", "x/../y", "deep/er/than/most", "%2F", "a "]
 
@@ -151,9 +165,9 @@ const burst = (dice: Dice.Dice, prefix: string): ReadonlyArray<SourceWrite> => {
 
 const disturbance = (
   dice: Dice.Dice,
-  plan: Pick<Plan, "source" | "destinations" | "instances" | "destinationPrefix">
+  plan: Pick<Plan, "source" | "destinations" | "instances" | "prefix" | "destinationPrefix">
 ): Action => {
-  const { destinationPrefix, destinations, instances, source } = plan
+  const { destinationPrefix, destinations, instances, prefix, source } = plan
   const datacenter = dice.pick(destinations)
   const instance = dice.between(0, instances.length - 1)
   switch (
@@ -185,7 +199,7 @@ const disturbance = (
         deletes: dice.chance(0.4)
       }
     case "Wipe":
-      return { _tag: "Wipe" }
+      return { _tag: "Wipe", prefix }
     case "Status":
       return { _tag: "OverwriteStatus", datacenter }
     case "Lock":
@@ -331,12 +345,20 @@ const drawWhole = (seed: number): Plan => {
     actions.push({ at: at(), action: { _tag: "Write", writes } })
   }
   for (let i = dice.between(1, 8); i > 0; i--) {
-    const action = disturbance(dice, { source, destinations, instances, destinationPrefix })
+    const action = disturbance(dice, { source, destinations, instances, prefix, destinationPrefix })
     // Whoever deletes the lock while a large value is in the network may see it land until the next leader has ended
     // the session: the one hole that Writer's documentation states.
     if (withLarge && action._tag === "DeleteLock") continue
     actions.push({ at: at(), action })
   }
+  const initial = dice.chance(0.2)
+    ? burst(dice, prefix)
+    : Array.from({ length: dice.between(0, 12) }, () => write(dice, prefix, withLarge))
+  const strangers = dice.some(["stranger", "k1", "a", "many/3"], 0.3)
+  const drawnFates = dice.some(wholeFates, 0.4)
+  const disturbed = dice.pick([0, 0.02, 0.1, 0.25])
+  const latency = dice.pick([0, 2, 50])
+  const reconcile = dice.pick([2_000, 5_000])
   return {
     seed,
     source,
@@ -344,15 +366,16 @@ const drawWhole = (seed: number): Plan => {
     instances,
     prefix,
     destinationPrefix,
+    status: Replication.defaults.status,
     exclude: [],
+    beside: [],
+    configuration: [{ prefix, reconcile }],
     agentless: false,
-    initial: dice.chance(0.2)
-      ? burst(dice, prefix)
-      : Array.from({ length: dice.between(0, 12) }, () => write(dice, prefix, withLarge)),
-    strangers: dice.some(["stranger", "k1", "a", "many/3"], 0.3),
+    initial,
+    strangers,
     divided: undefined,
-    fates: dice.some(wholeFates, 0.4),
-    disturbed: dice.pick([0, 0.02, 0.1, 0.25]),
+    fates: drawnFates,
+    disturbed,
     trials: [],
     settings: {},
     longestWait: undefined,
@@ -360,8 +383,8 @@ const drawWhole = (seed: number): Plan => {
     slowness: 0,
     spared: [],
     mostLeaderships: Number.POSITIVE_INFINITY,
-    latency: dice.pick([0, 2, 50]),
-    reconcile: dice.pick([2_000, 5_000]),
+    latency,
+    reconcile,
     calmAt,
     actions: actions.sort((a, b) => a.at - b.at)
   }

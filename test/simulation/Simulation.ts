@@ -21,6 +21,8 @@ import * as History from "./History.js"
 import * as Instance from "./Instance.js"
 import * as Judge from "./Judge.js"
 import * as Plan from "./Plan.js"
+import type { ReplicaJudge } from "./ReplicaJudge.js"
+import type { Configuration } from "./Route.js"
 import type { Trial } from "./Trials.js"
 
 export interface Outcome {
@@ -57,7 +59,9 @@ const slower = (limit: Duration.Duration, { slowness }: Plan.Plan) =>
 const isUnanswered = (plan: Plan.Plan) =>
   plan.fates.some((fate) => ["unanswered", "answer lost", "late", "unwoken", "delayed"].includes(fate)) ||
   plan.actions.some(
-    ({ action }) => (action._tag === "Isolate" && action.how === "unanswered") || action._tag === "Deny"
+    ({ action }) =>
+      ((action._tag === "Isolate" || action._tag === "SourceDies") && action.how === "unanswered") ||
+      action._tag === "Deny"
   )
 
 /** What is left out after a refusal is tried again after a minute, and a restored session lasts for its time to live. */
@@ -80,13 +84,15 @@ const readsAtRest = 3
 /** How often convergence is looked for. */
 const poll = Duration.millis(100)
 
+/** Longer than until a source that nothing is heard from is called silent. */
+const boundOfSilence = Duration.seconds(200)
+
 const { lock } = LeaderLock.defaults
-const { status } = Replication.defaults
 
 const datacenters = (plan: Plan.Plan): SimConsul.Options => {
   const agents = (datacenter: string, port: number): SimConsul.DatacenterOptions => ({
     name: datacenter,
-    ...(datacenter === plan.source ? {} : plan.settings),
+    ...(plan.destinations.includes(datacenter) ? plan.settings : {}),
     agents: [
       { name: `${datacenter}-server`, address: `127.0.0.1:${port}` },
       ...plan.instances.flatMap((at, i) =>
@@ -99,12 +105,31 @@ const datacenters = (plan: Plan.Plan): SimConsul.Options => {
   return {
     datacenters: [
       agents(plan.source, 8500),
+      ...Plan.sourcesOf(plan)
+        .slice(1)
+        .map((source, i) => agents(source, 8600 + i * 100)),
       ...plan.destinations.map((destination, i) => agents(destination, 9500 + i * 1000))
     ]
   }
 }
 
 const nothing: Instance.Distort = (client) => client
+
+/** The replications that a configuration names. */
+const replicationsOf = (plan: Plan.Plan, configuration: Configuration, ignoresExcludes: boolean) =>
+  Effect.forEach(configuration, ({ prefix, reconcile }) => {
+    const route = Plan.routesOf(plan).find((route) => route.prefix === prefix) ?? plan
+    return Replication.make({
+      source: route.source,
+      prefix,
+      destinationPrefix: route.destinationPrefix,
+      status: route.status,
+      exclude: ignoresExcludes ? [] : route.exclude,
+      reconcile: Duration.millis(reconcile),
+      watchShards: plan.divided?.shards ?? 1,
+      shardKeys: plan.divided?.keysEach
+    })
+  }).pipe(Effect.orDie)
 
 const program = (
   plan: Plan.Plan,
@@ -120,18 +145,9 @@ const program = (
         yield* sim.put(datacenter, plan.destinationPrefix + key, "a stranger's")
       }
     }
-    const judge = yield* Judge.make(plan, { lock, status }, history, sim)
+    const judge = yield* Judge.make(plan, lock, history, sim)
     judge.spare(plan.spared)
     const fabric = yield* Fabric.make(plan, history, sim)
-    const replication = yield* Replication.make({
-      source: plan.source,
-      prefix: plan.prefix,
-      destinationPrefix: plan.destinationPrefix,
-      exclude: ignoresExcludes ? [] : plan.exclude,
-      reconcile: Duration.millis(plan.reconcile),
-      watchShards: plan.divided?.shards ?? 1,
-      shardKeys: plan.divided?.keysEach
-    }).pipe(Effect.orDie)
     const instances = yield* Effect.forEach(plan.instances, (datacenter, i) => {
       const agent = Plan.agentOf(plan, i)
       const address = sim.agents.find(({ name }) => name === agent)?.address ?? ""
@@ -141,7 +157,9 @@ const program = (
           agent,
           datacenter,
           address,
-          replication,
+          routes: Plan.routesOf(plan),
+          configuration: plan.configuration,
+          replicationsOf: (configuration) => replicationsOf(plan, configuration, ignoresExcludes),
           distort,
           setClocks,
           agentless: plan.agentless
@@ -153,30 +171,60 @@ const program = (
     })
     const { act, endAll, relent, stop } = Actor.makeActor(plan, sim, judge, fabric, instances, write)
 
-    const converge = (datacenter: string, limit: Duration.Duration) =>
+    const waitUntil = (
+      isSo: Effect.Effect<boolean>,
+      limit: Duration.Duration,
+      otherwise: Effect.Effect<string>
+    ) =>
       Effect.gen(function* () {
         const before = yield* Clock.currentTimeMillis
-        while (!(yield* judge.isConverged(datacenter))) {
+        while (!(yield* isSo)) {
           if ((yield* Clock.currentTimeMillis) - before > Duration.toMillis(limit)) {
-            const difference = yield* judge.difference(datacenter)
-            return yield* Effect.fail(
-              `${datacenter} differs from ${plan.source} ${Duration.format(limit)} after the last event: ${difference}`
-            )
+            return yield* Effect.fail(`${yield* otherwise}, ${Duration.format(limit)} after the last event`)
           }
           yield* Effect.sleep(poll)
         }
       })
 
+    const converge = (replica: ReplicaJudge, datacenter: string, limit: Duration.Duration) =>
+      waitUntil(
+        replica.isConverged(datacenter),
+        limit,
+        Effect.map(
+          replica.difference(datacenter),
+          (difference) =>
+            `${datacenter} differs from ${replica.route.source} under ${replica.route.prefix}: ${difference}`
+        )
+      )
+
+    /** Each replication whose source is gone says so. */
+    const sayingSilent = Effect.suspend(() =>
+      Effect.forEach(judge.silent(), (replica) =>
+        Effect.forEach(plan.destinations, (datacenter) =>
+          waitUntil(
+            replica.saysSilent(datacenter),
+            boundOfSilence,
+            Effect.succeed(
+              `the status of ${replica.route.prefix} at ${datacenter} does not say that its source is silent`
+            )
+          )
+        )
+      )
+    )
+
     /** Where nothing happens and waits end early, nothing is read again. */
     const rest = Effect.gen(function* () {
       history.add(yield* Clock.currentTimeMillis, "nothing happens")
-      const before = fabric.plainReads()
+      const routes = judge.alive().map(({ route }) => route)
+      const before = routes.map(fabric.plainReads)
       yield* Effect.sleep(quiet)
-      const reads = fabric.plainReads() - before
-      if (reads > readsAtRest) {
-        return yield* Effect.fail(
-          `${reads} reads of the source's values in ${Duration.format(quiet)} without a change`
-        )
+      for (const [i, route] of routes.entries()) {
+        const reads = fabric.plainReads(route) - (before[i] ?? 0)
+        if (reads > readsAtRest) {
+          return yield* Effect.fail(
+            `${reads} reads of the values under ${route.prefix} in ${Duration.format(quiet)} without a change`
+          )
+        }
       }
     })
 
@@ -210,9 +258,15 @@ const program = (
       yield* Effect.sleep(aftermath)
       yield* endAll
       const settle = (limit: Duration.Duration) =>
-        Effect.forEach(plan.destinations, (datacenter) => converge(datacenter, slower(limit, plan)), {
-          discard: true
-        })
+        Effect.forEach(
+          plan.destinations,
+          (datacenter) =>
+            Effect.forEach(judge.alive(), (replica) => converge(replica, datacenter, slower(limit, plan)), {
+              concurrency: "unbounded",
+              discard: true
+            }),
+          { concurrency: "unbounded", discard: true }
+        )
       yield* settle(boundOf(plan))
       if (judge.sparesAny()) {
         history.add(yield* Clock.currentTimeMillis, "nothing is refused any more")
@@ -223,9 +277,12 @@ const program = (
       // wait. Once a change has come through, nothing of the faults is left.
       for (const limit of [bound, boundOfOneChange]) {
         history.add(yield* Clock.currentTimeMillis, "one more change")
-        yield* write([{ _tag: "Put", key: `${plan.prefix}last`, size: 4, flags: 7n }])
+        yield* write(
+          judge.alive().map(({ route }) => ({ _tag: "Put", key: `${route.prefix}last`, size: 4, flags: 7n }))
+        )
         yield* settle(limit)
       }
+      yield* sayingSilent
       if (plan.longestWait !== undefined) yield* rest
       if (plan.agentless) yield* standing
       for (const instance of instances) yield* stop(instance)

@@ -5,13 +5,15 @@ import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { KeyRange } from "../../src/KeyRange.js"
-import type { Fate, Plan } from "./Plan.js"
+import type { Fate } from "./Plan.js"
+import type { Route } from "./Route.js"
 
 export interface Sorted {
   readonly isRead: boolean
-  readonly readsSource: boolean
-  readonly readsNames: boolean
-  readonly readsDestination: boolean
+  /** Whose source's values it reads, whose names of all keys, and whose destination. */
+  readonly sourceOf: ReadonlyArray<Route>
+  readonly namesOf: ReadonlyArray<Route>
+  readonly destinationOf: ReadonlyArray<Route>
   /** Whether it is a list of entries, of either side. */
   readonly readsList: boolean
   readonly isBlocking: boolean
@@ -76,7 +78,9 @@ const readsOf = (request: HttpClientRequest, url: URL): ReadonlyArray<Read> | un
   })
 }
 
-export const sort = (plan: Plan, request: HttpClientRequest, url: URL): Sorted => {
+const none: ReadonlyArray<Route> = []
+
+export const sort = (routes: ReadonlyArray<Route>, request: HttpClientRequest, url: URL): Sorted => {
   const reads = readsOf(request, url)
   const isTransaction = url.pathname === "/v1/txn"
   const [read] = reads ?? []
@@ -87,17 +91,22 @@ export const sort = (plan: Plan, request: HttpClientRequest, url: URL): Sorted =
   // A prefix that no path carries is read with a shorter one.
   const isIn = (prefix: string) => (one: Read) =>
     one.key.startsWith(prefix) || (!one.exact && prefix.startsWith(one.key))
-  const isSource = dc === plan.source && reads?.some(isIn(plan.prefix)) === true
+  const sources =
+    dc === null ? none : routes.filter(({ prefix, source }) => dc === source && reads?.some(isIn(prefix)))
   return {
     isRead,
-    readsSource: isSource && !isNames,
-    readsNames: isSource && isNames && read !== undefined && plan.prefix.startsWith(read.key),
-    readsDestination:
-      dc === null &&
-      !isNames &&
-      reads?.some((one) => !one.exact && isIn(plan.destinationPrefix)(one)) === true,
+    sourceOf: isNames ? none : sources,
+    namesOf: isNames
+      ? sources.filter(({ prefix }) => read !== undefined && prefix.startsWith(read.key))
+      : none,
+    destinationOf:
+      dc === null && !isNames
+        ? routes.filter(({ destinationPrefix }) =>
+            reads?.some((one) => !one.exact && isIn(destinationPrefix)(one))
+          )
+        : none,
     readsList: isRead && url.searchParams.has("recurse"),
-    isBlocking: isSource && url.searchParams.has("index"),
+    isBlocking: sources.length > 0 && url.searchParams.has("index"),
     ranges: (reads ?? []).map(({ exact, key }) => ({ prefix: bytesOf(key), exact })),
     isConsistent: url.searchParams.has("consistent"),
     isElsewhere: dc !== null,
@@ -121,8 +130,9 @@ export const serviceOf = ({ body, url }: HttpClientRequest): string | undefined 
 /** Whether this can become of a request of that sort. */
 export const applies = (
   fate: Fate,
-  { isBlocking, isConsistent, isKeys, isLargeWrite, isRead, isTransaction, readsList, readsSource }: Sorted
+  { isBlocking, isConsistent, isKeys, isLargeWrite, isRead, isTransaction, readsList, sourceOf }: Sorted
 ): boolean => {
+  const readsSource = sourceOf.length > 0
   switch (fate) {
     case "unwoken":
       return isBlocking

@@ -2,9 +2,11 @@
  * The odd things that a history may hold beside the usual ones, each of its own: every trial can be asked for alone. A
  * trial rolls its own dice, so that what else happens to a seed stays as it was.
  */
-import type { Action, SourceWrite, Timed } from "./Action.js"
+import type { SourceWrite } from "./Action.js"
 import * as Dice from "./Dice.js"
-import type { Fate, Plan } from "./Plan.js"
+import type { Plan } from "./Plan.js"
+import { put, times, withActions, withFates, withoutTrouble, write } from "./PlanChanges.js"
+import { withSeveralReplications } from "./SeveralReplications.js"
 import { exactFlags, excludedNames, excludes, hardNames, keyNames, smallLimits } from "./TrialValues.js"
 
 export const trials = [
@@ -43,7 +45,9 @@ export const trials = [
   /** Keys that are left alone on both sides. */
   "excluded keys",
   /** Instances without an agent, whose requests reach another agent each time. */
-  "no agent"
+  "no agent",
+  /** Replications that come and go, and one whose source dies. */
+  "several replications"
 ] as const
 
 export type Trial = (typeof trials)[number]
@@ -58,13 +62,23 @@ const withoutSlowLink: ReadonlySet<Trial> = new Set([
 const areTogether = (one: Trial, other: Trial): boolean =>
   !(one === "slow link" && withoutSlowLink.has(other)) && !(other === "slow link" && withoutSlowLink.has(one))
 
-/** Seeds take turns, so that a few dozen hold every trial; one in five has none, and some have a second one. */
+/** Those that seeds take turns with. */
+const inTurn = trials.filter((trial) => trial !== "several replications")
+
+/**
+ * Seeds take turns, so that a few dozen hold every trial; one in five has none, and some have a second one. A quarter of the
+ * seeds have several replications beside.
+ */
 export const draw = (seed: number): ReadonlyArray<Trial> => {
   const dice = Dice.make(seed, "trials")
+  const several = Dice.make(seed, "several").chance(0.25) ? (["several replications"] as const) : []
   const turn = Math.floor((seed * 4) / 5)
-  const own = seed % 5 === 0 ? [] : dice.some([trials[turn % trials.length] ?? trials[0]], 1)
-  const second = dice.chance(0.15) ? [dice.pick(trials)] : []
-  return [...new Set([...own, ...second.filter((other) => own.every((one) => areTogether(one, other)))])]
+  const own = seed % 5 === 0 ? [] : dice.some([inTurn[turn % inTurn.length] ?? trials[0]], 1)
+  const second = dice.chance(0.15)
+    ? dice.some([inTurn[dice.between(0, inTurn.length - 1)] ?? trials[0]], 1)
+    : []
+  const together = second.filter((other) => own.every((one) => areTogether(one, other)))
+  return [...new Set([...several, ...own, ...together])]
 }
 
 export const add = (plan: Plan, wanted: ReadonlyArray<Trial>): Plan => {
@@ -82,34 +96,6 @@ const entryBytes = 130
 /** What a large value has in bytes, as in the plan. */
 const large = 420_000
 
-const withActions = (plan: Plan, actions: ReadonlyArray<Timed>): Plan => ({
-  ...plan,
-  actions: [...plan.actions, ...actions].sort((a, b) => a.at - b.at)
-})
-
-/** At least a tenth of all requests is disturbed. */
-const withFates = (plan: Plan, fates: ReadonlyArray<Fate>): Plan => ({
-  ...plan,
-  disturbed: Math.max(plan.disturbed, 0.1),
-  fates: [...new Set([...plan.fates, ...fates])]
-})
-
-const times = (
-  dice: Dice.Dice,
-  low: number,
-  high: number,
-  plan: Plan,
-  make: () => Action
-): ReadonlyArray<Timed> =>
-  Array.from({ length: dice.between(low, high) }, () => ({
-    at: dice.between(0, plan.calmAt),
-    action: make()
-  }))
-
-const write = (...writes: ReadonlyArray<SourceWrite>): Action => ({ _tag: "Write", writes })
-
-const put = (key: string, size: number, flags = 0n): SourceWrite => ({ _tag: "Put", key, size, flags })
-
 /** Large values for two keys that a path can name, again and again. */
 const withLarge = (plan: Plan, dice: Dice.Dice, keys: readonly [string, ...ReadonlyArray<string>]): Plan =>
   withActions(
@@ -117,17 +103,6 @@ const withLarge = (plan: Plan, dice: Dice.Dice, keys: readonly [string, ...Reado
     { ...plan, actions: plan.actions.filter(({ action }) => action._tag !== "DeleteLock") },
     times(dice, 4, 8, plan, () => write(put(plan.prefix + dice.pick(keys), large + dice.between(0, 9))))
   )
-
-const isTrouble = ({ _tag }: Action): boolean =>
-  !["Write", "WriteElsewhere", "Drift", "SetClock"].includes(_tag)
-
-/** Nothing happens that could cost the lock. */
-const withoutTrouble = (plan: Plan): Plan => ({
-  ...plan,
-  disturbed: 0,
-  actions: plan.actions.filter(({ action }) => !isTrouble(action)),
-  mostLeaderships: 1
-})
 
 const withoutLarge = (plan: Plan): Plan => {
   const small = (all: ReadonlyArray<SourceWrite>) =>
@@ -362,6 +337,7 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
         deletes: dice.chance(0.3)
       }))
     ),
+  "several replications": withSeveralReplications,
   "no agent": (plan, dice) => {
     // For longer than a session lives without a renewal.
     const longer = { ...plan, agentless: true, calmAt: plan.calmAt + 60_000 }
