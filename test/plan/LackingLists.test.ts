@@ -1,12 +1,11 @@
 import { describe, expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
 import * as Events from "../support/Events.js"
 import * as Replicating from "../support/Replicating.js"
 
-const { converged, holds, inSync, it, named, put, remove, replicate, stored, synced, until } = Replicating
+const { converged, holds, inSync, it, named, put, replicate, stored, until } = Replicating
 const { destination, source } = World
 
 /** Answers of the source that lack a key: lists of many, or a read of the key alone too. */
@@ -31,28 +30,6 @@ const lists = /^GET .*recurse=.*dc=nyc1/
 const reads = /^GET (?!.*keys=).*dc=nyc1/
 
 const isCounted = Effect.map(stored, ({ State }) => State === "writes-refused")
-
-describe("a key that the source deletes and creates again", () => {
-  it("is deleted first where it is created between the answer without it and the question by name, since no state of the source has it beside what that answer holds", () =>
-    Effect.gen(function* () {
-      const instance = yield* synced(3)
-      const sim = yield* SimConsul.SimConsul
-      const byName = Network.once((_, pass) =>
-        Effect.zipRight(
-          Effect.provideService(put(source, "global/0", "global/1"), SimConsul.SimConsul, sim),
-          pass
-        )
-      )
-      yield* instance.network.disturb(Network.on(/^PUT \/v1\/txn.*dc=nyc1/, byName))
-      yield* remove(source, "global/1")
-      yield* Effect.sleep("10 seconds")
-      expect(yield* converged).toBe(true)
-      const deletes = instance.network.sent.filter(({ body }) =>
-        body.includes('"Verb":"delete","Key":"global/1"')
-      )
-      expect(deletes).toHaveLength(1)
-    }))
-})
 
 describe("a key that the source has, and that its lists lack", () => {
   it("is not deleted but read alone", () =>

@@ -90,24 +90,41 @@ const missingFrom = (
     (missing) => missing.filter((key) => !RefusedKeys.isDelete(refused, key))
   )
 
-/** Reads ranges of the source again, consistently, and plans what that changes. Returns also which keys are missing. */
+/** Ranges of the source that were read again, consistently. */
+interface Reread {
+  /** The state after what the reads changed. */
+  readonly state: ReplicaState
+  /** The keys of the destination that the reads lacked. */
+  readonly missing: ReadonlyArray<DestinationKey>
+  /** The ranges, named as at the destination. */
+  readonly ranges: ReadonlyArray<KeyRange.KeyRange>
+}
+
+const isInAny =
+  (ranges: ReadonlyArray<KeyRange.KeyRange>) =>
+  (key: DestinationKey): boolean =>
+    ranges.some((range) => KeyRange.contains(range, key))
+
+/** Reads ranges of the source again, consistently, and plans what that changes. */
 const rereadRanges = Effect.fnUntraced(function* (
   { check, mapping }: Deciding,
-  { changes, state }: Draft,
+  { changes, state: before }: Draft,
   ranges: ReadonlyArray<KeyRange.KeyRange>
-) {
+): Effect.fn.Return<Reread, ConsulError> {
   const missing: Array<DestinationKey> = []
-  let read = state
+  const read: Array<KeyRange.KeyRange> = []
+  let state = before
   for (const range of ranges) {
-    const here = rangeAtDestination(mapping, range)
-    if (Option.isNone(here)) continue
-    const { difference, snapshot } = yield* check.confirm(read, range)
+    const atDestination = rangeAtDestination(mapping, range)
+    if (Option.isNone(atDestination)) continue
+    const { difference, snapshot } = yield* check.confirm(state, range)
     changes.reach(snapshot.index)
-    const planned = planWrites(read, changes, here.value, difference)
-    read = planned.state
+    const planned = planWrites(state, changes, atDestination.value, difference)
+    state = planned.state
     missing.push(...planned.difference.missing)
+    read.push(atDestination.value)
   }
-  return { state: read, missing }
+  return { state, missing, ranges: read }
 })
 
 /** The ranges of the source in which to read keys of the destination again. */
@@ -119,47 +136,79 @@ const rangesOf = (
     ? [KeyRange.under(replication.prefix)]
     : keys.flatMap((key) => Option.toArray(rangeAtSource(mapping, KeyRange.only(key))))
 
+/** Keys that answers of the source lacked, and that it has all the same: it listed them, or said by name that they exist. */
+interface Existing {
+  /** Keys of the destination that the answers must have had: an answer without one of them was wrong. */
+  readonly contradicting: ReadonlyArray<DestinationKey>
+  /** Keys of the destination that were created at the source after the answers. */
+  readonly created: ReadonlyArray<DestinationKey>
+}
+
+/** Answers of the source that lacked keys. */
+interface Answers {
+  /** The ranges of the source that they were about. */
+  readonly ranges: ReadonlyArray<KeyRange.KeyRange>
+  /** Whether so many keys were missing that the answers may be wrong. */
+  readonly doubtful: boolean
+}
+
 /**
- * Reads again what lacked keys that the source says exist: first the `doubtful` ranges, which may lack more than these keys, and
- * then each key that is missing still. If a read of it alone lacks it once more, the source contradicts itself, and the key
- * counts as unreadable.
+ * Reads the source again for keys that it has and that its answers lacked: first the ranges that lacked them, so that what lands
+ * was in each range at one moment, and then each key alone that is in no range, or is missing still. If a read of a contradicting
+ * key alone lacks it once more, the source contradicts itself, and the key counts as unreadable. The ranges of contradicting keys
+ * are only read if the answers are `doubtful`: then they may lack more than these keys.
  */
-const rereadPresent = Effect.fnUntraced(function* (
+const rereadExisting = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
-  present: ReadonlyArray<DestinationKey>,
-  doubtful: ReadonlyArray<KeyRange.KeyRange>
-) {
-  if (present.length === 0) return state
-  if (doubtful.length > 0) yield* deciding.pass.contradicted(present.length)
-  const holds = (range: KeyRange.KeyRange) => (key: string) =>
-    Option.exists(rangeAtDestination(deciding.mapping, range), (here) => KeyRange.contains(here, key))
-  const lacked = doubtful.filter((range) => present.some(holds(range)))
+  { contradicting, created }: Existing,
+  { doubtful, ranges }: Answers
+): Effect.fn.Return<Reread, ConsulError> {
+  const existing = [...contradicting, ...created]
+  if (existing.length === 0) return { state, missing: [], ranges: [] }
+  if (doubtful && ranges.length > 0 && contradicting.length > 0)
+    yield* deciding.pass.contradicted(contradicting.length)
+  const toRead = doubtful ? existing : created
+  const lacked = ranges.filter((range) =>
+    toRead.some(isInAny(Option.toArray(rangeAtDestination(deciding.mapping, range))))
+  )
   const first = yield* rereadRanges(deciding, { state, changes }, lacked)
   const missing = new Set(first.missing)
-  const left = present.filter((key) => missing.has(key) || !lacked.some((range) => holds(range)(key)))
+  const isRead = isInAny(first.ranges)
+  const left = existing.filter((key) => missing.has(key) || !isRead(key))
   const second = yield* rereadRanges(deciding, { state: first.state, changes }, rangesOf(deciding, left))
   const asked = new Set(left)
+  const isReadLast = isInAny(second.ranges)
   const reason = "a read of it finds nothing, but the source says that it exists"
-  const lacking = second.missing.filter((key) => asked.has(key)).map((key) => ({ key, reason }))
-  const toReread: ReplicaState["toReread"] = new Set(without(second.state.toReread, new Set(present)))
+  const lacking = new Set(second.missing)
+  const unreadable = contradicting
+    .filter((key) => asked.has(key) && lacking.has(key))
+    .map((key) => ({ key, reason }))
+  const toReread: ReplicaState["toReread"] = new Set(without(second.state.toReread, new Set(existing)))
   return {
-    ...second.state,
-    toReread,
-    refused: RefusedKeys.withUnreadable(second.state.refused, lacking)
+    state: {
+      ...second.state,
+      toReread,
+      refused: RefusedKeys.withUnreadable(second.state.refused, unreadable)
+    },
+    missing: [...first.missing.filter((key) => !isReadLast(key)), ...second.missing],
+    ranges: [...first.ranges, ...second.ranges]
   }
 })
 
 /**
  * Plans to delete keys that answers of the source lacked, if the source says by name that they do not exist. A key that the
- * token may not read is in no answer: it stays.
+ * token may not read is in no answer: it stays. A key that was created since its range was read stays, and its range is read
+ * again: to land it beside what the range had before would mix two states of the source. If it has gone once more by then, the
+ * source is asked for it by name a second time.
  */
 const deleteAbsent = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
   missing: Iterable<DestinationKey>,
-  doubtful: ReadonlyArray<KeyRange.KeyRange>
-) {
+  lackedBy: Answers,
+  isSecondTime = false
+): Effect.fn.Return<ReplicaState, ConsulError> {
   const { mapping, oddities, replication, watcher } = deciding
   const keys = new Map<SourceKey, DestinationKey>()
   for (const key of missing) {
@@ -168,22 +217,34 @@ const deleteAbsent = Effect.fnUntraced(function* (
     if (Option.isSome(atSource)) keys.set(atSource.value, key)
   }
   if (keys.size === 0) return state
-  const { absent, created, unreadable } = yield* watcher.presence({
-    ...watched(replication),
-    keys: [...keys.keys()]
-  })
-  yield* oddities.hidden([...unreadable])
-  const those = (isSo: (atSource: SourceKey) => boolean) =>
-    Array.from(keys).flatMap(([atSource, key]) => (isSo(atSource) ? [key] : []))
-  // A key that was created since did not exist when the source was read. Its next answer brings it: to land it now would mix
-  // two states of the source.
   const readUpTo = changes.index
-  const isLater = (key: SourceKey) => (created.get(key) ?? 0) > readUpTo
-  const present = those((key) => !absent.has(key) && !unreadable.has(key) && !isLater(key))
-  const toReread = new Set(without(state.toReread, new Set(those((key) => unreadable.has(key)))))
-  const read = yield* rereadPresent(deciding, { state: { ...state, toReread }, changes }, present, doubtful)
-  const gone = those((key) => absent.has(key) || isLater(key))
-  return planDeletes(read, changes, gone)
+  const presence = yield* watcher.presence({ ...watched(replication), keys: [...keys.keys()] })
+  yield* oddities.hidden([...presence.unreadable])
+  const absent: Array<DestinationKey> = []
+  const unreadable = new Set<DestinationKey>()
+  const contradicting: Array<DestinationKey> = []
+  const created: Array<DestinationKey> = []
+  for (const [atSource, key] of keys) {
+    if (presence.absent.has(atSource)) absent.push(key)
+    else if (presence.unreadable.has(atSource)) unreadable.add(key)
+    else if (!isSecondTime && (presence.created.get(atSource) ?? 0) > readUpTo) created.push(key)
+    else contradicting.push(key)
+  }
+  const asked = { ...state, toReread: new Set(without(state.toReread, unreadable)) }
+  const existing = { contradicting, created }
+  const reread = yield* rereadExisting(deciding, { state: asked, changes }, existing, lackedBy)
+  const missingStill = new Set(reread.missing)
+  const isRead = isInAny(reread.ranges)
+  const gone = absent.filter((key) => missingStill.has(key) || !isRead(key))
+  const planned = planDeletes(reread.state, changes, gone)
+  const goneAgain = created.filter((key) => missingStill.has(key))
+  return yield* deleteAbsent(
+    deciding,
+    { state: planned, changes },
+    goneAgain,
+    { ranges: [], doubtful: false },
+    true
+  )
 })
 
 /** Lists the source. Returns the keys that it lacks, and the state after those of `lacked` were read again that it lists. */
@@ -191,13 +252,14 @@ const listAgain = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
   lacked: ReadonlyArray<DestinationKey>,
-  doubtful: ReadonlyArray<KeyRange.KeyRange>
+  ranges: ReadonlyArray<KeyRange.KeyRange>
 ) {
   const names = sourceKeys(yield* deciding.watcher.names(watched(deciding.replication)))
   const gone = yield* missingFrom(deciding, state, names)
   const present = without(lacked, new Set(gone))
-  const read: ReplicaState = yield* rereadPresent(deciding, { state, changes }, present, doubtful)
-  return { gone, state: read }
+  const existing = { contradicting: present, created: [] }
+  const reread = yield* rereadExisting(deciding, { state, changes }, existing, { ranges, doubtful: true })
+  return { gone, state: reread.state }
 })
 
 /** Without deletes, an empty answer is doubtful all the same: it may lack changes. */
@@ -229,15 +291,15 @@ export const decideOnShards = Effect.fnUntraced(function* (
   if (decision === "hold") return { ...state, held: new Set([...state.held, ...missing]) }
   let judged = state
   let doomed = missing
-  const doubtful = decision === "list" ? ranges : []
-  if (decision === "list") {
+  const doubtful = decision === "list"
+  if (doubtful) {
     yield* deciding.pass.pause
-    const listed = yield* listAgain(deciding, { state, changes }, missing, doubtful)
+    const listed = yield* listAgain(deciding, { state, changes }, missing, ranges)
     const { approved, held } = DeletePolicy.ofListing(listed.state, view, listed.gone)
     judged = { ...listed.state, approved, held }
     doomed = missing.filter((key) => approved.has(key))
   }
-  const left = yield* deleteAbsent(deciding, { state: judged, changes }, doomed, doubtful)
+  const left = yield* deleteAbsent(deciding, { state: judged, changes }, doomed, { ranges, doubtful })
   return { ...left, toReread: new Set([...left.toReread].filter((key) => left.contents.has(key))) }
 })
 
@@ -264,7 +326,10 @@ export const decideOnListing = Effect.fnUntraced(function* (
     ...missing
   ])
   const judged = { ...counted, approved, held }
-  const left = yield* deleteAbsent(deciding, { state: judged, changes }, approved, [])
+  const left = yield* deleteAbsent(deciding, { state: judged, changes }, approved, {
+    ranges: [],
+    doubtful: false
+  })
   return { ...left, toReread: held }
 })
 
@@ -296,6 +361,6 @@ export const decideOnWhole = Effect.fnUntraced(function* (
     judged = DeletePolicy.ofListing(counted, view, listed.gone)
   }
   const doomed = missing.filter((key) => judged.approved.has(key))
-  const left = yield* deleteAbsent(deciding, { state, changes }, doomed, isSuspicious ? ranges : [])
+  const left = yield* deleteAbsent(deciding, { state, changes }, doomed, { ranges, doubtful: isSuspicious })
   return { ...left, held: judged.held, toReread: judged.held }
 })
