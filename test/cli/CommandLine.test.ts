@@ -34,14 +34,12 @@ describe("run", () => {
       ["help", "status"],
       'unexpected argument "status"; the commands are completions, demo, dev, help and version'
     ],
-    [["-src=nyc1", "-src=ams2"], "-src: given twice; write it once"],
     [["-src=nyc1", "-exclude="], '-exclude "": an empty exclude would exclude every key'],
     [
       ["-src=nyc1", "-exclude", "global/a", "-exclude", ""],
       '-exclude "": an empty exclude would exclude every key'
     ],
     [["-src=nyc1", "-session-ttl=9s"], "-session-ttl: a session lives from 10s to 24h"],
-    [["-src=nyc1", "-once", "-once"], "-once: given twice; write it once"],
     [["-src=nyc1", "-once=maybe"], '-once "maybe": neither true nor false; write -once or -once=false'],
     [["-once=a=b", "-src=nyc1"], '-once "a=b": neither true nor false; write -once or -once=false'],
     [
@@ -96,10 +94,6 @@ describe("run", () => {
     [
       ["-src=nyc1", "-status=s", "-status-dir=d"],
       "-status: and -status-dir are both given; write one of them"
-    ],
-    [
-      ["-src=nyc1", "-addr=a", "-consul-addr=b"],
-      "-addr and -consul-addr: they are one option; write one of them"
     ],
     [
       ["-src=nyc1", "-wait=2s:1s"],

@@ -80,6 +80,28 @@ describe("settings of 0.4.0", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
+  it.scoped(
+    "name a file for the number of the process that cannot be written, and the program says why",
+    () =>
+      Effect.gen(function* () {
+        const { folder } = yield* file("")
+        for (const [path, reason] of [
+          [`${folder}/none/replicate.pid`, "its folder is not there"],
+          [folder, "it is a directory"]
+        ]) {
+          const { code, stderr } = yield* Program.run([
+            "-prefix=a@nyc1",
+            `-addr=${nobody}`,
+            `-pid-file=${path}`
+          ])
+          expect([code, stderr]).toEqual([
+            2,
+            `consul-replicate: -pid-file "${path}": the file cannot be written: ${reason}\n`
+          ])
+        }
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
+
   it.effect("end the program after as long as so many attempts take in 0.4.0, and say which option did", () =>
     Effect.gen(function* () {
       const { code, stderr } = yield* Program.run([

@@ -3,7 +3,7 @@
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
-import { reasonOf } from "../settings/FileReason.js"
+import { reasonNotWritten } from "../settings/FileReason.js"
 import { type Origin, shown } from "../settings/Origin.js"
 import { subject, WrongUse } from "../settings/WrongUse.js"
 
@@ -25,14 +25,14 @@ export const write = Effect.fn("PidFile.write")(function* ({
       (error) =>
         new WrongUse({
           subject: subject(shown(origin, "pid-file"), path),
-          problem: `the file cannot be written: ${reasonOf(error)}`
+          problem: `the file cannot be written: ${reasonNotWritten(error)}`
         })
     ),
     () =>
       files.readFileString(path).pipe(
         Effect.flatMap((text) => (text.trim() === content ? files.remove(path) : Effect.void)),
         Effect.catchAll((error) =>
-          Effect.logWarning(`-pid-file: ${path} cannot be removed: ${reasonOf(error)}`)
+          Effect.logWarning(`-pid-file: ${path} cannot be removed: ${reasonNotWritten(error)}`)
         )
       )
   )

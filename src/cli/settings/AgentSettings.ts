@@ -182,7 +182,7 @@ const addressOf = Effect.fnUntraced(function* (settings: AgentSettings, given: G
   if (strictly === undefined || Address.isSecure(address)) return address
   return yield* new WrongUse({
     subject: subjectOf(strictly),
-    problem: `asks for TLS, and ${address} is an address without; give ${flags.address}=https://host:port`
+    problem: `asks for TLS, and ${address} is an address without; give ${flags.address}=https://host:port, or drop ${strictly.name} if the agent speaks no TLS`
   })
 })
 

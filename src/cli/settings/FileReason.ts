@@ -1,14 +1,22 @@
 /** Why a file cannot be read or written, in words for a person. */
 import type { PlatformError } from "@effect/platform/Error"
 
-export const reasonOf = (error: PlatformError): string => {
+const describe = (error: PlatformError, notFound: string, denied: string): string => {
   if (error._tag === "BadArgument") return error.description ?? error.message
   switch (error.reason) {
     case "NotFound":
-      return "it is not there"
+      return notFound
     case "PermissionDenied":
-      return "this user may not read it"
+      return denied
     default:
       return /EISDIR/.test(error.message) ? "it is a directory" : (error.description ?? error.message)
   }
 }
+
+/** Why a file cannot be read. */
+export const reasonOf = (error: PlatformError): string =>
+  describe(error, "it is not there", "this user may not read it")
+
+/** Why a file cannot be written or removed. A file that is not there is made, if its folder is there. */
+export const reasonNotWritten = (error: PlatformError): string =>
+  describe(error, "its folder is not there", "this user may not write there")

@@ -52,13 +52,13 @@ export const parse = (text: string): Either.Either<PrefixText, string> => {
     : Either.right({ source: left, datacenter: undefined, destination })
 }
 
-/** A colon without a datacenter was a part of the prefix in the first release. */
+/** A colon without a datacenter was a part of the prefix in the first release, and of two colons the second is one of the destination. */
 export const warnOfColon = (
   where: string,
   text: string,
   { datacenter, destination, source }: PrefixText
 ): ReadonlyArray<string> =>
-  datacenter === undefined && destination !== undefined
+  destination !== undefined && (datacenter === undefined || destination.includes(":"))
     ? [
         `${where}: ${JSON.stringify(text)} copies ${JSON.stringify(source)} to ${JSON.stringify(destination)}; ${inFile(text)}`
       ]

@@ -123,21 +123,6 @@ const decodeText =
       })
     )
 
-/** The one that counts: an option may be typed once, a later file stands for an earlier one. */
-const foremost = (name: string, given: ReadonlyArray<Given>): Either.Either<Given | undefined, WrongUse> => {
-  const [first] = given
-  const flags = given.filter(({ origin }) => origin._tag === "Flag")
-  if (flags.length < 2) return Either.right(first)
-  const spellings = [...new Set(flags.map(({ origin }) => shown(origin, name)))]
-  return Either.left(
-    new WrongUse(
-      spellings.length === 1
-        ? { subject: spellings[0] ?? "", problem: "given twice; write it once" }
-        : { subject: spellings.join(" and "), problem: "they are one option; write one of them" }
-    )
-  )
-}
-
 interface Valued<A> extends Description {
   /** The name of the value in the help. */
   readonly value: string
@@ -164,10 +149,7 @@ export const optional = <A>(options: Valued<A>): Setting<Resolved<A> | undefined
     ...described(options, kind, false),
     value,
     shownDefault: shownDefault ?? undefined,
-    decode: (given) =>
-      Either.flatMap(foremost(name, given), (first) =>
-        first === undefined ? Either.right(undefined) : decode(first)
-      )
+    decode: ([first]) => (first === undefined ? Either.right(undefined) : decode(first))
   }
 }
 
@@ -179,10 +161,7 @@ export const setting = <A>(options: Valued<A> & { readonly default: string }): S
     ...described(options, kind, false),
     value,
     shownDefault: (options.shownDefault === undefined ? options.default : options.shownDefault) ?? undefined,
-    decode: (given) =>
-      Either.flatMap(foremost(name, given), (first) =>
-        decode(first ?? { text: options.default, origin: Origin.Default() })
-      )
+    decode: ([first]) => decode(first ?? { text: options.default, origin: Origin.Default() })
   }
 }
 
@@ -220,12 +199,10 @@ export const flag = (
   return {
     ...described(options, "Flag", false),
     shownDefault: isOn ? "true" : undefined,
-    decode: (given) =>
-      Either.flatMap(foremost(name, given), (first) =>
-        first === undefined
-          ? Either.right<Resolved<boolean>>({ value: isOn, origin: Origin.Default() })
-          : decode(first)
-      )
+    decode: ([first]) =>
+      first === undefined
+        ? Either.right<Resolved<boolean>>({ value: isOn, origin: Origin.Default() })
+        : decode(first)
   }
 }
 

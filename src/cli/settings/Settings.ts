@@ -131,6 +131,18 @@ const warnOfSpellings = (flags: Sources.ByName): ReadonlyArray<string> =>
     )
   )
 
+/** As in 0.4.0, the last one counts. */
+const warnOfRepeats = (flags: Sources.ByName): ReadonlyArray<string> =>
+  all.flatMap(({ isRepeated, name }) => {
+    const typed = flags.get(name) ?? []
+    const last = typed.at(-1)
+    if (isRepeated || last === undefined || typed.every(({ text }) => text === last.text)) return []
+    const spellings = [...new Set(typed.map(({ origin }) => shown(origin, name)))]
+    return spellings.length === 1
+      ? [`${spellings[0]}: is given ${typed.length} times; the last one counts`]
+      : [`${spellings.join(" and ")}: are one option; the last one counts, ${shown(last.origin, name)}`]
+  })
+
 const warnOfUseless = (values: Values<typeof withoutMeaning>): ReadonlyArray<string> =>
   Object.entries(withoutMeaning).flatMap(([key, { description, name }]) => {
     const resolved = Object.entries(values).find(([other]) => other === key)?.[1]
@@ -247,6 +259,7 @@ export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName)
     origins: new Map(all.flatMap((setting) => originOfFirst(setting, sources))),
     warnings: [
       ...warnOfSpellings(flags),
+      ...warnOfRepeats(flags),
       ...files.flatMap(({ warnings }) => warnings),
       ...warnings,
       ...warnOfUseless(useless)

@@ -1,6 +1,6 @@
 /**
  * What was given by the command line, by files and by the environment, and which of it counts: the command line before
- * files, files before the environment, and a later file before an earlier one.
+ * files, files before the environment, and a later one of the command line or of the files before an earlier one.
  */
 import * as Either from "effect/Either"
 import type { Given } from "./Origin.js"
@@ -29,7 +29,7 @@ export const givenFor = (
   const typed = flags.get(name) ?? []
   const read = files.get(name) ?? []
   const inherited = variables.get(name) ?? []
-  if (!isRepeated) return [...typed, ...read.toReversed(), ...inherited]
+  if (!isRepeated) return [...typed.toReversed(), ...read.toReversed(), ...inherited]
   return typed.length + read.length > 0 ? [...read, ...typed] : inherited
 }
 

@@ -7,7 +7,7 @@ import { settings as devSettings } from "../../../src/cli/commands/Dev.js"
 import { normalize } from "../../../src/cli/settings/GoFlags.js"
 import * as Settings from "../../../src/cli/settings/Settings.js"
 import { text } from "../../support/Keys.js"
-import { load, parse } from "./Loading.js"
+import { folder, load, parse } from "./Loading.js"
 
 const args = (typed: ReadonlyArray<string>) => Either.map(normalize(typed, Settings.all), ({ args }) => args)
 
@@ -77,6 +77,23 @@ describe("arguments", () => {
         const expected = Object.fromEntries(given.map(({ name, value }) => [name, [value]]))
         expect(yield* texts(typed)).toEqual({ texts: expected, leftover: [] })
       })
+  )
+
+  it.scoped("the last of several values of one option counts, as in Go, with a warning if they differ", () =>
+    Effect.gen(function* () {
+      const twice = yield* load(["-src=x", "-lock=a", "-lock=b", "-once", "-once"])
+      expect(twice).toMatchObject({ lock: "b", once: true })
+      expect(twice.warnings).toEqual(["-lock: is given 2 times; the last one counts"])
+      const spelt = yield* load(["-src=x", "-consul-addr=a:1", "-addr=b:1"])
+      expect(spelt.destination.address.text).toBe("b:1")
+      expect(spelt.warnings).toEqual(["-consul-addr and -addr: are one option; the last one counts, -addr"])
+      const secret = yield* load(["-src=x", "-consul-token=5ecret", "-consul-token=0ther"])
+      expect(secret.destination.token?.text).toBe("0ther")
+      expect(secret.warnings.join()).not.toMatch(/5ecret|0ther/)
+      expect((yield* load(["-src=x", "-once", "-once=false"])).once).toBe(false)
+      const root = yield* folder({ "a.hcl": 'lock = "file"' })
+      expect((yield* load(["-lock=flag", `-config=${root}/a.hcl`, "-src=x"])).lock).toBe("flag")
+    })
   )
 
   it.effect.each([

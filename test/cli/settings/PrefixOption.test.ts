@@ -57,6 +57,13 @@ describe("a prefix as one text", () => {
     )
     expect(warned("a@nyc1:b")).toEqual(Either.right([]))
   })
+
+  it("with two colons copies to a destination with a colon, and is warned of", () => {
+    const warned = Either.map(PrefixOption.parse("a@b:c:d"), (parts) =>
+      PrefixOption.warnOfColon("-prefix", "a@b:c:d", parts)
+    )
+    expect(Either.getOrElse(warned, () => []).join()).toMatch(/^-prefix: "a@b:c:d" copies "a" to "c:d"; /)
+  })
 })
 
 describe("a slash at the end of one prefix alone", () => {

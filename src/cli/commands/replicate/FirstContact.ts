@@ -53,7 +53,7 @@ const brokenOff = (cause: unknown, { endpoint, flag }: Contact): Hopeless | Unde
       return new Hopeless({ problem: `${address} cannot be used: ${words}` })
     case "NoTls":
       return new Hopeless({
-        problem: `what answers at ${address} speaks no TLS; give ${flag}=${withoutTls(address)}`
+        problem: `what answers at ${address} speaks no TLS; drop what asks for TLS, such as CONSUL_HTTP_SSL, and give ${flag}=${withoutTls(address)}`
       })
     case "NoHttp":
       return new Hopeless({
