@@ -117,7 +117,7 @@ describe("Diff", () => {
     ([believed, found, range]) => {
       const contents = contentsOf(believed)
       const inside = new Map([...found].filter(([key]) => KeyRange.contains(range, key)))
-      const { changed, extra, missing } = Diff.learn(contents, identity, range, entries(inside))
+      const { changed, extra, missing } = Diff.updateContents(contents, identity, range, entries(inside))
       const kept = new Map([...believed].filter(([key]) => !KeyRange.contains(range, key)))
       expect(plain(contents)).toEqual(plain(contentsOf(new Map([...kept, ...inside]))))
       expect([...missing].sort()).toEqual(
@@ -133,7 +133,7 @@ describe("Diff", () => {
     [store, store, store],
     ([believed, found, wanted]) => {
       const contents = contentsOf(believed)
-      const learnt = Diff.learn(contents, identity, everything, entries(found))
+      const learnt = Diff.updateContents(contents, identity, everything, entries(found))
       const drift = Diff.drift(learnt, (key) => wanted.has(key))
       const known = [...believed.keys()].filter((key) => wanted.has(key))
       expect([...drift.missing].sort()).toEqual(known.filter((key) => !found.has(key)).sort())
@@ -173,7 +173,7 @@ describe("Diff", () => {
         .map((rest) => mapping.destinationPrefix + rest)
         .filter((key) => key !== "")
         .map((key) => entry(key, Value.fromText("d"), 2n))
-      Diff.learn(contents, mapping, KeyRange.under(mapping.destinationPrefix), there)
+      Diff.updateContents(contents, mapping, KeyRange.under(mapping.destinationPrefix), there)
       const here = source.map((rest) => entry(mapping.prefix + rest, Value.fromText("s"), 1n))
       const { missing, writes } = Diff.diff(contents, mapping, KeyRange.under(mapping.prefix), here)
       for (const key of [...writes.map((write) => write.key), ...missing]) {
@@ -190,7 +190,7 @@ describe("Diff", () => {
     const here = entry("k", Value.fromText("v"), 3n)
     const there = { ...entry("k", Value.fromText("v"), 3n, "a-session"), lockIndex: 9, modifyIndex: 99 }
     const contents = DestinationIndex.empty()
-    Diff.learn(contents, identity, everything, [here])
+    Diff.updateContents(contents, identity, everything, [here])
     expect(Diff.diff(contents, identity, everything, [there])).toEqual({
       writes: [],
       missing: [],

@@ -69,7 +69,7 @@ export const startOfScan: ScanCursor = {
 /** A range of the destination that holds something other than was believed. */
 export interface DriftedRange {
   readonly range: KeyRange
-  readonly found: Diff.Found
+  readonly found: Diff.DriftedKeys
 }
 
 /** Reads at once. */
@@ -200,14 +200,14 @@ export const scan = Effect.fn("Survey")(function* (
         return []
       }
     }
-    const found: Array<Diff.Found> = []
+    const found: Array<Diff.DriftedKeys> = []
     const there: Array<DestinationKey> = []
     let hasKeys = false
     const index = yield* PiecewiseRead.readInPieces(reads, range, readBytes, (piece, { value }) =>
       Effect.sync(() => {
         bytes += Weights.bytesOf(value)
         hasKeys ||= RangeVersion.hasKeys(value)
-        found.push(Diff.learn(contents, mapping, piece, value.entries, value.malformed))
+        found.push(Diff.updateContents(contents, mapping, piece, value.entries, value.malformed))
         for (const { key } of value.entries) there.push(destinationKey(key))
         for (const { key } of value.malformed) there.push(destinationKey(key))
       })

@@ -27,7 +27,7 @@ export const none: RefusedKeys = new Map()
  * Parts what differs in a range, as it was just compared: what is worth trying, and what is still refused. A key that
  * does not differ any more is forgotten.
  */
-export const skipKnown = (
+export const skipRefused = (
   refused: RefusedKeys,
   range: KeyRange,
   found: Difference

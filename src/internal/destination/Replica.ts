@@ -199,7 +199,7 @@ export const make = Effect.fnUntraced(function* (
     for (const [refusal, held] of Arr.zip(refusals, found)) {
       const key = destinationKey(refusal.key)
       all.set(key, { print: contents.get(key), refusal })
-      Diff.learn(contents, mapping, KeyRange.only(key), held.entries, held.malformed)
+      Diff.updateContents(contents, mapping, KeyRange.only(key), held.entries, held.malformed)
     }
     return all
   })

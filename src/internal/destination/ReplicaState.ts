@@ -36,7 +36,7 @@ export interface ReplicaState extends DeletePolicy.DeleteLedger {
 /** The state when the destination has just been read, and nothing has been compared. */
 export const uncompared = (
   given: Pick<ReplicaState, "contents" | "cursor" | "leader" | "writer">,
-  begun: Omit<Comparison.Begin, "keysAtStart">
+  begun: Omit<Comparison.Start, "keysAtStart">
 ): ReplicaState => ({
   ...given,
   ...DeletePolicy.nothing,

@@ -1,5 +1,5 @@
 /**
- * What a pass changes, gathered from several snapshots: of each key, the last change.
+ * The changes of one pass: of each key, the last change that a snapshot of the source makes.
  */
 import type { Changes, Write } from "./Diff.js"
 import type { DestinationKey } from "./Mapping.js"
@@ -10,7 +10,7 @@ export class ChangeSet {
   private highest = 0
 
   constructor(
-    /** Number of keys that the destination had when the pass began; in the first comparison, when that began. */
+    /** Number of keys that the destination had when the pass began. During the first comparison: when the comparison began. */
     readonly keysBefore: number,
     /** Number of keys that were deleted since the source was last complete, when the pass began. */
     readonly deletesBefore: number
@@ -21,18 +21,22 @@ export class ChangeSet {
     return this.highest
   }
 
+  /** Changes up to an index of the source are in the set. */
   reach(index: number): void {
     this.highest = Math.max(this.highest, index)
   }
 
+  /** In place of an earlier change of the key. */
   write(write: Write): void {
     this.all.set(write.key, write)
   }
 
+  /** In place of an earlier change of the key. */
   delete(key: DestinationKey): void {
     this.all.set(key, undefined)
   }
 
+  /** The keys in the order in which each was first changed. */
   changes(): Changes {
     const writes: Array<Write> = []
     const deletes: Array<DestinationKey> = []

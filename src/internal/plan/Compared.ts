@@ -1,15 +1,15 @@
-/** A snapshot beside the destination. */
+/** A snapshot of the source, compared with the destination. */
 import type { KeyValue } from "../../KeyValue.js"
 import type { Snapshot } from "../../WatchEvent.js"
 import type * as Diff from "./Diff.js"
 
-/** A snapshot whose values are not kept: they may be more than fits memory. */
-export interface Seen extends Omit<Snapshot, "entries"> {
+/** A snapshot without the values, which may not fit memory. */
+export interface ValuelessSnapshot extends Omit<Snapshot, "entries"> {
   readonly entries: ReadonlyArray<Omit<KeyValue, "value">>
 }
 
-/** A snapshot that is believed, and what it changes. */
+/** A snapshot that the planner may use, and its difference from the destination. */
 export interface Compared {
-  readonly snapshot: Seen
+  readonly snapshot: ValuelessSnapshot
   readonly difference: Diff.Difference
 }

@@ -1,37 +1,38 @@
 /**
- * What the full comparison that begins with each leadership has done so far.
+ * The progress of the full comparison that begins each leadership.
  */
 import type * as Diff from "./Diff.js"
 import type { DestinationKey } from "./Mapping.js"
 
 export interface Comparison {
-  /** When it began: ms, monotonic. */
+  /** When the comparison began: ms, monotonic. */
   readonly startedAt: number
-  /** How many keys the destination held then. */
+  /** Number of keys that the destination had when the comparison began. */
   readonly keysAtStart: number
-  /** Whether no comparison of this replication has been completed before, by any instance. */
+  /** Whether no instance has completed a comparison of this replication before. */
   readonly isFirst: boolean
-  /** Whether deletes were held back before. */
+  /** Whether the leader before held deletes. */
   readonly wasHolding: boolean
-  /** How many keys of the source it has compared. */
+  /** Number of keys of the source that were compared. */
   readonly compared: number
-  /** About how many keys the source has. */
+  /** Number of keys that the source has, as far as its snapshots have shown. */
   readonly expectedKeys: number
-  /** How many keys it has written. */
+  /** Number of keys that the comparison has written. */
   readonly writes: number
-  /** Bytes of their values. */
+  /** Bytes of the values that the comparison has written. */
   readonly bytes: number
-  /** How many keys were not as at the source. A key that changes there again counts again. */
+  /** Numbers of keys that differed from the source. A key that changes at the source again counts again. */
   readonly drift: Diff.Drift
-  /** The keys that it wrote and that were not there, until it is complete. */
+  /** The keys that the comparison has created at the destination. Empty when the comparison is complete. */
   readonly createdByComparison: Set<DestinationKey>
 }
 
-/** What is known of a comparison when it begins. */
-export type Begin = Pick<Comparison, "isFirst" | "keysAtStart" | "startedAt" | "wasHolding">
+/** The fields of a comparison that stay as they are from its begin. */
+export type Start = Pick<Comparison, "isFirst" | "keysAtStart" | "startedAt" | "wasHolding">
 
-export const begin = (known: Begin): Comparison => ({
-  ...known,
+/** A comparison that has compared nothing yet. */
+export const begin = (start: Start): Comparison => ({
+  ...start,
   compared: 0,
   expectedKeys: 0,
   writes: 0,

@@ -1,46 +1,48 @@
 /**
- * Which keys of the destination may be deleted because the source does not have them. All of it is pure: the planner asks,
- * and then asks the source by name for each key that may go.
+ * Decides which keys of the destination may be deleted because the source does not have them. The functions are pure: `Deletion`
+ * calls them, and then asks the source by name for each key that may be deleted.
  *
- * The rule: between two complete views of the source, no more keys go than the limit allows. If more are missing, all of them
- * are held. While keys are held, no others go, also under the next leader, until the source is complete again. So a source
- * that loses its keys little by little, or gets them back little by little, costs the destination nothing beyond the limit.
+ * The rule: between two complete views of the source, no more keys are deleted than the limit allows. If more are missing, all
+ * missing keys are held. While keys are held, no key is deleted, also under the next leader, until the source is complete again.
+ * So a source that loses its keys little by little, or gets them back little by little, costs the destination nothing beyond the
+ * limit.
  */
 import * as Option from "effect/Option"
 import * as DeleteLimit from "../../DeleteLimit.js"
 import { contains, type KeyRange } from "../../KeyRange.js"
 import type { DestinationKey } from "./Mapping.js"
 
-/** What deletion remembers from pass to pass. Keys are named as at the destination. */
+/** The state of deletion from pass to pass. Keys are named as at the destination. */
 export interface DeleteLedger {
   /** Keys that the source does not have, and that stay because of the limit. */
   readonly held: ReadonlySet<DestinationKey>
-  /** Keys that the source did not list, and that may go when their own shard lacks them too. */
+  /** Keys that the source did not list, and that may be deleted when their own shard lacks them too. */
   readonly approved: ReadonlySet<DestinationKey>
   /**
-   * Keys that their shard lacked, and that the destination still has. One that comes back may hold a value that nobody has
-   * read: it is read again.
+   * Keys that their shard lacked, and that the destination still has. A key that the source has again may have a new value, which
+   * no answer has shown: it is read again.
    */
   readonly toReread: ReadonlySet<DestinationKey>
   /** Number of keys that were deleted since the source was last seen complete. */
   readonly deletesSinceComplete: number
 }
 
-/** What the limit is a share of, and on what else it depends. */
+/** The numbers that the limit is applied to. */
 export interface View {
   readonly limit: DeleteLimit.DeleteLimit
-  /** Number of keys that the destination had when the pass began; during the first comparison: when that began. */
+  /** Number of keys that the destination had when the pass began. During the first comparison: when the comparison began. */
   readonly keysBefore: number
   /** Number of keys that were deleted since the source was last seen complete, when the pass began. */
   readonly deletesBefore: number
-  /** Set during the comparison that begins a leadership. */
+  /** Present during the comparison that begins a leadership. */
   readonly comparison: Option.Option<ComparisonView>
 }
 
+/** The part of a {@link View} that a comparison adds. */
 export interface ComparisonView {
   /** Whether the leader before held deletes. */
   readonly wasHolding: boolean
-  /** Keys that the comparison has created itself. */
+  /** Keys that the comparison has created at the destination. */
   readonly created: ReadonlySet<DestinationKey>
   /** Number of keys that the destination has now. */
   readonly keysNow: number
@@ -55,18 +57,20 @@ export const nothing: Omit<DeleteLedger, "deletesSinceComplete"> = {
   toReread: noKeys
 }
 
-/** What is left to decide when others have deleted keys of the destination: nothing about the keys that it no longer has. */
+/** The ledger without the keys that others have deleted at the destination: there is nothing left to decide about them. */
 export const withoutDeleted = (
   { approved, held, toReread }: DeleteLedger,
   contents: { readonly has: (key: DestinationKey) => boolean }
 ): Omit<DeleteLedger, "deletesSinceComplete"> => {
-  const left = (keys: ReadonlySet<DestinationKey>) => new Set([...keys].filter((key) => contents.has(key)))
-  return { held: left(held), approved: left(approved), toReread: left(toReread) }
+  const existing = (keys: ReadonlySet<DestinationKey>) =>
+    new Set([...keys].filter((key) => contents.has(key)))
+  return { held: existing(held), approved: existing(approved), toReread: existing(toReread) }
 }
 
 /**
  * The keys that are missing at the source after a range of them (named as at the destination) was read again. The latest read
- * of a key counts. After a change of layout, the answer of a former shard may still be queued ahead of those of its successors.
+ * of a key counts. After a change of layout, the answer of a former shard may still be queued ahead of the answers of its
+ * successors.
  */
 export const missingAfter = (
   before: ReadonlyArray<DestinationKey>,
@@ -74,7 +78,9 @@ export const missingAfter = (
   missing: ReadonlyArray<DestinationKey>
 ): ReadonlyArray<DestinationKey> => [...before.filter((key) => !contains(range, key)), ...missing]
 
-/** Whether so few keys are missing that they may go under any limit. Approved keys count: they may go at any moment. */
+/**
+ * Whether so few keys are missing that any limit allows to delete them. Approved keys count: each may be deleted at any moment.
+ */
 export const isFew = (
   { approved, deletesSinceComplete }: DeleteLedger,
   missing: ReadonlyArray<DestinationKey>
@@ -89,18 +95,18 @@ const isHolding = ({ held }: DeleteLedger, { comparison }: View): boolean =>
   held.size > 0 || Option.exists(comparison, ({ wasHolding }) => wasHolding)
 
 /**
- * What becomes of keys that shards of the source lack:
+ * The decision about keys that shards of the source lack:
  *
  * | decision | the keys                                                                         |
  * | -------- | -------------------------------------------------------------------------------- |
- * | `delete` | may go now                                                                       |
- * | `list`   | may be part of a larger loss: list all keys of the source, and judge all of them |
+ * | `delete` | may be deleted now                                                               |
+ * | `list`   | may be part of a larger loss: list all keys of the source, and judge all missing |
  * | `hold`   | are held                                                                         |
  * | `wait`   | are judged when the first comparison is complete                                 |
  */
 export type PartDecision = "delete" | "list" | "hold" | "wait"
 
-/** `lostAll` says that a shard has lost every key. Then others may have lost theirs too, and few are not few. */
+/** Decides on keys that shards lack. If a shard has lost all of its keys (`lostAll`), other shards may have lost theirs too. */
 export const ofParts = (
   ledger: DeleteLedger,
   view: View,
@@ -114,9 +120,9 @@ export const ofParts = (
 }
 
 /**
- * Judges all keys that the source lacks: all of them may go, or none. In the first comparison the limit is
- * checked twice: keys that were there before it began, against the number of keys then; and all keys to delete, with those
- * that the comparison created itself, against the number of keys now.
+ * Decides on all keys that the source lacks: all of them may be deleted, or none. During the first comparison the limit is
+ * checked twice. Keys that were at the destination before the comparison began count against the number of keys then. All
+ * missing keys, with the keys that the comparison has created, count against the number of keys now.
  */
 export const ofListing = (
   ledger: DeleteLedger,

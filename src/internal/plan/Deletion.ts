@@ -1,6 +1,6 @@
 /**
- * What becomes of keys of the destination that the source does not have: {@link DeletePolicy} decides, and the source is
- * asked by name for each key before it goes.
+ * Plans deletes of keys that the source does not have: {@link DeletePolicy} decides, and the source is asked by name for each key
+ * before it is deleted.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -27,7 +27,7 @@ import {
 import { planDeletes, planWrites, withDrift } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
 
-/** What deciding needs beside the state. */
+/** The services and settings that a decision needs beside the state. */
 export interface Deciding {
   readonly replication: Replication
   readonly mapping: Mapping
@@ -37,11 +37,10 @@ export interface Deciding {
   readonly pass: SnapshotCheck.Pass
 }
 
-/** What snapshots of the source lacked. */
+/** The keys of the destination that snapshots of the source lacked. */
 export interface Lacking {
-  /** Keys of the destination. */
   readonly missing: ReadonlyArray<DestinationKey>
-  /** The ranges of the source that lacked them. */
+  /** The ranges of the source that lacked `missing` keys. */
   readonly ranges: ReadonlyArray<KeyRange.KeyRange>
   /** Whether one of the ranges has lost every key. */
   readonly lostAll: boolean
@@ -49,13 +48,15 @@ export interface Lacking {
 
 export const nothingLacking: Lacking = { missing: [], ranges: [], lostAll: false }
 
-/** A plan in progress: what it changes so far, and the state after that. */
+/** A plan in progress. */
 export interface Draft {
+  /** The state after the changes. */
   readonly state: ReplicaState
+  /** The changes that are planned so far. */
   readonly changes: ChangeSet
 }
 
-/** Keys are read one by one up to so many. Of more, the whole prefix is read. */
+/** The most keys that are read one by one. For more, the whole prefix is read. */
 const mostReadAlone = 64
 
 const viewOf = ({ replication }: Deciding, { changes, state }: Draft): DeletePolicy.View => {
@@ -136,7 +137,7 @@ const rangesOf = (
     ? [KeyRange.under(replication.prefix)]
     : keys.flatMap((key) => Option.toArray(rangeAtSource(mapping, KeyRange.only(key))))
 
-/** Keys that answers of the source lacked, and that it has all the same: it listed them, or said by name that they exist. */
+/** Keys that answers of the source lacked although it has them: it lists them, or says by name that they exist. */
 interface Existing {
   /** Keys of the destination that the answers must have had: an answer without one of them was wrong. */
   readonly contradicting: ReadonlyArray<DestinationKey>
@@ -146,7 +147,7 @@ interface Existing {
 
 /** Answers of the source that lacked keys. */
 interface Answers {
-  /** The ranges of the source that they were about. */
+  /** The ranges of the source that were asked for. */
   readonly ranges: ReadonlyArray<KeyRange.KeyRange>
   /** Whether so many keys were missing that the answers may be wrong. */
   readonly doubtful: boolean
@@ -198,9 +199,9 @@ const rereadExisting = Effect.fnUntraced(function* (
 
 /**
  * Plans to delete keys that answers of the source lacked, if the source says by name that they do not exist. A key that the
- * token may not read is in no answer: it stays. A key that was created since its range was read stays, and its range is read
- * again: to land it beside what the range had before would mix two states of the source. If it has gone once more by then, the
- * source is asked for it by name a second time.
+ * token may not read is in no answer: it stays. A key that was created after its range was read stays, and its range is read
+ * again: the key alone, beside the earlier content of its range, would mix two states of the source. If the key is deleted again
+ * before that, the source is asked for it by name a second time.
  */
 const deleteAbsent = Effect.fnUntraced(function* (
   deciding: Deciding,
@@ -247,7 +248,7 @@ const deleteAbsent = Effect.fnUntraced(function* (
   )
 })
 
-/** Lists the source. Returns the keys that it lacks, and the state after those of `lacked` were read again that it lists. */
+/** Lists the source. Returns the keys that the list lacks. Reads `lacked` keys again that it has. */
 const listAgain = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
@@ -262,7 +263,7 @@ const listAgain = Effect.fnUntraced(function* (
   return { gone, state: reread.state }
 })
 
-/** Without deletes, an empty answer is doubtful all the same: it may lack changes. */
+/** An empty answer is doubtful also without deletes: it may lack changes. */
 const confirmEmptied = (deciding: Deciding, draft: Draft, { lostAll, missing, ranges }: Lacking) =>
   lostAll
     ? Effect.zipRight(
@@ -303,7 +304,7 @@ export const decideOnShards = Effect.fnUntraced(function* (
   return { ...left, toReread: new Set([...left.toReread].filter((key) => left.contents.has(key))) }
 })
 
-/** Decides on all keys that the source lacks now, or lacked when every shard had been read; `names` is the listing of then. */
+/** Decides on all keys that the source lacks now, or lacked in `names`, the listing of when every shard had been read. */
 export const decideOnListing = Effect.fnUntraced(function* (
   deciding: Deciding,
   { changes, state }: Draft,
@@ -311,10 +312,10 @@ export const decideOnListing = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReplicaState, ConsulError> {
   const { replication, watcher } = deciding
   const before = yield* missingFrom(deciding, state, names)
-  // Shards lacked keys while they were compared that are in the listing of then.
+  // A shard may have lacked, while it was compared, a key that this listing has.
   const now = sourceKeys(yield* watcher.names({ ...watched(replication), before: names }))
   const missing = new Set(now === names ? before : yield* missingFrom(deciding, state, now))
-  // A key that is back may hold another value, which no shard may have brought; or it is gone once more.
+  // A key that the source has again may have another value, which no shard has shown, or it may be deleted again.
   const back = [...new Set([...before, ...state.toReread])].filter(
     (key) => !missing.has(key) && state.contents.has(key)
   )
@@ -334,8 +335,8 @@ export const decideOnListing = Effect.fnUntraced(function* (
 })
 
 /**
- * Decides on all keys that the source lacks, when a snapshot of the whole prefix was read: no key has another range, so nothing
- * has to be listed, unless keys are to be held that were not held before.
+ * Decides on all keys that the source lacks, when a snapshot of the whole prefix was read. That snapshot covers every key, so the
+ * source is listed only before keys are held that were not held before.
  */
 export const decideOnWhole = Effect.fnUntraced(function* (
   deciding: Deciding,

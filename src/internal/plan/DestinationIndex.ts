@@ -1,7 +1,6 @@
 /**
- * Which keys a datacenter holds under a prefix, and with what content, in little memory: a key, and a fingerprint of
- * its value and flags. It is in order, so that what stands under a part of the prefix is found without looking at all
- * keys.
+ * The keys of a datacenter under a prefix, each with a fingerprint of its value and flags, in little memory. The keys are in
+ * order, so that the keys of a range are read without a look at all others.
  *
  * @since 0.5.0
  */
@@ -18,7 +17,7 @@ interface Bucket<Key> {
   readonly prints: Array<string>
 }
 
-/** Most keys that share an array, in which each new one moves those behind it. */
+/** The most keys of an array. Each key that is inserted moves the keys behind it. */
 const bucketSize = 512
 
 /** Index of the first element that is not less than `key`. */
@@ -34,11 +33,11 @@ const lowerBound = (sorted: ReadonlyArray<string>, key: string): number => {
 }
 
 /**
- * Mutable: it belongs to one replica, whose passes change it one after another. Keys stand in the order of their
- * UTF-16 code units, in which all keys with a common prefix stand together as they do in Consul's.
+ * Mutable: an index belongs to one replica, whose passes change it one after another. Keys are in the order of their UTF-16 code
+ * units, in which all keys with a common prefix stand together, as in Consul's order.
  *
- * Imperative, because all of it runs for each key of what is read. It takes two strings for a key, its name and a
- * fingerprint of at most 32 characters.
+ * Imperative, because every member runs for each key that is read. A key needs two strings: its name, and a fingerprint of at
+ * most 32 characters.
  *
  * @since 0.5.0
  * @category models
@@ -47,12 +46,12 @@ export class DestinationIndex<Key extends string = DestinationKey> {
   private readonly buckets: Array<Bucket<Key>> = []
   private count = 0
 
-  /** How many keys there are. */
+  /** Number of keys. */
   get size(): number {
     return this.count
   }
 
-  /** The fingerprint of a key's content; undefined where there is no such key. */
+  /** The fingerprint of a key's content; undefined if there is no such key. */
   get(key: Key): string | undefined {
     const bucket = this.buckets[this.bucketOf(key)]
     if (bucket === undefined) return undefined
@@ -64,7 +63,7 @@ export class DestinationIndex<Key extends string = DestinationKey> {
     return this.get(key) !== undefined
   }
 
-  /** Says whether the key is new. */
+  /** Returns whether the key is new. */
   set(key: Key, fingerprint: string): boolean {
     const index = this.bucketOf(key)
     const bucket = this.buckets[index]
@@ -91,7 +90,7 @@ export class DestinationIndex<Key extends string = DestinationKey> {
     return true
   }
 
-  /** Says whether it was there. */
+  /** Returns whether the index had the key. */
   delete(key: Key): boolean {
     const index = this.bucketOf(key)
     const bucket = this.buckets[index]
@@ -105,7 +104,7 @@ export class DestinationIndex<Key extends string = DestinationKey> {
     return true
   }
 
-  /** The keys of a range, in order. It must not be changed while they are taken. */
+  /** The keys of a range, in order. The index must not be changed before the last key is read. */
   *under(range: KeyRange): Generator<Key, void> {
     for (let index = this.bucketOf(range.prefix); index < this.buckets.length; index++) {
       const keys = this.buckets[index]?.keys ?? []
@@ -117,18 +116,18 @@ export class DestinationIndex<Key extends string = DestinationKey> {
     }
   }
 
-  /** The keys of a range that are not `there`, in order; soonest where those are in order too. */
-  absent(range: KeyRange, there: ReadonlyArray<Key>): ReadonlyArray<Key> {
-    return atOnce(this.absentInSteps(range, there))
+  /** The keys of a range that are not `present`, in order. Fastest if `present` is in order too. */
+  absent(range: KeyRange, present: ReadonlyArray<Key>): ReadonlyArray<Key> {
+    return atOnce(this.absentInSteps(range, present))
   }
 
   /**
-   * The same in steps, between which others may work. The index must not be changed meanwhile.
+   * `absent` in steps, between which other fibers may run. The index must not be changed before the last step.
    *
    * @internal
    */
-  *absentInSteps(range: KeyRange, there: ReadonlyArray<Key>): Steps<ReadonlyArray<Key>> {
-    const names = sorted(there)
+  *absentInSteps(range: KeyRange, present: ReadonlyArray<Key>): Steps<ReadonlyArray<Key>> {
+    const names = sorted(present)
     const absent: Array<Key> = []
     let at = 0
     let count = 0
@@ -147,7 +146,7 @@ export class DestinationIndex<Key extends string = DestinationKey> {
     return this.under({ prefix: "", exact: false })
   }
 
-  /** The bucket that holds the key or is the one for it: the last that begins with no later key. */
+  /** The index of the bucket that has the key, or that it belongs to: the last bucket whose first key is not greater. */
   private bucketOf(key: string): number {
     const { buckets } = this
     let low = 0
@@ -160,7 +159,7 @@ export class DestinationIndex<Key extends string = DestinationKey> {
     return low === 0 ? 0 : low - 1
   }
 
-  /** Behind the last key, new ones are likely to follow in order, and then full buckets stay full. */
+  /** A key at the end of a bucket begins the next one: more keys are likely to follow in order, and full buckets stay full. */
   private split(index: number, { keys, prints }: Bucket<Key>, at: number): void {
     const from = at === keys.length - 1 ? at : keys.length >>> 1
     this.buckets.splice(index + 1, 0, { keys: keys.splice(from), prints: prints.splice(from) })
@@ -168,7 +167,7 @@ export class DestinationIndex<Key extends string = DestinationKey> {
 }
 
 /**
- * What is remembered of a value (base64) and flags (a uint64).
+ * The fingerprint of a value (base64) and flags (a uint64).
  *
  * @since 0.5.0
  * @category fingerprints

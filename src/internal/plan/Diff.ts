@@ -1,5 +1,5 @@
 /**
- * What must change at the destination so that it equals a snapshot of the source.
+ * Compares a snapshot of the source with the destination.
  *
  * @since 0.1.0
  */
@@ -22,53 +22,59 @@ import {
 } from "./Mapping.js"
 
 /**
- * A key of the destination and what it is to hold. `flags` is a uint64.
+ * A key of the destination and its new content.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Write {
   readonly key: DestinationKey
+  /** In base64. */
   readonly value: Value
+  /** A uint64. */
   readonly flags: bigint
 }
 
 /**
- * `writes` in the order of the source's keys, `deletes` in the order of the destination's.
+ * Changes of the destination.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Changes {
+  /** In the order of the source's keys. */
   readonly writes: ReadonlyArray<Write>
+  /** In the order of the destination's keys. */
   readonly deletes: ReadonlyArray<DestinationKey>
 }
 
-/** A key that is there and cannot be copied, by its name at the destination. */
+/** A key that the source has and that cannot be copied, by its name at the destination. */
 export interface Unreadable extends Malformed {
   readonly key: DestinationKey
 }
 
 /**
- * What stands between the destination and a snapshot of a range of the source: content that differs, with its
- * fingerprint, keys of the destination that the source has not, and keys that the source has and that cannot be copied.
+ * The difference between the destination and a snapshot of a range of the source.
  *
  * @since 0.5.0
  * @category models
  */
 export interface Difference {
+  /** Keys whose content differs, with the content of the source and its fingerprint. */
   readonly writes: ReadonlyArray<Write & { readonly print: string }>
+  /** Keys of the destination that the source does not have. */
   readonly missing: ReadonlyArray<DestinationKey>
+  /** Keys that the source has and that cannot be copied. */
   readonly unreadable: ReadonlyArray<Unreadable>
 }
 
 /**
- * Keys whose entries are `malformed` are neither written nor missing.
- * Nothing is missing in a range that is not in the source prefix, and nothing is written for it.
+ * The difference between the destination and a range of the source. A key whose entry is `malformed` is neither written nor
+ * missing. A range that is not in the source prefix has no difference.
  *
- * Compares content, never indexes: an index belongs to one datacenter's history, which can be restored or rebuilt.
- * Imperative, because it runs over every key of a range for every change in it: about 1.1 µs a key, a
- * third of it for the fingerprint.
+ * Compares content, never indexes: an index belongs to one datacenter's history, which can be restored or rebuilt. Imperative,
+ * because it runs over every key of a range for every change in the range: about 1.1 µs a key, a third of that for the
+ * fingerprint.
  *
  * @since 0.1.0
  * @category comparing
@@ -81,11 +87,11 @@ export const diff = (
   malformed: ReadonlyArray<Malformed> = []
 ): Difference => {
   const writes: Array<Write & { readonly print: string }> = []
-  const there: Array<DestinationKey> = []
+  const present: Array<DestinationKey> = []
   for (const { flags, key, value } of entries) {
     const renamed = nameAtDestination(mapping, sourceKey(key))
     if (renamed === undefined) continue
-    there.push(renamed)
+    present.push(renamed)
     const print = fingerprint(value, flags)
     if (contents.get(renamed) !== print) writes.push({ key: renamed, value, flags, print })
   }
@@ -93,16 +99,18 @@ export const diff = (
   for (const { key, reason } of malformed) {
     const renamed = nameAtDestination(mapping, sourceKey(key))
     if (renamed === undefined) continue
-    there.push(renamed)
+    present.push(renamed)
     unreadable.push({ key: renamed, reason })
   }
-  const missing = Option.map(rangeAtDestination(mapping, range), (here) => contents.absent(here, there))
+  const missing = Option.map(rangeAtDestination(mapping, range), (atDestination) =>
+    contents.absent(atDestination, present)
+  )
   return { writes, missing: Option.getOrElse(missing, () => []), unreadable }
 }
 
 /**
- * Keys that the destination holds and the source has not, given the names of all keys in a `range` of the source: all under
- * the source prefix, unless it is given.
+ * Keys that the destination has and the source does not, by the names of all keys in a `range` of the source: the whole source
+ * prefix unless a range is given.
  *
  * @since 0.5.0
  * @category comparing
@@ -115,8 +123,8 @@ export const gone = (
 ): ReadonlyArray<DestinationKey> => atOnce(goneInSteps(contents, mapping, names, range))
 
 /**
- * The same in steps, between which others may work: 500,000 names take 250 ms. The contents must not be changed
- * meanwhile.
+ * `gone` in steps, between which other fibers may run: 500,000 names take 250 ms. The contents must not be changed before the
+ * last step.
  *
  * @internal
  */
@@ -126,14 +134,14 @@ export function* goneInSteps(
   names: ReadonlyArray<SourceKey>,
   range: KeyRange = under(mapping.prefix)
 ): Steps<ReadonlyArray<DestinationKey>> {
-  const there: Array<DestinationKey> = []
+  const present: Array<DestinationKey> = []
   for (let i = 0; i < names.length; i++) {
     if (i > 0 && i % stepSize === 0) yield
     const renamed = nameAtDestination(mapping, names[i] ?? sourceKey(""))
-    if (renamed !== undefined) there.push(renamed)
+    if (renamed !== undefined) present.push(renamed)
   }
-  const here = rangeAtDestination(mapping, range)
-  return Option.isNone(here) ? [] : yield* contents.absentInSteps(here.value, there)
+  const atDestination = rangeAtDestination(mapping, range)
+  return Option.isNone(atDestination) ? [] : yield* contents.absentInSteps(atDestination.value, present)
 }
 
 /**
@@ -143,19 +151,23 @@ export function* goneInSteps(
 export const isEmpty = (changes: Changes): boolean => changes.writes.length + changes.deletes.length === 0
 
 /**
- * How many keys others changed at the destination: keys with another content, keys that are gone, and keys that
- * nobody knew of.
+ * Numbers of keys that others changed at the destination.
  *
  * @since 0.5.0
  * @category models
  */
 export interface Drift {
+  /** Keys with other content. */
   readonly changed: number
+  /** Keys that others deleted. */
   readonly missing: number
+  /** Keys that others created. */
   readonly extra: number
 }
 
 /**
+ * The sum of two counts of drift.
+ *
  * @since 0.5.0
  * @category models
  */
@@ -166,69 +178,71 @@ export const add = (drift: Drift, more: Partial<Drift>): Drift => ({
 })
 
 /**
- * The keys of one range that others changed, and what they did.
+ * The keys of one range that others changed at the destination.
  *
  * @since 0.5.0
  * @category models
  */
-export interface Found {
+export interface DriftedKeys {
+  /** Keys with other content. */
   readonly changed: ReadonlyArray<DestinationKey>
+  /** Keys that others deleted. */
   readonly missing: ReadonlyArray<DestinationKey>
+  /** Keys that others created. */
   readonly extra: ReadonlyArray<DestinationKey>
 }
 
-/** A fingerprint of no content: it is no base64, and shorter than a digest. */
+/** A fingerprint that no content has: it is not base64, and shorter than a digest. */
 const unlikeAny = "?"
 
 /**
- * Brings `contents` up to date with what a range of the destination was found to hold, our own keys and excluded ones left
- * out, and says what was other than believed. An entry that is not in the range is not believed.
- * `malformed` keys are there with content that cannot be believed: they are known with content that nothing equals, so that
- * they are written again or deleted.
+ * Brings `contents` up to date with the entries that a range of the destination has, and returns the keys that differed.
+ * Ignores our own keys, excluded keys, and entries that are not in the range. A `malformed` key gets a fingerprint that no
+ * content has, so that the key is written again or deleted.
  *
  * @since 0.5.0
  * @category comparing
  */
-export const learn = (
+export const updateContents = (
   contents: DestinationIndex,
   mapping: Mapping,
   range: KeyRange,
   entries: ReadonlyArray<KeyValue>,
   malformed: ReadonlyArray<Malformed> = []
-): Found => {
+): DriftedKeys => {
   const changed: Array<DestinationKey> = []
   const extra: Array<DestinationKey> = []
-  const there: Array<DestinationKey> = []
-  const take = (key: DestinationKey, print: string): void => {
-    there.push(key)
-    const known = contents.get(key)
-    if (known === print) return
-    if (known === undefined) extra.push(key)
+  const present: Array<DestinationKey> = []
+  const update = (key: DestinationKey, print: string): void => {
+    present.push(key)
+    const before = contents.get(key)
+    if (before === print) return
+    if (before === undefined) extra.push(key)
     else changed.push(key)
     contents.set(key, print)
   }
   const { atDestination } = mapping.excluded
-  const isOurs = (key: string): boolean =>
+  const isReplicated = (key: string): boolean =>
     contains(range, key) && !isOwned(mapping, key) && !Exclusion.covers(atDestination, key)
   for (const { flags, key, value } of entries)
-    if (isOurs(key)) take(destinationKey(key), fingerprint(value, flags))
-  for (const { key } of malformed) if (isOurs(key)) take(destinationKey(key), unlikeAny)
-  const missing = contents.absent(range, there)
+    if (isReplicated(key)) update(destinationKey(key), fingerprint(value, flags))
+  for (const { key } of malformed) if (isReplicated(key)) update(destinationKey(key), unlikeAny)
+  const missing = contents.absent(range, present)
   for (const key of missing) contents.delete(key)
   return { changed, missing, extra }
 }
 
 /**
- * Where others did what the source wants, such as deleting a key whose deletion is held back, that is no drift:
- * `isWanted` tells of a key of the destination whether the source has it.
+ * The keys that others changed away from the source. A change that the source has made too, such as the deletion of a held key,
+ * is no drift. `isWanted` returns whether the source has a key, which is named as at the destination.
  *
  * @since 0.5.0
  * @category comparing
  */
 export const drift = (
-  { changed, extra, missing }: Found,
+  { changed, extra, missing }: DriftedKeys,
   isWanted: (key: DestinationKey) => boolean
-): Found => ({
+): DriftedKeys => ({
   changed: changed.filter(isWanted),
   missing: missing.filter(isWanted),
   extra: extra.filter((key) => !isWanted(key))

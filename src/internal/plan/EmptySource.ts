@@ -1,6 +1,6 @@
 /**
- * A source whose answers have no keys: there are none, the token may not read them, or the answers are wrong. Consul leaves out
- * of its answers what the token may not read, without a word.
+ * Examines a source whose answers have no keys: it has none, the token may not read them, or the answers are wrong. Consul leaves
+ * keys that the token may not read out of its answers, without an error.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,25 +20,25 @@ import { SourceUnreadable } from "./SourceUnreadable.js"
 export interface EmptySource {
   /**
    * Emits `SourceEmpty` once when the source has become empty. Fails if the token may not read there. Returns the names that the
-   * source lists although its answers had no keys: then the answers were wrong. Call it before a decision is made on what the
-   * source lacks. Waits for the source as the watcher does.
+   * source lists although its answers had no keys: then the answers were wrong. Call it before a decision on keys that the source
+   * lacks. Waits for the source as the watcher does.
    */
   readonly examine: (
     caughtUp: CaughtUp
   ) => Effect.Effect<ReadonlyArray<string>, ConsulError | SourceUnreadable>
-  /** This instance does not lead any more. */
+  /** Forgets that the source is empty: this instance does not lead any more. */
   readonly forget: Effect.Effect<void>
 }
 
-/** While the source stays empty, the rights of the token are asked for again no sooner than that. */
+/** The least time between two questions for the rights of the token, while the source stays empty. */
 const askInterval = Duration.minutes(1)
 
-/** The rights are a detail of a warning: an agent that does not answer soon is not waited for. */
+/** The most retries of the question for rights. They are a detail of a warning, which must not wait for an agent for long. */
 const mostRetries = 3
 
 /**
- * The name that stands for the empty prefix, which no transaction takes: every Consul takes it, and hardly any rule is about
- * it alone.
+ * The name in place of the empty prefix, which no transaction accepts. Every Consul accepts this name, and hardly any rule is
+ * about it alone.
  */
 const anyName = "-"
 
@@ -48,7 +48,7 @@ type Rights =
   | { readonly _tag: "Unreadable"; readonly reason: string }
   | { readonly _tag: "Unknown" }
 
-/** What the failure of a `check-index` tells. An agent that takes no transactions tells nothing. */
+/** The rights that the failure of a `check-index` shows. The answer of an agent that refuses all transactions shows none. */
 const rightsBy = (error: ConsulError): Rights => {
   if (error._tag !== "Conflict") return { _tag: "Unknown" }
   const denial = error.failures.find(({ reason }) => isDenial(reason))
@@ -61,13 +61,14 @@ export const make = Effect.fnUntraced(function* (
   const { prefix } = replication
   const consul = (yield* ConsulHttp).at(watched(replication).source)
   const watcher = yield* Watcher
-  let isKnown = false
-  /** ms, monotonic. */
+  /** Whether `SourceEmpty` was emitted, and the source has had no keys since then. */
+  let isEmitted = false
+  /** When the rights were last asked for: ms, monotonic. */
   let askedAt = 0
 
   /**
-   * Consul (1.8.7) refuses `check-index` of a key that the token may not read, whether or not there is such a key. Without a
-   * right, `get` of a key that is not there answers that it does not exist, and `get-tree` answers nothing.
+   * Consul (1.8.7) refuses `check-index` of a key that the token may not read, whether the key exists or not. It does not refuse
+   * `get` and `get-tree`: `get` answers that a missing key does not exist, and `get-tree` answers nothing.
    */
   const rights = consul
     .transaction([Operation.CheckIndex({ key: prefix === "" ? anyName : prefix, index: 0 })])
@@ -80,15 +81,15 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const ask = Effect.fn("EmptySource.ask")(function* () {
-    // An answer without keys may be wrong. The names of all keys are never stale.
+    // An answer without keys may be wrong. This listing is a consistent read.
     const names = yield* watcher.names(watched(replication))
     if (names.length > 0) return names
     const now = yield* Monotonic.now
-    if (isKnown && now - askedAt < Duration.toMillis(askInterval)) return names
+    if (isEmitted && now - askedAt < Duration.toMillis(askInterval)) return names
     const answer = yield* rights
     askedAt = now
     if (answer._tag === "Unreadable") {
-      isKnown = false
+      isEmitted = false
       return yield* new SourceUnreadable({
         source: sourceName(replication),
         place:
@@ -100,8 +101,8 @@ export const make = Effect.fnUntraced(function* (
         isAnonymous: consul.endpoint.token === undefined
       })
     }
-    if (isKnown) return names
-    isKnown = true
+    if (isEmitted) return names
+    isEmitted = true
     yield* emit({
       _tag: "SourceEmpty",
       replication: routeOf(replication),
@@ -111,7 +112,7 @@ export const make = Effect.fnUntraced(function* (
   })
 
   const forget = Effect.sync(() => {
-    isKnown = false
+    isEmitted = false
   })
 
   const examine: EmptySource["examine"] = ({ names }) => (names.length === 0 ? ask() : Effect.as(forget, []))

@@ -1,20 +1,20 @@
 /**
- * Which keys a replication leaves alone on both sides: those whose names at the source begin with an exclude.
+ * The keys that a replication leaves alone on both sides: every key whose name at the source begins with an exclude.
  */
 
 import * as StatusFolder from "../../StatusFolder.js"
 
-/** An exclude is the front of a key, as it was typed: no pattern, and no folder unless it ends with a slash. */
+/** An exclude is the beginning of a key, as it was typed. It is no pattern, and no folder unless it ends with a slash. */
 export interface Exclusion {
-  /** Fronts of keys of the source. */
+  /** Beginnings of keys of the source. */
   readonly atSource: ReadonlyArray<string>
-  /** Fronts of keys of the destination: what stands there for a key that is excluded at the source. */
+  /** Beginnings of keys of the destination: the excludes, renamed as the keys of the replication are. */
   readonly atDestination: ReadonlyArray<string>
 }
 
 export const none: Exclusion = { atSource: [], atDestination: [] }
 
-/** An exclude that `prefix` begins with excludes all that is replicated, and one beside `prefix` excludes nothing. */
+/** An exclude that `prefix` begins with excludes every key of the replication. An exclude beside `prefix` excludes no key. */
 export const make = (
   { destinationPrefix, prefix }: { readonly prefix: string; readonly destinationPrefix: string },
   excludes: ReadonlyArray<string>
@@ -27,8 +27,8 @@ export const make = (
 })
 
 /**
- * What a replication leaves alone: the keys that it excludes, and the statuses in the folder of its own, which are those of other
- * replications.
+ * The keys that a replication leaves alone: the excluded keys, and all keys in the folder of its status, which are the statuses
+ * of other replications.
  */
 export const ofReplication = (replication: {
   readonly prefix: string
@@ -46,17 +46,17 @@ export const ofReplication = (replication: {
   )
 }
 
-/** Whether a key begins with one of these fronts. For hot loops: it makes no object, and costs nothing if there are none. */
+/** Whether a key begins with one of `fronts`. For hot loops: it creates no object, and costs nothing without fronts. */
 export const covers = (fronts: ReadonlyArray<string>, key: string): boolean => {
   for (let i = 0; i < fronts.length; i++) if (key.startsWith(fronts[i] ?? "")) return true
   return false
 }
 
-/** These keys without the covered ones. */
+/** The keys that begin with none of `fronts`. */
 export const without = (fronts: ReadonlyArray<string>, keys: ReadonlyArray<string>): ReadonlyArray<string> =>
   fronts.length === 0 ? keys : keys.filter((key) => !covers(fronts, key))
 
-/** Whether all of these entries are covered, or there are none. */
+/** Whether each entry begins with one of `fronts`, or there are no entries. */
 export const coversAll = (
   fronts: ReadonlyArray<string>,
   entries: ReadonlyArray<{ readonly key: string }>

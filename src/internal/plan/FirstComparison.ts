@@ -1,6 +1,6 @@
 /**
- * Emits once, before a replication writes for the first time, what its first comparison overwrites and deletes at the
- * destination, and which prefixes match more keys than they seem to.
+ * Emits warnings once, before a replication writes for the first time: the keys that its first comparison overwrites and
+ * deletes at the destination, and prefixes that match more keys than they seem to.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -19,16 +19,16 @@ import { type DestinationKey, type Mapping, nameAtSource, sourceKeys } from "./M
 
 export interface FirstComparison {
   /**
-   * Emits the warnings, given what the destination holds before anything is written. Later calls emit nothing. Waits for the
-   * source as the watcher does. Fails with what is not worth another try.
+   * Emits the warnings. `contents` are the keys of the destination before the first write. Later calls emit nothing. Waits for
+   * the source as the watcher does. Fails only with errors that a retry cannot fix.
    */
   readonly announce: (contents: DestinationIndex) => Effect.Effect<void, ConsulError>
 }
 
-/** Whether the prefix ends within a name, so that it matches `backups/x` where `backup/x` is meant. */
+/** Whether the prefix ends within a name: `backup` also matches `backups/x`. */
 const endsInName = (prefix: string): boolean => prefix !== "" && !prefix.endsWith("/")
 
-/** Of the keys under a prefix, those whose names go on where the prefix ends. A key that equals the prefix is none. */
+/** The keys under a prefix that have no slash behind it, except the key that equals the prefix. */
 export const siblings = (prefix: string, keys: ReadonlyArray<string>): ReadonlyArray<string> =>
   endsInName(prefix)
     ? keys.filter((key) => key.length > prefix.length && key.startsWith(prefix) && key[prefix.length] !== "/")
@@ -81,7 +81,7 @@ export const make = Effect.fnUntraced(function* (
 
   const announce = Effect.fn("FirstComparison.announce")(function* (contents: DestinationIndex) {
     if (isAnnounced) return
-    // A first copy into an empty prefix costs nothing more. The next call finds what this process has written.
+    // A first copy into an empty prefix costs no request. The contents of the next call are written by this process.
     if (contents.size === 0 && !endsInName(prefix)) {
       isAnnounced = true
       return

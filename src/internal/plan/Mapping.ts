@@ -1,6 +1,6 @@
 /**
- * What a key of the source is called at the destination, and the reverse. The two kinds of names are two types, and this
- * file alone turns one into the other.
+ * Renames keys of the source to keys of the destination, and the reverse. The two kinds of names are two types, and only this
+ * file turns one into the other.
  *
  * @since 0.1.0
  */
@@ -15,37 +15,41 @@ export type SourceKey = string & Brand.Brand<"consul-replicate/SourceKey">
 /** The name of a key at the destination. */
 export type DestinationKey = string & Brand.Brand<"consul-replicate/DestinationKey">
 
-/** A name that an answer of the source has. */
+/** Brands a name from an answer of the source. */
 export const sourceKey = Brand.nominal<SourceKey>()
 
-/** The same for many names, of which nothing is copied. */
+/** Brands names from an answer of the source, without a copy of the array. */
 export const sourceKeys = (names: ReadonlyArray<string>): ReadonlyArray<SourceKey> =>
   names as ReadonlyArray<SourceKey>
 
-/** A name that an answer of the destination has, or a request to it. */
+/** Brands a name from an answer of the destination, or from a request to it. */
 export const destinationKey = Brand.nominal<DestinationKey>()
 
-/** The same for many names, of which nothing is copied. */
+/** Brands names from an answer of the destination, without a copy of the array. */
 export const destinationKeys = (names: ReadonlyArray<string>): ReadonlyArray<DestinationKey> =>
   names as ReadonlyArray<DestinationKey>
 
 /**
- * Keys that are `owned` or `excluded` are neither copied nor overwritten nor deleted, whatever the prefixes.
+ * How a replication renames keys. An `owned` or `excluded` key is never copied, overwritten or deleted, whatever the prefixes.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Mapping {
+  /** Of the keys at the source. */
   readonly prefix: string
+  /** Of the keys at the destination. */
   readonly destinationPrefix: string
-  /** The keys of the replicator itself, at the destination: its lock and its status. */
+  /** The replicator's own keys at the destination: its lock and its status. */
   readonly owned: ReadonlySet<string>
+  /** The keys that the replication leaves alone. */
   readonly excluded: Exclusion.Exclusion
 }
 
 /**
- * None for keys that stay where they are: our own on either side, excluded keys, the key that would have no name left (the
- * folder key `global/` itself, copied to the empty prefix), and a key that does not start with the prefix.
+ * The name of a key at the destination. None for a key that is not replicated: the replicator's own key on either side, an
+ * excluded key, the key that would have an empty name (the folder key `global/`, copied to the empty prefix), and a key that
+ * does not begin with the prefix.
  *
  * @since 0.1.0
  * @category mapping
@@ -54,7 +58,7 @@ export const rename = (mapping: Mapping, key: SourceKey): Option.Option<Destinat
   Option.fromNullable(nameAtDestination(mapping, key))
 
 /**
- * The same for hot loops: it makes no object of a key.
+ * `rename` for hot loops: it creates no object.
  *
  * @internal
  */
@@ -67,7 +71,7 @@ export const nameAtDestination = (mapping: Mapping, key: SourceKey): Destination
   return renamed === "" || isOwned(mapping, renamed) ? undefined : destinationKey(renamed)
 }
 
-/** What a key of the destination is called at the source; none for a key that is not in the destination prefix. */
+/** The name of a key of the destination at the source; none for a key that is not under the destination prefix. */
 export const nameAtSource = (
   { destinationPrefix, prefix }: Prefixes,
   key: DestinationKey
@@ -84,21 +88,21 @@ const moved = (range: KeyRange, from: string, to: string): Option.Option<KeyRang
     ? Option.some({ ...range, prefix: to + range.prefix.slice(from.length) })
     : Option.none()
 
-/** What a range of the source is at the destination; none for a range that is not in the source prefix. */
+/** The range of the destination for a range of the source; none for a range that is not in the source prefix. */
 export const rangeAtDestination = (
   { destinationPrefix, prefix }: Prefixes,
   range: KeyRange
 ): Option.Option<KeyRange> => moved(range, prefix, destinationPrefix)
 
-/** What a range of the destination is at the source; none for a range that is not in the destination prefix. */
+/** The range of the source for a range of the destination; none for a range that is not in the destination prefix. */
 export const rangeAtSource = (
   { destinationPrefix, prefix }: Prefixes,
   range: KeyRange
 ): Option.Option<KeyRange> => moved(range, destinationPrefix, prefix)
 
 /**
- * Whether a key of the destination may be written or deleted: it stands under the destination prefix, is none of the
- * replicator's own, and is not excluded.
+ * Whether a key of the destination may be written or deleted: it is under the destination prefix, it is not one of the
+ * replicator's own keys, and it is not excluded.
  *
  * @since 0.5.0
  * @category predicates
@@ -109,6 +113,8 @@ export const isReplicated = (mapping: Omit<Mapping, "prefix">, key: DestinationK
   !Exclusion.covers(mapping.excluded.atDestination, key)
 
 /**
+ * Whether a key is the replicator's lock or status.
+ *
  * @since 0.1.0
  * @category predicates
  */

@@ -1,7 +1,9 @@
 /** Whether the prefixes of a replication have keys in common. */
 import type { ReplicationFields } from "../../ReplicationOptions.js"
 
-/** A store that is replicated into itself by prefixes that overlap would copy its own copies. */
+/**
+ * Whether one prefix begins with the other. A store that is replicated into itself by such prefixes would copy its own copies.
+ */
 export const overlaps = ({
   destinationPrefix,
   prefix

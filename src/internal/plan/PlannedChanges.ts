@@ -1,4 +1,4 @@
-/** How a state and a change set follow what was read of the source. */
+/** Adds a difference to the change set of a pass, and to the state that follows it. */
 import type * as KeyRange from "../../KeyRange.js"
 import * as RefusedKeys from "../destination/RefusedKeys.js"
 import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
@@ -6,13 +6,15 @@ import type { ChangeSet } from "./ChangeSet.js"
 import * as Diff from "./Diff.js"
 import type { DestinationKey } from "./Mapping.js"
 
-/** The state after the writes of a difference, and the difference without the keys that were refused before. */
+/** The result of planning the writes of a difference. */
 export interface PlannedWrites {
+  /** The state after the writes. */
   readonly state: ReplicaState
+  /** The difference without the keys that the destination is known to refuse. */
   readonly difference: Diff.Difference
 }
 
-/** Adds to the drift that the first comparison counts. What changes later is no drift. */
+/** Adds to the drift that a comparison counts. A change after the comparison is no drift. */
 export const withDrift = (state: ReplicaState, more: Partial<Diff.Drift>): ReplicaState => {
   const { comparison } = state
   return isComparing(state)
@@ -25,9 +27,9 @@ export const planWrites = (
   state: ReplicaState,
   changes: ChangeSet,
   range: KeyRange.KeyRange,
-  found: Diff.Difference
+  compared: Diff.Difference
 ): PlannedWrites => {
-  const { difference, refused } = RefusedKeys.skipKnown(state.refused, range, found)
+  const { difference, refused } = RefusedKeys.skipRefused(state.refused, range, compared)
   const { writes } = difference
   let missing = 0
   for (const write of writes) {
@@ -43,7 +45,7 @@ export const planWrites = (
   }
 }
 
-/** Plans to delete keys of the destination. */
+/** Plans to delete keys of the destination. Ignores keys that the destination does not have. */
 export const planDeletes = (
   state: ReplicaState,
   changes: ChangeSet,

@@ -1,6 +1,6 @@
 /**
- * Turns events of the watcher into a plan: what must change at the destination so that it equals what was read of the source.
- * Nothing is written here.
+ * Turns events of the watcher into a plan: the changes that make the destination equal to the snapshots of the source. The
+ * planner writes nothing.
  */
 
 import * as Effect from "effect/Effect"
@@ -24,18 +24,19 @@ import type { SourceUnreadable } from "./SourceUnreadable.js"
 
 /** The changes of one pass. */
 export interface Plan {
-  /** The state after the pass. Whoever applies the plan sets `index`, and the `writes` of the comparison. */
+  /** The state after the pass, except `index` and the `writes` of the comparison, which `Replica.applyPlan` sets. */
   readonly state: ReplicaState
+  /** The changes of the destination. */
   readonly changes: ChangeSet
-  /** Index of the source up to which the plan holds everything; none if it holds parts only. */
+  /** Index of the source up to which the plan has every change; none if the plan is about some ranges only. */
   readonly index: Option.Option<number>
-  /** Whether the plan holds changes newer than `index`. */
+  /** Whether the plan has changes newer than `index`. */
   readonly aheadOfCheckpoint: boolean
 }
 
 /**
- * Looks at an event before it is added to a plan. The contents of `state` are those before that. Returns the names that the
- * source lists although the answers of the event had no keys.
+ * Examines an event before it is added to a plan. `state` is the state before the event. Returns the names that the source lists
+ * although the answers of the event had no keys.
  */
 export type Examine = (
   state: ReplicaState,
@@ -43,12 +44,12 @@ export type Examine = (
 ) => Effect.Effect<ReadonlyArray<string>, ConsulError | SourceUnreadable>
 
 export interface Planner {
-  /** Plans what events change. */
+  /** Plans the changes that events of the watcher make. */
   readonly planEvents: (
     state: ReplicaState,
     events: ReadonlyArray<WatchEvent>
   ) => Effect.Effect<Plan, ConsulError | SourceUnreadable>
-  /** Plans what consistent reads of ranges change. The ranges have no key in common. */
+  /** Plans the changes that consistent reads of ranges make. The ranges have no key in common. */
   readonly planConfirmed: (
     state: ReplicaState,
     confirmed: ReadonlyArray<Compared>
@@ -57,11 +58,11 @@ export interface Planner {
 
 /** A plan in progress. */
 interface DraftPlan extends Plan {
-  /** Number of deletes that were made complete by a `CaughtUp` of this plan. */
+  /** `deletesSinceComplete` of the state at the last `CaughtUp` of this plan. */
   readonly completedDeletes: number
-  /** What snapshots of the source lacked, since then. */
+  /** The keys that snapshots of the source have lacked since that `CaughtUp`. */
   readonly lacking: Deletion.Lacking
-  /** Whether every key was read since then, by a snapshot of the whole prefix. */
+  /** Whether a snapshot of the whole prefix was added since that `CaughtUp`. */
   readonly isWhole: boolean
 }
 
@@ -80,7 +81,7 @@ const begin = (state: ReplicaState): DraftPlan => {
   return emptyDraft(state, new ChangeSet(keys, state.deletesSinceComplete))
 }
 
-/** Everything up to `index` was read and decided: what shards lacked before does not count any more. */
+/** The draft when every change up to `index` is decided: keys that shards lacked before do not count any more. */
 const completedAt = (state: ReplicaState, changes: ChangeSet, index: number): DraftPlan => {
   state.comparison.createdByComparison.clear()
   return {
@@ -90,7 +91,7 @@ const completedAt = (state: ReplicaState, changes: ChangeSet, index: number): Dr
   }
 }
 
-/** Every range was read up to an index: decides on what the ranges lacked, and on what no range covers. */
+/** Every range was read up to an index: decides on the keys that the ranges lacked, and on the keys that no range covers. */
 const addCaughtUp = Effect.fnUntraced(function* (
   deciding: Deletion.Deciding,
   draft: DraftPlan,
@@ -110,14 +111,14 @@ const addCaughtUp = Effect.fnUntraced(function* (
 const addSnapshot = Effect.fnUntraced(function* (
   deciding: Deletion.Deciding,
   draft: DraftPlan,
-  { difference: found, snapshot }: Compared
+  { difference: compared, snapshot }: Compared
 ): Effect.fn.Return<DraftPlan, ConsulError> {
   yield* deciding.oddities.snapshot(snapshot)
   const { changes, lacking } = draft
   const { entries, index, range, totalKeys } = snapshot
-  const here = rangeAtDestination(deciding.mapping, range)
-  if (Option.isNone(here)) return draft
-  const { difference, state } = planWrites(draft.state, changes, here.value, found)
+  const atDestination = rangeAtDestination(deciding.mapping, range)
+  if (Option.isNone(atDestination)) return draft
+  const { difference, state } = planWrites(draft.state, changes, atDestination.value, compared)
   const { missing, writes } = difference
   changes.reach(index)
   const { comparison } = state
@@ -133,7 +134,7 @@ const addSnapshot = Effect.fnUntraced(function* (
     },
     aheadOfCheckpoint: draft.aheadOfCheckpoint || writes.length + missing.length > 0,
     lacking: {
-      missing: DeletePolicy.missingAfter(lacking.missing, here.value, missing),
+      missing: DeletePolicy.missingAfter(lacking.missing, atDestination.value, missing),
       ranges: missing.length === 0 ? lacking.ranges : [...lacking.ranges, range],
       lostAll:
         lacking.lostAll ||
@@ -196,14 +197,14 @@ export const make = (options: {
             if (listed.length > 0) [draft, caughtUp] = yield* addOverlooked(deciding, draft, event)
             draft = yield* addCaughtUp(deciding, draft, caughtUp)
           } else {
-            // A source that restarts again and again, because its answers contradict each other, is read seldom.
+            // A source whose answers contradict each other, so that its watch restarts again and again, is read seldom.
             if (event.restarted) yield* deciding.pass.pause
             const compared = yield* check.compare(draft.state, event)
             draft = yield* addSnapshot(deciding, draft, compared)
           }
         }
         const plan = yield* finish(deciding, draft)
-        // A range that was read anew shows nothing about the answers to blocking queries.
+        // A range that was read after a restart shows nothing about the answers to blocking queries.
         if (events.some((event) => event._tag === "Snapshot" && !event.restarted)) yield* deciding.pass.end
         return plan
       }),
@@ -211,7 +212,7 @@ export const make = (options: {
         const deciding = yield* beginDeciding
         let draft = begin(state)
         for (const compared of confirmed) draft = yield* addSnapshot(deciding, draft, compared)
-        // To read a range consistently once more would not show more.
+        // The ranges were just read consistently: a second read would show nothing new.
         return yield* finish(deciding, { ...draft, lacking: { ...draft.lacking, ranges: [] } })
       })
     }

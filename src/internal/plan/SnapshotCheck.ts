@@ -1,6 +1,6 @@
 /**
- * Compares snapshots of the source with the destination, reads the source again where a snapshot may be outdated, and asks a
- * source that has contradicted itself only now and then.
+ * Compares snapshots of the source with the destination. Reads a range again if its snapshot may be outdated, and slows down the
+ * questions to a source that has contradicted itself.
  */
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
@@ -16,7 +16,7 @@ import type { ReplicaState } from "../destination/ReplicaState.js"
 import * as Outage from "../report/Outage.js"
 import { routeOf } from "../report/Route.js"
 import * as Schedules from "../Schedules.js"
-import type { Compared, Seen } from "./Compared.js"
+import type { Compared, ValuelessSnapshot } from "./Compared.js"
 import * as Diff from "./Diff.js"
 import { type Mapping, sourceKeys } from "./Mapping.js"
 
@@ -24,34 +24,35 @@ type Write = Diff.Difference["writes"][number]
 
 export interface SnapshotCheck {
   /**
-   * Reads a range of the source consistently, and remembers that. If the range is read in pieces, the changes of each piece go
-   * to `use`, if that is given, and what is missing follows with the range: so the writes of heavy values are not all in memory
-   * at once.
+   * Reads a range of the source consistently, and records that in `consistentReads` of the state. If the range is read in
+   * pieces and `use` is given, `use` is called with the writes of each piece, and only the missing keys are returned: so the
+   * writes of heavy values are not all in memory at once.
    */
   readonly confirm: <E = never>(
     state: ReplicaState,
     range: KeyRange.KeyRange,
     use?: (piece: Compared) => Effect.Effect<void, E>
   ) => Effect.Effect<Compared, ConsulError | E>
-  /** Compares a snapshot. If it may be older than a consistent read of before, its range is read again. */
+  /** Compares a snapshot. If the snapshot may be older than a consistent read that was used, reads its range again. */
   readonly compare: (state: ReplicaState, snapshot: Snapshot) => Effect.Effect<Compared, ConsulError>
+  /** Begins a pass, with the credibility that the pass before has left. */
   readonly beginPass: Effect.Effect<Pass>
-  /** Ends its trouble without an event: this instance does not lead any more. */
+  /** Ends the trouble `AnswersWrong` without an event: this instance does not lead any more. */
   readonly leave: Effect.Effect<void>
 }
 
-/** How credible the answers of the source are that a pass applies. */
+/** The credibility of the answers of the source that one pass applies. */
 export interface Pass {
   /** The first use pauses if the answers of the pass before were contradicted. Later uses do nothing. */
   readonly pause: Effect.Effect<void>
-  /** Reports that answers lacked so many keys that the source says exist. */
+  /** Reports that the answers lacked `keys` keys that the source has. */
   readonly contradicted: (keys: number) => Effect.Effect<void>
-  /** The pass is over: unless its answers were contradicted, the source is believed again. */
+  /** Ends the pass. If its answers were not contradicted, the answers of the next pass are credible. */
   readonly end: Effect.Effect<void>
 }
 
 /**
- * Whether this snapshot may be older than a consistent read that we have already used, and would undo what that read returned.
+ * Whether this snapshot may be older than a consistent read that we have already used, and would undo the changes of that read.
  * Even a consistent snapshot can be: it may have waited in the queue.
  */
 const isOutdatedBy = (
@@ -74,18 +75,22 @@ export const make = Effect.fnUntraced(function* (
   const pace = yield* Schedule.driver(Schedules.retryDoubtful)
   const lastPassWasWrong = yield* Ref.make(false)
 
-  /** Of the values only those that differ are kept. What lies between the pieces is missing. */
+  /** Keeps only the values that differ. A key of the destination that is in none of the pieces is missing. */
   const confirm = Effect.fnUntraced(function* <E = never>(
     { consistentReads, contents }: ReplicaState,
     range: KeyRange.KeyRange,
     use?: (piece: Compared) => Effect.Effect<void, E>
   ): Effect.fn.Return<Compared, ConsulError | E> {
-    const entries: Array<Seen["entries"][number]> = []
+    const entries: Array<ValuelessSnapshot["entries"][number]> = []
     const invalidUtf8Keys: Array<string> = []
     const malformed: Array<Malformed> = []
     const unreadable: Array<Diff.Unreadable> = []
     const writes: Array<Write> = []
-    const seen = (range: KeyRange.KeyRange, index: number, read: Omit<KeyValues, "entries">): Seen => ({
+    const snapshotOf = (
+      range: KeyRange.KeyRange,
+      index: number,
+      read: Omit<KeyValues, "entries">
+    ): ValuelessSnapshot => ({
       _tag: "Snapshot",
       entries: [],
       ...read,
@@ -97,24 +102,24 @@ export const make = Effect.fnUntraced(function* (
     const index = yield* watcher.confirmInPieces({ ...watched(replication), range }, (piece, answer) =>
       Effect.suspend(() => {
         const { value } = answer
-        const found = Diff.diff(contents, mapping, piece, value.entries, value.malformed)
+        const difference = Diff.diff(contents, mapping, piece, value.entries, value.malformed)
         consistentReads.record(piece, answer.index)
         for (const { value: _, ...entry } of value.entries) entries.push(entry)
         for (const key of value.invalidUtf8Keys) invalidUtf8Keys.push(key)
         for (const one of value.malformed) malformed.push(one)
         if (use !== undefined && !KeyRange.equals(piece, range)) {
-          const snapshot = seen(piece, answer.index, { invalidUtf8Keys: [], malformed: [] })
-          return use({ snapshot, difference: { ...found, missing: [] } })
+          const snapshot = snapshotOf(piece, answer.index, { invalidUtf8Keys: [], malformed: [] })
+          return use({ snapshot, difference: { ...difference, missing: [] } })
         }
-        for (const write of found.writes) writes.push(write)
-        for (const one of found.unreadable) unreadable.push(one)
+        for (const write of difference.writes) writes.push(write)
+        for (const one of difference.unreadable) unreadable.push(one)
         return Effect.void
       })
     )
     const names = [...entries, ...malformed].map(({ key }) => key)
     const missing = Diff.gone(contents, mapping, sourceKeys(names), range)
     consistentReads.record(range, index)
-    const snapshot = { ...seen(range, index, { invalidUtf8Keys, malformed }), entries }
+    const snapshot = { ...snapshotOf(range, index, { invalidUtf8Keys, malformed }), entries }
     return { snapshot, difference: { writes, missing, unreadable } }
   })
 

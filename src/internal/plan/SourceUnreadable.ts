@@ -2,14 +2,16 @@
 import * as Data from "effect/Data"
 
 /**
- * The source shows no key under the prefix, and the token may not read there: whether there are keys is not known.
+ * The answers of the source have no key under the prefix, and the token may not read there: the source may have keys or not.
  */
 export class SourceUnreadable extends Data.TaggedError("SourceUnreadable")<{
   /** The name of the source: `nyc1`. */
   readonly source: string
   /** The place in which the token needs the right: `datacenter nyc1`. */
   readonly place: string
+  /** The prefix that is replicated. */
   readonly prefix: string
+  /** Consul's text. */
   readonly reason: string
   /** Whether no token was given. */
   readonly isAnonymous: boolean

@@ -4,13 +4,13 @@
  */
 import * as Effect from "effect/Effect"
 import type { ReplicationEvent, Route } from "../../ReplicationEvent.js"
-import type { Seen } from "../plan/Compared.js"
+import type { ValuelessSnapshot } from "../plan/Compared.js"
 import * as Exclusion from "../plan/Exclusion.js"
 import { emit } from "./EventSink.js"
 
 export interface Oddities {
   /** Emits which keys of a snapshot are locked, and which are no UTF-8. */
-  readonly snapshot: (snapshot: Pick<Seen, "entries" | "invalidUtf8Keys">) => Effect.Effect<void>
+  readonly snapshot: (snapshot: Pick<ValuelessSnapshot, "entries" | "invalidUtf8Keys">) => Effect.Effect<void>
   /** Emits which keys the source has and leaves out of its answers. */
   readonly hidden: (keys: ReadonlyArray<string>) => Effect.Effect<void>
 }
