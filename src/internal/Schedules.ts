@@ -42,6 +42,16 @@ export const retryLeadership = reconnect.pipe(Schedule.resetAfter("1 minute"))
 export const retryApply = reconnect
 
 /**
+ * For a read of the destination that had no answer, before the whole pass is tried again: an address behind which one of
+ * several servers is away refuses some connections, and a pass of many reads would never end. Nothing is tried again after a
+ * read that took 2 s to fail.
+ *
+ * @since 0.5.0
+ * @category schedules
+ */
+export const retryRead = reconnect.pipe(Schedule.upTo("2 seconds"))
+
+/**
  * Between a doubtful read of the source and the one that settles it: a source that keeps giving wrong answers at once
  * is asked every 5 s, and a few times more at the beginning of each minute.
  *

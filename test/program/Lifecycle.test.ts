@@ -99,7 +99,9 @@ describeConsul(
             yield* Store.eventually(
               Effect.map(program.log, (log) =>
                 log.filter((line) =>
-                  /INFO +SIGHUP: reloaded; replications: 0 started, 0 ended, 1 go on as before$/.test(line)
+                  /INFO +SIGHUP: reloaded; replications: 0 started, 0 ended, 1 go on as before \(.*\)$/.test(
+                    line
+                  )
                 )
               ),
               (said) => said.length === Number(value)

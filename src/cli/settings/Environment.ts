@@ -3,9 +3,11 @@
  */
 import * as Config from "effect/Config"
 import type { ConfigError } from "effect/ConfigError"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ProxyVariables } from "../node/HttpProxy.js"
+import { didYouMean } from "./DidYouMean.js"
 import { type Given, Origin } from "./Origin.js"
 import type { Setting } from "./Setting.js"
 import type { ByName } from "./Sources.js"
@@ -39,6 +41,36 @@ export const read = (settings: ReadonlyArray<Setting<unknown>>): Effect.Effect<B
       (given) => [name, isRepeated ? (given.find((texts) => texts.length > 0) ?? []) : given.flat()] as const
     )
   ).pipe(Effect.map((entries) => new Map(entries)))
+
+/** The names of all variables that are set: a `ConfigProvider` only answers for names that it is asked for. */
+export class Names extends Context.Reference<Names>()("consul-replicate/cli/Environment/Names", {
+  defaultValue: (): Effect.Effect<ReadonlyArray<string>> => Effect.sync(() => Object.keys(process.env))
+}) {}
+
+const own = "CONSUL_REPLICATE_"
+
+/** Kubernetes sets these in each container if a service is called consul-replicate. */
+const ofKubernetes = /^(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/
+
+/** Variables that are named like one of this program's own, and that no setting reads. No warning has a value. */
+export const warnOfUnread = (
+  settings: ReadonlyArray<Setting<unknown>>
+): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.map(Effect.flatten(Names), (names) => {
+    const read = new Set(settings.flatMap(({ variables }) => variables))
+    const parts = [...read].flatMap((name) =>
+      name.startsWith(own) ? [name.slice(own.length).toLowerCase()] : []
+    )
+    return names
+      .filter((name) => name.startsWith(own) && !read.has(name) && !ofKubernetes.test(name.slice(own.length)))
+      .toSorted()
+      .map((name) =>
+        Option.match(didYouMean(name.slice(own.length), parts), {
+          onNone: () => `${name}: is the variable of no option; -help lists them`,
+          onSome: (near) => `${name}: is the variable of no option; did you mean ${own}${near.toUpperCase()}?`
+        })
+      )
+  })
 
 /** The variables that name proxies, as Go's programs read them. */
 export const proxies: Effect.Effect<ProxyVariables, ConfigError> = Effect.gen(function* () {

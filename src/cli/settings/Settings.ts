@@ -260,6 +260,7 @@ export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName)
     warnings: [
       ...warnOfSpellings(flags),
       ...warnOfRepeats(flags),
+      ...(yield* Environment.warnOfUnread(all)),
       ...files.flatMap(({ warnings }) => warnings),
       ...warnings,
       ...warnOfUseless(useless)

@@ -11,9 +11,10 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { Consul } from "../../Consul.js"
-import { RateLimited } from "../../ConsulError.js"
+import { type ConsulError, RateLimited } from "../../ConsulError.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as Trouble from "../report/Trouble.js"
+import * as Schedules from "../Schedules.js"
 
 export interface Throttle {
   /** Sends the request when it is its turn, and again until its rate is not refused. */
@@ -101,14 +102,26 @@ export const make = Effect.fnUntraced(function* (
   return { send }
 })
 
-/** Reads of keys, each sent when it is its turn. */
+/** A read, sent when it is its turn, and again for a while if the agent is not reached. */
+export const read =
+  ({ send }: Throttle) =>
+  <A, R>(request: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
+    Effect.retry(send(request), {
+      schedule: Schedules.retryRead,
+      while: ({ _tag }) => _tag === "Unreachable"
+    })
+
+/** Reads of keys; see {@link read}. */
 export const reading = (
   { kv }: Consul,
-  { send }: Throttle
-): Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved"> => ({
-  entry: (...request) => send(kv.entry(...request)),
-  keys: (...request) => send(kv.keys(...request)),
-  isNameable: kv.isNameable,
-  list: (...request) => send(kv.list(...request)),
-  moved: (...request) => send(kv.moved(...request))
-})
+  throttle: Throttle
+): Pick<Consul["kv"], "entry" | "isNameable" | "keys" | "list" | "moved"> => {
+  const send = read(throttle)
+  return {
+    entry: (...request) => send(kv.entry(...request)),
+    keys: (...request) => send(kv.keys(...request)),
+    isNameable: kv.isNameable,
+    list: (...request) => send(kv.list(...request)),
+    moved: (...request) => send(kv.moved(...request))
+  }
+}

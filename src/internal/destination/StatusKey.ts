@@ -13,7 +13,7 @@ import type { KeyValue } from "../../KeyValue.js"
 import type { Leadership } from "../../LeaderLock.js"
 import { Operation } from "../../Operation.js"
 import type { Replication } from "../../Replication.js"
-import type * as Throttle from "../consul/Throttle.js"
+import * as Throttle from "../consul/Throttle.js"
 import * as StatusOwner from "./StatusOwner.js"
 import { CheckpointMoved, type WriterError } from "./WriterError.js"
 
@@ -101,7 +101,7 @@ export const open = Effect.fnUntraced(function* (options: {
     return written === undefined ? yield* new CheckpointMoved({ key }) : written.modifyIndex
   })
 
-  const found = yield* throttle.send(checkpoint.read(key))
+  const found = yield* Throttle.read(throttle)(checkpoint.read(key))
   if (Option.isSome(found.status)) {
     yield* throttle.send(StatusOwner.takeOver(found.status.value, leader, replication))
   }

@@ -192,3 +192,38 @@ describe("variables of this program", () => {
     })
   )
 })
+
+describe("a variable that no option reads", () => {
+  it.effect("is warned of with the one that was meant, and without its value", () =>
+    Effect.gen(function* () {
+      const { warnings } = yield* load(["-src=nyc1"], {
+        CONSUL_REPLICATE_LOKC: "5ecret",
+        CONSUL_REPLICATE_SRC_TOKN: "5ecret",
+        CONSUL_REPLICATE_FLAVOUR: "5ecret",
+        CONSUL_REPLICATE_LOCK: "l",
+        CONSUL_REPLICATE_LOG: "warn"
+      })
+      expect(warnings).toEqual([
+        "CONSUL_REPLICATE_FLAVOUR: is the variable of no option; -help lists them",
+        "CONSUL_REPLICATE_LOKC: is the variable of no option; did you mean CONSUL_REPLICATE_LOCK?",
+        "CONSUL_REPLICATE_SRC_TOKN: is the variable of no option; did you mean CONSUL_REPLICATE_SRC_TOKEN?"
+      ])
+    })
+  )
+
+  it.effect(
+    "is not warned of if Kubernetes sets it for a service of the program's name, or if it has another name",
+    () =>
+      Effect.gen(function* () {
+        const { warnings } = yield* load(["-src=nyc1"], {
+          CONSUL_REPLICATE_SERVICE_HOST: "10.0.0.1",
+          CONSUL_REPLICATE_SERVICE_PORT: "80",
+          CONSUL_REPLICATE_SERVICE_PORT_HTTP: "80",
+          CONSUL_REPLICATE_PORT: "tcp://10.0.0.1:80",
+          CONSUL_REPLICATE_PORT_80_TCP_ADDR: "10.0.0.1",
+          CONSUL_HTTP_ADR: "x"
+        })
+        expect(warnings).toEqual([])
+      })
+  )
+})

@@ -6,6 +6,7 @@ import * as Path from "@effect/platform/Path"
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Environment from "../../../src/cli/settings/Environment.js"
 import { normalize } from "../../../src/cli/settings/GoFlags.js"
 import * as Parsers from "../../../src/cli/settings/Parsers.js"
 import type { Setting } from "../../../src/cli/settings/Setting.js"
@@ -13,8 +14,13 @@ import * as Settings from "../../../src/cli/settings/Settings.js"
 
 export type Variables = Readonly<Record<string, string>>
 
-export const within = (variables: Variables) =>
-  Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables))))
+export const within =
+  (variables: Variables) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    effect.pipe(
+      Effect.withConfigProvider(ConfigProvider.fromMap(new Map(Object.entries(variables)))),
+      Effect.provideService(Environment.Names, Effect.succeed(Object.keys(variables)))
+    )
 
 /** Arguments as the program parses them: which texts each setting was given, and what is left over. */
 export const parse = (

@@ -3,6 +3,8 @@
  * agent, all begin anew. What holds for the whole life of the program is refused with its name: to go on without would be
  * another program than the one that the files describe.
  */
+import * as Replication from "../../../Replication.js"
+import type { Changes } from "../../../Replications.js"
 import type { Reload } from "../../settings/Setting.js"
 import type { Settings } from "../../settings/Settings.js"
 import { WrongUse } from "../../settings/WrongUse.js"
@@ -34,3 +36,18 @@ export const problemOf = (before: Settings, after: Settings): WrongUse | undefin
     ? undefined
     : new WrongUse({ subject: places.join(", "), problem: "restart the program to change this" })
 }
+
+/** So many replications are named in a line, and the others counted. */
+const mostNamed = 10
+
+const counted = (replications: ReadonlyArray<Replication.Replication>, verb: string): string => {
+  const count = replications.length
+  if (count === 0) return `0 ${verb}`
+  const names = replications.slice(0, mostNamed).map(Replication.route)
+  const more = count > names.length ? [`and ${count - names.length} more`] : []
+  return `${count} ${verb} (${[...names, ...more].join(", ")})`
+}
+
+/** What a reload has done, for the log. */
+export const summary = ({ ended, kept, started }: Changes): string =>
+  [counted(started, "started"), counted(ended, "ended"), counted(kept, "go on as before")].join(", ")

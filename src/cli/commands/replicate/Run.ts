@@ -29,6 +29,7 @@ import type * as Retry from "../../settings/Retry.js"
 import type { WrongUse } from "../../settings/WrongUse.js"
 import * as Once from "./Once.js"
 import * as Patience from "./Patience.js"
+import * as Reload from "./Reload.js"
 
 /** With `-once`: whatever waits for it must not take it for done. */
 export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal: NodeJS.Signals }> {
@@ -114,15 +115,9 @@ const reloading = <E extends { readonly message: string }, R>(
     }
     const replications = yield* Deferred.await(started)
     const next = read.value
-    const {
-      ended,
-      kept,
-      started: fresh
-    } = yield* Effect.mapError(replications.reload(next.replications), next.wrongUse)
+    const changes = yield* Effect.mapError(replications.reload(next.replications), next.wrongUse)
     yield* threshold.change(next.logLevel)
-    yield* Effect.logInfo(
-      `${signal}: reloaded; replications: ${fresh.length} started, ${ended.length} ended, ${kept.length} go on as before`
-    )
+    yield* Effect.logInfo(`${signal}: reloaded; replications: ${Reload.summary(changes)}`)
     yield* next.warn
   }).pipe(
     Effect.catchAll(({ message }) =>
