@@ -96,6 +96,25 @@ describe.concurrent("LeaderLock.shared", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
+  it.scoped("a use that is stopped while it gives a lost lock up keeps no later use from leading", () =>
+    Effect.gen(function* () {
+      const instance = yield* sharing
+      const first = yield* leads(instance)
+      yield* instance.network.disturb(Network.silent)
+      const isLeaving = () =>
+        instance.network.sent.some(({ target }) => target.startsWith("/v1/session/destroy/"))
+      yield* VirtualTime.until(Effect.sync(isLeaving), "1 minute")
+      yield* Fiber.interruptFork(first.fiber)
+      yield* VirtualTime.pass("10 seconds")
+      yield* instance.network.heal
+      const second = yield* leads(instance)
+      yield* VirtualTime.until(
+        Effect.sync(() => second.led.length === 1),
+        "1 minute"
+      )
+    }).pipe(Effect.provide(World.layer))
+  )
+
   it.scoped("a use that stops while the lock is awaited does not end the wait of the others", () =>
     Effect.gen(function* () {
       const other = yield* leads(yield* World.instance())

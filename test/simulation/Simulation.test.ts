@@ -40,6 +40,11 @@ const keptWithTrial: ReadonlyArray<readonly [seed: number, trial: Trial, what: s
     "four unusable answers in a row were counted as what a process knows of the source"
   ],
   [
+    533,
+    "several replications",
+    "a replication that was ended while it gave a lost lock up kept the process from ever leading again"
+  ],
+  [
     32134,
     "recursive delete",
     "deletes stayed held after others had deleted the keys, until the source was heard of again"

@@ -130,8 +130,8 @@ export const make = Effect.fnUntraced(function* (
     const acquiring = yield* Effect.forkIn(Effect.interruptible(acquireFor(term, latest)), parent)
     term.end = Fiber.interrupt(acquiring).pipe(
       Effect.zipRight(Scope.close(scope, Exit.void)),
-      Effect.zipRight(Deferred.succeed(term.over, undefined)),
-      Effect.asVoid
+      // A farewell is interruptible. A fiber that is interrupted meanwhile must not leave the next term waiting for good.
+      Effect.ensuring(Deferred.succeed(term.over, undefined))
     )
     current = term
     latest = term
