@@ -130,21 +130,22 @@ describe("Survey", () => {
         const name = (i: number) => `global/${String(i).padStart(3, "0")}`
         const there = given.filter(([, isThere]) => isThere).map(([i]) => name(i))
         const known = given.filter(([, , isKnown]) => isKnown).map(([i]) => name(i))
-        const find = Effect.fnUntraced(function* (most: number | undefined) {
+        const scanAll = Effect.fnUntraced(function* (most: number | undefined) {
           const contents = DestinationIndex.empty()
           for (const key of destinationKeys(known))
             contents.set(key, DestinationIndex.fingerprint(btoa(key), 0n))
-          const found: Array<string> = []
+          const drifted: Array<string> = []
           let cursor = DriftScan.startOfScan
           do {
             const after = yield* DriftScan.scan(storing(there), mapping, contents, cursor, 4, most)
             cursor = after.cursor
-            for (const { found: it } of after.drifted) found.push(...it.changed, ...it.missing, ...it.extra)
+            for (const { keys } of after.drifted)
+              drifted.push(...keys.changed, ...keys.missing, ...keys.extra)
           } while (cursor.rest !== undefined)
-          return { found: found.sort(), keys: [...contents.keys()] }
+          return { drifted: drifted.sort(), keys: [...contents.keys()] }
         })
-        const atOnce = yield* find(undefined)
-        expect(yield* find(mostBytes)).toEqual(atOnce)
+        const atOnce = yield* scanAll(undefined)
+        expect(yield* scanAll(mostBytes)).toEqual(atOnce)
         expect(atOnce.keys).toEqual([...there].sort())
       })
   )

@@ -1,16 +1,16 @@
 /**
- * Lands changes at the destination, so that nothing lands late: not after the lock was lost, and not after this
- * instance itself has given up on it and looked again.
+ * Lands changes at the destination, and no change lands late: no transaction lands after the lock was lost, or after this
+ * instance has given up the transaction and read the destination again.
  *
- * Every transaction starts with two checks. The fence: our session holds the lock. The guard: the status key is
- * where this writer left it. Opening a writer moves the status key, which voids whatever earlier writers still have
- * in the network; what is read after that stays read. The last transaction of a pass writes the checkpoint in place
- * of checking the guard.
+ * Every transaction starts with two checks. The fence: our session holds the lock. The guard: the status key is where this
+ * writer left it. To open a writer moves the status key. That voids the transactions of earlier writers that are still in the
+ * network, so that no earlier write changes what is read later. The last transaction of a pass writes the checkpoint in place
+ * of the guard.
  *
- * A value that fits no transaction goes by a PUT of its own, which the end of the session voids: see LargePut. A key that
- * the destination refuses is left out, and all the rest lands. A transaction that was refused for the rate of requests
- * changed nothing, and is sent again as it is. After any other failure both sides must be compared anew, also when the
- * servers had no leader: by the time that they have one, the lock and the status may be others'.
+ * A value that fits no transaction is sent by a PUT of its own, which the end of the session voids: see `LargePut`. A key that
+ * the destination refuses is left out, and all other keys land. A transaction that was refused for the rate of requests has
+ * changed nothing, and is sent again as it is. After any other failure both sides must be compared again. That is so also if
+ * the servers had no leader: when they have one again, another instance may hold the lock.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -53,12 +53,13 @@ export type { Remaining } from "./StatusKey.js"
 export { CheckpointMoved, type WriterError } from "./WriterError.js"
 
 /**
- * What outlives the writers of a process, since it is learned from what they failed with.
+ * The state that the writers of a process share: each learns from the failures of the former ones.
  */
 export interface Memory {
+  /** The limits of the destination's transactions. */
   readonly limits: Ref.Ref<Limits>
   readonly largePuts: LargePut.Memory
-  /** For all that is sent to the destination's servers by way of a writer. */
+  /** For all requests of the writers. */
   readonly throttle: Throttle.Throttle
 }
 
@@ -69,14 +70,14 @@ export const makeMemory: Effect.Effect<Memory, never, Scope.Scope> = Effect.all(
 })
 
 export interface FencedWriter {
-  /** Whether no instance has completed a comparison of this replication yet, as far as the status tells. */
+  /** Whether the status shows no completed comparison of this replication, by any instance. */
   readonly isFirst: boolean
-  /** Whether deletes were held back when it was opened: by the same limit, be it by this instance or by another. */
+  /** Whether the leader before held deletes with the same limit when this writer was opened. It may have been this instance. */
   readonly wasHolding: boolean
   /**
    * Writes a part of a pass, all large values first, and leaves the checkpoint as it was. Returns the keys that Consul refused.
-   * After a failure or an interruption some writes may have landed or may still land, and each further call fails so: open a
-   * new writer and compare.
+   * After a failure or an interruption some writes may have landed or may still land, and each further call fails with the same
+   * cause: open a new writer and compare.
    */
   readonly write: (
     writes: ReadonlyArray<Write>,
@@ -84,7 +85,8 @@ export interface FencedWriter {
   ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
    * Writes all large values, then all writes, then all deletes. The checkpoint is in the last transaction. It says that
-   * everything up to the source's `index` has landed. If something is `left`, it says how much, with the index of before.
+   * everything up to the source's `index` has landed. If keys are `left`, it has their number, and the index of the last
+   * checkpoint without any.
    * Changes that fit one transaction land as one; of more, several are in flight at once. Returns the keys that Consul
    * refused; the checkpoint counts them among what is left. It fails as `write` does.
    */
@@ -94,14 +96,14 @@ export interface FencedWriter {
     left?: Remaining
   ) => Effect.Effect<ReadonlyArray<Refusal>, WriterError>
   /**
-   * Fails with `CheckpointMoved` unless the status key is where this writer left it. It moves without this writer when
-   * somebody else writes it, and when the destination is restored from a snapshot: then nothing that was read before
-   * tells what the destination holds, whatever the indexes say.
+   * Fails with `CheckpointMoved` unless the status key is where this writer left it. The key moves when another writer or a
+   * person writes it, and when the destination is restored from a snapshot. Then the contents of the destination are unknown,
+   * and equal indexes prove nothing.
    */
   readonly verifyStatus: Effect.Effect<void, ConsulError | CheckpointMoved>
   /**
-   * Marks the status as that of a source that is silent, or that is heard again: until the next call no other state is
-   * written. `LastReplicated` stays. Waits for `write` and `commit`.
+   * Writes that the source is silent, or that it answers again: until the next call every status has that state. `LastReplicated`
+   * stays. Waits for `write` and `commit`.
    */
   readonly markSilence: (isSilent: boolean) => Effect.Effect<void, WriterError>
 }
@@ -113,8 +115,9 @@ export interface FencedWriter {
  */
 const transactionsInFlight = 16
 
-/** What is ready to be sent, behind a head of so many bytes. */
+/** Batches that are ready to be sent. */
 interface Prepared extends Omit<Packed, "large"> {
+  /** Bytes of the two operations in front of each batch. */
   readonly headBytes: number
 }
 
@@ -147,8 +150,7 @@ const transacting =
   }
 
 /**
- * The last line of defence, whatever was believed before: fails for a key outside of the destination prefix, an excluded one,
- * and our own.
+ * The last line of defence: fails for a key outside of the destination prefix, for an excluded key, and for our lock and status.
  */
 const onlyReplicated = (
   { deletes, writes }: Changes,
@@ -168,8 +170,8 @@ const onlyReplicated = (
 }
 
 /**
- * Opens a writer for a leader: ends the session of the leader before, and takes over its status, unless that one holds
- * another lock. Fails if the session of the leader was given up.
+ * Opens a writer for a leader: takes over the status of the leader before, and ends its session. Fails if that leader holds
+ * another lock, or if the session of this leader was given up.
  */
 export const open = Effect.fn("FencedWriter.open")(function* (options: {
   readonly leader: Pick<Leadership, "fence" | "instance" | "service">
@@ -184,11 +186,11 @@ export const open = Effect.fn("FencedWriter.open")(function* (options: {
   yield* largePut.unlessGivenUp
   const transact = transacting(yield* ConsulHttp, fence, throttle, route)
   const status = yield* StatusKey.open({ leader, replication, throttle, transact })
-  /** One at a time writes the status, and no write overtakes another of the same key. */
+  /** One call at a time: only one may write the status, and no write may overtake another write of the same key. */
   const inTurn = (yield* Effect.makeSemaphore(1)).withPermits(1)
   const ended = yield* Ref.make<Effect.Effect<void, WriterError>>(Effect.void)
 
-  /** Writes what is too large for a transaction, and packs the rest, which goes behind the fence and `guard`. */
+  /** Writes the values that are too large for a transaction, and packs the rest behind the fence and `guard`. */
   const prepare = Effect.fnUntraced(function* (
     changes: Changes,
     guard: Operation,
@@ -211,7 +213,7 @@ export const open = Effect.fn("FencedWriter.open")(function* (options: {
       })
 
   /**
-   * Sends batches that may land in any order, and waits until all have landed. What ends it early ends the writer: its
+   * Sends batches that may land in any order, and waits until all have landed. A failure or an interruption ends the writer: the
    * transactions in flight could land behind later ones.
    */
   const sendAll = (batches: ReadonlyArray<Batch>, send: ReturnType<typeof sendBatch>) =>
@@ -243,7 +245,7 @@ export const open = Effect.fn("FencedWriter.open")(function* (options: {
   ) {
     const splitting = yield* Splitting.make(limits, left)
     const withRefused = (more: number): Remaining => ({ ...left, refusedWrites: left.refusedWrites + more })
-    // How many keys will be refused is not known before.
+    // Any of the keys may be refused.
     const most = changes.writes.length + changes.deletes.length
     const longest = yield* status.longest(replicated, withRefused(most))
     const prepared = yield* prepare(changes, longest, splitting)

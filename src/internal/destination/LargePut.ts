@@ -2,9 +2,9 @@
  * Writes a value that fits no transaction: a PUT acquires its key with the session of the lock, which Consul refuses once
  * that session has ended, and a second PUT gives the key back.
  *
- * Nothing else holds back such a PUT that is late. A PUT whose fate is unknown, because its answer is lost or because the
- * fiber that sent it was interrupted, may land after a newer value. So its session is given up, and nothing is written
- * behind that session any more. The lock is free again only when the session has ended, and then the PUT is void.
+ * Nothing else stops such a PUT that is late. A PUT without an answer, because the answer is lost or because the fiber that
+ * sent it was interrupted, may land after a newer value. So its session is given up, and no transaction is sent behind that
+ * session any more. The lock is free again only when the session has ended, and then the PUT is void.
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -14,7 +14,7 @@ import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type { ConsulError } from "../../ConsulError.js"
-import { ConsulHttp } from "../../ConsulHttp.js"
+import { type Consul, ConsulHttp } from "../../ConsulHttp.js"
 import { LockLost } from "../../LeaderLock.js"
 import type { Route } from "../../ReplicationEvent.js"
 import type { Throttle } from "../consul/Throttle.js"
@@ -25,27 +25,31 @@ import * as SentRequests from "../report/SentRequests.js"
 import { KeyLocked, KeyRefused, KeyTooLarge, type Refusal } from "./Refusal.js"
 import { type Fence, valueBytes } from "./TransactionBatches.js"
 
-/** PUTs of one key, one after another, that may have landed or not. */
+/** Consecutive PUTs of one key that may have landed or not. */
 interface Failures {
+  /** Number of PUTs. */
   readonly count: number
-  /** What the last of them ended with. */
+  /** The error of the last PUT. */
   readonly reason: string
-  /** When the key is worth another PUT (ms, monotonic). */
+  /** Before this time the key gets no other PUT: ms, monotonic. */
   readonly restsUntil: number
 }
 
+/** A session that was given up. */
 interface GivenUp {
+  /** The id of the session. */
   readonly session: string
+  /** Why it was given up. */
   readonly reason: string
 }
 
-/** What outlives the leadership that it was learned at the cost of. */
+/** What one leadership has learned for the next ones of the process. */
 export interface Memory {
-  /** The session that was given up last, and why. */
+  /** The session that was given up last. */
   readonly givenUp: Ref.Ref<Option.Option<GivenUp>>
-  /** By key. */
+  /** By key of the destination. */
   readonly failures: Ref.Ref<HashMap.HashMap<DestinationKey, Failures>>
-  /** How many PUTs, of any keys, were answered with an error of the servers since the last that landed. */
+  /** Number of PUTs, of any keys, that the servers have answered with an error since the last PUT that landed. */
   readonly errors: Ref.Ref<number>
 }
 
@@ -56,36 +60,36 @@ export const makeMemory: Effect.Effect<Memory> = Effect.all({
 })
 
 export interface LargePut {
-  /** Writes the value and answers with nothing, or with why the destination refuses it. */
+  /** Writes the value. Returns none, or why the destination refuses the value. */
   readonly put: (write: Write) => Effect.Effect<Option.Option<Refusal>, ConsulError | LockLost>
-  /** Fails when the session was given up. */
+  /** Fails if the session was given up. */
   readonly unlessGivenUp: Effect.Effect<void, LockLost>
 }
 
 /**
- * The last PUT of so many may cost the leadership. From then on what was put is taken for the cause: that key, or, where
- * errors of the servers follow one another whatever is put, each key.
+ * The number of failed PUTs after which a failure does not cost the leadership any more: then the cause is the key, if the PUTs
+ * were of one key, or each key that is put, if the servers have answered the PUTs of any keys with errors.
  */
 const fewTries = 3
 
-/** A key whose PUTs are never answered rests for so long, and for twice as long after each further one. */
+/** The time without a PUT for a key whose PUTs are never answered. It doubles with each further PUT, up to `longestRest`. */
 const firstRest = Duration.minutes(1)
 const longestRest = Duration.hours(1)
 
-/** Of more keys than that, the cause is not a single key: all of them are forgotten. */
+/** The most keys with failures. If more keys fail, the cause is not a single key, and the failures of all are dropped. */
 const mostFailures = 1_000
 
 const mayLand = "given up, since a large value may have landed or not"
 
-/** How Consul (1.8.7) refuses to acquire a key for a session that has ended, also where another server says it. */
+/** Consul's text (1.8.7) for a session that has ended, when a key is acquired. Another server may have forwarded it. */
 const sessionEnded = /^(?:rpc error making call: )*invalid session /
 
-/** What an error of the first PUT says about it. */
+/** The meaning of an error of the first PUT. */
 type Verdict =
   | { readonly _tag: "Refused"; readonly refusal: Refusal }
-  /** Nothing was written, and the cause is not the key. */
+  /** The PUT has written nothing, and the cause is not the key. */
   | { readonly _tag: "Untouched" }
-  /** It may have landed or may land; `answered` with an error of the servers. */
+  /** The PUT may have landed or may still land. `answered`: the servers have answered it with an error. */
   | { readonly _tag: "Unknown"; readonly answered: boolean }
   | { readonly _tag: "SessionEnded" }
 
@@ -115,106 +119,128 @@ const judge = (key: string, error: ConsulError): Verdict => {
   }
 }
 
-export const make = Effect.fnUntraced(function* (
-  { lock, session }: Fence,
-  { errors, failures, givenUp }: Memory,
+/** The state and the services of the large values of one leadership. */
+interface Puts extends Memory {
+  /** The lock, and the session that acquires each key. */
+  readonly fence: Fence
+  readonly kv: Consul["kv"]
+  readonly throttle: Throttle
+  /** The replication in the events of requests. */
+  readonly replication: Route
+}
+
+type Failure = Refusal | ConsulError | LockLost
+
+const lost = ({ fence: { lock } }: Puts, reason: string): LockLost => new LockLost({ lock, reason })
+
+/** Counts a failure, and returns how many PUTs have failed that count together. */
+const countFailure = Effect.fnUntraced(function* (
+  { errors, failures }: Puts,
+  key: DestinationKey,
+  reason: string,
+  answered: boolean
+) {
+  const now = yield* Monotonic.now
+  const ofErrors = answered ? yield* Ref.updateAndGet(errors, (n) => n + 1) : 0
+  const ofKey = yield* Ref.modify(failures, (all) => {
+    const count = 1 + Option.match(HashMap.get(all, key), { onNone: () => 0, onSome: ({ count }) => count })
+    const rest = Duration.min(Duration.times(firstRest, 2 ** Math.min(count - fewTries, 10)), longestRest)
+    // After an answer a consistent read is certain: a write that an election has lost will not land.
+    const restsUntil = answered || count < fewTries ? now : now + Duration.toMillis(rest)
+    const others = HashMap.size(all) < mostFailures ? all : HashMap.empty<DestinationKey, Failures>()
+    return [count, HashMap.set(others, key, { count, reason, restsUntil })] as const
+  })
+  return Math.max(ofErrors, ofKey)
+})
+
+/** Fails with what the error of the first PUT means. */
+const failAcquire = (puts: Puts, key: DestinationKey, error: ConsulError): Effect.Effect<never, Failure> => {
+  const verdict = judge(key, error)
+  switch (verdict._tag) {
+    case "Refused":
+      return verdict.refusal
+    case "Untouched":
+      return error
+    case "SessionEnded":
+      return lost(puts, error.message)
+    case "Unknown":
+      return Effect.flatMap(
+        countFailure(puts, key, error.message, verdict.answered),
+        (count): Effect.Effect<never, Failure> =>
+          verdict.answered && count >= fewTries
+            ? new KeyRefused({ key, reason: error.message })
+            : lost(puts, `${mayLand}: ${error.message}`)
+      )
+  }
+}
+
+/** Sends the first PUT. Returns false if another session holds the key. */
+const acquire = (puts: Puts, entry: Write): Effect.Effect<boolean, Failure> => {
+  const { fence, kv, replication, throttle } = puts
+  const emitting = SentRequests.ofPut(replication, entry.key, valueBytes(entry.value))
+  return Effect.catchAll(throttle.send(emitting(kv.put(entry, { acquire: fence.session }))), (error) =>
+    failAcquire(puts, entry.key, error)
+  )
+}
+
+/** Sends both PUTs. */
+const write = Effect.fnUntraced(function* (puts: Puts, entry: Write): Effect.fn.Return<void, Failure> {
+  const { errors, failures, fence, kv, throttle } = puts
+  const { key } = entry
+  if (!(yield* acquire(puts, entry))) return yield* new KeyLocked({ key })
+  yield* Ref.update(failures, HashMap.remove(key))
+  yield* Ref.set(errors, 0)
+  // A PUT that gives the key back writes it again: without the value, Consul would leave it empty. If that PUT fails, the end of
+  // the session gives the key back.
+  yield* Effect.mapError(throttle.send(kv.put(entry, { release: fence.session })), (error) =>
+    lost(puts, `given up, since the key of a large value may still be locked: ${error.message}`)
+  )
+})
+
+/** The failures of a key that gets no other PUT yet. */
+const resting = ({ failures }: Puts, key: DestinationKey): Effect.Effect<Option.Option<Failures>> =>
+  Effect.zipWith(Ref.get(failures), Monotonic.now, (all, now) =>
+    Option.filter(HashMap.get(all, key), ({ restsUntil }) => restsUntil > now)
+  )
+
+/** Gives the session up after a PUT that may still land: it was interrupted, or failed for an unknown reason. */
+const giveUpAfter = (
+  { fence: { session }, givenUp }: Puts,
+  exit: Exit.Exit<void, Failure>
+): Effect.Effect<void> => {
+  if (Exit.isSuccess(exit)) return Effect.void
+  const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
+  if (failure !== undefined && failure._tag !== "LockLost") return Effect.void
+  const reason = failure?.reason ?? `${mayLand}: its PUT was interrupted`
+  return Ref.set(givenUp, Option.some({ session, reason }))
+}
+
+const put = Effect.fnUntraced(
+  function* (puts: Puts, { flags, key, value }: Write): Effect.fn.Return<Option.Option<Refusal>, Failure> {
+    const rest = yield* resting(puts, key)
+    if (Option.isSome(rest)) return yield* new KeyRefused({ key, reason: rest.value.reason })
+    yield* Effect.onExit(write(puts, { key, value, flags }), (exit) => giveUpAfter(puts, exit))
+    return Option.none()
+  },
+  Effect.catchTag("KeyLocked", "KeyTooLarge", "KeyRefused", (refusal) =>
+    Effect.succeed(Option.some<Refusal>(refusal))
+  )
+)
+
+const unlessGivenUp = (puts: Puts): Effect.Effect<void, LockLost> =>
+  Effect.flatMap(Ref.get(puts.givenUp), (former) =>
+    Option.isSome(former) && former.value.session === puts.fence.session
+      ? lost(puts, former.value.reason)
+      : Effect.void
+  )
+
+export const make = (
+  fence: Fence,
+  memory: Memory,
   throttle: Throttle,
   replication: Route
-): Effect.fn.Return<LargePut, never, ConsulHttp> {
-  const { kv } = yield* ConsulHttp
-  const lost = (reason: string) => new LockLost({ lock, reason })
-
-  /** Counts a failure, and answers with how many there were. */
-  const fail = Effect.fnUntraced(function* (key: DestinationKey, reason: string, answered: boolean) {
-    const now = yield* Monotonic.now
-    const inARow = answered ? yield* Ref.updateAndGet(errors, (n) => n + 1) : 0
-    const ofKey = yield* Ref.modify(failures, (all) => {
-      const count = 1 + Option.match(HashMap.get(all, key), { onNone: () => 0, onSome: ({ count }) => count })
-      const rest = Duration.min(Duration.times(firstRest, 2 ** Math.min(count - fewTries, 10)), longestRest)
-      // Once it is answered, the servers say for certain what the key holds: whatever was lost with a leader is lost.
-      const restsUntil = answered || count < fewTries ? now : now + Duration.toMillis(rest)
-      const others = HashMap.size(all) < mostFailures ? all : HashMap.empty<DestinationKey, Failures>()
-      return [count, HashMap.set(others, key, { count, reason, restsUntil })] as const
-    })
-    return Math.max(inARow, ofKey)
+): Effect.Effect<LargePut, never, ConsulHttp> =>
+  Effect.map(ConsulHttp, ({ kv }) => {
+    const puts: Puts = { ...memory, fence, kv, throttle, replication }
+    return { put: (write) => put(puts, write), unlessGivenUp: unlessGivenUp(puts) }
   })
-
-  type Failure = Refusal | ConsulError | LockLost
-
-  const acquire = (entry: Write) =>
-    Effect.catchAll(
-      throttle.send(
-        SentRequests.ofPut(
-          replication,
-          entry.key,
-          valueBytes(entry.value)
-        )(kv.put(entry, { acquire: session }))
-      ),
-      (error): Effect.Effect<never, Failure> => {
-        const { key } = entry
-        const verdict = judge(key, error)
-        switch (verdict._tag) {
-          case "Refused":
-            return verdict.refusal
-          case "Untouched":
-            return error
-          case "SessionEnded":
-            return lost(error.message)
-          case "Unknown":
-            return Effect.flatMap(
-              fail(key, error.message, verdict.answered),
-              (count): Effect.Effect<never, Failure> =>
-                verdict.answered && count >= fewTries
-                  ? new KeyRefused({ key, reason: error.message })
-                  : lost(`${mayLand}: ${error.message}`)
-            )
-        }
-      }
-    )
-
-  const write = Effect.fnUntraced(function* (entry: Write): Effect.fn.Return<void, Failure> {
-    const { key } = entry
-    if (!(yield* acquire(entry))) return yield* new KeyLocked({ key })
-    yield* Ref.update(failures, HashMap.remove(key))
-    yield* Ref.set(errors, 0)
-    // Giving the key back writes it again: without the value, Consul would leave it empty. Where that fails, the end
-    // of the session gives it back.
-    yield* Effect.mapError(throttle.send(kv.put(entry, { release: session })), (error) =>
-      lost(`given up, since the key of a large value may still be locked: ${error.message}`)
-    )
-  })
-
-  const resting = (key: DestinationKey) =>
-    Effect.zipWith(Ref.get(failures), Monotonic.now, (all, now) =>
-      Option.filter(HashMap.get(all, key), ({ restsUntil }) => restsUntil > now)
-    )
-
-  /** Neither an interrupted PUT nor one that failed for an unknown reason leaves the session in use. */
-  const giveUpUnlessKnown = (exit: Exit.Exit<void, Failure>) => {
-    if (Exit.isSuccess(exit)) return Effect.void
-    const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
-    if (failure !== undefined && failure._tag !== "LockLost") return Effect.void
-    const reason = failure?.reason ?? `${mayLand}: whoever wrote it was interrupted`
-    return Ref.set(givenUp, Option.some({ session, reason }))
-  }
-
-  const put: LargePut["put"] = Effect.fnUntraced(
-    function* ({ flags, key, value }: Write): Effect.fn.Return<Option.Option<Refusal>, Failure> {
-      const rest = yield* resting(key)
-      if (Option.isSome(rest)) {
-        return yield* new KeyRefused({ key, reason: rest.value.reason })
-      }
-      yield* Effect.onExit(write({ key, value, flags }), giveUpUnlessKnown)
-      return Option.none()
-    },
-    Effect.catchTag("KeyLocked", "KeyTooLarge", "KeyRefused", (refusal) =>
-      Effect.succeed(Option.some<Refusal>(refusal))
-    )
-  )
-
-  const unlessGivenUp = Effect.flatMap(Ref.get(givenUp), (former) =>
-    Option.isSome(former) && former.value.session === session ? lost(former.value.reason) : Effect.void
-  )
-
-  return { put, unlessGivenUp }
-})

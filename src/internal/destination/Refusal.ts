@@ -1,5 +1,5 @@
 /**
- * Why one key was left as it was at the destination. It is no reason not to land all the rest.
+ * Reasons why one key was left as it was at the destination. All other keys land.
  */
 import * as Data from "effect/Data"
 import { isDenial } from "../../ConsulError.js"
@@ -14,7 +14,7 @@ export class KeyLocked extends Data.TaggedError("KeyLocked")<{ readonly key: str
 }
 
 /**
- * A value is larger than the destination takes; a key that no path can name takes what fits a transaction.
+ * A value is larger than the destination accepts. For a key that no path can carry, a transaction is the limit.
  */
 export class KeyTooLarge extends Data.TaggedError("KeyTooLarge")<{
   readonly key: string
@@ -26,8 +26,8 @@ export class KeyTooLarge extends Data.TaggedError("KeyTooLarge")<{
 }
 
 /**
- * The destination refuses to write or to delete this key and takes others: the token may not, or there is something else
- * about this key that it does not take.
+ * The destination refuses to write or to delete this key, but not other keys: the token lacks a right to it, or the destination
+ * does not accept this key.
  */
 export class KeyRefused extends Data.TaggedError("KeyRefused")<{
   readonly key: string
@@ -41,7 +41,7 @@ export class KeyRefused extends Data.TaggedError("KeyRefused")<{
 }
 
 /**
- * The source has this key, but its entry there cannot be copied. `reason` says what is wrong with it.
+ * The source has this key, but its entry there cannot be copied. `reason` is what is wrong with the entry.
  */
 export class KeyUnreadable extends Data.TaggedError("KeyUnreadable")<{
   readonly key: string
@@ -52,7 +52,7 @@ export class KeyUnreadable extends Data.TaggedError("KeyUnreadable")<{
   }
 }
 
-/** What the destination answers about a key that it does not take. */
+/** Why the destination does not accept the change of a key. */
 export type Refusal = KeyLocked | KeyTooLarge | KeyRefused
 
 /** Why a key did not land. */

@@ -1,6 +1,6 @@
 /**
- * Keys that do not land: the destination refuses to change them, or the source has them and cannot be read there. What the
- * destination refused, it is given again only when that has changed at the source, or from time to time.
+ * Keys that do not land: the destination refuses to change them, or they cannot be read at the source. A refused change is sent
+ * again only when the key has changed at the source, or from time to time.
  */
 import * as Arr from "effect/Array"
 import { alwaysAllowed } from "../../DeleteLimit.js"
@@ -9,14 +9,16 @@ import type { Difference, Unreadable } from "../plan/Diff.js"
 import type { DestinationKey } from "../plan/Mapping.js"
 import { KeyUnreadable, type Obstacle } from "./Refusal.js"
 
-/**
- * By key of the destination: the fingerprint of what the source holds, none if it is gone or unreadable, and why that did
- * not land.
- */
-export type RefusedKeys = ReadonlyMap<
-  DestinationKey,
-  { readonly print: string | undefined; readonly refusal: Obstacle }
->
+/** A change that did not land. */
+export interface RefusedChange {
+  /** Fingerprint of the content of the source; none if the source does not have the key, or it cannot be read there. */
+  readonly print: string | undefined
+  /** Why the change did not land. */
+  readonly refusal: Obstacle
+}
+
+/** By key of the destination. */
+export type RefusedKeys = ReadonlyMap<DestinationKey, RefusedChange>
 
 const isUnreadable = ({ refusal }: { readonly refusal: Obstacle }): boolean =>
   refusal._tag === "KeyUnreadable"
@@ -24,16 +26,16 @@ const isUnreadable = ({ refusal }: { readonly refusal: Obstacle }): boolean =>
 export const none: RefusedKeys = new Map()
 
 /**
- * Parts what differs in a range, as it was just compared: what is worth trying, and what is still refused. A key that
- * does not differ any more is forgotten.
+ * Splits the difference of a range that was just compared: returns the changes to try, and the keys that are still refused. A key
+ * that does not differ any more is not refused any more.
  */
 export const skipRefused = (
   refused: RefusedKeys,
   range: KeyRange,
-  found: Difference
+  compared: Difference
 ): { readonly refused: RefusedKeys; readonly difference: Difference } => {
-  const { missing, unreadable, writes } = found
-  if (refused.size + unreadable.length === 0) return { refused, difference: found }
+  const { missing, unreadable, writes } = compared
+  if (refused.size + unreadable.length === 0) return { refused, difference: compared }
   const still = new Set<DestinationKey>()
   const isNew = (key: DestinationKey, print: string | undefined): boolean => {
     const before = refused.get(key)
@@ -58,7 +60,7 @@ export const withUnreadable = (refused: RefusedKeys, unreadable: ReadonlyArray<U
   return all
 }
 
-/** Forgets some keys, so that they are tried again. */
+/** The refused keys without some of them, which are tried again. */
 export const forget = (refused: RefusedKeys, keys: Iterable<DestinationKey>): RefusedKeys => {
   if (refused.size === 0) return refused
   const left = new Map(refused)
@@ -66,29 +68,29 @@ export const forget = (refused: RefusedKeys, keys: Iterable<DestinationKey>): Re
   return left
 }
 
-/** Whether what the destination refuses is the deletion of a key. */
+/** Whether the destination refuses to delete a key. */
 export const isDelete = (refused: RefusedKeys, key: DestinationKey): boolean => {
   const one = refused.get(key)
   return one !== undefined && one.print === undefined && !isUnreadable(one)
 }
 
-/** How many of the keys cannot be read at the source. */
+/** Number of keys that cannot be read at the source. */
 export const countUnreadable = (refused: RefusedKeys): number => {
   let count = 0
   for (const one of refused.values()) if (isUnreadable(one)) count += 1
   return count
 }
 
-/** In the order of the keys. */
+/** Why each key did not land, in the order of the keys. */
 export const refusals = (refused: RefusedKeys): ReadonlyArray<Obstacle> =>
   Array.from(refused.values(), ({ refusal }) => refusal).sort((a, b) => (a.key < b.key ? -1 : 1))
 
-/** Values are up to 512 kB each: no more of them than are read and sent in seconds. */
+/** The most keys that are tried at once. Their values have up to 512 kB each, and are read and sent in seconds. */
 const mostTried = 64
 
 /**
- * Some that are worth another try. So few deletes need not be judged anew, which they were when they were refused; while
- * deletes are held, none is tried.
+ * The keys to try next. So few deletes need no new decision: they were decided before they were refused. While deletes are
+ * held, no delete is tried.
  */
 export const nextToRetry = (refused: RefusedKeys, isHolding: boolean): ReadonlyArray<DestinationKey> => {
   const [writes, deletes] = Arr.partition([...refused.keys()], (key) => isDelete(refused, key))

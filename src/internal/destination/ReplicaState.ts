@@ -1,8 +1,8 @@
 /**
- * What the leader knows of both sides. Each pass takes a state and returns the next one.
+ * The state of a replication under one leader. Each pass gets a state and returns the next one.
  *
- * `contents`, `consistentReads` and the keys that the comparison has created are changed in place: they may hold a million
- * keys. A state must not be used after a pass has begun with it; after a failed pass the replica is taken over anew.
+ * `contents`, `consistentReads` and `comparison.createdByComparison` are changed in place: they may have a million keys. A state
+ * must not be used after a pass has begun with it. After a failed pass the replica is taken over again.
  */
 import * as Option from "effect/Option"
 import type { Leadership } from "../../LeaderLock.js"
@@ -15,11 +15,13 @@ import type { FencedWriter } from "./FencedWriter.js"
 import * as RefusedKeys from "./RefusedKeys.js"
 
 export interface ReplicaState extends DeletePolicy.DeleteLedger {
+  /** The leadership that the state lives in. */
   readonly leader: Leadership
+  /** Writes to the destination, until its first failure. */
   readonly writer: FencedWriter
-  /** What the destination has, without our lock and status, and without excluded keys. */
+  /** The keys of the destination, without our lock and status, and without excluded keys. */
   readonly contents: DestinationIndex
-  /** Which ranges of the source were read consistently in the last minutes. */
+  /** The ranges of the source that were read consistently in the last minutes. */
   readonly consistentReads: ConsistentReads
   /** Keys that the destination rejected, or that cannot be read at the source. They are not tried again with each pass. */
   readonly refused: RefusedKeys.RefusedKeys
@@ -27,25 +29,26 @@ export interface ReplicaState extends DeletePolicy.DeleteLedger {
   readonly index: Option.Option<number>
   /** Whether changes newer than `index` have landed. */
   readonly aheadOfCheckpoint: boolean
-  /** What the comparison that began with this leadership has done so far. */
+  /** The progress of the comparison that began with this leadership. */
   readonly comparison: Comparison.Comparison
-  /** Where the last scan for drift has come to. */
+  /** The result of the last scan for drift. */
   readonly cursor: ScanCursor
 }
 
 /** The state when the destination has just been read, and nothing has been compared. */
 export const uncompared = (
-  given: Pick<ReplicaState, "contents" | "cursor" | "leader" | "writer">,
-  begun: Omit<Comparison.Start, "keysAtStart">
+  destination: Pick<ReplicaState, "contents" | "cursor" | "leader" | "writer">,
+  start: Omit<Comparison.Start, "keysAtStart">
 ): ReplicaState => ({
-  ...given,
+  ...destination,
   ...DeletePolicy.nothing,
   deletesSinceComplete: 0,
   consistentReads: new ConsistentReads(),
   refused: RefusedKeys.none,
   index: Option.none(),
   aheadOfCheckpoint: false,
-  comparison: Comparison.begin({ ...begun, keysAtStart: given.contents.size })
+  comparison: Comparison.begin({ ...start, keysAtStart: destination.contents.size })
 })
 
+/** Whether the first comparison of this leadership is not complete. */
 export const isComparing = ({ index }: Pick<ReplicaState, "index">): boolean => Option.isNone(index)

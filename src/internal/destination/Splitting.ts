@@ -1,6 +1,7 @@
 /**
- * Sends a batch of operations, and the rest of it when the destination refuses some of them: keys that it does not let be
- * changed, values that are too large, more operations or bytes than it takes. One for each write of a pass.
+ * Sends a batch of operations. If the destination refuses some of them, because a key must not be changed or a value is too
+ * large, sends the rest. If it refuses the batch for its number of operations or bytes, lowers the limits. One `Splitting` for
+ * each write of a pass.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -19,24 +20,26 @@ import {
 } from "./TransactionBatches.js"
 import { LimitLowered, type WriterError } from "./WriterError.js"
 
-/** Sends a batch. Its operations stand behind {@link headOperations} others of so many bytes. */
+/** How a batch is sent. */
 export interface Sending<A> {
+  /** Bytes of the {@link headOperations} operations in front of the batch. */
   readonly headBytes: number
   readonly send: (batch: Batch) => Effect.Effect<A, WriterError>
 }
 
 export interface Splitting {
-  /** Sends a batch, and what is left of it when keys are refused. Fails when too many are. */
+  /** Sends a batch. If keys are refused, sends the rest. Fails if too many keys are refused. */
   readonly sendOrSplit: <A>(batch: Batch, sending: Sending<A>) => Effect.Effect<A, WriterError>
+  /** Adds refusals of operations that were not sent. */
   readonly refuse: (refusals: ReadonlyArray<Refusal>) => Effect.Effect<void>
   /** All refusals so far. */
   readonly refused: Effect.Effect<ReadonlyArray<Refusal>>
 }
 
-/** So many keys may be refused before a writer fails: each is looked up and tried again. More are a fault of the token. */
+/** The most refused keys: each is read and tried again. If more are refused, the cause is the token, and the writer fails. */
 const mostRefused = 1_000
 
-/** The operations of a batch that have no value of more bytes than `most`, and refusals of the others. */
+/** The operations of a batch whose values have at most `most` bytes, and refusals of the others. */
 export const withoutLargerThan = (
   batch: Batch,
   most: number
@@ -68,7 +71,7 @@ export const withoutFailures = (
 }
 
 /**
- * `limits` are what the destination accepts. A refusal lowers them for this writer and the next. `left` counts the keys that
+ * `limits` are the limits of the destination. A refusal lowers them for this writer and the next. `left` counts the keys that
  * were refused before.
  */
 export const make = (limits: Ref.Ref<Limits>, left: Remaining): Effect.Effect<Splitting> =>

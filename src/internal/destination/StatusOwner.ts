@@ -1,5 +1,6 @@
 /**
- * Whoever wrote the status before: ended where that led by the same lock, left alone where it holds another.
+ * Takes over the status key from the instance that wrote it: ends the session of that instance if both have the same lock, and
+ * fails if that instance holds another lock.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -16,14 +17,19 @@ import { routeOf } from "../report/Route.js"
 import * as Trouble from "../report/Trouble.js"
 
 /**
- * The status key is that of an instance which holds another lock: two leaders that share it would each take the other
- * for one that must not write any more. `replication` is what that instance replicates, where it is something else.
+ * The status key belongs to an instance that holds another lock. If two leaders shared a status key, each would end the session
+ * of the other.
  */
 export class StatusInUse extends Data.TaggedError("StatusInUse")<{
+  /** The status key. */
   readonly key: string
+  /** The name of the other instance. */
   readonly instance: string
+  /** The key of its lock. */
   readonly lock: string
+  /** The session that holds the lock. */
   readonly session: string
+  /** The route of its replication; none if that is the route of this replication. */
   readonly replication: Option.Option<string>
 }> {
   override get message() {
@@ -37,15 +43,18 @@ export class StatusInUse extends Data.TaggedError("StatusInUse")<{
 }
 
 const holds = (entry: Option.Option<KeyValue>, session: string): boolean =>
-  Option.exists(entry, (held) => held.session === session)
+  Option.exists(entry, (lock) => lock.session === session)
 
-/** Its lock. A read is tried until it succeeds, which a token may never allow: so a failure is reported as trouble. */
+/**
+ * The entry of a lock. Its reads are tried until they succeed. A token may never allow that: each failure is reported as
+ * trouble.
+ */
 const lockOf = Effect.fnUntraced(function* (lock: string) {
   const trouble = yield* Trouble.make({ _tag: "StatusOwner", lock })
   return WatchedKey.make(yield* ConsulHttp, lock, Trouble.watching(trouble))
 })
 
-/** Fails where it writes on, by another lock. */
+/** Fails if the instance that wrote the status holds another lock. */
 const failIfInUse = Effect.fnUntraced(function* (
   status: Checkpoint.Status,
   leader: Pick<Leadership, "fence">,
@@ -54,8 +63,8 @@ const failIfInUse = Effect.fnUntraced(function* (
   const { status: key } = replication
   const { Instance: instance, Lock: lock = leader.fence.lock, Session: session } = status
   if (lock === leader.fence.lock) return
-  const held = yield* Effect.scoped(Effect.flatMap(lockOf(lock), ({ read: now }) => now))
-  if (!holds(held, session)) return
+  const entry = yield* Effect.scoped(Effect.flatMap(lockOf(lock), ({ read }) => read))
+  if (!holds(entry, session)) return
   const theirs = Checkpoint.routeOf(status)
   const isOurs = Checkpoint.isAbout(status, replication)
   return yield* new StatusInUse({
@@ -68,8 +77,8 @@ const failIfInUse = Effect.fnUntraced(function* (
 })
 
 /**
- * Ends the session of the instance that wrote the status. Normally it ended long ago. It lives on where somebody deleted
- * the lock under it, and then its large values could still land.
+ * Ends the session of the instance that wrote the status. Mostly the session has ended long ago. It has not if the lock was
+ * deleted while the session held it: then large values of that instance could still land.
  */
 const endSession = Effect.fnUntraced(function* (
   { Lock, Session: id }: Checkpoint.Status,
@@ -78,40 +87,38 @@ const endSession = Effect.fnUntraced(function* (
 ) {
   const { session } = yield* ConsulHttp
   const lock = Lock ?? fence.lock
-  const found = (yield* session.info(id, { consistency: "consistent" })).value
-  if (Option.isNone(found)) return
-  if (isOfLock(found.value, service, lock)) return yield* session.destroy(id)
+  const { value: former } = yield* session.info(id, { consistency: "consistent" })
+  if (Option.isNone(former)) return
+  if (isOfLock(former.value, service, lock)) return yield* session.destroy(id)
   yield* emit({
     _tag: "SessionLeftAlone",
     replication: routeOf(replication),
     lock,
     service,
     session: id,
-    name: found.value.name
+    name: former.value.name
   })
 })
 
 /**
- * Takes the place of whoever wrote the status, if that is somebody else, and ends its session; fails while it holds
- * another lock.
+ * Takes over from the instance that wrote the status, if that is not this leader, and ends its session. Fails with `StatusInUse`
+ * while that instance holds another lock.
  */
-export const takeOver = Effect.fn("Predecessor.supersede")(function* (
+export const takeOver = Effect.fn("StatusOwner.takeOver")(function* (
   status: Checkpoint.Status,
   leader: Pick<Leadership, "fence" | "service">,
   replication: Replication.Replication
 ) {
   if (status.Session === leader.fence.session) return
   yield* failIfInUse(status, leader, replication)
-  // A token that may not end it is no reason not to lead.
+  // A leader leads also if its token may not end that session.
   yield* Effect.catchTag(endSession(status, leader, replication), "Denied", ({ _tag, message }) =>
     emit({ _tag: "RequestFailed", purpose: "predecessor", cause: _tag, message })
   )
 })
 
-/**
- * Waits until the status key is free again.
- */
-export const awaitFree = Effect.fn("Predecessor.whileInUse")(function* (error: StatusInUse) {
+/** Waits until the other instance does not hold its lock any more: then the status key is free. */
+export const awaitFree = Effect.fn("StatusOwner.awaitFree")(function* (error: StatusInUse) {
   const lock = yield* lockOf(error.lock)
   yield* lock.awaitUntil((entry) => !holds(entry, error.session))
 }, Effect.scoped)

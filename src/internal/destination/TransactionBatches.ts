@@ -1,5 +1,5 @@
 /**
- * Packs changes into transactions that Consul takes, each of which is void unless the lock is still ours.
+ * Packs changes into transactions that Consul accepts. Each transaction is void unless our session holds the lock.
  *
  * @since 0.1.0
  */
@@ -8,26 +8,28 @@ import { Operation, sizeOf } from "../../Operation.js"
 import type { Changes, Write } from "../plan/Diff.js"
 
 /**
- * Proof of leadership: `session` holds the key `lock`. Goes into every transaction.
+ * The proof of leadership in every transaction: `session` holds the key `lock`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Fence {
+  /** The key of the lock. */
   readonly lock: string
+  /** The id of our session. */
   readonly session: string
 }
 
 /**
- * What one transaction may hold. Consul 1.8.7 takes 64 operations, a body of 524,288 bytes (`limits.txn_max_req_len`) and
- * values of 524,288 bytes each (`limits.kv_max_value_size`) unless configured otherwise; later versions allow other
- * numbers.
+ * The limits of one transaction. Consul 1.8.7 accepts 64 operations, a body of 524,288 bytes (`limits.txn_max_req_len`) and
+ * values of 524,288 bytes each (`limits.kv_max_value_size`) unless it is configured otherwise. Later versions have other
+ * limits.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Limits {
-  /** Operations, the two at its head included. */
+  /** Number of operations, with the two at the head. */
   readonly operations: number
   /** Bytes of the body. */
   readonly bytes: number
@@ -36,13 +38,15 @@ export interface Limits {
 }
 
 /**
+ * The limits of Consul 1.8.7.
+ *
  * @since 0.1.0
  * @category models
  */
 export const defaultLimits: Limits = { operations: 64, bytes: 524_288, value: 524_288 }
 
 /**
- * What goes into one transaction, after the two operations at its head.
+ * The operations of one transaction behind the two at its head.
  *
  * @since 0.1.0
  * @category models
@@ -50,24 +54,26 @@ export const defaultLimits: Limits = { operations: 64, bytes: 524_288, value: 52
 export type Batch = ReadonlyArray<Operation>
 
 /**
- * Work in the order in which it must land: each field after all of the one before, and within a field in any order,
- * since no two of its operations are on one key. `large` are the values that no transaction takes and that need a PUT of
- * their own.
+ * Changes in the order in which they must land: each field after the whole field before it. Within a field the order is free,
+ * since no two of its operations are on one key.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Packed {
+  /** Writes that fit no transaction: each needs a PUT of its own. */
   readonly large: ReadonlyArray<Write>
+  /** All other writes, except the writes in `last`. */
   readonly writes: ReadonlyArray<Batch>
+  /** The deletes, except the deletes in `last`. */
   readonly deletes: ReadonlyArray<Batch>
-  /** What the checkpoint goes with; empty where nothing else is left for it. */
+  /** The batch in the transaction of the checkpoint. It may be empty. */
   readonly last: Batch
 }
 
 /**
- * The operation that voids a transaction of an instance that no longer leads. Consul reports its failure as that of
- * operation 0, since it stands first.
+ * The operation that voids a transaction of an instance that does not lead any more. It is the first of a transaction: Consul
+ * reports its failure as the failure of operation 0.
  *
  * @since 0.1.0
  * @category constructors
@@ -76,7 +82,7 @@ export const fenceOperation = (fence: Fence): Operation =>
   Operation.CheckSession({ key: fence.lock, session: fence.session })
 
 /**
- * The fence and one operation on the status key stand at the head of every transaction.
+ * Number of operations at the head of every transaction: the fence, and one operation on the status key.
  *
  * @since 0.5.0
  * @category packing
@@ -84,7 +90,7 @@ export const fenceOperation = (fence: Fence): Operation =>
 export const headOperations = 2
 
 /**
- * Bytes of the operations in the body of a transaction, each with the comma before it.
+ * Bytes of operations in the body of a transaction, each with the comma in front of it.
  *
  * @since 0.1.0
  * @category packing
@@ -93,7 +99,7 @@ export const bytesOf = (operations: ReadonlyArray<Operation>): number =>
   operations.reduce((sum, operation) => sum + sizeOf(operation) + 1, 0)
 
 /**
- * Bytes of a value that is given in base64.
+ * Bytes of a value in base64 after decoding.
  *
  * @since 0.5.0
  * @category packing
@@ -101,7 +107,10 @@ export const bytesOf = (operations: ReadonlyArray<Operation>): number =>
 export const valueBytes = (base64: string): number =>
   (base64.length >> 2) * 3 - (base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0)
 
-/** Batches of operations in the order in which they are added; one that has no room anywhere is alone. */
+/**
+ * Batches of operations in the order in which the operations are added. An operation that is larger than `room` has a batch
+ * alone.
+ */
 class Batches {
   readonly all: Array<Array<Operation>> = []
   private last: Array<Operation> = []
@@ -113,7 +122,7 @@ class Batches {
     return this.last.length + operations <= this.room.operations && this.bytes + bytes <= this.room.bytes
   }
 
-  /** `bytes` with the comma. */
+  /** Adds an operation of so many bytes, with the comma. */
   add(operation: Operation, bytes: number): void {
     if (this.last.length === 0 || !this.isRoomFor(1, bytes)) {
       this.last = []
@@ -124,15 +133,15 @@ class Batches {
     this.bytes += bytes
   }
 
-  /** Whether the last batch has room for all of the other. */
-  takes(other: Batches): boolean {
+  /** Whether the last batch has room for all operations of `other`. */
+  hasRoomFor(other: Batches): boolean {
     return other.all.length <= 1 && this.isRoomFor(other.last.length, other.bytes)
   }
 }
 
 /**
- * Packs changes, in the given order, into as few transactions as hold them. What fits one transaction is the `last`
- * alone; deletes go with writes only there, since anywhere else they could land before other writes.
+ * Packs changes, in the given order, into few transactions. Changes that fit one transaction are all in `last`. Only `last` may
+ * have writes and deletes: in other batches a delete could land before a write of another batch.
  *
  * `headBytes` is the size of the head operations.
  *
@@ -142,7 +151,7 @@ class Batches {
 export const pack = (changes: Changes, headBytes: number, limits: Limits = defaultLimits): Packed => {
   const room = {
     operations: Math.max(1, limits.operations - headOperations),
-    // Two brackets, less the comma that the first operation goes without.
+    // The body has two brackets, and no comma in front of its first operation.
     bytes: limits.bytes - headBytes - 1
   }
   const large: Array<Write> = []
@@ -151,7 +160,7 @@ export const pack = (changes: Changes, headBytes: number, limits: Limits = defau
     const { flags, key, value } = write
     const operation: Operation = { _tag: "Set", key, value, flags }
     const bytes = sizeOf(operation) + 1
-    // In base64 it has more characters than bytes.
+    // A value has more characters in base64 than bytes.
     const isTooLong = value.length > limits.value && valueBytes(value) > limits.value
     if (bytes > room.bytes || isTooLong) large.push(write)
     else writes.add(operation, bytes)
@@ -161,19 +170,19 @@ export const pack = (changes: Changes, headBytes: number, limits: Limits = defau
     const operation: Operation = { _tag: "Delete", key }
     deletes.add(operation, sizeOf(operation) + 1)
   }
-  if (writes.takes(deletes)) {
+  if (writes.hasRoomFor(deletes)) {
     const last = [...(writes.all.at(-1) ?? []), ...(deletes.all[0] ?? [])]
     return { large, writes: writes.all.slice(0, -1), deletes: [], last }
   }
   return { large, writes: writes.all, deletes: deletes.all.slice(0, -1), last: deletes.all.at(-1) ?? [] }
 }
 
-/** How Consul's text about a value ends. */
+/** The end of Consul's text about a value that is too large. */
 const mostBytes = /" is too large \(\d+ > (\d+) bytes\)$/
 
 /**
- * How many bytes a value may have, after Consul refused a batch for one that has more: as many as its `reason` says, or
- * less than the largest of the batch. None when no value of the batch has more.
+ * The most bytes of a value, after Consul refused a batch because a value has more: the number in its `reason`, or one less
+ * than the largest value of the batch. None if no value of the batch has more.
  *
  * @since 0.5.0
  * @category packing
@@ -187,9 +196,9 @@ export const valueLimit = (refused: Batch, reason: string): Option.Option<number
 }
 
 /**
- * The limits to go on with after Consul refused a batch as too large (413), for its operations or for its bytes: half of
- * what was refused, and never more than before, since several may be refused at once. None when that cannot help, since
- * what was refused is a single operation.
+ * The new limits after Consul refused a batch as too large (413), for its operations or for its bytes: half of the refused
+ * batch, and never more than `limits`, since several batches may be refused at the same time. None if the batch is a single
+ * operation, which no lower limit can split.
  *
  * @since 0.1.0
  * @category packing
@@ -207,7 +216,7 @@ export const halve = (
       : Option.none()
   }
   const bytes = (headBytes + bytesOf(refused)) >> 1
-  // A single write may still go by a PUT of its own, which takes more than a transaction does.
+  // A single write can be sent by a PUT of its own, which may be larger than a transaction.
   return refused.length > 1 || refused[0]?._tag === "Set"
     ? Option.some({ ...limits, bytes: Math.min(limits.bytes, bytes) })
     : Option.none()

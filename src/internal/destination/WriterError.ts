@@ -1,5 +1,5 @@
 /**
- * What a writer fails with: one error for each thing that the replicator does differently or tells a person.
+ * The errors of a writer: one for each case that the replicator handles in its own way, or that a person must know of.
  */
 import * as Data from "effect/Data"
 import type { ConsulError } from "../../ConsulError.js"
@@ -9,7 +9,7 @@ import type { StatusInUse } from "./StatusOwner.js"
 import type { Limits } from "./TransactionBatches.js"
 
 /**
- * Somebody else wrote the status key; what this writer knows of the destination may be out of date.
+ * Another writer wrote the status key, or a person did. The contents that this writer was opened with may be out of date.
  */
 export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ readonly key: string }> {
   override get message() {
@@ -18,7 +18,7 @@ export class CheckpointMoved extends Data.TaggedError("CheckpointMoved")<{ reado
 }
 
 /**
- * Consul refused a transaction as too large; the next writer sends smaller ones.
+ * Consul refused a transaction as too large. The next writer sends smaller ones.
  */
 export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly limits: Limits }> {
   override get message() {
@@ -27,8 +27,8 @@ export class LimitLowered extends Data.TaggedError("LimitLowered")<{ readonly li
 }
 
 /**
- * A change of a key that is not under the destination prefix, or of the lock or the status. Whatever made it is a mistake
- * of this program or an answer that should not have been believed.
+ * A change of a key that is not under the destination prefix, or of the lock, or of the status. The cause is a mistake of this
+ * program, or a wrong answer that was not recognised.
  */
 export class KeyOutsidePrefix extends Data.TaggedError("KeyOutsidePrefix")<{
   readonly key: string
