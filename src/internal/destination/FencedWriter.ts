@@ -174,7 +174,7 @@ const onlyReplicated = (
  * another lock, or if the session of this leader was given up.
  */
 export const open = Effect.fn("FencedWriter.open")(function* (options: {
-  readonly leader: Pick<Leadership, "fence" | "instance" | "service">
+  readonly leader: Pick<Leadership, "fence" | "giveUp" | "instance" | "service">
   readonly memory: Memory
   readonly replication: Replication
 }) {
@@ -182,7 +182,7 @@ export const open = Effect.fn("FencedWriter.open")(function* (options: {
   const { limits, throttle } = memory
   const { fence } = leader
   const route = routeOf(replication)
-  const largePut = yield* LargePut.make(fence, memory.largePuts, throttle, route)
+  const largePut = yield* LargePut.make(leader, memory.largePuts, throttle, route)
   yield* largePut.unlessGivenUp
   const transact = transacting(yield* ConsulHttp, fence, throttle, route)
   const status = yield* StatusKey.open({ leader, replication, throttle, transact })

@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type { ConsulError } from "../../ConsulError.js"
 import { type Consul, ConsulHttp } from "../../ConsulHttp.js"
-import { LockLost } from "../../LeaderLock.js"
+import { type Leadership, LockLost } from "../../LeaderLock.js"
 import type { Route } from "../../ReplicationEvent.js"
 import type { Throttle } from "../consul/Throttle.js"
 import * as Monotonic from "../effect/Monotonic.js"
@@ -123,6 +123,7 @@ const judge = (key: string, error: ConsulError): Verdict => {
 interface Puts extends Memory {
   /** The lock, and the session that acquires each key. */
   readonly fence: Fence
+  readonly giveUp: Leadership["giveUp"]
   readonly kv: Consul["kv"]
   readonly throttle: Throttle
   /** The replication in the events of requests. */
@@ -205,14 +206,16 @@ const resting = ({ failures }: Puts, key: DestinationKey): Effect.Effect<Option.
 
 /** Gives the session up after a PUT that may still land: it was interrupted, or failed for an unknown reason. */
 const giveUpAfter = (
-  { fence: { session }, givenUp }: Puts,
+  { fence: { session }, giveUp, givenUp }: Puts,
   exit: Exit.Exit<void, Failure>
 ): Effect.Effect<void> => {
   if (Exit.isSuccess(exit)) return Effect.void
   const failure = Option.getOrUndefined(Cause.failureOption(exit.cause))
   if (failure !== undefined && failure._tag !== "LockLost") return Effect.void
   const reason = failure?.reason ?? `${mayLand}: its PUT was interrupted`
-  return Ref.set(givenUp, Option.some({ session, reason }))
+  const remember = Ref.set(givenUp, Option.some({ session, reason }))
+  // An interrupted replication may not write any more, and does not fail: whatever else leads with the session must end too.
+  return failure === undefined ? Effect.zipRight(remember, giveUp(reason)) : remember
 }
 
 const put = Effect.fnUntraced(
@@ -235,12 +238,12 @@ const unlessGivenUp = (puts: Puts): Effect.Effect<void, LockLost> =>
   )
 
 export const make = (
-  fence: Fence,
+  { fence, giveUp }: Pick<Leadership, "fence" | "giveUp">,
   memory: Memory,
   throttle: Throttle,
   replication: Route
 ): Effect.Effect<LargePut, never, ConsulHttp> =>
   Effect.map(ConsulHttp, ({ kv }) => {
-    const puts: Puts = { ...memory, fence, kv, throttle, replication }
+    const puts: Puts = { ...memory, fence, giveUp, kv, throttle, replication }
     return { put: (write) => put(puts, write), unlessGivenUp: unlessGivenUp(puts) }
   })

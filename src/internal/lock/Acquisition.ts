@@ -177,6 +177,7 @@ export const make = Effect.fnUntraced(function* (
         error._tag === "LockLost" ? error : lost(error.message)
       ),
       report,
+      giveUp: () => Effect.void,
       onResign: (operations: Effect.Effect<ReadonlyArray<Operation>, ConsulError>) =>
         Ref.set(last, operations)
     } satisfies Leadership

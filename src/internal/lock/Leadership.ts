@@ -31,6 +31,13 @@ export interface Leadership {
    */
   readonly report: (health: Health) => Effect.Effect<void>
   /**
+   * Gives the session up, so that it ends: a write that was sent with it may still land, and the use that has sent it ends. Under
+   * a {@link shared} lock all uses lose the lock. Alone, a use that ends gives the lock back, and this does nothing.
+   *
+   * @since 0.5.0
+   */
+  readonly giveUp: (reason: string) => Effect.Effect<void>
+  /**
    * Sets what is written when the leader gives the lock back, in one transaction with the lock's value: asked for then,
    * behind the fence, and once more after a conflict. It is not written when the lock was lost, when it fails, or when it
    * takes longer than a second: nothing may delay the next leader. Under a {@link shared} lock, a use that ends before the

@@ -167,11 +167,15 @@ export const make = Effect.fnUntraced(function* (
     yield* term.end
   })
 
-  /** A use that gives up the session, for a write whose fate is unknown, gives it up for all: it ends with the last of them. */
+  /** All uses of the term lose the lock. The session ends with the last of them. */
+  const lose = (term: Term, lost: LockLost): Effect.Effect<void> =>
+    Effect.zipRight(retire(term), Deferred.fail(term.lost, lost))
+
+  /** A use that gives up the session, for a write whose fate is unknown, gives it up for all. */
   const loseWith = (exit: Exit.Exit<unknown, unknown>, term: Term) => {
     const failures = Exit.isFailure(exit) ? [...Cause.failures(exit.cause)] : []
     const lost = failures.find((error) => error instanceof LockLost)
-    return lost === undefined ? Effect.void : Effect.zipRight(retire(term), Deferred.fail(term.lost, lost))
+    return lost === undefined ? Effect.void : lose(term, lost)
   }
 
   return (purpose) =>
@@ -186,6 +190,7 @@ export const make = Effect.fnUntraced(function* (
         return {
           ...leadership,
           lost: Deferred.await(term.lost),
+          giveUp: (reason) => lose(term, new LockLost({ lock: leadership.fence.lock, reason })),
           report: (health) =>
             Effect.suspend(() => {
               use.health = health
