@@ -96,6 +96,23 @@ describe.concurrent("LeaderLock.shared", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
+  it.scoped(
+    "a use that gives the session up and ends takes the lock from the others, who lead under another session",
+    () =>
+      Effect.gen(function* () {
+        const instance = yield* sharing
+        const one = yield* leads(instance)
+        const other = yield* leads(instance)
+        yield* VirtualTime.until(Effect.sync(() => one.led.length + other.led.length === 2))
+        const before = other.led[0]?.fence.session
+        yield* one.led[0]?.giveUp("a write may still land") ?? Effect.void
+        yield* Fiber.interrupt(one.fiber)
+        yield* VirtualTime.until(Effect.sync(() => other.led.length === 2))
+        expect(other.losses).toEqual(["LockLost"])
+        expect(other.led[1]?.fence.session).not.toBe(before)
+      }).pipe(Effect.provide(World.layer))
+  )
+
   it.scoped("a use that is stopped while it gives a lost lock up keeps no later use from leading", () =>
     Effect.gen(function* () {
       const instance = yield* sharing
