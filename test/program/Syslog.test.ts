@@ -5,6 +5,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
 import * as Program from "./Program.js"
 
 /** A command `logger` that writes its arguments and each line that it gets to a file, before all others in PATH. */
@@ -80,6 +81,35 @@ describe("-syslog", () => {
       yield* program.signal("SIGTERM")
       expect(yield* program.exit).toEqual(Option.some(0))
       expect(yield* received).toEqual([""])
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scoped("sends the last lines also if the signal of the end has ended each logger, as systemd does", () =>
+    Effect.gen(function* () {
+      const { env, received } = yield* withLogger((file) => `echo "pid $$" >> "${file}"; ${recording(file)}`)
+      const program = yield* Program.start(["-syslog", "-prefix=a@nyc1", "-addr=127.0.0.1:1"], env)
+      yield* program.says(/WARN .*waiting for the agent/)
+      const pids = Effect.map(received, (lines) =>
+        lines.flatMap((line) => /^pid (\d+)$/.exec(line)?.[1] ?? [])
+      )
+      yield* Effect.filterOrFail(pids, (all) => all.length === 2).pipe(
+        Effect.retry({ schedule: Schedule.spaced("10 millis") }),
+        Program.live
+      )
+      for (const pid of yield* pids) yield* Effect.sync(() => process.kill(Number(pid), "SIGKILL"))
+      yield* program.signal("SIGTERM")
+      expect(yield* program.exit).toEqual(Option.some(0))
+      expect(yield* received).toContainEqual(expect.stringMatching(/local0\.info \| stopping: SIGTERM$/))
+    }).pipe(Effect.provide(NodeContext.layer))
+  )
+
+  it.scoped("waits for no logger that takes its input for ever when it is asked for its version", () =>
+    Effect.gen(function* () {
+      const { env, folder } = yield* withLogger(() => "")
+      const files = yield* FileSystem.FileSystem
+      yield* files.writeFileString(`${folder}/logger`, "#!/bin/sh\nexec cat > /dev/null\n")
+      const program = yield* Program.start(["-syslog", ...giveUp], env)
+      expect(yield* program.exit).toEqual(Option.some(1))
     }).pipe(Effect.provide(NodeContext.layer))
   )
 

@@ -4,9 +4,9 @@
  */
 import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Logger from "effect/Logger"
 import * as LogLevel from "effect/LogLevel"
 import * as Option from "effect/Option"
@@ -33,10 +33,11 @@ const capacity = 1_000
 /** So often the number of dropped lines is logged, if there are new ones. */
 const reportInterval = Duration.seconds(10)
 
-/** A `logger` that fails is started again with the next line, after these pauses. */
+/** A `logger` that ends is started again with the next line, after these pauses. Those of more than five minutes ago do not count. */
 const restart = Schedule.exponential(Duration.seconds(1)).pipe(
   Schedule.union(Schedule.spaced(Duration.minutes(1))),
-  Schedule.jittered
+  Schedule.jittered,
+  Schedule.resetAfter(Duration.minutes(5))
 )
 
 /** How long the last lines are waited for at the end. */
@@ -48,50 +49,83 @@ type Lines = Queue.Queue<string | undefined>
 /** What `logger` needs to name this program as syslog's own function would. */
 const tag = `consul-replicate[${process.pid}]`
 
-/** Sends lines to one `logger` until there are no more, or until that ends. Returns what it said if it failed. */
-const send = (lines: Lines, first: string, facility: string, severity: Severity) =>
-  Effect.gen(function* () {
-    const text = Stream.concat(Stream.make(first), Stream.fromQueue(lines)).pipe(
-      Stream.takeWhile((line) => line !== undefined),
-      Stream.map((line) => `${line}\n`),
-      Stream.encodeText
-    )
-    const command = Command.make("logger", "-t", tag, "-p", `${facility.toLowerCase()}.${severity}`)
-    const process = yield* Command.start(command.pipe(Command.stdin(text)))
-    const [code, stderr] = yield* Effect.all(
-      [process.exitCode, Stream.mkString(Stream.decodeText(process.stderr))],
-      {
-        concurrency: 2
-      }
-    )
-    return code === 0 ? Option.none<string>() : Option.some(stderr.trim() || `exit code ${code}`)
-  }).pipe(
-    Effect.scoped,
-    Effect.catchAll(({ message }) => Effect.succeed(Option.some(message)))
-  )
+/** How a `logger` has ended. */
+interface Ended {
+  /** Whether it got the last of all lines. */
+  readonly isLast: boolean
+  /** What it said, if it failed or ended before the last line. */
+  readonly failure: string | undefined
+}
 
-/** Sends all lines of one severity. */
+/** Sends lines to one `logger` until there are no more, or until that ends. From then on it takes no line from the queue. */
+const send = (
+  lines: Lines,
+  first: string,
+  facility: string,
+  severity: Severity
+): Effect.Effect<Ended, never, CommandExecutor.CommandExecutor> =>
+  Effect.gen(function* () {
+    let isLast = false
+    const failure = yield* Effect.gen(function* () {
+      const process = yield* Command.start(
+        Command.make("logger", "-t", tag, "-p", `${facility.toLowerCase()}.${severity}`)
+      )
+      const input = yield* Effect.acquireRelease(Queue.bounded<string | undefined>(1), Queue.shutdown)
+      const text = Stream.fromQueue(input).pipe(
+        Stream.takeWhile((line) => line !== undefined),
+        Stream.map((line) => `${line}\n`),
+        Stream.encodeText
+      )
+      // Not in the scope: an error of the pipe that comes after the process has ended would find no listener, and end the program.
+      yield* Effect.forkDaemon(Effect.ignore(Stream.run(text, process.stdin)))
+      yield* Effect.iterate(first as string | undefined, {
+        while: (line) => line !== undefined,
+        body: (line) => Effect.zipRight(Queue.offer(input, line), Queue.take(lines))
+      }).pipe(
+        Effect.tap(() => {
+          isLast = true
+        }),
+        Effect.zipRight(Queue.offer(input, undefined)),
+        Effect.forkScoped
+      )
+      const [code, stderr] = yield* Effect.all(
+        [process.exitCode, Stream.mkString(Stream.decodeText(process.stderr))],
+        { concurrency: 2 }
+      )
+      return code === 0 ? undefined : stderr.trim() || `exit code ${code}`
+    }).pipe(
+      Effect.scoped,
+      Effect.catchAll(({ message }) => Effect.succeed(message))
+    )
+    return { isLast, failure: failure ?? (isLast ? undefined : "it has ended by itself") }
+  })
+
+/** Sends all lines of one severity. At the `end` nothing is waited for. */
 const pump = (
   lines: Lines,
   facility: string,
-  severity: Severity
+  severity: Severity,
+  end: Effect.Effect<void>
 ): Effect.Effect<void, never, CommandExecutor.CommandExecutor> =>
   Effect.gen(function* () {
-    let pauses = yield* Schedule.driver(restart)
+    const pauses = yield* Schedule.driver(restart)
     for (;;) {
       const first = yield* Queue.take(lines)
       if (first === undefined) return
-      const failure = yield* send(lines, first, facility, severity)
-      if (Option.isNone(failure)) return
-      yield* Effect.logWarning(`some lines did not reach syslog: logger: ${failure.value}`)
-      const pause = yield* Effect.exit(pauses.next(undefined))
-      if (Exit.isFailure(pause)) pauses = yield* Schedule.driver(restart)
+      const { failure, isLast } = yield* send(lines, first, facility, severity)
+      if (failure !== undefined) {
+        yield* Effect.logWarning(`some lines did not reach syslog: logger: ${failure}`)
+      }
+      if (isLast) return
+      yield* Effect.raceFirst(Effect.ignore(pauses.next(undefined)), end)
     }
   })
 
 /** Fails if there is no `logger`. */
 const findLogger = (subject: string): Effect.Effect<void, WrongUse, CommandExecutor.CommandExecutor> =>
-  Command.exitCode(Command.make("logger", "--version")).pipe(
+  Command.make("logger", "--version").pipe(
+    Command.stdin(Stream.empty),
+    Command.exitCode,
     Effect.mapError(
       (error) =>
         new WrongUse({
@@ -99,6 +133,8 @@ const findLogger = (subject: string): Effect.Effect<void, WrongUse, CommandExecu
           problem: `needs the command logger of util-linux, bsdutils or busybox: ${reasonOf(error)}`
         })
     ),
+    // One that does not end is there.
+    Effect.timeoutOption(farewell),
     Effect.asVoid
   )
 
@@ -127,15 +163,17 @@ export const make = Effect.fn("Syslog.make")(function* (
       ? Effect.void
       : Effect.logWarning(`${count} lines did not reach syslog: it takes them too slowly`)
   })
+  const end = yield* Deferred.make<void>()
   const pumps = yield* Effect.forEach(severities, (severity) =>
     Effect.gen(function* () {
       const lines = yield* Queue.unbounded<string | undefined>()
       queues.set(severity, lines)
-      return yield* Effect.forkDaemon(pump(lines, facility, severity))
+      return yield* Effect.forkDaemon(pump(lines, facility, severity, Deferred.await(end)))
     })
   )
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
+      yield* Deferred.succeed(end, undefined)
       yield* Effect.forEach(queues.values(), (lines) => Queue.offer(lines, undefined), { discard: true })
       yield* Effect.forEach(pumps, (fiber) => fiber.await, { concurrency: "unbounded", discard: true }).pipe(
         Effect.interruptible,

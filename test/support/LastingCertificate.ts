@@ -1,0 +1,23 @@
+/**
+ * A certificate for my-server.com that signs itself and is valid for a hundred years, with its key.
+ */
+export const certificate = `-----BEGIN CERTIFICATE-----
+MIIBhzCCAS2gAwIBAgIUBucEVRnXcI3SwJjJQyKu50YguaQwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNbXktc2VydmVyLmNvbTAgFw0yNjExMjgwOTI2MTFaGA8yMTI2
+MTEwNDA5MjYxMVowGDEWMBQGA1UEAwwNbXktc2VydmVyLmNvbTBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABNh+pyF83hlMAC7+E0/lBIRzo0xXsbOunZ2l2YNbMXhD
+GnGllZ1nDseSnA4dNzC+kyzYEt10dETKoVeH7RDfS36jUzBRMB0GA1UdDgQWBBR4
+7RR5ZY9bQyY9mvgU7L/89+144DAfBgNVHSMEGDAWgBR47RR5ZY9bQyY9mvgU7L/8
+9+144DAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIGSoiw3TbGWc
+e7ts7iqII8rqOkj8k9auU0z8PeXBU/d/AiEA0ZtJO68LtlbQ9447VawZD7rz83lF
+rI00Yl1uF+Mgbq8=
+-----END CERTIFICATE-----
+`
+
+/** Protects nothing. */
+export const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/ypOcSh8cgAiheih
+4tbaDHVLvpzUGgfBF7++JuFnfhKhRANCAATYfqchfN4ZTAAu/hNP5QSEc6NMV7Gz
+rp2dpdmDWzF4QxpxpZWdZw7HkpwOHTcwvpMs2BLddHREyqFXh+0Q30t+
+-----END PRIVATE KEY-----
+`
