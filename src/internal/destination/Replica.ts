@@ -217,13 +217,8 @@ export const make = Effect.fnUntraced(function* (
   const check = yield* SnapshotCheck.make(replication, mapping)
   const emptySource = yield* EmptySource.make(replication)
   const firstComparison = yield* FirstComparison.make(replication, mapping)
-  const examine: Planner.Examine = (state, event) =>
-    event._tag === "CaughtUp"
-      ? emptySource.examine(event)
-      : isComparing(state) && state.comparison.isFirst
-        ? Effect.as(firstComparison.announce(state.contents), [])
-        : Effect.succeed([])
-  const planner = yield* Planner.make({ replication, mapping, check, oddities, examine })
+  const examiners = { check, oddities, emptySource, firstComparison }
+  const planner = yield* Planner.make({ replication, mapping, ...examiners })
   const holding = yield* makeHolding(replication, about)
   const refusing = yield* makeRefusing(about)
   const leave = Effect.all([holding.forget, refusing.forget, check.leave, emptySource.forget], {

@@ -16,7 +16,9 @@ import { ChangeSet } from "./ChangeSet.js"
 import type { Compared } from "./Compared.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Deletion from "./Deletion.js"
+import type { EmptySource } from "./EmptySource.js"
 import * as Exclusion from "./Exclusion.js"
+import type { FirstComparison } from "./FirstComparison.js"
 import { type Mapping, rangeAtDestination, sourceKeys } from "./Mapping.js"
 import { planWrites } from "./PlannedChanges.js"
 import type * as SnapshotCheck from "./SnapshotCheck.js"
@@ -33,15 +35,6 @@ export interface Plan {
   /** Whether the plan has changes newer than `index`. */
   readonly aheadOfCheckpoint: boolean
 }
-
-/**
- * Examines an event before it is added to a plan. `state` is the state before the event. Returns the names that the source lists
- * although the answers of the event had no keys.
- */
-export type Examine = (
-  state: ReplicaState,
-  event: WatchEvent
-) => Effect.Effect<ReadonlyArray<string>, ConsulError | SourceUnreadable>
 
 export interface Planner {
   /** Plans the changes that events of the watcher make. */
@@ -178,10 +171,11 @@ export const make = (options: {
   readonly mapping: Mapping
   readonly check: SnapshotCheck.SnapshotCheck
   readonly oddities: Oddities
-  readonly examine: Examine
+  readonly emptySource: EmptySource
+  readonly firstComparison: FirstComparison
 }): Effect.Effect<Planner, never, Watcher> =>
   Effect.map(Watcher, (watcher): Planner => {
-    const { check, examine, ...others } = options
+    const { check, emptySource, firstComparison, ...others } = options
     const beginDeciding = Effect.map(
       check.beginPass,
       (pass): Deletion.Deciding => ({ ...others, check, pass, watcher })
@@ -191,12 +185,14 @@ export const make = (options: {
         const deciding = yield* beginDeciding
         let draft = begin(state)
         for (const event of events) {
-          const listed = yield* examine(draft.state, event)
           if (event._tag === "CaughtUp") {
             let caughtUp = event
+            const listed = yield* emptySource.examine(event)
             if (listed.length > 0) [draft, caughtUp] = yield* addOverlooked(deciding, draft, event)
             draft = yield* addCaughtUp(deciding, draft, caughtUp)
           } else {
+            const { comparison, contents } = draft.state
+            if (isComparing(draft.state) && comparison.isFirst) yield* firstComparison.announce(contents)
             // A source whose answers contradict each other, so that its watch restarts again and again, is read seldom.
             if (event.restarted) yield* deciding.pass.pause
             const compared = yield* check.compare(draft.state, event)
