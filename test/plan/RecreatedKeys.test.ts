@@ -63,7 +63,7 @@ describe("a key that the source creates again between the answer that lacks it a
       expect(instance.events.some(({ _tag }) => _tag === "AnswersWrong")).toBe(false)
     }))
 
-  it("takes no other key with it: one that is gone is deleted, and one that has come back with it stays", () =>
+  it("does not change the fate of other keys: a deleted key goes, and another key that was created again stays", () =>
     Effect.gen(function* () {
       const instance = yield* synced(9)
       const deleted = yield* deletesOf(destination, "global/")

@@ -72,7 +72,7 @@ export const mistakesOfReplications: ReadonlyArray<Mistake> = [
     fits: (plan) => reloads(plan) && isQuiet(plan),
     mutations: [{ file: replications, from: "yield* Effect.asVoid(keep)", to: "yield* Effect.void" }]
   },
-  { name: "a source that is gone holds up the others", fits: dies, distort: waitingForSource },
+  { name: "a dead source holds up the other replications", fits: dies, distort: waitingForSource },
   { name: "a status that two replications share", fits: hasSeveral, distort: sharingStatus },
   {
     name: "a replication that writes into the destination of another",

@@ -136,7 +136,7 @@ export const make = (
       }
     }
 
-    /** Equal, or but for deletes past the limit that are held back and said to be. */
+    /** Whether both sides are equal, except for held deletes that the status reports. */
     const isRight = (datacenter: string, from: Keys, to: Keys): boolean => {
       const all = differing(from, to)
       const wrong = all.filter((key) => !spared.has(key))

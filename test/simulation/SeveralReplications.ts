@@ -67,7 +67,7 @@ const configure = (dice: Dice, routes: ReadonlyArray<Route>, before: Configurati
 export const withSeveralReplications = (usual: Plan, dice: Dice): Plan => {
   const all = dice.chance(0.4) ? withoutTrouble(usual) : usual
   const { destinationPrefix, prefix, source } = all
-  // `globals/` begins as `global/` does, but for the slash.
+  // `globals/` and `global/` begin with the same six letters.
   const beside = [
     routeOf(source, "globals/", dice.pick(["globals/", "mirror/globals/"])),
     routeOf(dice.chance(0.8) ? otherSource : source, "team/", "team/")

@@ -27,13 +27,16 @@ const severityOf = (level: LogLevel.LogLevel): Severity => {
   return LogLevel.greaterThanEqual(level, LogLevel.Info) ? "info" : "debug"
 }
 
-/** How many lines of one severity wait for `logger`. More are dropped: a syslog that stands still holds up nothing. */
+/** The most lines of one severity that wait for `logger`. Further lines are dropped, so that a slow syslog delays nothing. */
 const capacity = 1_000
 
-/** So often the number of dropped lines is logged, if there are new ones. */
+/** The time between two log lines with the number of dropped lines. */
 const reportInterval = Duration.seconds(10)
 
-/** A `logger` that ends is started again with the next line, after these pauses. Those of more than five minutes ago do not count. */
+/**
+ * The pauses before a `logger` that has ended is started again, with the next line. They grow, and begin anew after five minutes
+ * without an end.
+ */
 const restart = Schedule.exponential(Duration.seconds(1)).pipe(
   Schedule.union(Schedule.spaced(Duration.minutes(1))),
   Schedule.jittered,
@@ -76,7 +79,7 @@ const send = (
         Stream.map((line) => `${line}\n`),
         Stream.encodeText
       )
-      // Not in the scope: an error of the pipe that comes after the process has ended would find no listener, and end the program.
+      // A daemon, because the pipe can fail after the process has ended. Without its listener, that error would end the program.
       yield* Effect.forkDaemon(Effect.ignore(Stream.run(text, process.stdin)))
       yield* Effect.iterate(first as string | undefined, {
         while: (line) => line !== undefined,
@@ -133,7 +136,7 @@ const findLogger = (subject: string): Effect.Effect<void, WrongUse, CommandExecu
           problem: `needs the command logger of util-linux, bsdutils or busybox: ${reasonOf(error)}`
         })
     ),
-    // One that does not end is there.
+    // A `logger` that waits for input has been found.
     Effect.timeoutOption(farewell),
     Effect.asVoid
   )

@@ -62,7 +62,7 @@ export interface Settings {
   readonly logLevel: LogLevel.LogLevel
   /** The facility of syslog, if that was asked for. */
   readonly syslog: string | undefined
-  /** What was given for each setting with a new value of which no replication can go on. The texts can hold secrets. */
+  /** What was given for each setting that cannot change while replications go on. The texts can hold secrets. */
   readonly fixed: ReadonlyArray<{
     /** The option, without its dash. */
     readonly name: string

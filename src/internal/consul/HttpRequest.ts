@@ -59,11 +59,11 @@ export const authorize = (
 export const isFixed = (token: Token | undefined): token is Redacted.Redacted | undefined =>
   token === undefined || Redacted.isRedacted(token)
 
-/** The token that is to be sent now. */
+/** The current token. */
 export const present = (token: Token | undefined): Effect.Effect<Redacted.Redacted | undefined> =>
   isFixed(token) ? Effect.succeed(token) : token
 
-/** `token` is the one that is to be sent now. */
+/** Shapes a request. `token` is the current token of the endpoint. */
 export const shape = (
   endpoint: Endpoint,
   { body, method, path, query, read }: Request,

@@ -214,7 +214,7 @@ const giveUpAfter = (
   if (failure !== undefined && failure._tag !== "LockLost") return Effect.void
   const reason = failure?.reason ?? `${mayLand}: its PUT was interrupted`
   const remember = Ref.set(givenUp, Option.some({ session, reason }))
-  // An interrupted replication may not write any more, and does not fail: whatever else leads with the session must end too.
+  // An interrupted replication does not fail. Other replications that lead with the session must lose it all the same.
   return failure === undefined ? Effect.zipRight(remember, giveUp(reason)) : remember
 }
 

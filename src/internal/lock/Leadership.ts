@@ -31,8 +31,9 @@ export interface Leadership {
    */
   readonly report: (health: Health) => Effect.Effect<void>
   /**
-   * Gives the session up, so that it ends: a write that was sent with it may still land, and the use that has sent it ends. Under
-   * a {@link shared} lock all uses lose the lock. Alone, a use that ends gives the lock back, and this does nothing.
+   * Gives the session up. A use that ends calls this if a write that carries the session may still land. Under a {@link shared}
+   * lock all uses lose the lock, and the session ends with the last of them. Without other uses this does nothing: the session ends
+   * with the use.
    *
    * @since 0.5.0
    */

@@ -154,10 +154,10 @@ interface Answers {
 }
 
 /**
- * Reads the source again for keys that it has and that its answers lacked: first the ranges that lacked them, so that what lands
- * was in each range at one moment, and then each key alone that is in no range, or is missing still. If a read of a contradicting
- * key alone lacks it once more, the source contradicts itself, and the key counts as unreadable. The ranges of contradicting keys
- * are only read if the answers are `doubtful`: then they may lack more than these keys.
+ * Reads the source again for keys that it has and that its answers lacked. First it reads whole ranges, so that the keys of a
+ * range land as they were at one moment: the ranges of created keys, and of contradicting keys if the answers are `doubtful`, since
+ * doubtful answers may lack more keys. Then it reads each key alone that no range had. If the read of a contradicting key alone
+ * lacks that key too, the source contradicts itself, and the key counts as unreadable.
  */
 const rereadExisting = Effect.fnUntraced(function* (
   deciding: Deciding,
