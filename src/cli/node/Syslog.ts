@@ -14,6 +14,7 @@ import * as Queue from "effect/Queue"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Monotonic from "../../internal/effect/Monotonic.js"
 import { reasonOf } from "../settings/FileReason.js"
 import { WrongUse } from "../settings/WrongUse.js"
 import { messageOf } from "./ConsoleLogger.js"
@@ -52,22 +53,38 @@ type Lines = Queue.Queue<string | undefined>
 /** What `logger` needs to name this program as syslog's own function would. */
 const tag = `consul-replicate[${process.pid}]`
 
+/** A line for one `logger`. */
+interface Line {
+  readonly text: string
+  /** Whether an earlier `logger` got the line, too. */
+  readonly isRepeated: boolean
+}
+
 /** How a `logger` has ended. */
 interface Ended {
   /** Whether it got the last of all lines. */
   readonly isLast: boolean
-  /** What it said, if it failed or ended before the last line. */
+  /** Its message, if it failed or ended before the last line. */
   readonly failure: string | undefined
+  /** The lines that it may not have read, in their order. Repeated lines are not among them. */
+  readonly unread: ReadonlyArray<string>
 }
 
-/** Sends lines to one `logger` until there are no more, or until that ends. From then on it takes no line from the queue. */
+/**
+ * A `logger` that dies leaves lines unread in its pipe. A line that it got within this time before its end was noticed is sent to
+ * the next `logger` once more: a line may come twice, which is better than none.
+ */
+const unreadTime = Duration.seconds(1)
+
+/** Sends the `first` lines and then those of the queue to one `logger`, until there are no more or the `logger` ends. */
 const send = (
   lines: Lines,
-  first: string,
+  first: ReadonlyArray<Line>,
   facility: string,
   severity: Severity
 ): Effect.Effect<Ended, never, CommandExecutor.CommandExecutor> =>
   Effect.gen(function* () {
+    const sent: Array<Line & { readonly at: number }> = []
     let isLast = false
     const failure = yield* Effect.gen(function* () {
       const process = yield* Command.start(
@@ -81,16 +98,22 @@ const send = (
       )
       // A daemon, because the pipe can fail after the process has ended. Without its listener, that error would end the program.
       yield* Effect.forkDaemon(Effect.ignore(Stream.run(text, process.stdin)))
-      yield* Effect.iterate(first as string | undefined, {
-        while: (line) => line !== undefined,
-        body: (line) => Effect.zipRight(Queue.offer(input, line), Queue.take(lines))
-      }).pipe(
-        Effect.tap(() => {
-          isLast = true
-        }),
-        Effect.zipRight(Queue.offer(input, undefined)),
-        Effect.forkScoped
-      )
+      const sendOne = (line: Line) =>
+        Effect.flatMap(Monotonic.now, (at) => {
+          sent.push({ ...line, at })
+          if (sent.length > capacity) sent.shift()
+          return Queue.offer(input, line.text)
+        })
+      yield* Effect.gen(function* () {
+        yield* Effect.forEach(first, sendOne, { discard: true })
+        for (;;) {
+          const text = yield* Queue.take(lines)
+          if (text === undefined) break
+          yield* sendOne({ text, isRepeated: false })
+        }
+        isLast = true
+        yield* Queue.offer(input, undefined)
+      }).pipe(Effect.forkScoped)
       const [code, stderr] = yield* Effect.all(
         [process.exitCode, Stream.mkString(Stream.decodeText(process.stderr))],
         { concurrency: 2 }
@@ -100,7 +123,11 @@ const send = (
       Effect.scoped,
       Effect.catchAll(({ message }) => Effect.succeed(message))
     )
-    return { isLast, failure: failure ?? (isLast ? undefined : "it has ended by itself") }
+    const problem = failure ?? (isLast ? undefined : "it has ended by itself")
+    const since = (yield* Monotonic.now) - Duration.toMillis(unreadTime)
+    const unread =
+      problem === undefined ? [] : sent.filter(({ at, isRepeated }) => at >= since && !isRepeated)
+    return { isLast, failure: problem, unread: unread.map(({ text }) => text) }
   })
 
 /** Sends all lines of one severity. At the `end` nothing is waited for. */
@@ -112,15 +139,22 @@ const pump = (
 ): Effect.Effect<void, never, CommandExecutor.CommandExecutor> =>
   Effect.gen(function* () {
     const pauses = yield* Schedule.driver(restart)
+    let repeated: ReadonlyArray<Line> = []
     for (;;) {
-      const first = yield* Queue.take(lines)
-      if (first === undefined) return
-      const { failure, isLast } = yield* send(lines, first, facility, severity)
-      if (failure !== undefined) {
-        yield* Effect.logWarning(`some lines did not reach syslog: logger: ${failure}`)
+      let first = repeated
+      if (first.length === 0) {
+        const text = yield* Queue.take(lines)
+        if (text === undefined) return
+        first = [{ text, isRepeated: false }]
       }
-      if (isLast) return
-      yield* Effect.raceFirst(Effect.ignore(pauses.next(undefined)), end)
+      const { failure, isLast, unread } = yield* send(lines, first, facility, severity)
+      if (failure !== undefined) {
+        yield* Effect.logWarning(`some lines may not have reached syslog: logger: ${failure}`)
+      }
+      // The next `logger` needs the mark that there are no more lines, too.
+      if (isLast) yield* Queue.offer(lines, undefined)
+      repeated = unread.map((text) => ({ text, isRepeated: true }))
+      if (failure !== undefined) yield* Effect.raceFirst(Effect.ignore(pauses.next(undefined)), end)
     }
   })
 
