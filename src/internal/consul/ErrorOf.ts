@@ -67,7 +67,7 @@ export const errorOf = (
     return Effect.flatMap(
       knownDatacenters,
       (datacenters) =>
-        new ConsulError.NoPathToDatacenter({ request, datacenter: datacenter ?? "", known: datacenters })
+        new ConsulError.NoPathToDatacenter({ request, datacenter: datacenter ?? "", datacenters })
     )
   }
   if (Words.isTlsExpected(status, text)) {
