@@ -115,6 +115,105 @@ interface Asked<A> {
   readonly took: Duration.Duration
 }
 
+/** The services and the state of one chain. */
+interface Chain extends Required<{ [K in keyof Options]: NonNullable<Options[K]> }> {
+  /** The pauses between retries. */
+  readonly pace: Schedule.ScheduleDriver<unknown, unknown>
+}
+
+type Query<A, R> = (request: Request) => Effect.Effect<Raw<A>, ConsulError, R>
+
+const pause = ({ pace }: Chain): Effect.Effect<void> => Effect.ignore(pace.next(undefined))
+
+/** Whether a query that ended with an error had blocked so long that its wait may have been cut short. */
+const mayBeCutShort = (error: ConsulError, { index, wait }: Request, waited: Duration.Duration): boolean =>
+  index > 0 &&
+  isCutOff(error) &&
+  Duration.greaterThanOrEqualTo(waited, Schedules.cutOffAfter) &&
+  // The server may add a sixteenth to a wait: a query that ends later was not answered.
+  Duration.lessThan(waited, Duration.times(wait, 17 / 16))
+
+/** Asks until there is an answer: for changes after `from`, or after a failure for the present content. */
+const askFrom = <A, R>(
+  chain: Chain,
+  from: number,
+  longest: Duration.Duration,
+  query: Query<A, R>
+): Effect.Effect<Asked<A>, ConsulError, R> =>
+  Effect.gen(function* () {
+    const { answered, failed, limit, pace } = chain
+    let index = from
+    const wait = index > 0 ? yield* limit.next(longest) : longest
+    const before = yield* Monotonic.now
+    for (;;) {
+      let since = yield* Monotonic.now
+      const sent = (at: number) => {
+        since = at
+      }
+      const result = yield* Effect.either(query({ index, wait, sent }))
+      if (Either.isRight(result)) {
+        yield* answered
+        return { answer: result.right, index, wait, took: result.right.took ?? (yield* elapsed(before)) }
+      }
+      let error = result.left
+      const waited = yield* elapsed(since)
+      if (mayBeCutShort(error, { index, wait }, waited)) {
+        const now = yield* Effect.either(query({ index, wait: Duration.zero }))
+        if (Either.isRight(now)) {
+          yield* limit.ended(waited)
+          yield* answered
+          return { answer: { ...now.right, isOver: true }, index, wait, took: waited }
+        }
+        error = now.left
+      }
+      yield* failed(error)
+      if (!isRetryable(error)) return yield* Effect.fail(error)
+      if (index > 0 && Duration.greaterThanOrEqualTo(waited, Schedules.restartPause)) yield* pace.reset
+      index = 0
+      yield* pause(chain)
+    }
+  })
+
+/** Whether the answer to a blocking query belongs to the history of its cursor. Pauses if it does not. */
+const isOfSameHistory = <A>(chain: Chain, { answer, index, took, wait }: Asked<A>): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    const { limit, pace } = chain
+    if (answer.index < index) {
+      yield* pause(chain)
+      return false
+    }
+    yield* pace.reset
+    if (answer.index > index) return true
+    if (answer.isOver ?? Duration.greaterThanOrEqualTo(took, wait)) {
+      if (Duration.greaterThanOrEqualTo(took, wait)) yield* limit.lasted(wait)
+      return true
+    }
+    if (Duration.greaterThanOrEqualTo(took, Schedules.cutOffAfter)) yield* limit.ended(took)
+    yield* Effect.sleep(Schedules.restartPause)
+    return false
+  })
+
+const ask = <A, R>(
+  chain: Chain,
+  from: Cursor,
+  longest: Duration.Duration,
+  query: Query<A, R>
+): Effect.Effect<Answered<A>, ConsulError, R> =>
+  Effect.gen(function* () {
+    const first = yield* askFrom(chain, (yield* isTrusted(from)) ? from.index : 0, longest, query)
+    const wasBlocking = first.index > 0
+    const isSame = !wasBlocking || (yield* isOfSameHistory(chain, first))
+    const { answer } = isSame
+      ? first
+      : yield* Effect.zipRight(chain.restarting, askFrom(chain, 0, longest, query))
+    return {
+      ...answer,
+      next: { index: answer.index, at: yield* Monotonic.now },
+      wasUnconditional: !wasBlocking || !isSame,
+      restarted: !isSame || answer.index < from.index
+    }
+  })
+
 /**
  * Pauses between retries grow. Only a blocking query resets them, by succeeding or by blocking for a second first. A plain read
  * must not: a source that fails every blocking query but answers every plain read would otherwise be asked without a pause.
@@ -126,84 +225,6 @@ export const make = ({
   restarting = Effect.void
 }: Options = {}): Effect.Effect<Sequence> =>
   Effect.map(Schedule.driver(Schedules.reconnect), (pace) => {
-    const pause = Effect.ignore(pace.next(undefined))
-
-    /** Asks until there is an answer: for changes after `from`, or after a failure for the present content. */
-    const askFrom = <A, R>(
-      from: number,
-      longest: Duration.Duration,
-      query: (wait: Request) => Effect.Effect<Raw<A>, ConsulError, R>
-    ): Effect.Effect<Asked<A>, ConsulError, R> =>
-      Effect.gen(function* () {
-        let index = from
-        const wait = index > 0 ? yield* limit.next(longest) : longest
-        const before = yield* Monotonic.now
-        for (;;) {
-          let since = yield* Monotonic.now
-          const sent = (at: number) => {
-            since = at
-          }
-          const result = yield* Effect.either(query({ index, wait, sent }))
-          if (Either.isRight(result)) {
-            yield* answered
-            return { answer: result.right, index, wait, took: result.right.took ?? (yield* elapsed(before)) }
-          }
-          let error = result.left
-          const waited = yield* elapsed(since)
-          if (
-            index > 0 &&
-            isCutOff(error) &&
-            Duration.greaterThanOrEqualTo(waited, Schedules.cutOffAfter) &&
-            // The server may add a sixteenth to a wait: a query that ends later was not answered.
-            Duration.lessThan(waited, Duration.times(wait, 17 / 16))
-          ) {
-            const now = yield* Effect.either(query({ index, wait: Duration.zero }))
-            if (Either.isRight(now)) {
-              yield* limit.ended(waited)
-              yield* answered
-              return { answer: { ...now.right, isOver: true }, index, wait, took: waited }
-            }
-            error = now.left
-          }
-          yield* failed(error)
-          if (!isRetryable(error)) return yield* Effect.fail(error)
-          if (index > 0 && Duration.greaterThanOrEqualTo(waited, Schedules.restartPause)) yield* pace.reset
-          index = 0
-          yield* pause
-        }
-      })
-
-    /** Whether the answer to a blocking query belongs to the history of its cursor. Pauses if it does not. */
-    const isOfSameHistory = <A>({ answer, index, took, wait }: Asked<A>) =>
-      Effect.gen(function* () {
-        if (answer.index < index) {
-          yield* pause
-          return false
-        }
-        yield* pace.reset
-        if (answer.index > index) return true
-        if (answer.isOver ?? Duration.greaterThanOrEqualTo(took, wait)) {
-          if (Duration.greaterThanOrEqualTo(took, wait)) yield* limit.lasted(wait)
-          return true
-        }
-        if (Duration.greaterThanOrEqualTo(took, Schedules.cutOffAfter)) yield* limit.ended(took)
-        yield* Effect.sleep(Schedules.restartPause)
-        return false
-      })
-
-    return {
-      ask: (from, longest, query) =>
-        Effect.gen(function* () {
-          const first = yield* askFrom((yield* isTrusted(from)) ? from.index : 0, longest, query)
-          const wasBlocking = first.index > 0
-          const isSame = !wasBlocking || (yield* isOfSameHistory(first))
-          const { answer } = isSame ? first : yield* Effect.zipRight(restarting, askFrom(0, longest, query))
-          return {
-            ...answer,
-            next: { index: answer.index, at: yield* Monotonic.now },
-            wasUnconditional: !wasBlocking || !isSame,
-            restarted: !isSame || answer.index < from.index
-          }
-        })
-    }
+    const chain: Chain = { answered, failed, limit, restarting, pace }
+    return { ask: (from, longest, query) => ask(chain, from, longest, query) }
   })
