@@ -1,5 +1,5 @@
 /**
- * The status key: what has been replicated, for people, monitors and the next leader.
+ * The status key: how far a replication is, for people, monitors and the next leader.
  *
  * @since 0.1.0
  */
@@ -17,21 +17,21 @@ import * as StatusFolder from "./StatusFolder.js"
 import * as Value from "./Value.js"
 
 /**
- * What a status says of the destination, beside its counts:
+ * The state of the destination in a status:
  *
  * | state            | the destination                                                                             |
  * | ---------------- | ------------------------------------------------------------------------------------------- |
- * | `comparing`      | is being compared with the source, from the moment an instance takes over                   |
+ * | `comparing`      | is being compared with the source, since an instance began to lead                          |
  * | `in-sync`        | equals the source's snapshot `LastReplicated`                                               |
- * | `deletes-held`   | equals it except for `HeldDeletes` keys, whose deletion the limit `MaxDeletes` holds back   |
- * | `writes-refused` | equals it except for those, and `RefusedWrites` keys that it refuses to write or to delete  |
- * | `source-silent`  | is as it was, and nothing has been heard of a part of the source for two minutes or longer  |
- * | `stopped`        | is as the instance left it when it was stopped, then in the state `LastState`               |
+ * | `deletes-held`   | equals that snapshot except for `HeldDeletes` keys, which `MaxDeletes` keeps                |
+ * | `writes-refused` | in addition differs in `RefusedWrites` keys that it refuses to write or to delete           |
+ * | `source-silent`  | is unchanged, because a part of the source has not answered for two minutes or longer       |
+ * | `stopped`        | is as the instance left it when it was stopped in the state `LastState`                     |
  *
- * `source-silent` and `stopped` are new in 0.5.0. An older release that reads one takes it for no status at all. Nothing
- * is written or deleted wrongly then, since both sides are compared in full. But it does not know of `HeldDeletes`: a
- * source that has got some of its keys back by then may be below the limit, and lose the copies of the others. So no
- * older release should take over while deletes are held.
+ * `source-silent` and `stopped` are new in 0.5.0. An older release ignores a status with one of them. It writes and deletes
+ * nothing wrongly then, since it compares both sides in full. But it ignores `HeldDeletes` too: if the source has some of its
+ * keys again by then, the missing ones may be below the limit, and the older release deletes their copies. So no older release
+ * should lead while deletes are held.
  *
  * @since 0.5.0
  * @category schemas
@@ -52,31 +52,30 @@ export const State = Schema.Literal(
 export type State = typeof State.Type
 
 /**
- * The value of the status key. Field names are those of the Go tool where it has them.
+ * The value of the status key. A field that the Go tool has too has its name.
  *
  * | field               | is                                                                                            |
  * | ------------------- | --------------------------------------------------------------------------------------------- |
- * | `LastReplicated`    | index of the source's last snapshot of which everything has landed, 0 when none has           |
+ * | `LastReplicated`    | index of the source up to which everything has landed, 0 before the first comparison          |
  * | `Source`            | datacenter that is replicated from, or its address, or both: `dc1 at https://consul.example`; |
  * |                     | with `Destination`, the prefix at the source                                                  |
- * | `Destination`       | what takes its place here; only of a status in a folder, as in consul-replicate 0.4.0         |
- * | `Datacenter`        | what `Source` is without `Destination`; only with it                                          |
- * | `Prefix`            | prefix that is copied, at the source                                                          |
- * | `DestinationPrefix` | what takes its place here                                                                     |
+ * | `Destination`       | the prefix here; only in a status in a folder, as in consul-replicate 0.4.0                   |
+ * | `Datacenter`        | the datacenter that is replicated from; only with `Destination`                               |
+ * | `Prefix`            | the prefix at the source                                                                      |
+ * | `DestinationPrefix` | the prefix here                                                                               |
  * | `State`             | one of {@link State}; a later release may write others                                        |
  * | `LastState`         | the state in which the instance was stopped; only with `stopped`, absent before 0.5.0         |
- * | `HeldDeletes`       | number of keys whose deletion is held back; until a comparison is complete, that of before    |
- * | `MaxDeletes`        | the limit that holds them, as `50%` or `200`; with another, they are judged anew              |
+ * | `HeldDeletes`       | number of held deletes; until a comparison is complete, the number of the leader before       |
+ * | `MaxDeletes`        | the limit, as `50%` or `200`; a leader with another limit decides on the deletes again        |
  * | `RefusedWrites`     | number of keys that the destination refuses                                                   |
  * | `Instance`          | id of the instance's service in the catalog                                                   |
  * | `Session`           | the session that holds `Lock` while the instance leads                                        |
- * | `Lock`              | key of the instance's lock; absent before 0.5.0, when it was the successor's                  |
- * | `Time`              | when this was written, which is when something changed and not when all was last well         |
+ * | `Lock`              | key of the instance's lock; absent before 0.5.0: then it is the lock of the next leader       |
+ * | `Time`              | when the status was written, which is when something changed                                  |
  *
- * Nothing is written while nothing changes, so the status alone does not tell whether it is current: it is as long as
- * `Session` holds `Lock` (`consul kv get -detailed <Lock>` shows who holds it). That session ends within seconds of its
- * instance. While it lasts, whoever leads by another lock leaves the key alone; afterwards its successor ends it before
- * it writes.
+ * The status is not written while nothing changes. It is current as long as `Session` holds `Lock` (`consul kv get -detailed
+ * <Lock>` shows the session that holds it). That session ends within seconds of its instance. While the session holds `Lock`,
+ * an instance with another lock does not write the status key. The next leader ends the session before it writes.
  *
  * @since 0.1.0
  * @category schemas
@@ -101,7 +100,7 @@ export class Status extends Schema.Class<Status>("consul-replicate/Checkpoint/St
 }) {}
 
 /**
- * What an instance leaves when it is stopped: all else stays as it is in its last status.
+ * The status of an instance that is stopped: the other fields stay as in its last status.
  *
  * @since 0.5.0
  * @category constructors
@@ -112,7 +111,7 @@ export const stopped = (last: Status, time: DateTime.Utc): Status =>
 const StatusJson = Schema.parseJson(Status)
 
 /**
- * The fields of a status that say which replication it is about. One in a folder has those of consul-replicate 0.4.0.
+ * The fields of a status that name its replication. A status in a folder has those of consul-replicate 0.4.0.
  *
  * @since 0.5.0
  * @category constructors
@@ -128,7 +127,7 @@ export const fieldsOf = (
 }
 
 /**
- * From where to where the replication of a status copies. `source` is as `Replication.sourceName` has it.
+ * The source and the prefixes of the replication of a status. `source` is as `Replication.sourceName` has it.
  *
  * @since 0.5.0
  * @category accessors
@@ -145,7 +144,7 @@ export const routeOf = ({
 })
 
 /**
- * Whether a status tells of a replication: that of the same source and prefixes.
+ * Whether a status is about a replication: both have the same source and prefixes.
  *
  * @since 0.5.0
  * @category predicates
@@ -163,14 +162,15 @@ export const isAbout = (
 }
 
 /**
- * `status` is none when the key is absent or holds something that this release did not write. `index` is the key's
- * modify index, 0 when it is absent.
+ * The status key as it was read.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Stored {
+  /** None if the key does not exist, or its value is no status of this release. */
   readonly status: Option.Option<Status>
+  /** Modify index of the key; 0 if it does not exist. */
   readonly index: number
 }
 
@@ -196,17 +196,17 @@ export interface Stored {
 export class Checkpoint extends Context.Tag("consul-replicate/Checkpoint")<
   Checkpoint,
   {
-    /** What the key of a status holds. Never stale. */
+    /** Reads the key of a status. Never stale. */
     readonly read: (key: string) => Effect.Effect<Stored, ConsulError>
     /**
-     * The operation that writes a status to its key, for the transaction that the status reports on. That transaction is
-     * void when the key is not at `index` any more.
+     * The operation that writes a status to its key. It belongs into the transaction that the status reports on, which is void if
+     * the modify index of the key is not `index` any more.
      */
     readonly operation: (key: string, status: Status, index: number) => Operation
   }
 >() {}
 
-/** None for anything else, be it an older tool's `{"LastReplicated":123}` or no JSON at all. */
+/** The status in a value; none for any other value, such as an older tool's `{"LastReplicated":123}`. */
 const decode = (value: Value.Value): Option.Option<Status> =>
   Option.flatMap(Value.toText(value), Schema.decodeOption(StatusJson))
 

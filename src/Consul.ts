@@ -1,5 +1,5 @@
 /**
- * What a client of Consul can do: its models and its interface.
+ * The interface of a client of Consul, and its models.
  *
  * @since 0.1.0
  */
@@ -89,22 +89,24 @@ export interface Presence {
 }
 
 /**
- * What Consul said, and how much it knew: `index` is `X-Consul-Index` (always there and above 0 on KV reads, 0
- * where Consul sends none), `lastContact` the milliseconds since the answering server heard its leader.
+ * An answer of Consul.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Answer<A> {
   readonly value: A
+  /** `X-Consul-Index`: above 0 for reads of keys, and 0 if Consul sends none. */
   readonly index: number
+  /** Whether the server that answered knows a leader. */
   readonly knownLeader: boolean
+  /** How long before the answer the server had last heard of its leader: ms. */
   readonly lastContact: number
 }
 
 /**
- * At most one condition. `cas` 0 creates the key only if it is absent. `acquire` and `release` take and give back
- * the key as a lock of that session; `release` writes the value too.
+ * The condition of a write. `cas` writes if the modify index of the key is that; with 0, only if the key does not exist.
+ * `acquire` writes the key and acquires it as a lock of that session. `release` writes the key too, and releases it.
  *
  * @since 0.1.0
  * @category models
@@ -115,12 +117,13 @@ export type PutCondition =
   | { readonly release: string }
 
 /**
- * Without `results` the answer is only looked at, not decoded, and nothing is answered.
+ * How a transaction is sent.
  *
  * @since 0.5.0
  * @category models
  */
 export interface TransactionOptions {
+  /** Whether the entries in the answer are decoded and returned: yes unless given. */
   readonly results?: boolean | undefined
 }
 
@@ -130,12 +133,12 @@ export interface TransactionOptions {
  */
 export interface SessionOptions {
   readonly name: string
-  /** Checks of the agent's node; when one of them becomes critical, the session ends. */
+  /** Checks of the agent's node. The session ends when one of them becomes critical. */
   readonly checks: ReadonlyArray<string>
   readonly behavior: "release" | "delete"
-  /** How long nobody may lock what the session held when it ended. */
+  /** How long no session can acquire the keys that the session held when it ended. */
   readonly lockDelay: Duration.DurationInput
-  /** Between 10 s and 24 h; the session ends unless it is renewed, after up to twice as long. */
+  /** Between 10 s and 24 h. The session ends after this time, or after up to twice as long, unless it is renewed. */
   readonly ttl?: Duration.DurationInput | undefined
 }
 
@@ -188,8 +191,7 @@ export interface AgentSelf {
 }
 
 /**
- * The client of one endpoint. Every member fails with {@link ConsulError}; `isRetryable` tells which are worth
- * another try.
+ * The client of one endpoint. Every member fails with {@link ConsulError}. `isRetryable` returns whether a retry can succeed.
  *
  * @since 0.1.0
  * @category models
@@ -197,7 +199,7 @@ export interface AgentSelf {
 export interface Consul {
   readonly endpoint: Endpoint
   /**
-   * The same client asking another endpoint over the same connections. Fields that are not given stay as they are, except at
+   * The client of another endpoint, over the same connections. Fields that are not given stay as they are, except at
    * another address: there a token, a password, a namespace, a partition and names of settings count only if they are given
    * with it.
    */
@@ -209,17 +211,17 @@ export interface Consul {
       options?: ReadOptions
     ) => Effect.Effect<Answer<Option.Option<KeyValue>>, ConsulError>
     /**
-     * What is at exactly this key, as `list` answers it: nothing, its entry, or that it is malformed, with which `get` fails
-     * (`UnexpectedAnswer`).
+     * Reads one key as `list` reads many: the answer has its entry, or the key as malformed, or nothing. `get` fails with
+     * `UnexpectedAnswer` for a malformed key.
      *
      * @since 0.5.0
      */
     readonly entry: (key: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
-    /** All entries whose keys start with `prefix`, in the order of the keys' bytes. */
+    /** All entries whose keys begin with `prefix`, in the order of the keys' bytes. */
     readonly list: (prefix: string, options?: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
     /**
-     * The same as soon as there is something newer than `index`, and none where the wait is over without: what has
-     * not changed is not decoded again.
+     * All entries whose keys begin with `prefix`, as soon as the index of the prefix is not `index` any more. None if it still
+     * is when the wait is over: then the answer is not decoded.
      */
     readonly newer: (
       prefix: string,
@@ -230,11 +232,11 @@ export interface Consul {
       options?: KeysOptions
     ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
     /**
-     * Whether there are keys that start with `prefix`, and their index, without reading their names. A `separator` only
-     * makes Consul's answer shorter: the index stays that of all of them.
+     * Whether a key begins with `prefix`, with the index of the prefix. Names are not decoded. A `separator` makes Consul's
+     * answer shorter, and does not change the index.
      */
     readonly moved: (prefix: string, options?: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
-    /** Which of these keys are there, asked for by name, never stale: also those that listings leave out. */
+    /** Asks for keys by name: which exist, also if listings leave them out. Never stale. */
     readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
     /**
      * Returns whether the key was written: false when the condition did not hold. `value` is made by `Value.fromText`,
@@ -245,18 +247,18 @@ export interface Consul {
       condition?: PutCondition
     ) => Effect.Effect<boolean, ConsulError>
     /**
-     * Whether a path can carry this key or prefix, as far as this endpoint's answers have shown. All other members take
-     * every name; for one that a path cannot carry they cost more, and nothing can block on exactly its keys.
+     * Whether a path can carry this key or prefix, as far as this endpoint's answers have shown. All other members accept every
+     * name. For a name that a path cannot carry they cost more, and no query can block on exactly its keys.
      */
     readonly isNameable: (name: string) => boolean
-    /** Says whether the key is gone: false when it is there with another index than `cas`. */
+    /** Returns whether the key does not exist any more: false if its modify index is not `cas`. */
     readonly delete: (
       key: string,
       condition?: { readonly cas: number }
     ) => Effect.Effect<boolean, ConsulError>
   }
 
-  /** All or nothing. Answers with the entries that the writes and checks met, without values, unless told not to. */
+  /** Applies all operations or none. Returns the entries of its writes and checks, without values, unless `results` is false. */
   readonly transaction: (
     operations: ReadonlyArray<Operation>,
     options?: TransactionOptions
@@ -264,20 +266,20 @@ export interface Consul {
 
   readonly session: {
     readonly create: (options: SessionOptions) => Effect.Effect<string, ConsulError>
-    /** None when there is no such session (any more). */
+    /** None if the session does not exist any more. */
     readonly renew: (id: string) => Effect.Effect<Option.Option<SessionInfo>, ConsulError>
     readonly info: (
       id: string,
       options?: ReadOptions
     ) => Effect.Effect<Answer<Option.Option<SessionInfo>>, ConsulError>
-    /** Ends the session and releases what it holds. Not an error when there is none. */
+    /** Ends a session, and releases its keys. Succeeds also if the session does not exist. */
     readonly destroy: (id: string) => Effect.Effect<void, ConsulError>
   }
 
   readonly agent: {
     readonly self: Effect.Effect<AgentSelf, ConsulError>
     readonly registerService: (service: ServiceOptions) => Effect.Effect<void, ConsulError>
-    /** Not an error when there is none. */
+    /** Succeeds also if the service does not exist. */
     readonly deregisterService: (id: string) => Effect.Effect<void, ConsulError>
     readonly updateCheck: (
       id: string,
@@ -286,7 +288,7 @@ export interface Consul {
   }
 
   /**
-   * What shows which servers an endpoint asks.
+   * The part of the catalog that shows which servers an endpoint asks.
    *
    * @since 0.5.0
    */

@@ -1,9 +1,8 @@
 /**
- * What can go wrong between this process and Consul: one tagged error for each thing that a caller does
- * differently, and one function that says which of them are worth another try.
+ * The errors of requests to Consul: one tagged error for each case that a caller handles in its own way, and one function that
+ * returns whether a retry can succeed.
  *
- * Messages are for a person: what was tried, on what, what Consul said and what to do. They never contain the
- * value of a key or a token.
+ * Messages are for a person: the request, Consul's text, and what to do. They never contain the value of a key or a token.
  *
  * @since 0.1.0
  */
@@ -12,8 +11,9 @@ import * as Duration from "effect/Duration"
 import type { Setting } from "./Endpoint.js"
 import * as Refusals from "./internal/consul/Refusals.js"
 
-/** What every error tells of the request that failed, for example `GET /v1/kv/global/?recurse in nyc1`. */
+/** The fields of every error. */
 interface Context {
+  /** The request that failed, for example `GET /v1/kv/global/?recurse in nyc1`. */
   readonly request: string
 }
 
@@ -27,7 +27,10 @@ export class Unreachable extends Data.TaggedError("Unreachable")<
   Context & {
     readonly address: string
     readonly reason: string
-    /** The setting of the endpoint that has to be changed, if one is known: `ca` for a certificate that is not trusted. */
+    /**
+     * The setting of the endpoint that has to be changed: `ca` for a certificate that is not trusted. None if that is not
+     * certain.
+     */
     readonly setting?: Setting | undefined
   }
 > {
@@ -37,9 +40,9 @@ export class Unreachable extends Data.TaggedError("Unreachable")<
 }
 
 /**
- * The agent takes no more connections from this address, while it answers the requests on others (Consul:
- * `limits.http_max_conns_per_client`, 200 unless set). Measured with 1.8.7: it closes a new connection before it reads
- * anything; later versions answer 429. `isAnswered` then, and nothing was changed. Without an answer a write may have landed,
+ * The agent accepts no more connections from this address, while it answers requests on the open ones (Consul:
+ * `limits.http_max_conns_per_client`, 200 unless set). Measured with 1.8.7: it closes a new connection before it reads from it.
+ * Later versions answer 429: then `isAnswered` is true, and nothing was changed. Without an answer a write may have landed,
  * because something else may have closed the connection.
  *
  * @since 0.5.0
@@ -70,23 +73,27 @@ export class NoLeader extends Data.TaggedError("NoLeader")<Context> {
 }
 
 /**
- * The agent knows no way to that datacenter (500 `No path to datacenter`): misspelt, not WAN-joined, or down. `known` are
- * the datacenters that the agent named when it was asked for them afterwards, if it did.
+ * The agent knows no way to that datacenter (500 `No path to datacenter`): the name is misspelt, or the datacenter is not
+ * WAN-joined, or down.
  *
  * @since 0.1.0
  * @category errors
  */
 export class NoPathToDatacenter extends Data.TaggedError("NoPathToDatacenter")<
-  Context & { readonly datacenter: string; readonly known?: ReadonlyArray<string> | undefined }
+  Context & {
+    readonly datacenter: string
+    /** The datacenters that the agent has named after this failure; none if it has not answered. */
+    readonly datacenters?: ReadonlyArray<string> | undefined
+  }
 > {
   override get message() {
-    const { datacenter, known } = this
+    const { datacenter, datacenters } = this
     const advice =
-      known === undefined
+      datacenters === undefined
         ? "check its name and that the clusters are WAN-joined"
-        : known.includes(datacenter)
+        : datacenters.includes(datacenter)
           ? "the agent knows it, and reaches none of its servers"
-          : `the agent knows ${known.join(", ")}; check the name and that the clusters are WAN-joined`
+          : `the agent knows ${datacenters.join(", ")}; check the name and that the clusters are WAN-joined`
     return `no path to datacenter ${JSON.stringify(datacenter)}: ${advice} (${this.request})`
   }
 }
@@ -99,14 +106,15 @@ export class NoPathToDatacenter extends Data.TaggedError("NoPathToDatacenter")<
  */
 export class Denied extends Data.TaggedError("Denied")<
   Context & {
+    /** Consul's text. */
     readonly reason: string
-    /** Whether the request had no token: Consul then judges by the rights of its anonymous token. */
+    /** Whether the request had no token: then Consul applies the rights of its anonymous token. */
     readonly isAnonymous?: boolean | undefined
-    /** The line of a policy that gives the right that the request needs. None where that is not known. */
+    /** The line of a policy that gives the right that the request needs; none if the request does not show it. */
     readonly right?: string | undefined
-    /** In which the right is needed, if the request named one. */
+    /** The datacenter that the request named; none if it named none. */
     readonly datacenter?: string | undefined
-    /** What the setting of the token is called where it was given, if the endpoint has a name for it. */
+    /** The name of the setting that has the token; none if the endpoint has no name for it. */
     readonly tokenSetting?: string | undefined
   }
 > {
@@ -126,7 +134,7 @@ export class Denied extends Data.TaggedError("Denied")<
 }
 
 /**
- * Whether Consul's words say that the token may not do this, be it for one operation of many.
+ * Whether Consul's text, of an answer or of one operation of a transaction, means that the token lacks a right.
  *
  * @since 0.5.0
  * @category predicates
@@ -134,8 +142,8 @@ export class Denied extends Data.TaggedError("Denied")<
 export const isDenial: (reason: string) => boolean = Refusals.isDenial
 
 /**
- * Consul asks for fewer requests (429, or 503 `rate limit exceeded`); nothing was changed. `retryAfter` is how long it asks
- * to wait (`Retry-After`), if it does.
+ * Consul asks for fewer requests (429, or 503 `rate limit exceeded`). Nothing was changed. `retryAfter` is its `Retry-After`,
+ * if it has one.
  *
  * @since 0.1.0
  * @category errors
@@ -150,7 +158,7 @@ export class RateLimited extends Data.TaggedError("RateLimited")<
 }
 
 /**
- * More than Consul takes in one request (413); nothing was changed. `limit` is what there was too much of: operations of a
+ * The request is larger than Consul accepts (413). Nothing was changed. `limit` is the limit that it exceeds: operations of a
  * transaction, bytes of the request, or bytes of one value.
  *
  * @since 0.1.0
@@ -180,22 +188,25 @@ export class AnswerTooLarge extends Data.TaggedError("AnswerTooLarge")<
 }
 
 /**
- * An operation of a transaction, counted from 0, that failed; none of its keys where the operations are not known.
+ * An operation of a transaction that failed.
  *
  * @since 0.5.0
  * @category models
  */
 export interface OperationFailure {
+  /** Its position in the transaction, from 0. */
   readonly operation: number
+  /** Its key; none if the error was made without the operations. */
   readonly key?: string | undefined
+  /** Consul's text. */
   readonly reason: string
 }
 
-/** As many as a person would read. */
+/** The most failures that a message names. */
 const mostNamed = 3
 
 /**
- * A transaction was rolled back (409): `failures` name all of its operations that failed.
+ * A transaction was rolled back (409). `failures` are all of its operations that failed.
  *
  * @since 0.1.0
  * @category errors
@@ -216,7 +227,7 @@ export class Conflict extends Data.TaggedError("Conflict")<
 }
 
 /**
- * Any other status that Consul refuses with; `reason` is its text. A write that ended with 5xx may have landed.
+ * Consul refused the request with another status. `reason` is its text. A write that ended with 5xx may have landed.
  *
  * @since 0.1.0
  * @category errors
@@ -230,7 +241,7 @@ export class Rejected extends Data.TaggedError("Rejected")<
 }
 
 /**
- * A successful status with an answer that Consul would not give: no index, half a document, another program.
+ * A successful answer that is not one of Consul's: it has no index, its document is incomplete, or another program has answered.
  *
  * @since 0.1.0
  * @category errors
@@ -261,8 +272,8 @@ export type ConsulError =
   | UnexpectedAnswer
 
 /**
- * Whether the same request can succeed later without anybody changing it. Refused access is among these: tokens
- * and policies are mended while this process waits. A conflict, a size and a malformed request are not.
+ * Whether the same request can succeed later. A denied request can: tokens and policies are mended while this process waits. A
+ * conflict, a request that is too large and a malformed request cannot.
  *
  * @since 0.1.0
  * @category predicates

@@ -66,7 +66,7 @@ const make = (send: Request.Send): Consul => ({
 })
 
 /**
- * Fails when the address is none that a Consul agent can be asked at; whether one is there is not looked at.
+ * Fails if the address is not that of a Consul agent. Does not connect to it.
  *
  * @since 0.1.0
  * @category layers
@@ -153,7 +153,7 @@ export const agent = {
 }
 
 /**
- * What shows which servers the client in the environment asks.
+ * `catalog` of the client in the environment.
  *
  * @since 0.5.0
  * @category accessors

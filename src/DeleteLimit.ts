@@ -1,6 +1,6 @@
 /**
- * How many keys one pass may delete. A source that lost its keys must not take the copy with it: past the limit, all
- * deletes of the pass are held back until a person has looked.
+ * The limit of how many keys one pass may delete. A source that lost its keys must not cost the copy its keys: beyond the
+ * limit, all deletes of the pass are held until the source has the keys again, or a person decides.
  *
  * @since 0.5.0
  */
@@ -44,7 +44,7 @@ export const defaultLimit: DeleteLimit = DeleteLimit.Share({ percent: 50 })
 export const unlimited: DeleteLimit = DeleteLimit.Share({ percent: 100 })
 
 /**
- * So many deletes pass under any limit, or the last keys of a small prefix could never go.
+ * The number of deletes that every limit allows. Otherwise the last keys of a small prefix could never be deleted.
  *
  * @since 0.5.0
  * @category models
@@ -52,22 +52,22 @@ export const unlimited: DeleteLimit = DeleteLimit.Share({ percent: 100 })
 export const alwaysAllowed = 10
 
 /**
- * Whether a pass may delete so many keys: all of them or none, since which of them are meant cannot be told. `keysHeld`
- * is the number of keys that the destination holds.
+ * Whether a pass may delete `deletes` keys: all of them or none, since it is unknown which deletes are meant. `totalKeys` is
+ * the number of keys at the destination.
  *
  * @since 0.5.0
  * @category judging
  */
-export const allows = (limit: DeleteLimit, deletes: number, keysHeld: number): boolean => {
+export const allows = (limit: DeleteLimit, deletes: number, totalKeys: number): boolean => {
   const allowed = DeleteLimit.$match(limit, {
-    Share: ({ percent }) => (keysHeld * percent) / 100,
+    Share: ({ percent }) => (totalKeys * percent) / 100,
     Count: ({ count }) => count
   })
   return deletes <= Math.max(alwaysAllowed, allowed)
 }
 
 /**
- * As it is written on a command line: `50%` or `200`.
+ * The limit as it is written on a command line: `50%` or `200`.
  *
  * @since 0.5.0
  * @category text
@@ -78,7 +78,7 @@ export const format: (limit: DeleteLimit) => string = DeleteLimit.$match({
 })
 
 /**
- * Reads what {@link format} writes. Left: what is wrong with it.
+ * Reads a limit as {@link format} writes it. Left: what a limit must be.
  *
  * @since 0.5.0
  * @category text

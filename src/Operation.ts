@@ -8,9 +8,20 @@ import type { Tenancy } from "./Endpoint.js"
 import type { Value } from "./Value.js"
 
 /**
- * `value` is made by `Value.fromText`, `Value.fromBytes` or `Value.fromBase64`; `flags` is a uint64. `Cas` with index 0 creates the key only if it is absent. `CheckSession`
- * fails unless exactly that session holds the key. `Get` answers with the entry, value and all, and fails where there is
- * none; `GetTree` with all entries whose keys start with `key`.
+ * One operation of a transaction. `Value.fromText`, `Value.fromBytes` and `Value.fromBase64` make a `value`. `flags` is a uint64.
+ *
+ * | operation      | it                                                                                    |
+ * | -------------- | ------------------------------------------------------------------------------------- |
+ * | `Set`          | writes the key                                                                        |
+ * | `Cas`          | writes the key if its modify index is `index`; with 0, only if it does not exist      |
+ * | `Delete`       | deletes the key, if it exists                                                         |
+ * | `DeleteCas`    | deletes the key if its modify index is `index`                                        |
+ * | `Lock`         | writes the key, and acquires it for `session`; fails if another session holds it      |
+ * | `Unlock`       | writes the key, and releases it; fails unless `session` holds it                      |
+ * | `CheckIndex`   | fails unless the modify index of the key is `index`                                   |
+ * | `CheckSession` | fails unless `session` holds the key                                                  |
+ * | `Get`          | returns the entry of the key, with its value; fails if the key does not exist         |
+ * | `GetTree`      | returns the entries of all keys that begin with `key`                                 |
  *
  * @since 0.1.0
  * @category models
@@ -48,15 +59,15 @@ const verbs: Record<Operation["_tag"], string> = {
 }
 
 /**
- * Base64 needs no escaping. What could end the string is no base64, and must not become operations of its own, for which
- * the fence would hold as well.
+ * Base64 needs no escaping. A text that could end the string is not base64: it is escaped, so that it does not become
+ * operations of its own behind the fence.
  */
 const quoted = (value: string): string =>
   value.includes('"') || value.includes("\\") ? JSON.stringify(value) : `"${value}"`
 
 /**
- * The operation as Consul reads it. Written by hand because `JSON.stringify` has no number for a uint64; all that can
- * need escaping goes through it.
+ * The operation in Consul's JSON. It is written by hand, because `JSON.stringify` cannot write a uint64. It calls
+ * `JSON.stringify` for each text that can need escaping.
  *
  * @since 0.1.0
  * @category encoding
@@ -71,7 +82,7 @@ export const encode = (operation: Operation, { namespace, partition }: Tenancy =
   return `{"KV":{${fields}}}`
 }
 
-/** Characters that JSON writes as they are, in one byte each. */
+/** Texts of characters that JSON writes as they are, in one byte each. */
 const plain = /^[ !#-[\]-~]*$/
 
 const utf8 = new TextEncoder()
@@ -80,8 +91,8 @@ const quotedBytes = (text: string): number =>
   plain.test(text) ? text.length + 2 : utf8.encode(JSON.stringify(text)).length
 
 /**
- * How many bytes {@link encode} makes of the operation without a tenancy. Counted, because every operation is sized to be packed before
- * the first is sent: encoding it for that would do the work twice, or keep the text of all of them in memory.
+ * Bytes of the operation as {@link encode} writes it without a tenancy. They are counted, because every operation is sized
+ * before the first one is sent: to encode it for that would do the work twice, or keep the text of all operations in memory.
  *
  * @since 0.1.0
  * @category encoding

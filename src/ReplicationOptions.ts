@@ -13,44 +13,49 @@ import { SourceAgent, type SourceAgentOptions } from "./SourceAgent.js"
 import * as Watcher from "./Watcher.js"
 
 /**
+ * The fields of a replication.
+ *
  * @since 0.5.0
  * @category models
  */
 export interface ReplicationFields {
-  /** The datacenter that is authoritative. Empty: that of the agent at the address of `sourceAgent`. */
+  /** The datacenter that is authoritative. If empty: the datacenter of the agent at the address of `sourceAgent`. */
   readonly source: string
-  /** How the source is reached, where that differs from how the destination is. */
+  /** How the source is reached. Settings that are not given are those of the destination. */
   readonly sourceAgent: SourceAgent
-  /** Copied are the keys that start with this, at the source. Empty: the whole store. */
+  /** The keys of the source that begin with this are replicated. If empty: the whole store. */
   readonly prefix: string
-  /** What takes the place of `prefix` at the destination. */
+  /** Replaces `prefix` in the keys of the destination. */
   readonly destinationPrefix: string
   /**
-   * Fronts of keys of the source, as they are typed. A key that begins with one of them is neither copied nor, by its name
-   * at the destination, overwritten or deleted, and it counts for no limit. Another key with a part of such a name is none.
+   * Beginnings of keys of the source, as they are typed. A key that begins with one of them is not copied, and its counterpart
+   * at the destination is not overwritten or deleted. It counts for no limit.
    */
   readonly exclude: ReadonlyArray<string>
   /** Key of the status, at the destination. */
   readonly status: string
-  /** Whether keys that the source has not are deleted at the destination. */
+  /** Whether keys that the source does not have are deleted at the destination. */
   readonly deletes: boolean
-  /** How many of them one pass may delete. */
+  /** The most keys that one pass may delete. */
   readonly maxDeletes: DeleteLimit.DeleteLimit
-  /** How often the destination is looked at for what others changed; zero: not while all goes well. */
+  /**
+   * The time between two scans of the destination for drift. With zero there is none: the destination is only read when an
+   * instance begins to lead, and after a failed pass.
+   */
   readonly reconcile: Duration.Duration
   /**
-   * Changes of the source are replicated when none has come for `min`, or `max` after the first of them. Zero: at once. A
-   * comparison in full does not wait.
+   * Changes of the source are replicated when no other change has come for `min`, or `max` after the first one. With zero: at
+   * once. A full comparison does not wait.
    */
   readonly wait: Quiescence.Wait
-  /** How many blocking queries a prefix of many keys is watched with at most; 1: it is always watched as one. */
+  /** The most blocking queries of a prefix of many keys. With 1 every prefix has a single query. */
   readonly watchShards: number
-  /** How many keys are read at once, about, and up to how many a prefix is watched as one. */
+  /** About how many keys are read at once. A prefix with more keys is watched in shards. */
   readonly shardKeys: number
 }
 
 /**
- * What `Replication.make` is given, and what a configuration file has. {@link defaults} has what is not given.
+ * The options of `Replication.make` and of a configuration file. {@link defaults} are in place of fields that are not given.
  *
  * @since 0.5.0
  * @category models
@@ -61,13 +66,13 @@ export interface ReplicationOptions {
    * address.
    */
   readonly source?: string | undefined
-  /** See {@link ReplicationFields}. Nothing differs unless given. */
+  /** See {@link ReplicationFields}. Unless given, the source is reached through the agent of the destination. */
   readonly sourceAgent?: SourceAgentOptions | undefined
   /** See {@link ReplicationFields}. */
   readonly prefix?: string | undefined
   /** See {@link ReplicationFields}. The same as `prefix` unless given. */
   readonly destinationPrefix?: string | undefined
-  /** See {@link ReplicationFields}. None is empty. None unless given. */
+  /** See {@link ReplicationFields}. An exclude must not be empty. No key is excluded unless given. */
   readonly exclude?: ReadonlyArray<string> | undefined
   /** See {@link ReplicationFields}. */
   readonly status?: string | undefined
@@ -88,7 +93,7 @@ export interface ReplicationOptions {
 }
 
 /**
- * Keys and names are those of the first consul-replicate.
+ * The defaults of the options. Keys and prefix are those of the Go tool.
  *
  * @since 0.1.0
  * @category models
@@ -106,12 +111,13 @@ export const defaults = {
 } as const
 
 /**
- * Consul (1.8.7) refuses an address that has 200 connections, and holds those of blocking queries for a minute after
- * their client has gone: a process that was just restarted must have room beside what it has left behind.
+ * The most blocking queries. Consul (1.8.7) refuses connections from an address that has 200, and keeps the connections of
+ * blocking queries for a minute after their client has gone: a process that was just restarted needs its own connections beside
+ * the former ones.
  */
 const mostShards = 90
 
-/** More often, an idle replicator would do nothing but look. */
+/** The shortest time between two scans. With a shorter one, an idle replicator would only scan. */
 const shortestReconcile = Duration.millis(100)
 
 /** Consul refuses to start with another name, and keeps it in lower case; a query in upper case finds no path. */

@@ -10,8 +10,8 @@ import * as Option from "effect/Option"
 import * as Base64 from "./internal/consul/Base64.js"
 
 /**
- * Base64 as Consul writes it: standard, padded, with no bits left over, so that the same bytes have the same text. At run
- * time it is a string. Text that merely looks like base64, such as `abcd`, does not compile in its place.
+ * Base64 as Consul writes it: standard, padded, with no bits left over, so that the same bytes have the same text. At run time
+ * it is a string. A string that was not checked does not compile in its place.
  *
  * @since 0.5.0
  * @category models
@@ -19,6 +19,8 @@ import * as Base64 from "./internal/consul/Base64.js"
 export type Value = string & Brand.Brand<"consul-replicate/Value">
 
 /**
+ * Whether a text is base64 as Consul writes it.
+ *
  * @since 0.5.0
  * @category guards
  */
@@ -27,7 +29,7 @@ export const isValue = (text: string): text is Value => Base64.isCanonical(text)
 const encoded = (input: string | Uint8Array): Value => Encoding.encodeBase64(input) as Value
 
 /**
- * No bytes at all.
+ * The value of no bytes.
  *
  * @since 0.5.0
  * @category constructors
@@ -50,13 +52,15 @@ export const empty: Value = encoded("")
 export const fromText = (text: string): Value => encoded(text)
 
 /**
+ * The value of some bytes.
+ *
  * @since 0.5.0
  * @category constructors
  */
 export const fromBytes = (bytes: Uint8Array): Value => encoded(bytes)
 
 /**
- * Text that is base64 already. Left, with the reason, if it is not, or not as Consul writes it.
+ * The value of a base64 text. Left, with the reason, if the text is not base64 as Consul writes it.
  *
  * @since 0.5.0
  * @category constructors
@@ -65,13 +69,15 @@ export const fromBase64 = (base64: string): Either.Either<Value, string> =>
   isValue(base64) ? Either.right(base64) : Either.left("not base64 as Consul writes it")
 
 /**
+ * The bytes of a value.
+ *
  * @since 0.5.0
  * @category conversions
  */
 export const toBytes = (value: Value): Uint8Array => Either.getOrThrow(Encoding.decodeBase64(value))
 
 /**
- * The text whose UTF-8 bytes a value holds; none if its bytes are not valid UTF-8. A byte order mark stays.
+ * The text of a value; none if its bytes are not valid UTF-8. A byte order mark stays.
  *
  * @since 0.5.0
  * @category conversions

@@ -19,7 +19,7 @@ import * as TestClock from "effect/TestClock"
 import * as Address from "../src/Address.js"
 import * as ConsulError from "../src/ConsulError.js"
 import * as ConsulHttp from "../src/ConsulHttp.js"
-import { ClientResponse, type Take } from "../src/internal/effect/ClientResponse.js"
+import { ClientResponse, type ReadPiece } from "../src/internal/effect/ClientResponse.js"
 import { Operation } from "../src/Operation.js"
 import { SimConsul } from "../src/testing/index.js"
 import * as Network from "../src/testing/Network.js"
@@ -397,7 +397,7 @@ describe("ConsulHttp", () => {
         Stream.mapEffect(([i, piece]) => Effect.delay(Effect.succeed(piece), pauses[i] ?? 0)),
         Stream.concat(ends ? Stream.succeed("]") : Stream.never)
       )
-      const read = (take: Take) =>
+      const read = (take: ReadPiece) =>
         Stream.runForEachWhile(texts, (text) => Effect.sync(() => take(text, text.length)))
       const answered = (request: HttpClientRequest.HttpClientRequest) =>
         isOurs

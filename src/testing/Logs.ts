@@ -1,5 +1,5 @@
 /**
- * What is logged, as `LEVEL message`, for tests to look at.
+ * Collects log lines for tests, each as `LEVEL message`.
  *
  * @since 0.5.0
  */
@@ -14,7 +14,7 @@ import * as LogLevel from "effect/LogLevel"
 export interface Logs {
   /** The lines so far. */
   readonly lines: ReadonlyArray<string>
-  /** Collects what an effect logs at level INFO and above. */
+  /** Collects the lines of an effect at level INFO and above. */
   readonly capture: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 

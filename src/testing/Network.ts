@@ -31,7 +31,7 @@ export interface Sent {
 type Exchange = Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError>
 
 /**
- * What becomes of a request; `pass` lets it through.
+ * Answers a request, or fails it. `pass` sends it to the agents, and returns their answer.
  *
  * @since 0.5.0
  * @category faults
@@ -51,7 +51,7 @@ export interface Network {
   readonly disturb: (fault: Fault) => Effect.Effect<void>
   /** Ends the fault. */
   readonly heal: Effect.Effect<void>
-  /** From now on no request arrives and no answer comes back, not even those that are on their way. */
+  /** From now on no request arrives and no answer comes back, also of requests that were sent before. */
   readonly cut: Effect.Effect<void>
 }
 
@@ -177,7 +177,7 @@ export const silent: Fault = () => Effect.never
 export const answerLost: Fault = (sent, pass) => Effect.zipRight(pass, refused(sent, pass))
 
 /**
- * A fault for some requests: those whose `METHOD target` begins with a text, such as `PUT /v1/txn`, or matches a pattern.
+ * A fault for requests whose `METHOD target` begins with a text, such as `PUT /v1/txn`, or matches a pattern.
  *
  * @since 0.5.0
  * @category faults

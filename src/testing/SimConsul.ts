@@ -1,10 +1,9 @@
 /**
  * A Consul in memory: what a real one (1.8.7) answers, without servers, sockets or waiting.
  *
- * Everything that takes time takes Effect's `Clock`, so that `TestClock` drives it; everything random comes from
- * Effect's `Random`, so that a seed repeats a history. Both are those of the place where it was made, not of whoever
- * sends a request. It answers Consul's HTTP interface, in process or served by any HTTP server, and lets tests look
- * inside and disturb it.
+ * Time is that of Effect's `Clock`, so that `TestClock` drives it. Chance is that of Effect's `Random`, so that a seed repeats
+ * a history. Both are those of the place where the SimConsul was made, not of the fiber that sends a request. It answers
+ * Consul's HTTP interface, in process or served by any HTTP server, and lets tests look inside and disturb it.
  *
  * It serves keys, transactions, sessions, the agent's services and TTL checks, and the catalog, health and status
  * reads that go with them, blocking queries included. A suite sends the same requests to a real Consul and compares
@@ -198,7 +197,10 @@ export interface SimConsul {
     readonly datacenter: string
   }>
 
-  /** Sends requests to the agent that listens on the URL's host and port; nobody there is a transport error. */
+  /**
+   * Sends requests to the agent that listens on the URL's host and port. If no agent does, the request fails with a transport
+   * error.
+   */
   readonly httpClient: HttpClient.HttpClient
   /** One agent's HTTP interface, for any server. It wants the request's path as it was sent. */
   readonly httpApp: (agent: string) => HttpApp.Default
@@ -317,13 +319,15 @@ const fromWorld = (world: World.World): SimConsul => {
   const datacenter = (name: string) =>
     Effect.flatMap(
       Effect.sync(() => world.datacenters.get(name)),
-      (found) =>
-        found === undefined ? Effect.dieMessage(`SimConsul has no datacenter ${name}`) : Effect.succeed(found)
+      (datacenter) =>
+        datacenter === undefined
+          ? Effect.dieMessage(`SimConsul has no datacenter ${name}`)
+          : Effect.succeed(datacenter)
     )
 
   const agent = (name: string) => {
-    const found = world.agents.find((listening) => listening.agent.name === name)
-    return found === undefined ? Effect.dieMessage(`SimConsul has no agent ${name}`) : Effect.succeed(found)
+    const agent = world.agents.find((listening) => listening.agent.name === name)
+    return agent === undefined ? Effect.dieMessage(`SimConsul has no agent ${name}`) : Effect.succeed(agent)
   }
 
   const inDatacenter = <A>(name: string, f: (datacenter: Datacenter) => A): Effect.Effect<A> =>

@@ -47,7 +47,7 @@ export const source = "nyc1"
 export const destination = "sfo1"
 
 /**
- * Of the destination's agent.
+ * The address of the destination's agent.
  *
  * @since 0.5.0
  * @category the datacenters
@@ -79,7 +79,7 @@ export const status = Replication.defaults.status
 export const layer: Layer.Layer<SimConsul.SimConsul> = SimConsul.layer({ datacenters: [destination, source] })
 
 /**
- * What differs from `Replication.defaults` and from a lock of its own.
+ * The options of an instance, in place of `Replication.defaults` and `LeaderLock.defaults`.
  *
  * @since 0.5.0
  * @category models
@@ -93,14 +93,14 @@ export interface Options extends Partial<Replication.ReplicationOptions> {
   readonly agentless?: boolean
   /** How long the session of the lock lives without a renewal. */
   readonly sessionTtl?: Duration.DurationInput
-  /** What stands between the instance's network and the agents, such as a balancer: nothing unless given. */
+  /** Something between the instance's network and the agents, such as a balancer: nothing unless given. */
   readonly between?: (agents: HttpClient.HttpClient) => HttpClient.HttpClient
-  /** How the instance takes the lock: by `LeaderLock.layer` unless given. */
+  /** The layer of the instance's lock: `LeaderLock.layer` unless given. */
   readonly leaderLock?: typeof LeaderLock.layer
 }
 
 /**
- * What an instance has.
+ * The services of an instance.
  *
  * @since 0.5.0
  * @category models
@@ -120,7 +120,7 @@ export interface Instance {
   readonly replication: Replication.Replication
   /** Between the instance and its agent. */
   readonly network: Network.Network
-  /** What has happened to the instance. */
+  /** The events of the instance. */
   readonly events: ReadonlyArray<ReplicationEvent>
   /** The lines that the instance has logged. */
   readonly logs: ReadonlyArray<string>

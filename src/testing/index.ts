@@ -1,5 +1,5 @@
 /**
- * What this project tests itself with, for those who build on it.
+ * The simulated Consul and the tools that this project is tested with, for the tests of embedders.
  *
  * @since 0.1.0
  */

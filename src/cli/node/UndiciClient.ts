@@ -5,9 +5,8 @@
  * each answer: in a process that has just started, the transactions that write 100,000 keys take 2.3 instead of 3.2 s of
  * CPU with this one. It traces nothing.
  *
- * An answer is made into text as it arrives, and taken by who reads it. Pieces that were kept until the last one, and then
- * copied into one, left so many holes in the memory of the process that it stayed 40 MB larger after 100,000 keys had
- * been read.
+ * An answer is decoded and read as it arrives. Pieces that were kept until the last one, and then copied into one, left so many
+ * holes in the memory of the process that it stayed 40 MB larger after 100,000 keys had been read.
  */
 import { StringDecoder } from "node:string_decoder"
 import type * as HttpClient from "@effect/platform/HttpClient"
@@ -21,19 +20,21 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import { ClosedUnused } from "../../internal/consul/Words.js"
-import { type Body, bytesOf, ClientResponse, type Take } from "../../internal/effect/ClientResponse.js"
+import { type Body, bytesOf, ClientResponse, type ReadPiece } from "../../internal/effect/ClientResponse.js"
 
 /**
- * The body of one answer while it arrives. What nobody has asked for yet is kept as text; whoever reads it in pieces is
- * given each within the event of the connection, so that the turns of the event loop are those of the network.
+ * The body of one answer while it arrives. Pieces that arrive before the body is read are kept as text. Later ones are read
+ * within the event of the connection, so that each turn of the event loop is one of the network.
  */
 class ArrivingBody implements Body {
   private readonly decoder = new StringDecoder("utf8")
-  /** What has arrived before anybody asked for it, and how many bytes that was. */
+  /** The text that has arrived before the body is read. */
   private early = ""
+  /** Bytes of `early`. */
   private earlyBytes = 0
-  private isAskedFor = false
-  private take: Take | undefined
+  /** Whether the body is read, or was. */
+  private isRead = false
+  private readPiece: ReadPiece | undefined
   private exit: Exit.Exit<void, unknown> | undefined
   private done: ((exit: Exit.Exit<void, unknown>) => void) | undefined
   private whole: Deferred.Deferred<string, unknown> | undefined
@@ -41,11 +42,11 @@ class ArrivingBody implements Body {
   constructor(private readonly abandon: () => void) {}
 
   arrive(chunk: Uint8Array): void {
-    this.hand(this.decoder.write(chunk), chunk.length)
+    this.pass(this.decoder.write(chunk), chunk.length)
   }
 
   end(): void {
-    this.hand(this.decoder.end(), 0)
+    this.pass(this.decoder.end(), 0)
     this.finish(Exit.void)
   }
 
@@ -53,11 +54,11 @@ class ArrivingBody implements Body {
     this.finish(Exit.fail(cause))
   }
 
-  private hand(text: string, bytes: number): void {
-    if (this.take === undefined) {
+  private pass(text: string, bytes: number): void {
+    if (this.readPiece === undefined) {
       this.early += text
       this.earlyBytes += bytes
-    } else if (this.exit === undefined && !this.take(text, bytes)) {
+    } else if (this.exit === undefined && !this.readPiece(text, bytes)) {
       this.finish(Exit.void)
       this.abandon()
     }
@@ -69,16 +70,16 @@ class ArrivingBody implements Body {
     this.done?.(exit)
   }
 
-  private ask(take: Take, done: (exit: Exit.Exit<void, unknown>) => void): void {
-    if (this.isAskedFor) {
+  private ask(readPiece: ReadPiece, done: (exit: Exit.Exit<void, unknown>) => void): void {
+    if (this.isRead) {
       done(Exit.fail(new Cause.IllegalArgumentException("the answer was read already")))
       return
     }
-    this.isAskedFor = true
-    this.take = take
+    this.isRead = true
+    this.readPiece = readPiece
     const { early, earlyBytes } = this
     this.early = ""
-    if (earlyBytes > 0 && !take(early, earlyBytes)) {
+    if (earlyBytes > 0 && !readPiece(early, earlyBytes)) {
       this.exit = Exit.void
       this.abandon()
     }
@@ -86,18 +87,18 @@ class ArrivingBody implements Body {
     else done(this.exit)
   }
 
-  read(take: Take): Effect.Effect<void, unknown> {
+  read(readPiece: ReadPiece): Effect.Effect<void, unknown> {
     return Effect.suspend(() => {
       // A short answer has arrived in full with its headers.
       if (this.exit !== undefined) {
         let exit: Exit.Exit<void, unknown> = Exit.void
-        this.ask(take, (asked) => {
+        this.ask(readPiece, (asked) => {
           exit = asked
         })
         return exit
       }
       return Effect.async((resume) => {
-        this.ask(take, resume)
+        this.ask(readPiece, resume)
         return Effect.sync(this.abandon)
       })
     })
@@ -109,11 +110,11 @@ class ArrivingBody implements Body {
         const whole = Deferred.unsafeMake<string, unknown>(FiberId.none)
         this.whole = whole
         let text = ""
-        const take = (piece: string) => {
+        const readPiece = (piece: string) => {
           text += piece
           return true
         }
-        this.ask(take, (exit) => Deferred.unsafeDone(whole, Exit.as(exit, text)))
+        this.ask(readPiece, (exit) => Deferred.unsafeDone(whole, Exit.as(exit, text)))
       }
       return Effect.onInterrupt(Deferred.await(this.whole), () => Effect.sync(this.abandon))
     })
@@ -124,7 +125,7 @@ class ArrivingBody implements Body {
   }
 }
 
-/** Whom to ask for what. */
+/** The place that a request goes to. */
 interface Target {
   readonly origin: string
   readonly path: string
@@ -148,7 +149,7 @@ const exchange = (
     let isAbandoned = false
     const abandon = () => {
       isAbandoned = true
-      controller?.abort(new Error("nobody waits for the answer any more"))
+      controller?.abort(new Error("the request was interrupted, or its answer need not be read"))
     }
     const body = new ArrivingBody(abandon)
     dispatcher.dispatch(
@@ -158,7 +159,7 @@ const exchange = (
         method: request.method,
         headers: request.headers,
         body: content,
-        // Whoever asks keeps the limits, by Effect's clock.
+        // `Request.send` keeps the time limits, by Effect's clock.
         headersTimeout: 0,
         bodyTimeout: 0
       },

@@ -19,11 +19,14 @@ const decodeSelf = decode(
   })
 )
 
-/** With ACLs, Consul (1.8.7) looks for whose service it is before it removes it; without, it takes any id. */
+/**
+ * With ACLs, Consul (1.8.7) looks the service up before it removes it, and fails for an unknown id. Without ACLs it accepts any
+ * id.
+ */
 const isUnknownService = (error: ConsulError): boolean =>
   error._tag === "Rejected" && error.status === 500 && error.reason.startsWith("Unknown service")
 
-/** What an agent is asked about itself is not forwarded: these requests name no datacenter. */
+/** Requests about the agent itself are not forwarded: they name no datacenter. */
 export const make = (sendTo: Send): Consul["agent"] => {
   const send = sendTo.at({ datacenter: undefined })
   /** Names of services by id: a token has rights to names. */

@@ -1,4 +1,4 @@
-/** What Consul writes for a value: standard base64, padded, with no bits left over. */
+/** A character that standard base64 does not have. */
 const foreign = /[^A-Za-z0-9+/=]/
 
 const equals = 61
@@ -8,8 +8,8 @@ const endsTwo = /[AEIMQUYcgkosw048]/
 const endsFour = /[AQgw]/
 
 /**
- * Whether a text is base64 as Consul writes it, so that the bytes it stands for have this one text. The pattern looks for
- * one character, so that a text of any length is looked through without recursion.
+ * Whether a text is base64 as Consul writes it: standard, padded, and with no bits left over. The same bytes have only one such
+ * text. The pattern matches one character, so that a text of any length is searched without recursion.
  */
 export const isCanonical = (text: string): boolean => {
   const { length } = text

@@ -1,4 +1,4 @@
-/** The catalog, so far as it shows which servers an endpoint asks. */
+/** The part of the catalog that shows which servers an endpoint asks. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -8,7 +8,7 @@ import type { Send } from "./Request.js"
 
 const decodePeers = decode(Schema.Array(Schema.String))
 
-/** `null` for a node that is not there. */
+/** Consul answers `null` for an unknown node. */
 const decodeNode = decode(Schema.NullOr(Schema.Struct({ Node: Schema.Struct({ ID: Schema.String }) })))
 
 export const make = (send: Send): Consul["catalog"] => ({
@@ -18,7 +18,7 @@ export const make = (send: Send): Consul["catalog"] => ({
 
   nodeId: Effect.fn("ConsulHttp.catalog.nodeId")(function* (name: string) {
     const path = `/v1/catalog/node/${encodeURIComponent(name)}`
-    // A later Consul answers 404 for a node that is not there (not measured).
+    // A later Consul answers 404 for an unknown node (not measured).
     const received = yield* send({ method: "GET", path }, [404])
     if (received.status === 404) return Option.none()
     return Option.map(Option.fromNullable(yield* decodeNode(received)), ({ Node }) => Node.ID)

@@ -7,15 +7,15 @@ import type * as ConsulError from "../../ConsulError.js"
 import { fromEither, type Received } from "./Request.js"
 
 /**
- * Where the first difference is, and what should stand there. Never what does: it may be the value of a key. For the
- * same reason neither the messages of `ParseError` are passed on nor V8's own, which quote the document.
+ * The place of the first difference, and the expected type. The actual content is not shown: it may be the value of a key. The
+ * messages of `ParseError` and of V8 quote the document, and are not shown for the same reason.
  */
 const difference = (issue: ParseResult.ParseIssue, path: ReadonlyArray<PropertyKey> = []): string => {
   switch (issue._tag) {
     case "Pointer":
       return difference(issue.issue, path.concat(issue.path))
     case "Composite": {
-      // Of a union, the member that fits best.
+      // A union has an issue for each member: the member that fits best has a deeper issue.
       const deeper = [issue.issues].flat().find(({ _tag }) => _tag === "Pointer" || _tag === "Composite")
       return deeper === undefined ? expected(issue.ast, path) : difference(deeper, path)
     }
@@ -34,7 +34,7 @@ const place = (path: ReadonlyArray<PropertyKey>): string =>
 const expected = (type: unknown, path: ReadonlyArray<PropertyKey>): string =>
   `${place(path)} should be ${type}`
 
-/** To be called once for a schema, not for each answer: it compiles the parser. */
+/** Call it once for a schema, not for each answer: it compiles the parser. */
 export const decode = <A, I>(schema: Schema.Schema<A, I>) => {
   const decodeDocument = Schema.decodeUnknownEither(schema)
   return (received: Received): Effect.Effect<A, ConsulError.UnexpectedAnswer> =>

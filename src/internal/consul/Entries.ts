@@ -1,7 +1,6 @@
 /**
- * Entries of one answer, checked one by one: each is read without loss, lies in the range that was asked for, and comes
- * once. An entry that cannot be believed is left out and named; an entry that shows that the answer is about something
- * else makes the answer none.
+ * Collects the entries of one answer, and checks each: it was read without loss, it is in the requested range, and its key
+ * comes once. A malformed entry is recorded by its key. The answer is refused if an entry shows that it is about another range.
  */
 import { contains, type KeyRange } from "../../KeyRange.js"
 import type { KeyValue, KeyValues, Malformed } from "../../KeyValue.js"
@@ -23,17 +22,17 @@ const flagsOf = (u: unknown): bigint | undefined => {
   return flags !== undefined && flags <= maxFlags ? flags : undefined
 }
 
-/** No value at all is the null of Consul's JSON. */
+/** Consul's JSON has `null` for an empty value. */
 const valueOf = (u: unknown): Value.Value | undefined => {
   if (u === null) return Value.empty
   return typeof u === "string" && Value.isValue(u) ? u : undefined
 }
 
-/** Consul writes no `Session` where there is none. */
+/** Consul's JSON has no `Session` for a key that no session holds. */
 const isSession = (u: unknown): u is string | undefined => u === undefined || ExactJson.isText(u)
 
-/** The entry, or why it cannot be believed. */
-const believed = (key: string, fields: Fields): KeyValue | string => {
+/** The entry, or the reason why its fields are malformed. */
+const parseEntry = (key: string, fields: Fields): KeyValue | string => {
   const { CreateIndex, Flags, LockIndex, ModifyIndex, Session, Value } = fields
   const value = valueOf(Value)
   if (value === undefined) return "the value is not base64"
@@ -53,11 +52,11 @@ const believed = (key: string, fields: Fields): KeyValue | string => {
   }
 }
 
-/** One entry by itself, or why it cannot be believed. */
+/** The entry of an item, or the reason why the item is malformed. */
 export const entryOf = (item: unknown): KeyValue | string => {
   const key = isFields(item) ? item["Key"] : undefined
   if (!isFields(item) || typeof key !== "string") return "not a key/value entry"
-  return ExactJson.isWellFormed(key) ? believed(key, item) : "the key is not valid UTF-8"
+  return ExactJson.isWellFormed(key) ? parseEntry(key, item) : "the key is not valid UTF-8"
 }
 
 /** Whether an entry has to be read again by who keeps large integers: only its flags may be one. */
@@ -76,7 +75,7 @@ export class Entries {
 
   constructor(private readonly range: KeyRange) {}
 
-  /** Takes an entry as `JSON.parse` read it. Why the answer is none, if it is none. */
+  /** Adds an entry as `JSON.parse` has read it. Returns why the answer is refused; none if it is not. */
   add(item: unknown, mayBeIllFormed: boolean): string | undefined {
     const key = isFields(item) ? item["Key"] : undefined
     if (!isFields(item) || typeof key !== "string") return `entry ${this.count} is not a key/value entry`
@@ -93,19 +92,22 @@ export class Entries {
       this.isInOrder = false
     }
     this.last = key
-    const entry = believed(key, item)
+    const entry = parseEntry(key, item)
     if (typeof entry === "string") this.malformed.push({ key, reason: entry })
     else this.entries.push(entry)
     return undefined
   }
 
-  /** What was asked for, or why the answer is none. */
+  /** All entries, or why the answer is refused. */
   end(): KeyValues | string {
     const { entries, malformed, invalidUtf8Keys } = this
     return this.problem() ?? { entries, invalidUtf8Keys, malformed }
   }
 
-  /** In order, all keys between two that begin with a prefix begin with it, and none of them comes twice. */
+  /**
+   * If the keys are in order, it is enough to check the first and the last: each key between them has their prefix, and comes
+   * once.
+   */
   private problem(): string | undefined {
     if (this.first === undefined) return undefined
     if (this.isInOrder) {
@@ -122,18 +124,18 @@ const twice = (key: string): string => `the key ${JSON.stringify(key)} comes twi
 const outside = (key: string, { exact, prefix }: KeyRange): string =>
   `the key ${JSON.stringify(key)} is not ${exact ? "" : "under "}${JSON.stringify(prefix)}, which was asked for`
 
-/** Why names are no answer to what was asked: one that lies elsewhere or comes twice. In any order. */
+/** Why names are refused: one is not in the range, or comes twice. The names may be in any order. */
 const oddOneOf = (names: Iterable<string>, range: KeyRange): string | undefined => {
-  const known = new Set<string>()
+  const earlier = new Set<string>()
   for (const name of names) {
     if (!contains(range, name)) return outside(name, range)
-    if (known.has(name)) return twice(name)
-    known.add(name)
+    if (earlier.has(name)) return twice(name)
+    earlier.add(name)
   }
   return undefined
 }
 
-/** The same for a listing of names; `names` are well-formed. */
+/** Why a listing of names, which are well-formed, is refused; none if it is not. */
 export const oddName = (names: ReadonlyArray<string>, range: KeyRange): string | undefined => {
   let last = names[0]
   if (last === undefined) return undefined

@@ -1,4 +1,4 @@
-/** The one place where Consul's JSON for entries and names is decoded. */
+/** Decodes Consul's JSON for entries and names. No other file does. */
 import * as Either from "effect/Either"
 import { type KeyRange, under } from "../../KeyRange.js"
 import type { KeyValue, KeyValues } from "../../KeyValue.js"
@@ -15,14 +15,14 @@ import * as ExactJson from "./ExactJson.js"
 export const decodeList = (json: string, range: KeyRange = under("")): Either.Either<KeyValues, string> =>
   EntryReader.readAll(EntryReader.ofList(range), json)
 
-/** The fingerprints of the documents that names were decoded from, for as long as somebody has the names. */
+/** The fingerprints of the documents that names were decoded from, for as long as the names are in use. */
 const origins = new WeakMap<ReadonlyArray<string>, string>()
 
 /**
- * Decodes a listing of names, in Consul's order (by bytes). Names that are not valid UTF-8 are left out: they are good
- * for nothing. All begin with `prefix`, and none comes twice, or the answer is none. Imperative: 100,000 names take 5 to
- * 20 ms, most where they are so short that V8 keeps each of them once (up to 10 characters). `before` are names that were
- * decoded earlier: of the same document they are the answer, in 3 ms.
+ * Decodes a listing of names, in Consul's order (by bytes). Names that are not valid UTF-8 are left out: no request can name
+ * their keys. A listing is refused if a name does not begin with `prefix`, or comes twice. `before` are names that were decoded
+ * earlier: if the document is the same, they are returned, in 3 ms. Imperative: 100,000 names take 5 to 20 ms. Names of up to
+ * 10 characters take longest, because V8 keeps each of them once.
  */
 export const decodeNames = (
   json: string,
@@ -65,8 +65,8 @@ export const decodeTree = (json: string, range: KeyRange = under("")): Either.Ei
   EntryReader.readAll(EntryReader.ofResults(range), json)
 
 /**
- * Whether it begins and ends as the answer to a committed transaction does, for whoever needs no more: reading all of it
- * would take longer than making the transaction.
+ * Checks that a text begins and ends as the answer to a committed transaction, for callers that need no entries. To decode all
+ * of it would take longer than to make the transaction.
  */
 export const checkResults = (json: string): Either.Either<ReadonlyArray<KeyValue>, string> =>
   /^\s*\{\s*"Results":/.test(json.slice(0, 64)) && /\}\s*$/.test(json.slice(-8))

@@ -1,12 +1,12 @@
 /**
- * Reads the entries of an answer from its text while that arrives. No text of the whole answer is kept, and no
- * `JSON.parse` reads more than about one piece of it, whatever the size of the answer.
+ * Reads the entries of an answer while its text arrives. The text of the whole answer is never kept, and no `JSON.parse` reads
+ * more than about one piece of it, whatever the size of the answer.
  *
- * A piece ends where an entry ends and the next begins. In Consul's compact JSON that is at the characters
- * `},{"LockIndex":`, and nowhere else: within a text, the quote behind `{` would end that text, and no text is followed
- * by a letter. So these characters stand between the entries of the list, or between objects within an entry; the piece
- * before them is no JSON document then, and the answer is refused. Where each piece is a list of entries, all of them
- * with commas between are the list that was sent.
+ * A piece ends between two entries. In Consul's compact JSON these are the characters `},{"LockIndex":`, and no text has them:
+ * within a text, the quote behind `{` would end that text, and no text is followed by a letter. So these characters stand
+ * between the entries of the list, or between objects within an entry. In the second case the piece in front of them is not
+ * JSON, and the answer is refused. If each piece is a list of entries, all pieces with commas between them are the list that
+ * was sent.
  *
  * An answer that is written otherwise, as by `consul agent -dev`, which indents it, is read as a whole.
  */
@@ -16,24 +16,27 @@ import type { KeyValues } from "../../KeyValue.js"
 import { Entries, isRounded } from "./Entries.js"
 import * as ExactJson from "./ExactJson.js"
 
-/** Takes the text of an answer piece by piece. */
+/** Reads the text of an answer piece by piece. */
 export interface TextReader<A> {
-  /** False: the rest is not wanted, since the answer is none. */
+  /** Reads the next piece. Returns false if the answer is refused: the rest need not be read. */
   readonly write: (text: string) => boolean
-  /** What all of the text was, or why it is no answer. */
+  /** The value of the whole text, or why the answer is refused. */
   readonly end: () => Either.Either<A, string>
 }
 
-/** How a list of entries is written: `opening`, entries with commas between, and what closes the document. */
+/** The form of a list of entries. */
 interface Form {
+  /** The characters in front of the first entry. */
   readonly opening: string
-  /** What the first entry begins with in compact JSON, behind the opening. */
+  /** The characters that the first entry begins with in compact JSON. */
   readonly first: string
-  /** What stands between two entries in compact JSON; the first `closing` characters belong to the one before. */
+  /** The characters between two entries in compact JSON, with the end of the first and the begin of the second entry. */
   readonly border: string
+  /** Number of characters of the border that belong to the entry in front of it. */
   readonly closing: number
-  /** The items of the whole document; none where it is no such document. */
+  /** The items of a whole document; not an array if the document has another form. */
   readonly itemsOf: (document: unknown) => unknown
+  /** The entry of an item. */
   readonly entryOf: (item: unknown) => unknown
 }
 
@@ -60,27 +63,31 @@ const results: Form = {
 }
 
 /**
- * So many characters are read at once at least: `JSON.parse` copies what has arrived into one string, and V8 moves one of
- * less than 128 kB at each collection while it lives. They take about 2 ms.
+ * The least number of characters that are read at once. `JSON.parse` copies them into one string, and V8 moves a string of less
+ * than 128 kB at each collection. To read them takes about 2 ms.
  */
 const shortestPiece = 2 ** 18
 
-/** Longer texts without a border are no answer of Consul's, and V8 has no string of 2^29 characters. */
+/** The longest text without a border. Consul sends no longer one, and V8 has no string of 2^29 characters. */
 const longestPiece = 2 ** 28
 
 const notJson = (length: number): string => `${length} characters that are not a JSON document`
 
-/** V8's own message quotes the document, and with it values: it is not passed on. */
+/** Reads a document. The message of V8 quotes the document, which has values: it is replaced. */
 export const document = (json: string): Either.Either<unknown, string> =>
   Either.try({ try: () => ExactJson.parse(json), catch: () => notJson(json.length) })
 
-/** What a document holds, and whether some of it may not be well-formed. */
+/** The items of a document. */
 interface Items {
   readonly items: ReadonlyArray<unknown>
+  /** Whether texts of the document may have bytes that are not UTF-8. */
   readonly mayBeIllFormed: boolean
 }
 
-/** Reads a document again where it holds integers that a double rounds. Why it is none, if it is none. */
+/**
+ * Reads the items of a document, a second time if it has integers that a double rounds. Returns why it has none, if it has
+ * none.
+ */
 const itemsIn = (json: string, { entryOf, itemsOf }: Form): Items | string => {
   try {
     const items = itemsOf(ExactJson.parse(json))
@@ -95,24 +102,27 @@ const itemsIn = (json: string, { entryOf, itemsOf }: Form): Items | string => {
   }
 }
 
-/** The entries in the answer to a transaction, as they were read. */
+/** The entries in the answer to a transaction, as `JSON.parse` has read them. */
 export const resultsOf = (json: string): Either.Either<ReadonlyArray<unknown>, string> => {
-  const found = itemsIn(json, results)
-  return typeof found === "string" ? Either.left(found) : Either.right(found.items.map(results.entryOf))
+  const read = itemsIn(json, results)
+  return typeof read === "string" ? Either.left(read) : Either.right(read.items.map(results.entryOf))
 }
 
 class EntryReader implements TextReader<KeyValues> {
   private readonly entries: Entries
-  /** What has arrived and was not read; once an entry was read, without the opening of the document. */
+  /** The text that has arrived and was not read. After the first piece it has no opening. */
   private rest = ""
   /** The last characters of `rest`: a border may arrive in two parts. */
   private tail = ""
+  /** Number of characters that have arrived. */
   private length = 0
-  /** Unknown until enough characters have arrived. */
+  /** Undefined until enough characters have arrived. */
   private isCompact: boolean | undefined
+  /** Whether the first piece was read. */
   private isBegun = false
+  /** Why the answer is refused. */
   private problem: string | undefined
-  /** How what stands between two borders is written, once it stands in brackets. */
+  /** The form of a piece between two borders, in brackets. */
   private readonly pieces: Form
 
   constructor(
@@ -133,7 +143,7 @@ class EntryReader implements TextReader<KeyValues> {
       this.isCompact = `${this.rest}${text}`.startsWith(opening + first)
     }
     const isLong = this.isCompact === true && this.rest.length + text.length >= this.shortest
-    // Within this text, or within the one before if the border arrives in two parts.
+    // The border is in this text, or begins in the text before.
     const at = isLong ? this.lastBorder(text) : undefined
     if (at === undefined) {
       this.tail = (this.tail + text.slice(1 - this.form.border.length)).slice(1 - this.form.border.length)
@@ -150,7 +160,7 @@ class EntryReader implements TextReader<KeyValues> {
     return this.problem === undefined
   }
 
-  /** Where the last border begins: below 0, it begins so many characters before the text. */
+  /** The position of the last border in the text. It is negative if the border begins in the text before. */
   private lastBorder(text: string): number | undefined {
     const { border } = this.form
     const within = text.lastIndexOf(border)
@@ -170,30 +180,33 @@ class EntryReader implements TextReader<KeyValues> {
   }
 
   private read(json: string, form: Form): void {
-    const found = itemsIn(json, form)
-    if (typeof found === "string") {
-      this.problem = found
+    const read = itemsIn(json, form)
+    if (typeof read === "string") {
+      this.problem = read
       return
     }
-    for (const item of found.items) {
-      this.problem = this.entries.add(form.entryOf(item), found.mayBeIllFormed)
+    for (const item of read.items) {
+      this.problem = this.entries.add(form.entryOf(item), read.mayBeIllFormed)
       if (this.problem !== undefined) return
     }
   }
 }
 
-/** Of a read of a range: a list of entries. `shortest` is how many characters are read at once at least. */
+/** A reader for the answer to a read of a range. `shortest` is the least number of characters that are read at once. */
 export const ofList = (range: KeyRange, shortest = shortestPiece): TextReader<KeyValues> =>
   new EntryReader(list, range, shortest)
 
-/** Of a transaction that reads a range. `shortest` is how many characters are read at once at least. */
+/**
+ * A reader for the answer to a transaction that reads a range. `shortest` is the least number of characters that are read at
+ * once.
+ */
 export const ofResults = (range: KeyRange, shortest = shortestPiece): TextReader<KeyValues> =>
   new EntryReader(results, range, shortest)
 
-/** About what arrives at once of a large answer. */
+/** About the number of characters of a large answer that arrive at once. */
 const pieceLength = 2 ** 16
 
-/** Reads a text that is there already, in pieces all the same: they fit the processor's cache. */
+/** Reads a whole text in pieces, which fit the processor's cache. */
 export const readAll = <A>(reader: TextReader<A>, text: string): Either.Either<A, string> => {
   for (let at = 0; at < text.length; at += pieceLength) {
     if (!reader.write(text.length <= pieceLength ? text : text.slice(at, at + pieceLength))) break

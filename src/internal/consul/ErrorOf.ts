@@ -1,5 +1,5 @@
 /**
- * The error that an answer stands for, where it is not what was asked for.
+ * The error of an answer whose status the caller does not expect.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -20,7 +20,7 @@ const decodeFailures = Schema.decodeUnknownOption(
   )
 )
 
-/** What a caller makes of an answer that is not what was asked for. */
+/** Fails with the error that an unexpected answer means. */
 export const errorOf = (
   received: Received,
   asked: Request,
@@ -66,7 +66,8 @@ export const errorOf = (
   if (Refusals.isNoPath(received)) {
     return Effect.flatMap(
       knownDatacenters,
-      (known) => new ConsulError.NoPathToDatacenter({ request, datacenter: datacenter ?? "", known })
+      (datacenters) =>
+        new ConsulError.NoPathToDatacenter({ request, datacenter: datacenter ?? "", datacenters })
     )
   }
   if (Words.isTlsExpected(status, text)) {

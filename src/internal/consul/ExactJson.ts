@@ -30,7 +30,7 @@ const markBadBytes = (json: string): string => {
   return marked + json.slice(copied)
 }
 
-/** Reads a document; throws where the text is none. */
+/** Reads a document. Throws if the text is not JSON. */
 export const parse = (json: string): unknown =>
   JSON.parse(json.includes("\\ufffd") ? markBadBytes(json) : json)
 
@@ -70,11 +70,11 @@ export const integerOf = (read: unknown): bigint | undefined => {
   if (typeof read === "number") return Number.isSafeInteger(read) && read >= 0 ? BigInt(read) : undefined
   if (typeof read !== "string" || !read.startsWith(integerMark)) return undefined
   const digits = read.slice(1)
-  // Of more digits, none is a uint64.
+  // A uint64 has at most 20 digits.
   return digits.length <= 20 && /^\d+$/.test(digits) ? BigInt(digits) : undefined
 }
 
-/** Whether it was a text, and not an integer that {@link parseLargeIntegers} made one of. */
+/** Whether a document has a text here, and not an integer that {@link parseLargeIntegers} has marked. */
 export const isText = (read: unknown): read is string =>
   typeof read === "string" && !read.startsWith(integerMark)
 

@@ -10,13 +10,13 @@ import type { Endpoint, Token } from "../../Endpoint.js"
 import { version } from "../../Version.js"
 import type { Request } from "./Exchange.js"
 
-/** What Consul waits when the request names no `wait`. */
+/** How long Consul lets a query block that names no `wait`. */
 export const defaultWait = Duration.minutes(5)
 
 /** Every request names the program and its version. A client that sets a header of its own replaces this one. */
 export const userAgent = `consul-replicate/${version}`
 
-/** Consul's durations are Go's. */
+/** A duration as Consul reads it. */
 export const goDuration = (duration: Duration.DurationInput): string => `${Duration.toMillis(duration)}ms`
 
 const readQuery = ({ consistency, index, wait }: ReadOptions): Record<string, string> => ({
@@ -77,7 +77,7 @@ export const shape = (
   if (endpoint.datacenter !== undefined) {
     request = HttpClientRequest.appendUrlParam(request, "dc", endpoint.datacenter)
   }
-  // A transaction names them with each of its operations.
+  // Each operation of a transaction names the namespace and the partition.
   if (path !== "/v1/txn") {
     if (endpoint.namespace !== undefined) {
       request = HttpClientRequest.appendUrlParam(request, "ns", endpoint.namespace)

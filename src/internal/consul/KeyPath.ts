@@ -2,7 +2,7 @@
  * Names in the path of a URL. What no answer can reveal is ruled out here: this side and Consul clean paths (`a//b`, `.` and
  * `..`), and Consul 1.12.0 decodes a path twice, so that `%2F` in a name means another key, whose absence is no sign. It
  * answers a `%` that begins no escape with 500, which looks like a failure that passes: no name with a `%` is in a path.
- * What else a path carries is learned from the answers ({@link PathNames}).
+ * Other names that a path does not carry are learned from the answers ({@link PathNames}).
  */
 const cleaned = /^\/|\/\/|(?:^|\/)\.{1,2}(?:\/|$)/
 const twiceDecoded = /%/
@@ -23,7 +23,7 @@ export const nameablePart = (prefix: string): string => {
     endOf(twiceDecoded.exec(prefix), 0),
     endOf(loneSurrogate.exec(prefix), 0)
   )
-  // What is left may end in a name of dots that its next character kept from being cleaned.
+  // The part may end in a segment of dots, which was no segment of its own in the whole prefix.
   return nameablePart(prefix.slice(0, stop))
 }
 

@@ -1,6 +1,6 @@
 /**
- * Whether the agent still takes connections: a request over a new one shows that, and one over a connection that has been
- * open for long does not.
+ * Requests over new connections. Such a request shows whether the agent still accepts connections. A request over an open
+ * connection does not.
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"

@@ -1,48 +1,48 @@
 /**
- * Which names the paths of one endpoint carry, as far as its answers have shown.
+ * The names that the paths of one endpoint carry, as far as its answers have shown.
  *
  * Consul's versions differ: 1.8.7 refuses characters that its Go does not know as printable, 1.21.5 and later all but
- * `a-zA-Z0-9,_./-?&=`, later ones spaces at the ends. So a name is tried, and a refusal is remembered: for that name, and
- * for a character where only one in the name can be the reason. Both are forgotten after a while, since a server may have
- * been upgraded; then one request is refused again.
+ * `a-zA-Z0-9,_./-?&=`, later ones spaces at the ends. So a name is tried, and a refusal is remembered: for that name, and for a
+ * character if only that character of the name can be the reason. Both are forgotten after a while, since a server may have been
+ * upgraded. Then one request is refused again.
  */
 import { isNameable, nameablePart } from "./KeyPath.js"
 import type { NameRefusal } from "./Refusals.js"
 
-/** How long a refusal is believed. */
+/** How long a refusal is remembered: ms. */
 const memory = 5 * 60_000
 
-/** Of each kind, so many refusals are remembered. */
+/** The most names, and the most characters, that are remembered. */
 const mostRemembered = 10_000
 
-/** Every Consul takes these in a path, wherever they stand. */
+/** Characters that every Consul accepts anywhere in a path. */
 const portable = /^[a-zA-Z0-9,_/=&?-]*/
 
-/** Every Consul takes these in a path, except at an end. */
+/** Characters that every Consul accepts in a path, except at its ends. */
 const inner = /[a-zA-Z0-9,_./=&?-]/
 
-/** A Consul that takes any path with this name takes it: a refusal is about something else. */
+/** Whether every Consul accepts the name in a path: a refusal is about something else. */
 export const isPortable = (name: string): boolean => portable.exec(name)?.[0] === name
 
-/** The one character that the refusal of a name can be about. A space may be refused at an end only. */
+/** The only character that can be the reason of a refusal; none if there are several. A space may be refused only at an end. */
 const culprit = (name: string): string | undefined => {
   const odd = new Set(Array.from(name).filter((char) => !inner.test(char)))
   const [only] = odd
   return odd.size === 1 && (only !== " " || name.trim() === name) ? only : undefined
 }
 
-/** Mutable, and shared by all clients of an endpoint. Times are milliseconds of the clock that nobody sets. */
+/** Mutable, and shared by all clients of an endpoint. Times are in ms, monotonic. */
 export class PathNames {
   private readonly names = new Map<string, number>()
   private readonly characters = new Map<string, number>()
   private readonly kinds = new Set<NameRefusal>()
 
-  /** How many refusals are remembered. */
+  /** Number of names that are remembered. */
   get size(): number {
     return this.names.size
   }
 
-  /** Whether a path is worth a try. The empty name is the whole store. */
+  /** Whether a path with this name is worth a try. The empty name is the whole store. */
   carries(name: string): boolean {
     if (!isNameable(name)) return name === ""
     if (this.names.has(name)) return false
@@ -52,16 +52,16 @@ export class PathNames {
   }
 
   /**
-   * The longest leading part of a name that is worth a try: all that begins with the name begins with it. Every Consul
-   * takes the one before the last, whose characters are portable.
+   * The longest leading part of a name that is worth a try: every key that begins with the name begins with the part. Every
+   * Consul accepts the third candidate, whose characters are portable.
    */
   leadingPart(name: string): string {
-    const parts = [name, nameablePart(this.known(name)), nameablePart(portable.exec(name)?.[0] ?? "")]
+    const parts = [name, nameablePart(this.accepted(name)), nameablePart(portable.exec(name)?.[0] ?? "")]
     return parts.find((part) => this.carries(part)) ?? ""
   }
 
-  /** What stands before the first character that was refused. */
-  private known(name: string): string {
+  /** The characters in front of the first one that was refused. */
+  private accepted(name: string): string {
     let length = 0
     for (const char of name) {
       if (this.characters.has(char)) break
@@ -70,7 +70,7 @@ export class PathNames {
     return name.slice(0, length)
   }
 
-  /** A path with this name was refused. Says whether none was refused so before. */
+  /** Remembers that a path with this name was refused. Returns whether this kind of refusal is the first. */
   refuse(name: string, kind: NameRefusal, now: number): boolean {
     remember(this.names, name, now)
     const char = culprit(name)
@@ -80,7 +80,7 @@ export class PathNames {
     return isNews
   }
 
-  /** Forgets what was refused too long ago. */
+  /** Forgets old refusals. */
   forget(now: number): void {
     for (const refusals of [this.names, this.characters]) {
       for (const [name, at] of refusals) {

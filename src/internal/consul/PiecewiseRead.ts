@@ -12,7 +12,7 @@ import { sorted } from "../plan/SortKeys.js"
 import * as Sample from "../source/Sample.js"
 import * as ShardLayout from "../source/ShardLayout.js"
 
-/** What is asked for the keys of a range. */
+/** The requests for the keys of a range. */
 export interface Reads {
   readonly read: (range: KeyRange, options: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
   readonly names: (
@@ -22,15 +22,15 @@ export interface Reads {
   readonly isNameable: ShardLayout.IsNameable
 }
 
-/** Into how many pieces a range is divided at least that is too heavy. */
+/** The least number of pieces of a range that is too heavy for one answer. */
 const pieces = 16
 
 const current = { consistency: "consistent" } as const
 
 /**
- * Calls `use` with each piece of a range, never stale, in the order of the names, each of `maxBytes` at most unless a single
- * key has more. Returns the index of the range before any of its pieces was read: what changes meanwhile has a later one. A
- * key that is created meanwhile can be in none of the pieces.
+ * Calls `use` with each piece of a range, never stale, in the order of the names. A piece has at most `maxBytes`, unless a
+ * single key has more. Returns the index of the range before any of its pieces was read: a later change has a higher index. A
+ * key that is created during the reads may be in none of the pieces.
  */
 export const readInPieces = <E, R>(
   source: Reads,
@@ -62,7 +62,7 @@ const divided = <E, R>(
     const bytes = yield* Sample.entryBytes(source.read, names)
     const size = { keysEach: Sample.keysWithin(maxBytes / 2, bytes, most) }
     const ranges = ShardLayout.ranges(range.prefix, names, size, source.isNameable)
-    // What cannot be divided would be cut off again.
+    // A range that cannot be divided would be too large again.
     const isDivided = !ranges.some((piece) => equals(piece, range))
     for (const piece of isDivided ? ranges : names.map(only)) {
       yield* readInPieces(source, piece, maxBytes, use)

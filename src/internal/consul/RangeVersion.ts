@@ -1,5 +1,5 @@
 /**
- * What tells two states of a range apart without its values: its index, and whether it has keys.
+ * The version of a range: its index, and whether it has keys. Two states of a range have different versions.
  *
  * The index alone does not. `consul kv delete -recurse global` leaves one tombstone, under `global`. The index of `global/`
  * and of each deeper range does not count that tombstone: with an older tombstone inside, the range keeps its index and is
@@ -13,23 +13,24 @@ import type { KeyValues } from "../../KeyValue.js"
 export interface RangeVersion {
   /** `X-Consul-Index` of the range. */
   readonly index: number
+  /** Whether the range has keys. */
   readonly hasKeys: boolean
 }
 
 export const equals = (a: RangeVersion, b: RangeVersion): boolean =>
   a.index === b.index && a.hasKeys === b.hasKeys
 
-/** Of an answer that says whether there are keys. */
+/** The version in an answer whose value is whether the range has keys. */
 export const of = ({ index, value }: Pick<Answer<boolean>, "index" | "value">): RangeVersion => ({
   index,
   hasKeys: value
 })
 
-/** Whether an answer has keys, those included that cannot be copied. */
+/** Whether an answer has keys. A key that cannot be copied counts. */
 export const hasKeys = ({ entries, malformed, invalidUtf8Keys }: KeyValues): boolean =>
   entries.length + malformed.length + invalidUtf8Keys.length > 0
 
-/** Of an answer with the entries. */
+/** The version in an answer with the entries. */
 export const ofEntries = ({ index, value }: Pick<Answer<KeyValues>, "index" | "value">): RangeVersion => ({
   index,
   hasKeys: hasKeys(value)

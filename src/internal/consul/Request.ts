@@ -33,38 +33,40 @@ export type { Received, Request } from "./Exchange.js"
 const headersTimeout = Duration.seconds(10)
 
 /**
- * So long before a read of keys is given up, its servers are asked for something small. While they answer, the read is
- * waited for: an agent that forwards a read sends nothing before it has all of the answer, which over 8 Mbit/s takes a
+ * The time before the time limit of a read of keys at which its servers are asked for something small. While they answer, the
+ * read gets more time: an agent that forwards a read sends nothing before it has the whole answer, which over 8 Mbit/s takes a
  * second for each megabyte.
  */
 const aliveTimeout = Duration.seconds(5)
 
 /**
- * However alive the servers are, a read that nobody has begun to answer for so much longer is lost: 60 MB over 8 Mbit/s
- * take a minute, and a request that a balancer has swallowed is sent again before anybody has to be told.
+ * The most time that a read gets beyond its limit while its servers answer and its own answer has not begun: 60 MB over 8
+ * Mbit/s take a minute. A request that a balancer has swallowed is sent again before a person has to know of it.
  */
 const longestPatience = Duration.seconds(50)
 
-/** Between two pieces of a body: an answer may take as long as it likes while it arrives. */
+/** The longest time between two pieces of a body. While pieces arrive, an answer has no time limit. */
 const silenceTimeout = Duration.seconds(10)
 
-/** The longest answer unless the reader says otherwise: V8 has no text of 2^29 characters. */
+/** The most bytes of an answer, unless the request has a limit of its own: V8 has no text of 2^29 characters. */
 const mostBytes = 2 ** 28
 
 const closedMessage =
   "ConsulHttp was used after the scope of its HTTP client was closed: provide the client's layer to the whole program"
 
-/** Reads the body of a 2xx answer while it arrives. False: the rest is not wanted. */
+/** Reads the body of a 2xx answer while it arrives. */
 export interface Reader {
+  /** Reads the next piece. Returns false if the rest need not be read. */
   readonly write: (text: string) => boolean
 }
 
 export interface Send {
   readonly endpoint: Endpoint
-  /** What the endpoint's answers have shown of paths. */
+  /** The names that paths of the endpoint carry. */
   readonly names: PathNames
+  /** Sends to another endpoint. Fields that are not given stay, except that the token is not sent to another address. */
   readonly at: (endpoint: Partial<Endpoint>) => Send
-  /** Succeeds on 2xx, on the statuses in `also`, and where the path is refused for its name. */
+  /** Sends a request. Succeeds on 2xx, on the statuses in `also`, and if the path is refused for its name. */
   (
     request: Request,
     also?: ReadonlyArray<number>,
@@ -72,17 +74,17 @@ export interface Send {
   ): Effect.Effect<Received, ConsulError.ConsulError>
 }
 
-/** A blocking query may be held for its wait and a sixteenth before the first byte of its answer. */
+/** The time limit of an answer. Consul may let a query block for its wait and a sixteenth. */
 const answerTimeout = (read: ReadOptions | undefined): Duration.Duration =>
   read?.index === undefined
     ? headersTimeout
     : Duration.sum(headersTimeout, Duration.times(read.wait ?? defaultWait, 17 / 16))
 
-/** What all clients that came from one share. */
+/** The state that a client shares with all clients that its `at` has returned. */
 interface Shared {
   readonly http: HttpClient.HttpClient
   readonly timeLimits: Deadlines.Deadlines
-  /** By address and datacenter. */
+  /** The names that paths carry, by address and datacenter. */
   readonly names: Map<string, PathNames>
   /** Addresses whose agents answer: from each answer until a connection fails or nothing comes in time. */
   readonly answering: Set<string>
@@ -106,14 +108,14 @@ const decodeNames = Schema.decodeOption(Schema.parseJson(Schema.Array(Schema.Str
 
 const namesOf = ({ names }: Shared, { address, datacenter }: Endpoint): PathNames => {
   const id = JSON.stringify([address, datacenter])
-  const known = names.get(id)
-  if (known !== undefined) return known
+  const existing = names.get(id)
+  if (existing !== undefined) return existing
   const made = new PathNames()
   names.set(id, made)
   return made
 }
 
-/** A token is not shown to an agent that it was not meant for. Namespaces and partitions are those of one cluster. */
+/** A token is not sent to another agent than its own. Namespaces and partitions belong to one cluster. */
 const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
   const { address = endpoint.address } = other
   return address === endpoint.address
@@ -123,7 +125,7 @@ const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
 
 const sending = (shared: Shared, endpoint: Endpoint): Send => {
   const { answering, http, timeLimits } = shared
-  /** Runs in the fiber of one request, so that nothing must be set back after it. */
+  /** Runs in the fiber of one request: the setting of that fiber need not be restored. */
   const execute = (request: HttpClientRequest.HttpClientRequest) =>
     Effect.zipRight(untraced, http.execute(request))
   /** Whether the servers answer something small. One question at a time is enough for all that wait. */
@@ -147,7 +149,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
       )
   })
 
-  /** Asked of the agent, which answers from its memory; none where it does not. The question itself names no datacenter. */
+  /** The agent answers this from its memory; none if it does not answer. The question itself names no datacenter. */
   const knownDatacenters: Effect.Effect<ReadonlyArray<string> | undefined> =
     endpoint.datacenter === undefined
       ? Effect.succeed(undefined)
@@ -249,7 +251,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
             ? `the answer stopped after ${bytes} bytes: nothing within ${Duration.format(limit)}`
             : `nothing within ${Duration.format(limit)}`
         )
-      // A query that blocks has its wait already, and is followed by a plain read where it is given up.
+      // A blocking query gets no more time: if it is given up, a plain read follows it.
       const isPatient =
         request.method === "GET" && request.name !== undefined && request.read?.index === undefined
       const first = isPatient ? Duration.subtract(longest, aliveTimeout) : longest
@@ -282,7 +284,7 @@ const sending = (shared: Shared, endpoint: Endpoint): Send => {
 
 const isSuccess = (status: number): boolean => status >= 200 && status < 300
 
-/** Of a name that every Consul takes, the answer is about something else. */
+/** How the path was refused for its name. If every Consul accepts the name, the answer is about something else. */
 const nameRefusal = ({ name, path }: Request, refusal: Refusals.Refusal): Refusals.NameRefusal | undefined =>
   name === undefined || isPortable(name) ? undefined : Refusals.nameRefusal(refusal, path)
 

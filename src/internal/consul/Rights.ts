@@ -31,7 +31,7 @@ export const ofOperation = ({ _tag, key }: Operation): string => {
   }
 }
 
-/** What a request is for, so far as its right depends on that. */
+/** The parts of a request that its right depends on. */
 export interface Asked {
   readonly method: HttpMethod
   /** Percent-encoded, from `/v1` on. */
@@ -42,8 +42,8 @@ export interface Asked {
 }
 
 /**
- * None where the path does not show it. A listing is denied only with `enable_key_list_policy`; without, keys that the token
- * may not read are left out of it.
+ * The right that a request needs; none if the path does not show it. A listing is denied only with `enable_key_list_policy`.
+ * Without that setting, a listing leaves out the keys that the token may not read.
  */
 export const ofRequest = ({ method, name, path, query = {} }: Asked): string | undefined => {
   if (path.startsWith("/v1/kv/")) {

@@ -24,11 +24,11 @@ const Session = Schema.Struct({
 
 const decodeSessions = decode(Schema.Array(Session))
 
-/** What Consul (1.8.7) answers to a time to live that is shorter than its servers' `session_ttl_min`. */
+/** Consul's text (1.8.7) for a time to live that is shorter than its servers' `session_ttl_min`. */
 const invalidTtl =
   /^(?:rpc error making call: )?Invalid Session TTL '\d+', must be between \[([^=\]\s]+)=[^=\]\s]+\]$/
 
-/** The shortest time to live that the servers allow, if that is why they refused a session. */
+/** The shortest time to live that the servers allow, if a shorter one is why they have refused a session. */
 export const leastTtl = (error: ConsulError): Option.Option<Duration.Duration> => {
   const text = error._tag === "Rejected" ? invalidTtl.exec(error.reason)?.[1] : undefined
   return text === undefined

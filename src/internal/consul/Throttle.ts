@@ -1,10 +1,10 @@
 /**
- * Sends requests as fast as a Consul takes them that limits their rate (429, or 503 with "rate limit exceeded").
+ * Sends requests no faster than a Consul allows that limits their rate (429, or 503 with "rate limit exceeded").
  *
- * A request that was refused for its rate changed nothing, so the same one is sent again. Meanwhile requests leave one by
- * one: the pause between two of them grows by half with each refusal and shrinks by a twentieth with each success, so that
- * it settles at what the server allows, and ends soon after the server allows more. Nobody sends before the time that a
- * refusal named in `Retry-After`. While nothing is refused, all of this costs nothing.
+ * A request that was refused for its rate changed nothing, so the same one is sent again. Meanwhile requests leave one by one:
+ * the pause between two of them grows by half with each refusal and shrinks by a twentieth with each success, so that it
+ * settles at the rate that the server allows, and ends soon after the server allows more. No request is sent before the time in
+ * the `Retry-After` of a refusal. While no request is refused, the throttle costs nothing.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,19 +21,19 @@ export interface Throttle {
   readonly send: <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-/** After the first refusal, between two requests. */
+/** The pause between two requests after the first refusal: ms. */
 const firstPause = 50
 
-/** At most that between two requests, unless the server asks for more. */
+/** The longest pause between two requests, unless the server asks for a longer one: ms. */
 const longestPause = 5_000
 
-/** A shorter pause is none. */
+/** A shorter pause becomes 0: ms. */
 const shortestPause = 10
 
-/** Who asks for more has made a mistake: what takes so long is worth another try. */
+/** The longest `Retry-After` that is obeyed. A longer one is a mistake of the server. */
 const longestRetryAfter = Duration.minutes(5)
 
-/** `requests` are what is limited. */
+/** `requests` names the requests in events. */
 export const make = Effect.fnUntraced(function* (
   requests: "reads" | "writes"
 ): Effect.fn.Return<Throttle, never, Scope.Scope> {
@@ -43,16 +43,16 @@ export const make = Effect.fnUntraced(function* (
   let pause = 0
   /** When the next request may leave (ms, monotonic). */
   let next = 0
-  /** How often the pause has grown. */
+  /** Number of times that the pause has grown. */
   let slowdowns = 0
 
-  /** `slowdownsBefore`: how often the pause had grown when the refused request left. */
+  /** `slowdownsBefore`: `slowdowns` when the refused request was sent. */
   const slowDown = Effect.fnUntraced(function* (
     slowdownsBefore: number,
     { message, retryAfter }: RateLimited
   ) {
     const now = yield* Monotonic.now
-    // A request that left before the last slowdown shows nothing about the pause of now.
+    // A request that was sent before the last slowdown shows nothing about the present pause.
     if (slowdownsBefore === slowdowns) {
       pause = Math.min(longestPause, Math.max(firstPause, pause * 1.5))
       slowdowns += 1
@@ -68,7 +68,7 @@ export const make = Effect.fnUntraced(function* (
     return pause === 0 ? trouble.resolve : Effect.void
   })
 
-  const takeTurn = turn.withPermits(1)(
+  const awaitTurn = turn.withPermits(1)(
     Effect.gen(function* () {
       for (;;) {
         const now = yield* Monotonic.now
@@ -81,9 +81,9 @@ export const make = Effect.fnUntraced(function* (
     })
   )
 
-  /** Sends it when it is its turn, and slows down where its rate is refused. */
+  /** Sends a request when it is its turn, and slows down if the request is refused for the rate. */
   const sendSlowly = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.zipRight(takeTurn, sendNow(request))
+    Effect.zipRight(awaitTurn, sendNow(request))
 
   const sendNow = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.suspend(() => {

@@ -1,4 +1,4 @@
-/** Transactions: what they answer, and what that means. */
+/** Transactions, and their answers. */
 import * as Effect from "effect/Effect"
 import type { Consul } from "../../Consul.js"
 import { Conflict, type ConsulError, Denied } from "../../ConsulError.js"
@@ -10,7 +10,10 @@ import { fromEither, type Send, unexpected } from "./Request.js"
 
 export const notAskedFor = (key: string): string => `the key ${JSON.stringify(key)} was not asked for`
 
-/** What a PUT answers with `false`, a transaction answers with a conflict; what it answers with 500 or 403 too. */
+/**
+ * Whether a transaction of one write was committed. Its failure is a conflict also if a PUT of the same write would be answered
+ * with `false`, 500 or 403: then this returns false, or fails as the PUT would.
+ */
 export const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effect<boolean, ConsulError> =>
   effect.pipe(
     Effect.as(true),
@@ -25,7 +28,7 @@ export const succeeds = <A>(effect: Effect.Effect<A, ConsulError>): Effect.Effec
 export const encodeAll = (operations: ReadonlyArray<Operation>, tenancy: Tenancy): string =>
   `[${operations.map((operation) => encode(operation, tenancy)).join(",")}]`
 
-/** Says which keys the operations were on. */
+/** The conflict with the keys of its operations. */
 const named = ({ failures, request }: Conflict, operations: ReadonlyArray<Operation>): Conflict =>
   new Conflict({
     request,
@@ -33,8 +36,8 @@ const named = ({ failures, request }: Conflict, operations: ReadonlyArray<Operat
   })
 
 /**
- * Without a span, unlike the other members: those of the transactions that write 100,000 keys took 0.3 of the 3.6 s of
- * CPU of a first copy. Whoever sends many has one for all of them.
+ * Without a span, unlike the other members: the spans of the transactions that write 100,000 keys took 0.3 of the 3.6 s of CPU
+ * of a first copy. Callers that send many transactions have one span for all.
  */
 export const transaction = (send: Send): Consul["transaction"] =>
   Effect.fnUntraced(function* (operations, { results = true } = {}) {

@@ -1,6 +1,6 @@
 /**
- * For how long blocking queries may wait at a source: a balancer in between, or `limits` of its servers, may end them
- * earlier than asked for. The limit is learned from the queries that were ended, and tried again from time to time.
+ * Learns how long blocking queries may wait at a source: a balancer in between, or `limits` of its servers, may end them early.
+ * The limit is learned from queries that were ended early, and a longer wait is tried from time to time.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,13 +15,13 @@ export interface WaitLimit {
   readonly lasted: (wait: Duration.Duration) => Effect.Effect<void>
 }
 
-/** Of what got through, the server may add a sixteenth to a wait, and an answer takes its time. */
+/** The share of the shortest wait that was ended: the server may add a sixteenth to a wait, and the answer takes time too. */
 const share = 0.8
 
-/** A wait that is shorter would be little more than polling. */
+/** The shortest limit: ms. A shorter wait would be little better than polling. */
 const shortest = 1_000
 
-/** A query that tries for how long it may wait asks for so much more. */
+/** The factor by which a query that tries a longer wait exceeds the limit. */
 const growth = 1.5
 
 /** Two queries were ended by the same limit if their waits differ by less than this share. */
@@ -37,14 +37,14 @@ const lastTry = 4 * 3_600_000
 /** Queries that were ended at the same moment were ended by one event (ms). */
 const moment = 1_000
 
-/** `say` is done when a limit has been seen twice. */
-export const make = (say: (limit: Duration.Duration) => Effect.Effect<void>): WaitLimit => {
+/** `learned` is run when a limit has been seen twice. */
+export const make = (learned: (limit: Duration.Duration) => Effect.Effect<void>): WaitLimit => {
   /** ms; none while every query lasts. */
   let limit: number | undefined
   let tryAt = Number.POSITIVE_INFINITY
   let tryAfter = firstTry
   let last: { readonly waited: number; readonly at: number } | undefined
-  let isSaid = false
+  let isReported = false
 
   return {
     next: (wait) =>
@@ -66,9 +66,9 @@ export const make = (say: (limit: Duration.Duration) => Effect.Effect<void>): Wa
         if (isSame) tryAfter = tryAfter === firstTry ? laterTry : Math.min(lastTry, 2 * tryAfter)
         if (last === undefined || now - last.at >= moment) last = { waited: ms, at: now }
         tryAt = now + tryAfter
-        if (!isSame || isSaid) return Effect.void
-        isSaid = true
-        return say(waited)
+        if (!isSame || isReported) return Effect.void
+        isReported = true
+        return learned(waited)
       }),
     lasted: (wait) =>
       Effect.map(Monotonic.now, (now) => {
@@ -78,11 +78,11 @@ export const make = (say: (limit: Duration.Duration) => Effect.Effect<void>): Wa
         tryAt = now + tryAfter
         if (limit < longest) return
         limit = undefined
-        isSaid = false
+        isReported = false
         last = undefined
       })
   }
 }
 
-/** What nobody asks for more than (ms). */
+/** No query of this program asks for a longer wait: ms. */
 const longest = 180_000

@@ -1,5 +1,5 @@
 /**
- * One key: what it holds now, and when it comes to hold something else. What fails and can pass is waited for.
+ * Reads and watches one key. Retries errors that a retry can fix.
  */
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
@@ -15,11 +15,11 @@ type Entry = Option.Option<KeyValue>
 export interface WatchedKey {
   /** Never stale. */
   readonly read: Effect.Effect<Entry, ConsulError>
-  /** The entry as soon as it is so. */
-  readonly awaitUntil: (isSo: (entry: Entry) => boolean) => Effect.Effect<Entry, ConsulError>
+  /** Waits until the entry fulfils a condition, and returns it. */
+  readonly awaitUntil: (fulfils: (entry: Entry) => boolean) => Effect.Effect<Entry, ConsulError>
 }
 
-/** `asking` is done around each request, except one whose wait something in between has cut short. */
+/** `asking` runs around each request, except a request whose wait something in between has cut short. */
 export const make = (
   { kv }: Consul,
   key: string,
@@ -39,10 +39,10 @@ export const make = (
     read: Effect.flatMap(chains, (chain) =>
       Effect.map(read(chain, BlockingQuery.fromScratch), ({ value }) => value)
     ),
-    awaitUntil: Effect.fnUntraced(function* (isSo) {
+    awaitUntil: Effect.fnUntraced(function* (fulfils) {
       const chain = yield* chains
       let { next, value } = yield* read(chain, BlockingQuery.fromScratch)
-      while (!isSo(value)) ({ next, value } = yield* read(chain, next))
+      while (!fulfils(value)) ({ next, value } = yield* read(chain, next))
       return value
     })
   }

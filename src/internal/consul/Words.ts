@@ -1,17 +1,17 @@
 /**
- * What came back in place of an answer of Consul's, in one line for a person.
+ * Describes in one line, for a person, why there is no answer of Consul.
  */
 
 import * as Data from "effect/Data"
 import type { Endpoint, Setting } from "../../Endpoint.js"
 
-/** As much of a text as a person would read, in characters. */
+/** The most of a text that a person would read, in characters. */
 const longest = 200
 
-/** A secret must be taken out of the text before: this changes the space in it. */
+/** One line of a text. A secret must be removed from the text before: the spaces in it are changed here. */
 export const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim().slice(0, longest)
 
-/** What codes of Node.js mean, for a person. Node's own message follows in brackets: it has the address. */
+/** The meaning of codes of Node.js, for a person. Node's own message follows in brackets: it has the address. */
 const meanings: ReadonlyMap<string, string> = new Map([
   ["ECONNREFUSED", "nothing listens there"],
   ["ENOTFOUND", "there is no host of that name"],
@@ -36,23 +36,23 @@ const withoutTls: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Codes of OpenSSL for what a server says of the client's certificate. Consul 1.8.7, as all that Go of that time builds, says
- * of a certificate that is missing and of one that it does not trust the same: `bad certificate`.
+ * Codes of OpenSSL for a server that does not accept the client's certificate. Consul 1.8.7, like every program of the Go of
+ * that time, answers `bad certificate` both for a missing and for an untrusted certificate.
  */
 const certificateAlert =
   /ALERT_(?:CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNSUPPORTED_CERTIFICATE|CERTIFICATE_REVOKED|CERTIFICATE_EXPIRED|CERTIFICATE_UNKNOWN|UNKNOWN_CA|HANDSHAKE_FAILURE)$/
 
-/** What an HTTP proxy answers in place of a tunnel, as undici says it. */
+/** Undici's text for an HTTP proxy that does not open a tunnel. */
 const refusedTunnel = /^Proxy response \((\d+)\) !== 200 when HTTP Tunneling$/
 
 /** Undici's words for a connection that ended. */
 const closed = "other side closed"
 
-/** What a server may have closed a connection for, as far as its end shows. */
+/** Why a server may have closed a connection. */
 const closing =
   "as a server does that stops, that takes no more connections from this address, or that wants TLS (https://) or a client certificate"
 
-/** A new connection was closed before one byte of an answer came over it. A client that can tell fails with this cause. */
+/** A new connection was closed before the first byte of an answer. A client that notices this fails with this cause. */
 export class ClosedUnused extends Data.TaggedError("ClosedUnused") {
   override get message() {
     return `a new connection was closed before anything came over it, ${closing}`
@@ -79,15 +79,17 @@ const outOfDate: ReadonlySet<string> = new Set(["CERT_HAS_EXPIRED", "CERT_NOT_YE
 /** OpenSSL's own text: `803C0F…:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:../deps/…:355:`. */
 const openSsl = /error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):/
 
+/** Why a request has no answer. */
 export interface TransportFailure {
   /** `ClientClosed`: our own client was closed, and no request will ever succeed. */
   readonly kind: "NoTls" | "NoHttp" | "Untrusted" | "ClosedUnused" | "ClientClosed" | "Other"
+  /** The reason, for a person. */
   readonly words: string
-  /** The setting that has to be changed, if one is known. */
+  /** The setting that has to be changed; none if that is not certain. */
   readonly setting?: Setting | undefined
 }
 
-/** What is wrong with a certificate, of the server or of this client. */
+/** The problem of a certificate of the server or of this client; none if the code is about something else. */
 const certificateProblem = (
   code: string,
   message: string,
@@ -122,8 +124,8 @@ const certificateProblem = (
 }
 
 /**
- * Why no answer came: by the innermost cause, for undici wraps what Node says (`connect ECONNREFUSED 127.0.0.1:8500`). The
- * words can have several lines, and quote a header that was not sent. `settings` are names for people.
+ * Why a request has no answer, by the innermost cause: undici wraps Node's error (`connect ECONNREFUSED 127.0.0.1:8500`). The
+ * words may have several lines, and may quote a header that was not sent. `settings` are the names of settings for a person.
  */
 export const ofTransport = (cause: unknown, settings?: Endpoint["settings"]): TransportFailure => {
   if (!(cause instanceof Error)) return { kind: "Other", words: "the connection failed" }
@@ -161,11 +163,11 @@ export const ofTransport = (cause: unknown, settings?: Endpoint["settings"]): Tr
   return { kind: "Other", words }
 }
 
-/** What an HTTPS server written in Go answers to a request without TLS. */
+/** Whether an answer is that of an HTTPS server written in Go to a request without TLS. */
 export const isTlsExpected = (status: number, text: string): boolean =>
   status === 400 && /^Client sent an HTTP request to an HTTPS server/i.test(text)
 
-/** What an answer says: of a page of another server, its title. */
+/** The text of an answer in one line. If it is a page of another server: its title. */
 export const ofAnswer = (text: string): string => {
   if (!/^\s*<(?:!doctype|html|head|body)/i.test(text)) return oneLine(text)
   const [, title = ""] = /<title[^>]*>([^<]*)/i.exec(text) ?? []

@@ -169,104 +169,136 @@ const onlyReplicated = (
   return key === undefined ? Effect.void : new KeyOutsidePrefix({ key, prefix: destinationPrefix })
 }
 
+/** What a writer is opened for. */
+export interface Options {
+  readonly leader: Pick<Leadership, "fence" | "giveUp" | "instance" | "service">
+  readonly memory: Memory
+  readonly replication: Replication
+}
+
+/** The services and the state of one writer. */
+interface Writer extends Options {
+  readonly status: StatusKey.StatusKey
+  readonly largePut: LargePut.LargePut
+  readonly transact: ReturnType<typeof transacting>
+  /** One call at a time: only one may write the status, and no write may overtake another write of the same key. */
+  readonly inTurn: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Fails with the cause of the first failure; succeeds before that. */
+  readonly ended: Ref.Ref<Effect.Effect<void, WriterError>>
+}
+
+const inTurn = <A, E, R>(effect: Effect.Effect<A, E, R>, writer: Writer): Effect.Effect<A, E, R> =>
+  writer.inTurn(effect)
+
+type SendBatch = (batch: Batch) => Effect.Effect<ReadonlyArray<KeyValue>, WriterError>
+
+/** Writes the values that are too large for a transaction, and packs the rest behind the fence and `guard`. */
+const prepare = Effect.fnUntraced(function* (
+  { largePut, leader, memory, replication }: Writer,
+  changes: Changes,
+  guard: Operation,
+  splitting: Splitting.Splitting
+): Effect.fn.Return<Prepared, WriterError> {
+  const { fence } = leader
+  yield* onlyReplicated(changes, replication, fence)
+  yield* largePut.unlessGivenUp
+  const headBytes = bytesOf([fenceOperation(fence), guard])
+  const { large, ...packed } = pack(changes, headBytes, yield* Ref.get(memory.limits))
+  for (const write of large) yield* splitting.refuse(Option.toArray(yield* largePut.put(write)))
+  return { ...packed, headBytes }
+})
+
+const sendBatch =
+  (
+    { transact }: Writer,
+    guard: Operation,
+    { headBytes }: Prepared,
+    splitting: Splitting.Splitting
+  ): SendBatch =>
+  (batch) =>
+    splitting.sendOrSplit(batch, {
+      headBytes,
+      send: (operations) => transact(guard, operations, { results: false })
+    })
+
+/**
+ * Sends batches that may land in any order, and waits until all have landed. A failure or an interruption ends the writer: the
+ * transactions in flight could land behind later ones.
+ */
+const sendAll = (
+  { ended }: Writer,
+  batches: ReadonlyArray<Batch>,
+  send: SendBatch
+): Effect.Effect<void, WriterError> =>
+  Effect.zipRight(
+    Effect.flatten(Ref.get(ended)),
+    Effect.onError(
+      Effect.forEach(batches, send, { concurrency: transactionsInFlight, discard: true }),
+      (cause) => Ref.set(ended, Effect.failCause(cause))
+    )
+  )
+
+const write = Effect.fn("FencedWriter.write")(function* (
+  writer: Writer,
+  writes: ReadonlyArray<Write>,
+  left: Remaining
+): Effect.fn.Return<ReadonlyArray<Refusal>, WriterError> {
+  const splitting = yield* Splitting.make(writer.memory.limits, left)
+  const guard = yield* writer.status.unchanged
+  const prepared = yield* prepare(writer, { writes, deletes: [] }, guard, splitting)
+  const { last, writes: batches } = prepared
+  const all = last.length === 0 ? batches : [...batches, last]
+  yield* sendAll(writer, all, sendBatch(writer, guard, prepared, splitting))
+  return yield* splitting.refused
+}, inTurn)
+
+const commit = Effect.fn("FencedWriter.commit")(function* (
+  writer: Writer,
+  changes: Changes,
+  replicated: number,
+  left: Remaining
+): Effect.fn.Return<ReadonlyArray<Refusal>, WriterError> {
+  const { memory, status } = writer
+  const splitting = yield* Splitting.make(memory.limits, left)
+  const withRefused = (more: number): Remaining => ({ ...left, refusedWrites: left.refusedWrites + more })
+  // Any of the keys may be refused.
+  const most = changes.writes.length + changes.deletes.length
+  const longest = yield* status.longest(replicated, withRefused(most))
+  const prepared = yield* prepare(writer, changes, longest, splitting)
+  const send = sendBatch(writer, yield* status.unchanged, prepared, splitting)
+  yield* sendAll(writer, prepared.writes, send)
+  yield* sendAll(writer, prepared.deletes, send)
+  yield* splitting.sendOrSplit(prepared.last, {
+    headBytes: prepared.headBytes,
+    send: (operations) =>
+      Effect.flatMap(splitting.refused, ({ length }) =>
+        status.commit(replicated, withRefused(length), operations)
+      )
+  })
+  return yield* splitting.refused
+}, inTurn)
+
 /**
  * Opens a writer for a leader: takes over the status of the leader before, and ends its session. Fails if that leader holds
  * another lock, or if the session of this leader was given up.
  */
-export const open = Effect.fn("FencedWriter.open")(function* (options: {
-  readonly leader: Pick<Leadership, "fence" | "giveUp" | "instance" | "service">
-  readonly memory: Memory
-  readonly replication: Replication
-}) {
+export const open = Effect.fn("FencedWriter.open")(function* (options: Options) {
   const { leader, memory, replication } = options
-  const { limits, throttle } = memory
+  const { throttle } = memory
   const { fence } = leader
   const route = routeOf(replication)
   const largePut = yield* LargePut.make(leader, memory.largePuts, throttle, route)
   yield* largePut.unlessGivenUp
   const transact = transacting(yield* ConsulHttp, fence, throttle, route)
   const status = yield* StatusKey.open({ leader, replication, throttle, transact })
-  /** One call at a time: only one may write the status, and no write may overtake another write of the same key. */
-  const inTurn = (yield* Effect.makeSemaphore(1)).withPermits(1)
   const ended = yield* Ref.make<Effect.Effect<void, WriterError>>(Effect.void)
-
-  /** Writes the values that are too large for a transaction, and packs the rest behind the fence and `guard`. */
-  const prepare = Effect.fnUntraced(function* (
-    changes: Changes,
-    guard: Operation,
-    splitting: Splitting.Splitting
-  ): Effect.fn.Return<Prepared, WriterError> {
-    yield* onlyReplicated(changes, replication, fence)
-    yield* largePut.unlessGivenUp
-    const headBytes = bytesOf([fenceOperation(fence), guard])
-    const { large, ...packed } = pack(changes, headBytes, yield* Ref.get(limits))
-    for (const write of large) yield* splitting.refuse(Option.toArray(yield* largePut.put(write)))
-    return { ...packed, headBytes }
-  })
-
-  const sendBatch =
-    (guard: Operation, { headBytes }: Prepared, splitting: Splitting.Splitting) =>
-    (batch: Batch) =>
-      splitting.sendOrSplit(batch, {
-        headBytes,
-        send: (operations) => transact(guard, operations, { results: false })
-      })
-
-  /**
-   * Sends batches that may land in any order, and waits until all have landed. A failure or an interruption ends the writer: the
-   * transactions in flight could land behind later ones.
-   */
-  const sendAll = (batches: ReadonlyArray<Batch>, send: ReturnType<typeof sendBatch>) =>
-    Effect.zipRight(
-      Effect.flatten(Ref.get(ended)),
-      Effect.onError(
-        Effect.forEach(batches, send, { concurrency: transactionsInFlight, discard: true }),
-        (cause) => Ref.set(ended, Effect.failCause(cause))
-      )
-    )
-
-  const write: FencedWriter["write"] = Effect.fn("FencedWriter.write")(function* (
-    writes: ReadonlyArray<Write>,
-    left: Remaining = nothingRemaining
-  ) {
-    const splitting = yield* Splitting.make(limits, left)
-    const guard = yield* status.unchanged
-    const prepared = yield* prepare({ writes, deletes: [] }, guard, splitting)
-    const { last, writes: batches } = prepared
-    const all = last.length === 0 ? batches : [...batches, last]
-    yield* sendAll(all, sendBatch(guard, prepared, splitting))
-    return yield* splitting.refused
-  }, inTurn)
-
-  const commit: FencedWriter["commit"] = Effect.fn("FencedWriter.commit")(function* (
-    changes: Changes,
-    replicated: number,
-    left: Remaining = nothingRemaining
-  ) {
-    const splitting = yield* Splitting.make(limits, left)
-    const withRefused = (more: number): Remaining => ({ ...left, refusedWrites: left.refusedWrites + more })
-    // Any of the keys may be refused.
-    const most = changes.writes.length + changes.deletes.length
-    const longest = yield* status.longest(replicated, withRefused(most))
-    const prepared = yield* prepare(changes, longest, splitting)
-    const send = sendBatch(yield* status.unchanged, prepared, splitting)
-    yield* sendAll(prepared.writes, send)
-    yield* sendAll(prepared.deletes, send)
-    yield* splitting.sendOrSplit(prepared.last, {
-      headBytes: prepared.headBytes,
-      send: (operations) =>
-        Effect.flatMap(splitting.refused, ({ length }) =>
-          status.commit(replicated, withRefused(length), operations)
-        )
-    })
-    return yield* splitting.refused
-  }, inTurn)
-
+  const inTurn = (yield* Effect.makeSemaphore(1)).withPermits(1)
+  const writer: Writer = { ...options, status, largePut, transact, inTurn, ended }
   return {
     isFirst: status.isFirst,
     wasHolding: status.wasHolding,
-    write,
-    commit,
+    write: (writes, left = nothingRemaining) => write(writer, writes, left),
+    commit: (changes, index, left = nothingRemaining) => commit(writer, changes, index, left),
     verifyStatus: status.verify.pipe(inTurn, Effect.withSpan("FencedWriter.verifyStatus")),
     markSilence: (isSilent) =>
       status.markSilence(isSilent).pipe(inTurn, Effect.withSpan("FencedWriter.markSilence"))

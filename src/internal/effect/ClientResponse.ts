@@ -1,6 +1,6 @@
 /**
- * An answer whose body is there at once, or arrives. To read what is there takes no turn of the event loop: a
- * simulation stays deterministic with it, and a small request cheap.
+ * An answer whose body has arrived with the headers, or arrives later. To read a body that has arrived takes no turn of the event
+ * loop: so a simulation stays deterministic, and a small request is cheap.
  */
 import * as Cookies from "@effect/platform/Cookies"
 import * as Headers from "@effect/platform/Headers"
@@ -15,23 +15,24 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { breathe } from "./EventLoop.js"
 
-/** Takes the text of an answer as it arrives; `bytes` is how many bytes it was. False: the rest is not wanted. */
-export type Take = (text: string, bytes: number) => boolean
+/** Reads the next piece of a text, which had so many bytes. Returns false if the rest need not be read. */
+export type ReadPiece = (text: string, bytes: number) => boolean
 
 /**
- * The body of an answer. It can be read once in pieces, or as often as somebody likes as a whole. Both fail with what broke
- * it off.
+ * The body of an answer. It can be read once in pieces, or any number of times as a whole. Both fail with the cause if the answer
+ * breaks off.
  */
 export interface Body {
-  /** Ends when all has been taken, or the rest is not wanted. */
-  readonly read: (take: Take) => Effect.Effect<void, unknown>
+  /** Succeeds when all pieces were read, or `readPiece` has returned false. */
+  readonly read: (readPiece: ReadPiece) => Effect.Effect<void, unknown>
   readonly text: Effect.Effect<string, unknown>
   readonly bytes: Effect.Effect<Uint8Array, unknown>
 }
 
-/** What was answered; `headers` with names in any case. */
+/** The parts of an answer. */
 export interface Source {
   readonly status: number
+  /** With names in any case. */
   readonly headers: Headers.Input
   readonly body: Body
 }
@@ -39,35 +40,36 @@ export interface Source {
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
-/** A longer text is taken in slices of `sliceLength` characters, with turns of the event loop between: 8 MB take some 40 ms. */
+/** A longer text is read in slices of `sliceLength` characters, with turns of the event loop between: 8 MB take about 40 ms. */
 const longText = 2 ** 23
 const sliceLength = 2 ** 20
 
-/** Takes a text that is there at once, and says whether more is wanted. A small one takes no turn of the event loop. */
-export const takeInTurns = (take: Take, text: string, bytes: number): Effect.Effect<boolean> => {
-  if (text.length <= longText) return Effect.sync(() => take(text, bytes))
+/** Reads a text that has arrived, and returns whether more is to be read. A small text takes no turn of the event loop. */
+export const readInTurns = (readPiece: ReadPiece, text: string, bytes: number): Effect.Effect<boolean> => {
+  if (text.length <= longText) return Effect.sync(() => readPiece(text, bytes))
   const step = (at: number): Effect.Effect<boolean> =>
     Effect.suspend(() => {
       const slice = text.slice(at, at + sliceLength)
       const next = at + slice.length
-      // The bytes are those of all of it, so that too large an answer is known by the first slice.
-      const isWanted = take(slice, at === 0 ? bytes : 0)
-      return isWanted && next < text.length ? Effect.zipRight(breathe, step(next)) : Effect.succeed(isWanted)
+      // The first slice has the bytes of the whole text, so that an answer that is too large is refused by its first slice.
+      const readsOn = readPiece(slice, at === 0 ? bytes : 0)
+      return readsOn && next < text.length ? Effect.zipRight(breathe, step(next)) : Effect.succeed(readsOn)
     })
   return step(0)
 }
 
 const ofBytes = (bytes: Uint8Array): Body => ({
-  read: (take) => Effect.asVoid(Effect.suspend(() => takeInTurns(take, decoder.decode(bytes), bytes.length))),
+  read: (readPiece) =>
+    Effect.asVoid(Effect.suspend(() => readInTurns(readPiece, decoder.decode(bytes), bytes.length))),
   text: Effect.sync(() => decoder.decode(bytes)),
   bytes: Effect.succeed(bytes)
 })
 
-/** The bytes of a body that is got as text. */
+/** The bytes of a body that is read as text. */
 export const bytesOf = (text: Effect.Effect<string, unknown>): Effect.Effect<Uint8Array, unknown> =>
   Effect.map(text, (text) => encoder.encode(text))
 
-/** All of it is got, not kept: of what an answer has, most is asked for once or never. */
+/** An answer. Its members are computed at each use: most are used once or never. */
 export class ClientResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   constructor(
     readonly request: HttpClientRequest.HttpClientRequest,
@@ -76,7 +78,7 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
     super()
   }
 
-  /** One of which all is there. */
+  /** An answer whose whole body has arrived. */
   static whole(
     request: HttpClientRequest.HttpClientRequest,
     source: Omit<Source, "body"> & { readonly body: Uint8Array }
@@ -108,9 +110,9 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
     return this.source.status
   }
 
-  /** Gives the text as it arrives, once: what was taken is not kept. */
-  read(take: Take): Effect.Effect<void, HttpClientError.ResponseError> {
-    return this.decoding(this.source.body.read(take))
+  /** Calls `readPiece` with the text as it arrives. It works once: the text is not kept. */
+  read(readPiece: ReadPiece): Effect.Effect<void, HttpClientError.ResponseError> {
+    return this.decoding(this.source.body.read(readPiece))
   }
 
   private decoding<A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A, HttpClientError.ResponseError> {
@@ -123,7 +125,7 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
 
   get json(): Effect.Effect<unknown, HttpClientError.ResponseError> {
     return Effect.tryMap(this.text, {
-      // As with other clients, nothing at all is null.
+      // As with other clients of Effect, an empty body is null.
       try: (text): unknown => (text === "" ? null : JSON.parse(text)),
       catch: (cause) => this.undecodable(cause)
     })
@@ -163,28 +165,28 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
   }
 }
 
-/** An answer that says that it is no longer is read at once. */
+/** An answer whose headers name at most so many bytes is read at once. */
 const smallBytes = 2 ** 16
 
 const isEmpty = (error: HttpClientError.ResponseError): boolean => error.reason === "EmptyBody"
 
-/** Gives the text of any client's answer to `take` as it arrives. */
+/** Calls `readPiece` with the text of any client's answer as it arrives. */
 export const read = (
   response: HttpClientResponse.HttpClientResponse,
-  take: Take
+  readPiece: ReadPiece
 ): Effect.Effect<void, HttpClientError.ResponseError> => {
-  if (response instanceof ClientResponse) return response.read(take)
+  if (response instanceof ClientResponse) return response.read(readPiece)
   const length = Number(response.headers["content-length"] ?? Number.NaN)
   if (length <= smallBytes) {
-    return Effect.asVoid(Effect.flatMap(response.text, (text) => takeInTurns(take, text, length)))
+    return Effect.asVoid(Effect.flatMap(response.text, (text) => readInTurns(readPiece, text, length)))
   }
   return Effect.suspend(() => {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
     return response.stream.pipe(
       Stream.runForEachWhile((chunk) =>
-        takeInTurns(take, decoder.decode(chunk, { stream: true }), chunk.length)
+        readInTurns(readPiece, decoder.decode(chunk, { stream: true }), chunk.length)
       ),
-      Effect.tap(() => Effect.sync(() => take(decoder.decode(), 0)))
+      Effect.tap(() => Effect.sync(() => readPiece(decoder.decode(), 0)))
     )
   }).pipe(Effect.catchIf(isEmpty, () => Effect.void))
 }

@@ -61,87 +61,122 @@ const isOutdatedBy = (
 ): boolean =>
   difference.writes.length + difference.missing.length > 0 && consistentReads.overrules(range, index)
 
+/** The services and the state of the check of one replication. */
+interface Checking {
+  readonly replication: Replication
+  readonly mapping: Mapping
+  readonly watcher: Watcher["Type"]
+  /** Lasts while answers are contradicted. It is reported with the number of keys that an answer lacked. */
+  readonly doubting: Outage.OwnOutage<number>
+  /** The pauses between passes of a source that has contradicted itself. */
+  readonly pace: Schedule.ScheduleDriver<unknown, unknown>
+  /** Whether the answers of the last pass were contradicted. */
+  readonly lastPassWasWrong: Ref.Ref<boolean>
+}
+
+const valuelessSnapshot = (
+  range: KeyRange.KeyRange,
+  index: number,
+  totalKeys: number,
+  read: Omit<KeyValues, "entries">
+): ValuelessSnapshot => ({
+  _tag: "Snapshot",
+  entries: [],
+  ...read,
+  range,
+  index,
+  restarted: false,
+  totalKeys
+})
+
+/** Keeps only the values that differ. A key of the destination that is in none of the pieces is missing. */
+const confirm = Effect.fnUntraced(function* <E = never>(
+  { mapping, replication, watcher }: Checking,
+  { consistentReads, contents }: ReplicaState,
+  range: KeyRange.KeyRange,
+  use?: (piece: Compared) => Effect.Effect<void, E>
+): Effect.fn.Return<Compared, ConsulError | E> {
+  const entries: Array<ValuelessSnapshot["entries"][number]> = []
+  const invalidUtf8Keys: Array<string> = []
+  const malformed: Array<Malformed> = []
+  const unreadable: Array<Diff.Unreadable> = []
+  const writes: Array<Write> = []
+  const index = yield* watcher.confirmInPieces({ ...watched(replication), range }, (piece, answer) =>
+    Effect.suspend(() => {
+      const { value } = answer
+      const difference = Diff.diff(contents, mapping, piece, value.entries, value.malformed)
+      consistentReads.record(piece, answer.index)
+      for (const { value: _, ...entry } of value.entries) entries.push(entry)
+      for (const key of value.invalidUtf8Keys) invalidUtf8Keys.push(key)
+      for (const one of value.malformed) malformed.push(one)
+      if (use !== undefined && !KeyRange.equals(piece, range)) {
+        const nothingElse = { invalidUtf8Keys: [], malformed: [] }
+        const snapshot = valuelessSnapshot(piece, answer.index, entries.length, nothingElse)
+        return use({ snapshot, difference: { ...difference, missing: [] } })
+      }
+      for (const write of difference.writes) writes.push(write)
+      for (const one of difference.unreadable) unreadable.push(one)
+      return Effect.void
+    })
+  )
+  const names = [...entries, ...malformed].map(({ key }) => key)
+  const missing = Diff.gone(contents, mapping, sourceKeys(names), range)
+  consistentReads.record(range, index)
+  const read = { invalidUtf8Keys, malformed }
+  const snapshot = { ...valuelessSnapshot(range, index, entries.length, read), entries }
+  return { snapshot, difference: { writes, missing, unreadable } }
+})
+
+const compare = (
+  checking: Checking,
+  state: ReplicaState,
+  snapshot: Snapshot
+): Effect.Effect<Compared, ConsulError> =>
+  Effect.suspend(() => {
+    if (snapshot.restarted) state.consistentReads.clear()
+    const { entries, malformed, range } = snapshot
+    const difference = Diff.diff(state.contents, checking.mapping, range, entries, malformed)
+    const compared = { snapshot, difference }
+    return isOutdatedBy(state, compared) ? confirm(checking, state, range) : Effect.succeed(compared)
+  })
+
+const beginPass = Effect.fnUntraced(function* ({
+  doubting,
+  lastPassWasWrong,
+  pace
+}: Checking): Effect.fn.Return<Pass> {
+  const wasWrong = yield* Ref.get(lastPassWasWrong)
+  const isWrong = yield* Ref.make(false)
+  return {
+    pause: yield* Effect.once(wasWrong ? Effect.ignore(pace.next(undefined)) : Effect.void),
+    contradicted: (keys) => Effect.zipRight(Ref.set(isWrong, true), doubting.report("wrong", keys)),
+    end: Effect.flatMap(Ref.get(isWrong), (isWrong) =>
+      Effect.zipRight(Ref.set(lastPassWasWrong, isWrong), isWrong ? Effect.void : doubting.resolve)
+    )
+  }
+})
+
 export const make = Effect.fnUntraced(function* (
   replication: Replication,
   mapping: Mapping
 ): Effect.fn.Return<SnapshotCheck, never, Watcher | Scope.Scope> {
   const about = { replication: routeOf(replication) }
-  const watcher = yield* Watcher
-  /** Reported with the number of keys that an answer lacked. */
   const doubting = yield* Outage.make<number>({
     lasts: (keys, { lasted, phase }) => ({ _tag: "AnswersWrong", ...about, keys, phase, lasted }),
     over: (lasted) => ({ _tag: "AnswersRight", ...about, lasted })
   })
-  const pace = yield* Schedule.driver(Schedules.retryDoubtful)
-  const lastPassWasWrong = yield* Ref.make(false)
-
-  /** Keeps only the values that differ. A key of the destination that is in none of the pieces is missing. */
-  const confirm = Effect.fnUntraced(function* <E = never>(
-    { consistentReads, contents }: ReplicaState,
-    range: KeyRange.KeyRange,
-    use?: (piece: Compared) => Effect.Effect<void, E>
-  ): Effect.fn.Return<Compared, ConsulError | E> {
-    const entries: Array<ValuelessSnapshot["entries"][number]> = []
-    const invalidUtf8Keys: Array<string> = []
-    const malformed: Array<Malformed> = []
-    const unreadable: Array<Diff.Unreadable> = []
-    const writes: Array<Write> = []
-    const snapshotOf = (
-      range: KeyRange.KeyRange,
-      index: number,
-      read: Omit<KeyValues, "entries">
-    ): ValuelessSnapshot => ({
-      _tag: "Snapshot",
-      entries: [],
-      ...read,
-      range,
-      index,
-      restarted: false,
-      totalKeys: entries.length
-    })
-    const index = yield* watcher.confirmInPieces({ ...watched(replication), range }, (piece, answer) =>
-      Effect.suspend(() => {
-        const { value } = answer
-        const difference = Diff.diff(contents, mapping, piece, value.entries, value.malformed)
-        consistentReads.record(piece, answer.index)
-        for (const { value: _, ...entry } of value.entries) entries.push(entry)
-        for (const key of value.invalidUtf8Keys) invalidUtf8Keys.push(key)
-        for (const one of value.malformed) malformed.push(one)
-        if (use !== undefined && !KeyRange.equals(piece, range)) {
-          const snapshot = snapshotOf(piece, answer.index, { invalidUtf8Keys: [], malformed: [] })
-          return use({ snapshot, difference: { ...difference, missing: [] } })
-        }
-        for (const write of difference.writes) writes.push(write)
-        for (const one of difference.unreadable) unreadable.push(one)
-        return Effect.void
-      })
-    )
-    const names = [...entries, ...malformed].map(({ key }) => key)
-    const missing = Diff.gone(contents, mapping, sourceKeys(names), range)
-    consistentReads.record(range, index)
-    const snapshot = { ...snapshotOf(range, index, { invalidUtf8Keys, malformed }), entries }
-    return { snapshot, difference: { writes, missing, unreadable } }
-  })
-
-  const compare: SnapshotCheck["compare"] = Effect.fnUntraced(function* (state, snapshot) {
-    if (snapshot.restarted) state.consistentReads.clear()
-    const { entries, malformed, range } = snapshot
-    const difference = Diff.diff(state.contents, mapping, range, entries, malformed)
-    const compared = { snapshot, difference }
-    return isOutdatedBy(state, compared) ? yield* confirm(state, range) : compared
-  })
-
-  const beginPass: SnapshotCheck["beginPass"] = Effect.gen(function* () {
-    const wasWrong = yield* Ref.get(lastPassWasWrong)
-    const isWrong = yield* Ref.make(false)
-    return {
-      pause: yield* Effect.once(wasWrong ? Effect.ignore(pace.next(undefined)) : Effect.void),
-      contradicted: (keys) => Effect.zipRight(Ref.set(isWrong, true), doubting.report("wrong", keys)),
-      end: Effect.flatMap(Ref.get(isWrong), (isWrong) =>
-        Effect.zipRight(Ref.set(lastPassWasWrong, isWrong), isWrong ? Effect.void : doubting.resolve)
-      )
-    }
-  })
-
-  return { confirm, compare, beginPass, leave: doubting.forget }
+  const checking: Checking = {
+    replication,
+    mapping,
+    watcher: yield* Watcher,
+    doubting,
+    pace: yield* Schedule.driver(Schedules.retryDoubtful),
+    lastPassWasWrong: yield* Ref.make(false)
+  }
+  return {
+    confirm: (state, range, use) => confirm(checking, state, range, use),
+    compare: (state, snapshot) => compare(checking, state, snapshot),
+    beginPass: beginPass(checking),
+    leave: doubting.forget
+  }
 })
