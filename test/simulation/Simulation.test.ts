@@ -48,6 +48,11 @@ const keptWithTrial: ReadonlyArray<readonly [seed: number, trial: Trial, what: s
     32134,
     "recursive delete",
     "deletes stayed held after others had deleted the keys, until the source was heard of again"
+  ],
+  [
+    70011,
+    "slow link",
+    "a part that was read between a change and the restore that undid it was believed: the index of all parts was as before"
   ]
 ]
 

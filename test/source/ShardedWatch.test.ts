@@ -399,6 +399,25 @@ describe("a prefix of many keys", () => {
       expect(yield* until(isRight)).toBeLessThan(10_000)
     }))
 
+  it("is read again where a part was read between a change and the restore that undid it", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* put(source, ...hundred)
+      const saved = yield* sim.snapshot(source)
+      // Most parts are read long after the answer that their shard begins with.
+      const { copy, isRight } = yield* watching(yield* World.instance(), {}, { pace: 1_000 })
+      yield* until(Effect.sync(() => copy.size > 0))
+      expect(copy.has("global/j1")).toBe(false)
+      yield* sim.put(source, "global/j1", "undone")
+      yield* until(
+        Effect.sync(() => copy.get("global/j1") === "undone"),
+        "2 minutes"
+      )
+      yield* sim.restore(saved, { rebuilt: false })
+      // A look at all shards, and all parts once more at that pace.
+      expect(yield* until(isRight, "20 minutes")).toBeLessThan(240_000)
+    }))
+
   it("is read again where its indexes say nothing, since it was restored while no query waited for the whole", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul

@@ -74,6 +74,12 @@ export interface PartReader {
     range: KeyRange.KeyRange,
     trust: Trust
   ) => Effect.Effect<RangeVersion.RangeVersion | undefined>
+  /**
+   * The highest index of the keys that were last emitted of these ranges, of all ranges unless given. A part is read after the
+   * answer for the whole, and may be of a later index. An answer for the whole with a lower index than that of a part is of
+   * another history. No index if nothing with keys was emitted.
+   */
+  readonly highestIndex: (ranges?: ReadonlyArray<KeyRange.KeyRange>) => number
   /** Forgets all ranges except these. */
   readonly keep: (ranges: ReadonlyArray<KeyRange.KeyRange>) => void
   /** These ranges were made as small as they can be. */
@@ -210,6 +216,16 @@ export const make = ({ failed, listing, emit, weights }: Options): PartReader =>
     emitRange,
     isIncomplete: (range, value) => listing.lacking(range, value).length > 0,
     lastVersion,
+    highestIndex: (ranges) => {
+      let highest = Number.NEGATIVE_INFINITY
+      for (const one of ranges === undefined
+        ? all.values()
+        : ranges.map((range) => all.get(KeyRange.id(range)))) {
+        // The index of a range without keys is that of all keys of the datacenter.
+        if (one?.version.hasKeys === true) highest = Math.max(highest, one.version.index)
+      }
+      return highest
+    },
     keep: (ranges) => {
       const wanted = new Set(ranges.map(KeyRange.id))
       for (const id of all.keys()) if (!wanted.has(id)) all.delete(id)

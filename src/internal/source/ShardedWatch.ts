@@ -104,8 +104,9 @@ export const watch = (
 
     const list = (before?: ReadonlyArray<string>) =>
       Effect.gen(function* () {
+        const highest = Math.max(from.index, reader.highestIndex())
         const answer = yield* part.asking(source.names(prefix, { ...current, before }))
-        const isOlder = answer.index < from.index
+        const isOlder = answer.index < highest
         const areSame = answer.value === before
         if (!areSame) {
           names = sorted(answer.value)
@@ -169,6 +170,7 @@ export const watch = (
       for (;;) {
         // A query with an index of another history could block for all of its wait.
         if (yield* shards.restartedSince(from)) return Option.some(BlockingQuery.fromScratch)
+        const highest = reader.highestIndex()
         const { wasUnconditional, restarted, next, value } = yield* part.asking(
           links.ask(from, Schedules.watchWait, (wait) => {
             const options = BlockingQuery.isNow(wait) ? current : wait
@@ -176,7 +178,7 @@ export const watch = (
             return BlockingQuery.isNow(wait) ? asked : whole.ask({ kind: "names", of: prefix }, wait, asked)
           })
         )
-        if (restarted) return Option.none()
+        if (restarted || next.index < highest) return Option.none()
         if (wasUnconditional || (yield* shards.restartedSince(from)))
           return Option.some(BlockingQuery.fromScratch)
         const isEmptied = value.length === 0 && names.length > 0

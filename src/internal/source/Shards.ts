@@ -120,8 +120,13 @@ const awaitFirstRead = ({ running }: State): Effect.Effect<void> =>
 const verifyOne = (state: State, id: string, one: Running): Effect.Effect<void, ConsulError> =>
   Effect.gen(function* () {
     const { own, verifications } = state
-    const { range } = one.shard
+    const { parts, range } = one.shard
     const before = yield* SubscriptionRef.get(one.processed)
+    // The shard may have read parts after its own answer. Both of before the question.
+    const highest = Option.match(before, {
+      onNone: () => Number.NEGATIVE_INFINITY,
+      onSome: (version) => Math.max(version.index, state.reader.highestIndex(parts))
+    })
     const ask: Effect.Effect<RangeVersion.RangeVersion, ConsulError> = range.exact
       ? Effect.map(own.read(range, current), RangeVersion.ofEntries)
       : Effect.map(own.moved(range.prefix, current), RangeVersion.of)
@@ -131,7 +136,7 @@ const verifyOne = (state: State, id: string, one: Running): Effect.Effect<void, 
         version.index > index || (version.index === index && version.hasKeys === hasKeys)
     )
     const reaches = Effect.timeoutOption(awaitReached(one, isReached), Schedules.shardTimeout)
-    const isRewound = Option.exists(before, (before) => index < before.index)
+    const isRewound = index < highest
     if (isRewound) yield* noteRewound(state)
     while (!isRewound) {
       if ((yield* hasReached(one, isReached)) || Option.isSome(yield* reaches)) {
