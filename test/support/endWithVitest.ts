@@ -1,5 +1,6 @@
 /**
- * Ends a test process, and thereby its servers, when Vitest's main process is killed: left alone it would go on.
+ * Ends a test process, and thereby its servers, when Vitest's main process is killed. Left alone it would go on, and Vitest 3.2
+ * would try for ever to report to nobody.
  */
 // Not `process.exit`, which Vitest takes for a mistake of the test.
 const endWithVitest = () => process.kill(process.pid)
