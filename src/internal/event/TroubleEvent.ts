@@ -8,7 +8,7 @@ import type { EventFields, LastingFields, Route } from "./Common.js"
  * | ------------- | ------------------------------------------------------------------------------------------- |
  * | `Agent`       | the destination's agent, before an instance can stand for leadership                        |
  * | `Leadership`  | registering a service and creating a session                                                |
- * | `Lock`        | reading or taking the lock                                                                  |
+ * | `Lock`        | reading or acquiring the lock                                                               |
  * | `Session`     | renewing the session of the lock                                                            |
  * | `Source`      | reading a source                                                                            |
  * | `Connections` | an agent that has no room for all blocking queries of a watch                               |
@@ -38,7 +38,8 @@ export type Subject =
       readonly lock: string
       /** Name of the service. */
       readonly service: string
-      readonly action: "read" | "take"
+      /** What was tried. */
+      readonly action: "read" | "acquire"
     }
   | {
       readonly _tag: "Session"
