@@ -15,6 +15,8 @@ export interface Attempt {
 
 export type Trouble = Outage.Outage<Attempt>
 
+export type OwnTrouble = Outage.OwnOutage<Attempt>
+
 const eventsOf = (subject: Subject, replication: Route | undefined): Outage.Events<Attempt> => {
   const about = replication === undefined ? {} : { replication }
   return {
@@ -30,10 +32,8 @@ const eventsOf = (subject: Subject, replication: Route | undefined): Outage.Even
   }
 }
 
-export const make = (
-  subject: Subject,
-  replication?: Route
-): Effect.Effect<Outage.OwnOutage<Attempt>, never, Scope.Scope> => Outage.make(eventsOf(subject, replication))
+export const make = (subject: Subject, replication?: Route): Effect.Effect<OwnTrouble, never, Scope.Scope> =>
+  Outage.make(eventsOf(subject, replication))
 
 /** Makes troubles that are one to a reader: see {@link Outage.shared}. */
 export const shared = (
