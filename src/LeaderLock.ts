@@ -52,7 +52,10 @@ export interface UseOptions {
    * name one or the lock is shared. The output of the check has it if several uses lead.
    */
   readonly purpose?: string | undefined
-  /** A key that one use of the process writes at a time: under a {@link shared} lock, uses with the same key lead one after another. */
+  /**
+   * A key that one use of the process writes at a time: under a {@link shared} lock, uses with the same key lead one after
+   * another.
+   */
   readonly exclusive?: string | undefined
 }
 

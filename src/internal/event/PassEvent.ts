@@ -1,4 +1,4 @@
-/** Events about what is compared and written. */
+/** Events about comparisons and writes. */
 import type { EventFields, ReplicationFields } from "./Common.js"
 
 /**

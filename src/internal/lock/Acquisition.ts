@@ -140,7 +140,7 @@ export const watchLock = Effect.fnUntraced(function* (
   return yield* new LockLost({ lock, reason: lossOf(entry) })
 })
 
-/** The last transaction of a leader writes until when it held the lock, and the last operations of its use. */
+/** Sends the last transaction of a leader: the time at which it gives the lock back, and the last operations of its use. */
 const resign = (
   { consul, options: { lock } }: Contender,
   fence: Fence,

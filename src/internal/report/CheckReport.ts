@@ -19,8 +19,8 @@ type Landed = Extract<ReplicationEvent, { readonly _tag: "Applied" | "Comparison
 const iso = (at: number): string => DateTime.formatIso(DateTime.unsafeMake(at))
 
 /**
- * The output while the destination is in sync. The figures are those of the moment at which it became so: newer ones would change
- * the check too often, and are in the status.
+ * The output while the destination is in sync. The figures are those of the moment at which it got in sync: newer figures would
+ * change the check too often, and are in the status.
  */
 export const inSync = (status: string, { at, index, replication, totalKeys }: Landed): string =>
   `in sync since ${iso(at)}, no lag then: ${count(totalKeys, "key")} at ${replication.source} index ${index}; ` +
@@ -30,7 +30,7 @@ export const inSync = (status: string, { at, index, replication, totalKeys }: La
 interface Shown {
   /** The health without the silence of the source. */
   readonly health: Health
-  /** The health that is shown again when the lock of the status's owner can be read. Undefined unless that lock cannot be read. */
+  /** The health to show again when the lock of the status's owner can be read. Undefined unless it cannot be read. */
   readonly beforeOwner: Health | undefined
   /** Since when the destination is behind the source: ms since 1970. Undefined if it is not. */
   readonly behindSince: number | undefined

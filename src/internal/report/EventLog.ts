@@ -1,6 +1,6 @@
 /**
- * Log lines of events. Passes are logged each at `debug`, and summed up at `info` by {@link Summary}. The progress of a comparison
- * is logged every five seconds.
+ * Log lines of events. Passes are logged each at `debug`, and summed up at `info` by {@link Summary}. The progress of a
+ * comparison is logged every five seconds.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"

@@ -84,7 +84,9 @@ class Failing {
 
 /** An outage with several reporters, each with its own `Failing`. */
 interface Reported<in A> extends OwnOutage<A> {
+  /** `report` of one reporter. */
   readonly reportAs: (failing: Failing, kind: string, what: A) => Effect.Effect<void>
+  /** `mention` of one reporter. */
   readonly mentionAs: (failing: Failing, what: A) => Effect.Effect<void>
 }
 

@@ -61,8 +61,8 @@ export const add = (summary: Summary, now: number, pass: Passes): readonly [isFi
   })
 
 /**
- * Returns the passes to log at `now` (ms): the collected ones, if their line is due. If none were collected, it is quiet from then
- * on.
+ * Returns the passes to log at `now` (ms): the collected ones, if their line is due. If none were collected, it is quiet from
+ * then on.
  */
 export const due = (summary: Summary, now: number): readonly [Option.Option<Passes>, Summary] => {
   if (Option.isNone(summary) || now < summary.value.until) return [Option.none(), summary]
