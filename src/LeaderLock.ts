@@ -41,22 +41,27 @@ export {
 } from "./internal/lock/LockOptions.js"
 
 /**
- * What a use is for, and what it needs for itself.
+ * Options of one use of a lock.
  *
  * @since 0.5.0
  * @category models
  */
 export interface UseOptions {
   /**
-   * What is done while leading, in one line for people. The lock's value has it, unless the layer's options name a purpose or
-   * the lock is shared. The output of the check has it if several uses lead.
+   * What the use does while it leads, in one line for people. The lock's value has this purpose, unless the layer's options
+   * name one or the lock is shared. The output of the check has it if several uses lead.
    */
   readonly purpose?: string | undefined
-  /** A key that only one use of the process may write at a time: uses with the same key lead one after another. */
+  /**
+   * A key that one use of the process writes at a time: under a {@link shared} lock, uses with the same key lead one after
+   * another.
+   */
   readonly exclusive?: string | undefined
 }
 
 /**
+ * A lock by which one instance of a service leads at a time.
+ *
  * @since 0.1.0
  * @category tags
  * @example
@@ -105,14 +110,14 @@ export class LeaderLock extends Context.Tag("consul-replicate/LeaderLock")<
      */
     readonly isShared: boolean
     /**
-     * Waits for the lock, as long as it takes. Fails when Consul can't be asked, or takes away the session while
-     * standing by; then acquire again. When the scope closes, the lock is free at once and nothing is left in
-     * Consul but the lock's value, which then says until when it was held.
+     * Waits for the lock without a time limit. Fails if Consul cannot be asked, or ends the session while the instance stands
+     * by; then acquire again. When the scope closes, the lock is free at once, and only the lock's value is left in Consul, with
+     * the time at which the lock was given back.
      */
     readonly acquire: Effect.Effect<Leadership, ConsulError | LockLost, Scope.Scope>
     /**
-     * Runs `use` while leading, interrupts it when the lock is lost, and gives the lock back after it. Other uses of the
-     * same service wait meanwhile, or lead beside it: that depends on the layer.
+     * Waits for the lock, runs `use`, and gives the lock back. Interrupts `use` when the lock is lost. Meanwhile other uses of
+     * the same service wait, or lead beside it if the lock is {@link shared}.
      */
     readonly lead: <A, E, R>(
       use: (leadership: Leadership) => Effect.Effect<A, E, R>,
@@ -127,7 +132,7 @@ const closedMessage = (lock: string): string =>
 
 type Acquire = (options: UseOptions) => ReturnType<Acquisition.Acquire>
 
-/** An attempt that fails leaves nothing in the scope of the caller, who may try again in the same scope. */
+/** If the attempt fails, closes what it has acquired: the caller may try again in the same scope. */
 const attempting = <A, E>(attempt: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<A, E, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
@@ -138,7 +143,6 @@ const attempting = <A, E>(attempt: Effect.Effect<A, E, Scope.Scope>): Effect.Eff
     })
   )
 
-/** The service over a way to acquire. */
 const serviceOf = Effect.fnUntraced(function* (
   { lock, service }: Pick<LockOptions.LeaderLockOptions, "lock" | "service">,
   isShared: boolean,

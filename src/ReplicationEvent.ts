@@ -1,6 +1,6 @@
 /**
- * Everything that happens while this program stands for leadership, leads and replicates, as data. An event has names of
- * keys, counts, indexes, bytes and times, and never the value of a key.
+ * Events of an instance that stands for leadership, leads and replicates. An event has names of keys, counts, indexes, bytes
+ * and times, and never the value of a key.
  *
  * `Replicator.events` is a stream of them. Log lines, the output of the service's check and the progress line are made from
  * the same events.
@@ -30,7 +30,7 @@ export type ReplicationEvent = LockEvent | TroubleEvent | PassEvent | KeyEvent
 const { $is, $match } = Data.taggedEnum<ReplicationEvent>()
 
 /**
- * Whether something is an event with a tag.
+ * Whether a value is an event with a tag.
  *
  * @since 0.5.0
  * @category guards
@@ -45,7 +45,7 @@ const { $is, $match } = Data.taggedEnum<ReplicationEvent>()
 export const is = $is
 
 /**
- * A case for each tag.
+ * Handles an event by a function for each tag.
  *
  * @since 0.5.0
  * @category matching

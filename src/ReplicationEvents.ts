@@ -1,5 +1,5 @@
 /**
- * The stream of everything that happens, for programs that replicate inside of them.
+ * The stream of all events, for a program that embeds this library.
  *
  * @since 0.5.0
  */
@@ -14,7 +14,7 @@ import { type Consumer, EventSink } from "./internal/report/EventSink.js"
 import type { ReplicationEvent } from "./ReplicationEvent.js"
 
 /**
- * Events of everything that runs with the same layer: of all replications, their lock and their sources.
+ * The events of all replications that run with the same layer, of their locks and of their sources.
  *
  * @since 0.5.0
  * @category tags
@@ -44,8 +44,8 @@ export class ReplicationEvents extends Context.Tag("consul-replicate/Replication
   ReplicationEvents,
   {
     /**
-     * All events from the moment at which the stream is run. It ends with the layer, after the last event. Up to 4,096 events
-     * wait for each subscriber. A slower subscriber loses the oldest events, and gets `EventsLost` with their number.
+     * All events from the moment at which the stream is run. The stream ends with the layer, after the last event. Up to 4,096
+     * events wait for each subscriber. A slower subscriber loses the oldest events, and gets `EventsLost` with their number.
      * Replication waits for no subscriber.
      */
     readonly stream: Stream.Stream<ReplicationEvent>
@@ -54,7 +54,7 @@ export class ReplicationEvents extends Context.Tag("consul-replicate/Replication
   }
 >() {}
 
-/** A layer over a consumer that gets each event at once. */
+/** A layer that gives each event to a consumer at once, and to the stream. */
 const layerOf = (consumer: Effect.Effect<Consumer, never, Scope.Scope>): Layer.Layer<ReplicationEvents> =>
   Layer.scopedContext(
     Effect.gen(function* () {
@@ -67,7 +67,7 @@ const layerOf = (consumer: Effect.Effect<Consumer, never, Scope.Scope>): Layer.L
   )
 
 /**
- * Logs events with Effect's logger, and has a stream of them. `Replicator.services` includes it.
+ * Logs events with Effect's logger, and streams them. `Replicator.services` includes this layer.
  *
  * @since 0.5.0
  * @category layers
@@ -75,7 +75,7 @@ const layerOf = (consumer: Effect.Effect<Consumer, never, Scope.Scope>): Layer.L
 export const layer: Layer.Layer<ReplicationEvents> = layerOf(EventLog.make({ progress: true }))
 
 /**
- * As {@link layer}, but logs nothing of how far a comparison has come.
+ * {@link layer} without log lines about the progress of comparisons.
  *
  * @since 0.5.0
  * @category layers
@@ -85,8 +85,7 @@ export const layerWithoutProgress: Layer.Layer<ReplicationEvents> = layerOf(
 )
 
 /**
- * Logs nothing, and has a stream of events. Provide it to what replicates instead of the one that `Replicator.services`
- * includes.
+ * Streams events, and logs nothing. Provide this layer in place of the one that `Replicator.services` includes.
  *
  * @since 0.5.0
  * @category layers

@@ -1,6 +1,5 @@
 /**
- * Several replications under one leadership: each is started and stopped alone, and what one of them cannot do delays no
- * other.
+ * Several replications under one leadership. Each is started and stopped by itself, and the failures of one delay no other.
  *
  * @since 0.5.0
  */
@@ -28,48 +27,50 @@ import * as Replicator from "./Replicator.js"
 import type { Watcher } from "./Watcher.js"
 
 /**
- * What a reload has changed. A replication of which one setting differs was ended, and started with the new one.
+ * The changes of a reload. A replication of which a setting has changed was ended, and started with the new settings.
  *
  * @since 0.5.0
  * @category models
  */
 export interface Changes {
+  /** Replications that began. */
   readonly started: ReadonlyArray<Replication.Replication>
+  /** Replications that ended, each with the settings that it ran with. */
   readonly ended: ReadonlyArray<Replication.Replication>
-  /** Those that were not disturbed. */
+  /** Replications that the reload did not disturb. */
   readonly kept: ReadonlyArray<Replication.Replication>
 }
 
 /**
- * Replications that run.
+ * A running set of replications.
  *
  * @since 0.5.0
  * @category models
  */
 export interface Replications {
-  /** What is replicated now. */
+  /** The replications that run now. */
   readonly current: Effect.Effect<ReadonlyArray<Replication.Replication>>
   /**
-   * Replicates these from now on, and keeps the leadership. First ends each replication that is not among them, and waits
-   * for its last status. Then starts each that is new. Fails and changes nothing if these cannot be used, or cannot run
-   * beside each other.
+   * Runs the replications in `next` from now on, and keeps the leadership. First ends each replication that is not in `next`,
+   * and waits for its last status. Then starts the new ones. Fails and changes nothing if a replication in `next` is invalid, or
+   * two cannot run beside each other.
    */
   readonly reload: (
     next: ReadonlyArray<Replication.Replication>
   ) => Effect.Effect<Changes, InvalidReplications>
-  /** Fails if the only replication turns out to be wrong use, when its source has answered. */
+  /** Fails if there is one replication, and its source's answer shows that it is wrong use. */
   readonly failure: Effect.Effect<never, InvalidOptions>
 }
 
 /**
- * Wrong use, found before anything is written or ended.
+ * Wrong use. Nothing was written or ended.
  *
  * @since 0.5.0
  * @category errors
  */
 export type InvalidReplications = ReplicationConflict.ReplicationConflict | InvalidOptions
 
-/** What all replications work with. The lock is one by `LeaderLock.shared`. */
+/** The services of all replications. The lock must be one of `LeaderLock.shared`. */
 type Services = ConsulHttp | LeaderLock.LeaderLock | Watcher | Checkpoint
 
 /** Whether all settings are the same. */
@@ -77,7 +78,7 @@ const areSame = (a: Replication.Replication, b: Replication.Replication | undefi
   structuralRegion(() => Equal.equals(a, b))
 
 /**
- * Refuses replications that cannot run beside each other under a lock, as far as their settings tell.
+ * Fails if the settings of a replication are invalid, or if two replications cannot run beside each other under a lock.
  *
  * @since 0.5.0
  * @category validation
@@ -95,7 +96,7 @@ export const validateTogether = (
     Effect.suspend(() => Option.getOrElse(ReplicationConflict.find(replications), () => Effect.void))
   )
 
-/** Refuses what can be known only after the agent has answered where it is. */
+/** Fails if a replication does not fit the datacenter of the agent, or if replications form a circle. */
 const validateIn = (
   replications: ReadonlyArray<Replication.Replication>,
   datacenter: string,
@@ -116,8 +117,8 @@ const validateIn = (
   )
 
 /**
- * Validates replications, and keeps a use of the lock until the scope closes: the leadership lasts when every replication
- * ends, and is given up after the last of them.
+ * Returns two effects. `validate` fails with replications that cannot be run. `keep` uses the lock until the scope closes, so
+ * that the leadership does not end when a reload ends every replication.
  */
 const lead = Effect.gen(function* () {
   const leaderLock = yield* LeaderLock.LeaderLock
@@ -139,7 +140,7 @@ const lead = Effect.gen(function* () {
       validateTogether(replications, leaderLock.lock),
       Effect.flatMap(datacenter, (datacenter) => validateIn(replications, datacenter, consul.endpoint))
     )
-  /** Returns what waits until this process leads for the first time. */
+  /** Returns an effect that waits until this process leads for the first time. */
   const keep = Effect.gen(function* () {
     const leading = yield* Deferred.make<void>()
     yield* leaderLock
@@ -150,7 +151,7 @@ const lead = Effect.gen(function* () {
   return { validate, keep }
 })
 
-/** What `Replicator.run` does not get over. */
+/** A defect of `Replicator.run`, as a failure that can be retried. */
 class Failed extends Data.TaggedError("Failed")<{ readonly defect: unknown }> {
   override get message() {
     return String(this.defect)
@@ -158,8 +159,9 @@ class Failed extends Data.TaggedError("Failed")<{ readonly defect: unknown }> {
 }
 
 /**
- * Runs a replication until it is interrupted. A failure is trouble, after which the replication runs anew. One that turns out to
- * be wrong use ends all if there is no other replication, and is left alone otherwise.
+ * Runs a replication until it is interrupted. A defect is reported as trouble, and the replication runs again. If the source's
+ * answer shows wrong use, that is reported, and the replication waits to be ended by a reload; if it is the only one, `wrong`
+ * fails.
  */
 const replicate = (
   replication: Replication.Replication,
@@ -182,9 +184,9 @@ const replicate = (
   }).pipe(Effect.scoped)
 
 /**
- * Starts replications, after the agent has answered. They end with the scope, each with its last status, and then the lock
- * is given back. What a replication cannot do (a source that does not answer, a right that the token lacks) is logged and
- * tried again, and disturbs no other.
+ * Waits for the agent, and starts replications. They end with the scope, each with its last status, and then the lock is given
+ * back. If a replication fails (its source does not answer, or the token lacks a right), that is emitted as trouble and tried
+ * again, and the other replications go on.
  *
  * @since 0.5.0
  * @category constructors
@@ -199,7 +201,7 @@ export const make = Effect.fn("Replications.make")(function* (
   yield* Effect.asVoid(keep)
   const fibers = yield* FiberMap.make<string>()
   const reloading = yield* Effect.makeSemaphore(1)
-  /** By the key of the status, which is different for each. */
+  /** The replications that run, by the keys of their statuses. */
   const running = new Map<string, Replication.Replication>()
 
   const wrong = yield* Deferred.make<never, InvalidOptions>()
@@ -225,7 +227,7 @@ export const make = Effect.fn("Replications.make")(function* (
       const isKept = (one: Replication.Replication) => areSame(one, running.get(one.status))
       const [started, kept] = [next.filter((one) => !isKept(one)), next.filter(isKept)]
       const ended = [...running.values()].filter((one) => !kept.some(({ status }) => status === one.status))
-      // A replication may take the place of one that ends: two would write the same keys.
+      // One at a time may write the same keys: all that end have ended before the first one starts.
       yield* Effect.forEach(ended, end, { concurrency: "unbounded", discard: true })
       yield* Effect.forEach(started, start, { discard: true })
       return { started, ended, kept }

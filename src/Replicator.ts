@@ -5,7 +5,6 @@
  */
 import type * as Arr from "effect/Array"
 import * as DateTime from "effect/DateTime"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -15,16 +14,18 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Checkpoint from "./Checkpoint.js"
-import { ConsulHttp } from "./ConsulHttp.js"
+import type { ConsulError } from "./ConsulError.js"
+import { type Consul, ConsulHttp } from "./ConsulHttp.js"
 import type { InvalidOptions } from "./InvalidOptions.js"
 import type * as FencedWriter from "./internal/destination/FencedWriter.js"
+import * as Reconciling from "./internal/destination/Reconciling.js"
 import * as Replica from "./internal/destination/Replica.js"
 import type { ReplicaState } from "./internal/destination/ReplicaState.js"
 import * as StatusOwner from "./internal/destination/StatusOwner.js"
-import { breathe } from "./internal/effect/EventLoop.js"
 import * as CheckReport from "./internal/report/CheckReport.js"
 import { emit, observing } from "./internal/report/EventSink.js"
 import { routeOf } from "./internal/report/Route.js"
+import * as Silence from "./internal/report/Silence.js"
 import * as Trouble from "./internal/report/Trouble.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as Liveness from "./internal/source/Liveness.js"
@@ -32,235 +33,221 @@ import * as Quiescence from "./internal/source/Quiescence.js"
 import * as SameCluster from "./internal/source/SameCluster.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
-import type { ReplicationEvent } from "./ReplicationEvent.js"
+import type { ReplicationEvent, Route } from "./ReplicationEvent.js"
 import * as ReplicationEvents from "./ReplicationEvents.js"
 import * as Watcher from "./Watcher.js"
 
 /**
- * Keys of the destination that are not as at the source: `held`, whose deletion the limit holds back, and `refused`, which
- * it does not let be changed.
+ * Keys that {@link runOnce} left as they were, by their names at the destination.
  *
  * @since 0.5.0
  * @category models
  */
 export interface LeftOver {
+  /** Keys that the source does not have, and whose deletion the limit holds back. */
   readonly held: ReadonlySet<string>
+  /** Keys that the destination refuses to change, or that cannot be read at the source. */
   readonly refused: ReadonlySet<string>
 }
+
+type Failure = FencedWriter.WriterError | InvalidOptions
 
 const isInvalid = (error: { readonly _tag: string }): error is InvalidOptions =>
   error._tag === "InvalidOptions"
 
-/** What the same leadership cannot get over. */
-const isFinal = (
-  error: FencedWriter.WriterError | InvalidOptions
-): error is LeaderLock.LockLost | InvalidOptions => error._tag === "LockLost" || isInvalid(error)
+/** Whether no further attempt of the same leadership can succeed. */
+const isFinal = (error: Failure): error is LeaderLock.LockLost | InvalidOptions =>
+  error._tag === "LockLost" || isInvalid(error)
 
-const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
-  const { reconcile, status: statusKey } = replication
-  const consul = yield* ConsulHttp
-  const leaderLock = yield* LeaderLock.LeaderLock
-  const checkpoint = yield* Checkpoint.Checkpoint
-  const watcher = yield* Watcher.Watcher
-  const passes = yield* Replica.make(replication)
-  const about = { replication: routeOf(replication) }
-  const { address } = consul.endpoint
-  const starting = yield* Trouble.make({ _tag: "Agent", address }, about.replication)
-  const applying = yield* Trouble.make({ _tag: "Replication" }, about.replication)
-  const pace = yield* Schedule.driver(Schedules.retryApply)
-  const refuseItself = yield* SameCluster.refusal(replication, consul)
+/** The services of one replicator, and the state that all of its leaderships share. */
+interface Replicating {
+  readonly replication: Replication.Replication
+  readonly consul: Consul
+  readonly leaderLock: LeaderLock.LeaderLock["Type"]
+  readonly checkpoint: Checkpoint.Checkpoint["Type"]
+  readonly watcher: Watcher.Watcher["Type"]
+  readonly replica: Replica.Replica
+  /** The field by which an event names the replication. */
+  readonly about: { readonly replication: Route }
+  /** Failures to reach the agent before this instance can stand for leadership. */
+  readonly starting: Trouble.OwnTrouble
+  /** Failures to apply changes. */
+  readonly applying: Trouble.OwnTrouble
+  /** Waits after a failure to apply changes, before both sides are compared again. */
+  readonly pace: Schedule.ScheduleDriver<unknown, unknown>
+  /** Fails if the source is the destination. */
+  readonly refuseItself: Effect.Effect<void, ConsulError | InvalidOptions>
+}
 
-  /** A leader, with what outlives its attempts to replicate. */
-  interface Leading {
-    readonly leader: LeaderLock.Leadership
-    readonly liveness: Liveness.Liveness
-    /** Whether the source was silent when it was last looked at. */
-    readonly isSilent: Ref.Ref<boolean>
-  }
+/** One leadership, and the state that its attempts to replicate share. */
+interface Leading {
+  readonly leader: LeaderLock.Leadership
+  readonly liveness: Liveness.Liveness
+  /** Whether the latest event said that the source is silent. */
+  readonly isSilent: Ref.Ref<boolean>
+}
 
-  const eventsFor = ({ liveness }: Leading) =>
-    watcher.events({ ...Replication.watched(replication), liveness })
+/** One attempt to replicate: from reading the destination to the first failure. */
+interface Attempt extends Leading {
+  /** Opens the writer at the first use. */
+  readonly writer: Effect.Effect<FencedWriter.FencedWriter, FencedWriter.WriterError>
+}
 
-  /** What has landed of a comparison says nothing about its end. */
-  const landed = ({ index }: ReplicaState) =>
-    Option.isNone(index) ? Effect.void : Effect.zipRight(applying.resolve, pace.reset)
+/** Begins an attempt to replicate. */
+const begin = ({ replica }: Replicating, leading: Leading): Effect.Effect<Attempt> =>
+  Effect.map(Effect.cached(replica.open(leading.leader)), (writer) => ({ ...leading, writer }))
 
-  /** Opens a writer when it is first needed, and reads the destination when the source is first heard. */
-  const begin = (leading: Leading) =>
-    Effect.map(Effect.cached(passes.open(leading.leader)), (writer) => ({
-      writer,
-      applyEvents: (
-        state: Option.Option<ReplicaState>,
-        events: Arr.NonEmptyReadonlyArray<Watcher.WatchEvent>
-      ) =>
-        Option.match(state, {
-          onNone: () =>
-            Effect.flatMap(Effect.zipRight(refuseItself, writer), (writer) =>
-              passes.takeOver(leading.leader, writer)
-            ),
-          onSome: Effect.succeed
-        }).pipe(
-          Effect.flatMap((replica) => passes.applyEvents(replica, events)),
-          Effect.tap(landed)
-        )
-    }))
+const eventsOfSource = ({ replication, watcher }: Replicating, { liveness }: Leading) =>
+  watcher.events({ ...Replication.watched(replication), liveness })
 
-  /**
-   * Emits that the source is silent, and shows it by the status, until the source is heard again. Waits for no pass: one that
-   * waits for the source is not writing.
-   */
-  const watchSilence = Effect.fnUntraced(function* (
-    { isSilent: shown, liveness }: Leading,
-    writer: Effect.Effect<FencedWriter.FencedWriter, FencedWriter.WriterError, Scope.Scope>
-  ) {
-    const mark = (isSilent: boolean) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
-    let isMarked = false
-    for (;;) {
-      const left = Duration.subtract(Schedules.silenceLimit, yield* liveness.silence)
-      const isSilent = Duration.isZero(left)
-      if ((yield* Ref.getAndSet(shown, isSilent)) !== isSilent) {
-        const limit = Duration.toMillis(Schedules.silenceLimit)
-        yield* emit(isSilent ? { _tag: "SourceSilent", ...about, limit } : { _tag: "SourceHeard", ...about })
-      }
-      if (isSilent !== isMarked) {
-        yield* mark(isSilent)
-        isMarked = isSilent
-      }
-      yield* Effect.sleep(
-        isSilent ? Schedules.silencePoll : Duration.millis(Math.ceil(Duration.toMillis(left)))
-      )
-    }
+/** Whether a comparison in full is complete: it has an index up to which everything has landed. */
+const isCompared = (state: Option.Option<ReplicaState>): boolean =>
+  Option.exists(state, ({ index }) => Option.isSome(index))
+
+/** Applies events of the source. Reads the destination first if there is no state yet. */
+const applyEvents = (
+  { applying, pace, refuseItself, replica }: Replicating,
+  { leader, writer }: Attempt,
+  before: Option.Option<ReplicaState>,
+  events: Arr.NonEmptyReadonlyArray<Watcher.WatchEvent>
+): Effect.Effect<Option.Option<ReplicaState>, Failure> =>
+  Option.match(before, {
+    onNone: () =>
+      Effect.flatMap(Effect.zipRight(refuseItself, writer), (writer) => replica.takeOver(leader, writer)),
+    onSome: Effect.succeed
+  }).pipe(
+    Effect.flatMap((state) => Effect.asSome(replica.applyEvents(state, events))),
+    // A part of a comparison that has landed does not show that the rest of it will.
+    Effect.tap((after) => (isCompared(after) ? Effect.zipRight(applying.resolve, pace.reset) : Effect.void))
+  )
+
+const watchSilence = ({ about }: Replicating, { isSilent, liveness, writer }: Attempt) =>
+  Silence.watch({
+    ...about,
+    liveness,
+    isSilent,
+    mark: (isSilent) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
   })
 
-  /**
-   * Compares both sides in full, then follows the source from snapshot to snapshot, and reconciles between them.
-   */
-  const follow = Effect.fnUntraced(function* (leading: Leading) {
-    const { applyEvents, writer } = yield* begin(leading)
-    // One pass at a time.
-    const replica = yield* SynchronizedRef.make(Option.none<ReplicaState>())
-    const isComparing = Effect.map(
-      SynchronizedRef.get(replica),
-      (state) => !Option.exists(state, ({ index }) => Option.isSome(index))
-    )
-    const quiet = Quiescence.gather(replication.wait, isComparing)(eventsFor(leading))
-    const following = Stream.runForEach(quiet, (events) =>
-      SynchronizedRef.updateEffect(replica, (state) => Effect.asSome(applyEvents(state, events)))
-    )
-    /** Does some of the work, and returns what is left of it. */
-    const reconcileSome = (work: Replica.Work) =>
-      SynchronizedRef.modifyEffect(
-        replica,
-        Option.match({
-          onNone: () => Effect.succeed([Replica.noWork, Option.none<ReplicaState>()] as const),
-          onSome: (before) =>
-            Effect.map(
-              passes.reconcile(before, work),
-              (after) => [Replica.workLeft(before, after), Option.some(after)] as const
-            )
-        })
-      )
-    const reconciling = Effect.gen(function* () {
-      const { retryEvery, scanEvery, tick } = Schedules.reconcileRhythm(reconcile)
-      for (let count = 1; ; count++) {
-        yield* Effect.sleep(tick)
-        let work: Replica.Work = { scan: count % scanEvery === 0, retry: count % retryEvery === 0 }
-        while (work.scan || work.retry) {
-          work = yield* reconcileSome(work)
-          // What the source has changed meanwhile comes first.
-          if (work.scan || work.retry) yield* breathe
-        }
-      }
-    })
-    yield* Effect.all([following, reconciling, watchSilence(leading, writer)], {
+/** Compares both sides in full, then follows the source from snapshot to snapshot, and reconciles between them. */
+const follow = Effect.fnUntraced(function* (replicating: Replicating, leading: Leading) {
+  const attempt = yield* begin(replicating, leading)
+  // One pass at a time.
+  const state = yield* SynchronizedRef.make(Option.none<ReplicaState>())
+  const isComparing = Effect.map(SynchronizedRef.get(state), (state) => !isCompared(state))
+  const quiet = Quiescence.gather(
+    replicating.replication.wait,
+    isComparing
+  )(eventsOfSource(replicating, leading))
+  const following = Stream.runForEach(quiet, (events) =>
+    SynchronizedRef.updateEffect(state, (before) => applyEvents(replicating, attempt, before, events))
+  )
+  yield* Effect.all(
+    [
+      following,
+      Reconciling.forever(replicating.replica, state, replicating.replication.reconcile),
+      watchSilence(replicating, attempt)
+    ],
+    {
       concurrency: "unbounded",
       discard: true
-    })
-    return yield* Effect.never
-  })
+    }
+  )
+  return yield* Effect.never
+})
 
-  /** Compares both sides in full, once. */
-  const compareOnce = Effect.fnUntraced(function* (leading: Leading) {
-    const { applyEvents, writer } = yield* begin(leading)
-    const whole = eventsFor(leading).pipe(
-      Stream.runFoldWhileEffect(
-        Option.none<ReplicaState>(),
-        (replica) => !Option.exists(replica, ({ index }) => Option.isSome(index)),
-        (state, events) => Effect.asSome(applyEvents(state, events))
+/** Compares both sides in full, once. */
+const compareOnce = Effect.fnUntraced(function* (replicating: Replicating, leading: Leading) {
+  const attempt = yield* begin(replicating, leading)
+  const comparing = eventsOfSource(replicating, leading).pipe(
+    Stream.runFoldWhileEffect(
+      Option.none<ReplicaState>(),
+      (state) => !isCompared(state),
+      (before, events) => applyEvents(replicating, attempt, before, events)
+    )
+  )
+  const compared = yield* Effect.raceFirst(comparing, watchSilence(replicating, attempt))
+  return Option.match(compared, {
+    onNone: (): LeftOver => ({ held: new Set(), refused: new Set() }),
+    onSome: ({ held, refused }): LeftOver => ({ held, refused: new Set(refused.keys()) })
+  })
+})
+
+/** The operation that marks the status as that of a stopped leader, if this leader has written the status. */
+const markStopped = Effect.fnUntraced(function* (
+  { checkpoint, replication: { status: key } }: Replicating,
+  { fence }: LeaderLock.Leadership
+) {
+  const { index, status } = yield* checkpoint.read(key)
+  const own = Option.filter(status, ({ Session }) => Session === fence.session)
+  const time = yield* DateTime.now
+  return Option.toArray(
+    Option.map(own, (last) => checkpoint.operation(key, Checkpoint.stopped(last, time), index))
+  )
+})
+
+/**
+ * Reports a failure as trouble, and waits before the next attempt. If another instance owns the status key, waits until that
+ * instance is gone.
+ */
+const reportFailure = Effect.fnUntraced(function* (
+  { applying, consul, pace }: Replicating,
+  error: Exclude<FencedWriter.WriterError, LeaderLock.LockLost>
+) {
+  yield* Trouble.report(applying, error)
+  if (error._tag === "StatusInUse") {
+    yield* Effect.ignore(Effect.provideService(StatusOwner.awaitFree(error), ConsulHttp, consul))
+  }
+  yield* Effect.ignore(pace.next(undefined))
+})
+
+/** Ends troubles without an event. Another instance may lead from now on, and report its own. */
+const forgetTroubles = ({ applying, replica }: Replicating): Effect.Effect<void> =>
+  Effect.all([applying.forget, replica.leave], { discard: true })
+
+/** Runs `use` for a leader. After a failure the contents of the destination are not certain: `use` runs again. */
+const replicateAs = <A>(
+  replicating: Replicating,
+  leader: LeaderLock.Leadership,
+  use: (replicating: Replicating, leading: Leading) => Effect.Effect<A, Failure, Scope.Scope>
+) =>
+  Effect.gen(function* () {
+    const { replication } = replicating
+    yield* leader.onResign(markStopped(replicating, leader))
+    const leading: Leading = { leader, liveness: yield* Liveness.make, isSilent: yield* Ref.make(false) }
+    return yield* Effect.scoped(use(replicating, leading)).pipe(
+      Effect.tapError((error) => (isFinal(error) ? Effect.void : reportFailure(replicating, error))),
+      Effect.retry({ while: (error) => !isFinal(error) }),
+      observing(yield* CheckReport.make(leader, replication))
+    )
+  }).pipe(Effect.ensuring(forgetTroubles(replicating)))
+
+/** Runs `use` while leading. After a lost lock, this instance stands for leadership again. */
+const lead = <A>(
+  replicating: Replicating,
+  use: (replicating: Replicating, leading: Leading) => Effect.Effect<A, Failure, Scope.Scope>
+): Effect.Effect<A, InvalidOptions> => {
+  const { about, leaderLock, replication } = replicating
+  return leaderLock
+    .lead((leader) => replicateAs(replicating, leader, use), {
+      purpose: Replication.route(replication),
+      exclusive: replication.status
+    })
+    .pipe(
+      Effect.tapErrorTag("LockLost", ({ lock, reason, wasHeld = true }) =>
+        emit({ _tag: "LockLost", ...about, lock, service: leaderLock.service, reason, wasHeld })
+      ),
+      Effect.retry({ schedule: Schedules.retryLeadership, while: (error) => !isInvalid(error) }),
+      Effect.catchIf(
+        (error) => !isInvalid(error),
+        (error) => Effect.die(error)
       )
     )
-    const compared = yield* Effect.raceFirst(whole, watchSilence(leading, writer))
-    return Option.match(compared, {
-      onNone: (): LeftOver => ({ held: new Set(), refused: new Set() }),
-      onSome: ({ held, refused }): LeftOver => ({ held, refused: new Set(refused.keys()) })
-    })
-  })
+}
 
-  /** What the status says after this leader was stopped, if it has written it. */
-  const lastWords = ({ fence }: LeaderLock.Leadership) =>
-    Effect.gen(function* () {
-      const { index, status } = yield* checkpoint.read(statusKey)
-      const own = Option.filter(status, ({ Session }) => Session === fence.session)
-      const time = yield* DateTime.now
-      return Option.toArray(
-        Option.map(own, (last) => checkpoint.operation(statusKey, Checkpoint.stopped(last, time), index))
-      )
-    })
-
-  /** Other instances may lead from now on: what troubled this one is theirs. */
-  const leave = Effect.all([applying.forget, passes.leave], { discard: true })
-
-  /**
-   * Reports the error as trouble. If another instance owns the status key, waits until that instance is gone before the caller
-   * tries again.
-   */
-  const heldUp = Effect.fnUntraced(function* (error: Exclude<FencedWriter.WriterError, LeaderLock.LockLost>) {
-    yield* Trouble.report(applying, error)
-    if (error._tag !== "StatusInUse") return
-    yield* Effect.ignore(Effect.provideService(StatusOwner.awaitFree(error), ConsulHttp, consul))
-  })
-
-  /**
-   * Leads, and runs `use` while leading. After a failure nobody knows what has landed: `use` runs again and compares both
-   * sides. After a lost lock, this instance stands for leadership again.
-   */
-  const lead = <A>(
-    use: (leading: Leading) => Effect.Effect<A, FencedWriter.WriterError | InvalidOptions, Scope.Scope>
-  ) =>
-    leaderLock
-      .lead(
-        (leadership) =>
-          Effect.gen(function* () {
-            yield* leadership.onResign(lastWords(leadership))
-            const leading: Leading = {
-              leader: leadership,
-              liveness: yield* Liveness.make,
-              isSilent: yield* Ref.make(false)
-            }
-            return yield* Effect.scoped(use(leading)).pipe(
-              Effect.tapError((error) =>
-                isFinal(error)
-                  ? Effect.void
-                  : Effect.zipRight(heldUp(error), Effect.ignore(pace.next(undefined)))
-              ),
-              Effect.retry({ while: (error) => !isFinal(error) }),
-              observing(yield* CheckReport.make(leadership, replication))
-            )
-          }).pipe(Effect.ensuring(leave)),
-        { purpose: Replication.route(replication), exclusive: statusKey }
-      )
-      .pipe(
-        Effect.tapErrorTag("LockLost", ({ lock, reason, wasHeld = true }) =>
-          emit({ _tag: "LockLost", ...about, lock, service: leaderLock.service, reason, wasHeld })
-        ),
-        Effect.retry({ schedule: Schedules.retryLeadership, while: (error) => !isInvalid(error) }),
-        Effect.catchIf(
-          (error) => !isInvalid(error),
-          (error) => Effect.die(error)
-        )
-      )
-
-  const validate = Effect.zipRight(
+/** Fails with wrong use: of the settings by themselves, then of those that do not fit the datacenter of the agent. */
+const validate = ({ about, consul, leaderLock, replication, starting }: Replicating) =>
+  Effect.zipRight(
     Effect.zipRight(
       Replication.validate(replication),
       Replication.validateUnder(replication, leaderLock.lock)
@@ -269,23 +256,41 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
       Trouble.watching(starting),
       Effect.retry(Schedules.reconnect),
       Effect.orDie,
-      Effect.tap(({ datacenter }) => emit({ _tag: "AgentAnswered", ...about, address, datacenter })),
+      Effect.tap(({ datacenter }) =>
+        emit({ _tag: "AgentAnswered", ...about, address: consul.endpoint.address, datacenter })
+      ),
       Effect.flatMap(({ datacenter }) => Replication.validateIn(replication, datacenter, consul.endpoint))
     )
   )
 
-  return { validate, follow: lead(follow), compareOnce: lead(compareOnce) }
+const make = Effect.fnUntraced(function* (replication: Replication.Replication) {
+  const consul = yield* ConsulHttp
+  const route = routeOf(replication)
+  const replicating: Replicating = {
+    replication,
+    consul,
+    leaderLock: yield* LeaderLock.LeaderLock,
+    checkpoint: yield* Checkpoint.Checkpoint,
+    watcher: yield* Watcher.Watcher,
+    replica: yield* Replica.make(replication),
+    about: { replication: route },
+    starting: yield* Trouble.make({ _tag: "Agent", address: consul.endpoint.address }, route),
+    applying: yield* Trouble.make({ _tag: "Replication" }, route),
+    pace: yield* Schedule.driver(Schedules.retryApply),
+    refuseItself: yield* SameCluster.refusal(replication, consul)
+  }
+  return replicating
 })
 
-/** What a replicator works with. */
+/** The services of a replicator. */
 type Services = ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoint.Checkpoint
 
 /**
- * Stands for leadership, leads, replicates, and stands again, until interrupted; then gives the lock back. Fails only with
- * wrong use: a status that is the lock, and what shows when the agent has said where it is, before anything is written.
- * All else is tried again, and known by {@link events}.
+ * Stands for leadership, leads and replicates, until it is interrupted. Then it gives the lock back. Fails only with wrong use,
+ * before anything is written: a status that is the lock, or settings that do not fit the datacenter of the agent. Other
+ * failures are emitted as {@link events}, and tried again.
  *
- * Several of them replicate at the same time under one `LeaderLock.shared`, each with a status of its own.
+ * Several replicators run at the same time under one `LeaderLock.shared`, each with a status of its own.
  *
  * @since 0.5.0
  * @category running
@@ -312,13 +317,13 @@ type Services = ConsulHttp | LeaderLock.LeaderLock | Watcher.Watcher | Checkpoin
  * ```
  */
 export const run = (replication: Replication.Replication): Effect.Effect<never, InvalidOptions, Services> =>
-  // Without a span: it would never end, and all that happens in years be one trace. Passes have theirs.
-  Effect.flatMap(make(replication), ({ follow, validate }) => Effect.zipRight(validate, follow)).pipe(
-    Effect.scoped
-  )
+  // Without a span, which would never end and make one trace of years. Each pass has a span.
+  Effect.flatMap(make(replication), (replicating) =>
+    Effect.zipRight(validate(replicating), lead(replicating, follow))
+  ).pipe(Effect.scoped)
 
 /**
- * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Waits and fails as
+ * Waits for the lock, makes the destination equal to the source once, and gives the lock back. Tries again, and fails, as
  * {@link run} does.
  *
  * @since 0.5.0
@@ -344,9 +349,9 @@ export const runOnce: (
 ) => Effect.Effect<LeftOver, InvalidOptions, Services> = Effect.fn("Replicator.runOnce")(function* (
   replication: Replication.Replication
 ) {
-  const { compareOnce, validate } = yield* make(replication)
-  yield* validate
-  return yield* compareOnce
+  const replicating = yield* make(replication)
+  yield* validate(replicating)
+  return yield* lead(replicating, compareOnce)
 }, Effect.scoped)
 
 /**
@@ -360,8 +365,8 @@ export const events: Stream.Stream<ReplicationEvent, never, ReplicationEvents.Re
   Stream.unwrap(Effect.map(ReplicationEvents.ReplicationEvents, ({ stream }) => stream))
 
 /**
- * What a replicator works with beside its lock, over the client of the destination's agent. Logs events, and has a stream of
- * them. `queries` is as in `Watcher.layerWith`.
+ * The services of a replicator except its lock, over the client of the destination's agent. Events are logged, and are a
+ * stream. `queries` is that of `Watcher.layerWith`.
  *
  * @since 0.5.0
  * @category layers
@@ -375,7 +380,7 @@ export const servicesWith = (
 > => Layer.mergeAll(Watcher.layerWith(options), Checkpoint.layer, ReplicationEvents.layer)
 
 /**
- * {@link servicesWith} its defaults.
+ * {@link servicesWith} the defaults.
  *
  * @since 0.5.0
  * @category layers

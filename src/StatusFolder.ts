@@ -1,5 +1,5 @@
 /**
- * The keys of the statuses of several replications: one for each under a folder, named as consul-replicate 0.4.0 names them.
+ * The status keys of several replications: each has one under a folder, named as by consul-replicate 0.4.0.
  *
  * @since 0.5.0
  */
@@ -7,7 +7,9 @@ import { hash } from "node:crypto"
 
 /** The prefixes of a replication. */
 interface Route {
+  /** The prefix at the source. */
   readonly prefix: string
+  /** The prefix at the destination. */
   readonly destinationPrefix: string
 }
 
@@ -16,7 +18,7 @@ interface WithStatus extends Route {
   readonly status: string
 }
 
-/** The datacenter is no part of the name. Two replications that differ in it alone would write the same keys. */
+/** The datacenter is no part of the name: two replications with the same prefixes would write the same keys. */
 const nameOf = ({ destinationPrefix, prefix }: Route): string => hash("md5", `${prefix}-${destinationPrefix}`)
 
 /**
@@ -38,7 +40,7 @@ export const keyOf = (folder: string, route: Route): string =>
   `${folder.replace(/\/+$/, "")}/${nameOf(route)}`
 
 /**
- * Whether the status key of a replication is one of {@link keyOf}, under whatever folder. Such a status has the fields of
+ * Whether the status key of a replication is that of {@link keyOf}, under any folder. Such a status has the fields of
  * consul-replicate 0.4.0 with their meaning there.
  *
  * @since 0.5.0
@@ -48,8 +50,7 @@ export const has = (replication: WithStatus): boolean =>
   replication.status.endsWith(`/${nameOf(replication)}`)
 
 /**
- * What the keys of all statuses begin with that stand beside the status of a replication, its slash included; undefined if the
- * status has a key of its own.
+ * The folder of a replication's status, with a slash at its end; undefined if the status key is not that of {@link keyOf}.
  *
  * @since 0.5.0
  * @category accessors

@@ -269,8 +269,8 @@ const troubles: ReadonlyArray<readonly [subject: Subject, began: string, over: s
     "the lock leader can be used"
   ],
   [
-    { _tag: "Lock", lock: "leader", service: "s", action: "take" },
-    "cannot take the lock leader: no",
+    { _tag: "Lock", lock: "leader", service: "s", action: "acquire" },
+    "cannot acquire the lock leader: no",
     "the lock leader can be used"
   ],
   [

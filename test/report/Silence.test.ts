@@ -1,7 +1,11 @@
-import { describe, expect } from "@effect/vitest"
+import { describe, expect, it as test } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Ref from "effect/Ref"
+import * as TestClock from "effect/TestClock"
+import * as Silence from "../../src/internal/report/Silence.js"
+import * as Schedules from "../../src/internal/Schedules.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
 import * as Events from "../support/Events.js"
@@ -24,6 +28,32 @@ const lastWord = 60_000 * (17 / 16)
 
 /** ms: the limit, and what it takes to show that. */
 const onTime = lastWord + 120_000 + 2_000
+
+describe("the watch of a source's silence", () => {
+  test.scoped("marks the status when the limit has passed, and again when the source answers", () =>
+    Effect.gen(function* () {
+      let heardAt = 0
+      const marks: Array<readonly [at: number, isSilent: boolean]> = []
+      const now = Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
+      yield* Effect.forkScoped(
+        Silence.watch({
+          replication: { source: "nyc1", prefix: "global/", destinationPrefix: "global/" },
+          liveness: { silence: Effect.map(now, (at) => Duration.millis(at - heardAt)) },
+          isSilent: yield* Ref.make(false),
+          mark: (isSilent) => Effect.map(now, (at) => void marks.push([at, isSilent]))
+        })
+      )
+      const limit = Duration.toMillis(Schedules.silenceLimit)
+      yield* TestClock.adjust(limit + 10)
+      heardAt = limit + 10
+      yield* TestClock.adjust(Schedules.silencePoll)
+      expect(marks).toEqual([
+        [limit, true],
+        [limit + Duration.toMillis(Schedules.silencePoll), false]
+      ])
+    })
+  )
+})
 
 describe("a source that says nothing", () => {
   it("is told of by the check of the service and by the status, until it is heard again", () =>

@@ -3,7 +3,6 @@
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type * as HttpClientRequest from "@effect/platform/HttpClientRequest"
-import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,22 +11,20 @@ import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import type { Answer, ReadOptions } from "../../Consul.js"
 import * as ConsulError from "../../ConsulError.js"
-import type { Endpoint, Setting } from "../../Endpoint.js"
-import * as ClientResponse from "../effect/ClientResponse.js"
+import type { Endpoint } from "../../Endpoint.js"
 import * as Deadlines from "../effect/Deadlines.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { errorOf } from "./ErrorOf.js"
 import type { Received, Request } from "./Exchange.js"
-import { defaultWait, describe, isFixed, shape } from "./HttpRequest.js"
-import { isPortable, PathNames } from "./PathNames.js"
-import * as Refusals from "./Refusals.js"
-import * as Words from "./Words.js"
+import { defaultWait, isFixed, shape } from "./HttpRequest.js"
+import * as InFlight from "./InFlight.js"
+import { PathNames } from "./PathNames.js"
 
 export type { Received, Request } from "./Exchange.js"
+export type { Reader } from "./InFlight.js"
 
 /** Consul answers most requests in milliseconds, one that waits for a Raft commit in an overloaded cluster in seconds. */
 const headersTimeout = Duration.seconds(10)
@@ -45,21 +42,6 @@ const aliveTimeout = Duration.seconds(5)
  */
 const longestPatience = Duration.seconds(50)
 
-/** The longest time between two pieces of a body. While pieces arrive, an answer has no time limit. */
-const silenceTimeout = Duration.seconds(10)
-
-/** The most bytes of an answer, unless the request has a limit of its own: V8 has no text of 2^29 characters. */
-const mostBytes = 2 ** 28
-
-const closedMessage =
-  "ConsulHttp was used after the scope of its HTTP client was closed: provide the client's layer to the whole program"
-
-/** Reads the body of a 2xx answer while it arrives. */
-export interface Reader {
-  /** Reads the next piece. Returns false if the rest need not be read. */
-  readonly write: (text: string) => boolean
-}
-
 export interface Send {
   readonly endpoint: Endpoint
   /** The names that paths of the endpoint carry. */
@@ -70,7 +52,7 @@ export interface Send {
   (
     request: Request,
     also?: ReadonlyArray<number>,
-    reader?: (headers: HttpClientResponse["headers"]) => Reader
+    readerOf?: InFlight.ReaderOf
   ): Effect.Effect<Received, ConsulError.ConsulError>
 }
 
@@ -83,6 +65,7 @@ const answerTimeout = (read: ReadOptions | undefined): Duration.Duration =>
 /** The state that a client shares with all clients that its `at` has returned. */
 interface Shared {
   readonly http: HttpClient.HttpClient
+  /** The time limits of all requests. */
   readonly timeLimits: Deadlines.Deadlines
   /** The names that paths carry, by address and datacenter. */
   readonly names: Map<string, PathNames>
@@ -90,8 +73,16 @@ interface Shared {
   readonly answering: Set<string>
 }
 
+/** The client of one endpoint. */
+interface Client {
+  readonly shared: Shared
+  readonly endpoint: Endpoint
+  /** The answer to `isAlive`, while the servers are asked. All late requests wait for it. */
+  asking: Deferred.Deferred<boolean> | undefined
+}
+
 export const make = (client: HttpClient.HttpClient, endpoint: Endpoint): Send =>
-  sending(
+  sendTo(
     {
       http: client,
       timeLimits: Deadlines.make(aliveTimeout),
@@ -123,177 +114,139 @@ const elsewhere = (endpoint: Endpoint, other: Partial<Endpoint>): Endpoint => {
     : { datacenter: endpoint.datacenter, ...other, address }
 }
 
-const sending = (shared: Shared, endpoint: Endpoint): Send => {
-  const { answering, http, timeLimits } = shared
-  /** Runs in the fiber of one request: the setting of that fiber need not be restored. */
-  const execute = (request: HttpClientRequest.HttpClientRequest) =>
-    Effect.zipRight(untraced, http.execute(request))
-  /** Whether the servers answer something small. One question at a time is enough for all that wait. */
-  let asking: Deferred.Deferred<boolean> | undefined
-  const isAlive: Effect.Effect<boolean> = Effect.suspend(() => {
+/** Runs in the fiber of one request: the setting of that fiber need not be restored. */
+const execute = ({ http }: Shared, request: HttpClientRequest.HttpClientRequest) =>
+  Effect.zipRight(untraced, http.execute(request))
+
+/** Whether the servers answer something small. They are asked once for all late requests. */
+const isAlive = (client: Client): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    const { asking, endpoint, shared } = client
     if (asking !== undefined) return Deferred.await(asking)
     const answer = Deferred.unsafeMake<boolean>(FiberId.none)
-    asking = answer
+    client.asking = answer
     // It needs no token.
-    const ask = () => execute(shape(endpoint, { method: "GET", path: "/v1/status/leader" }, undefined))
-    return timeLimits
+    const ask = () =>
+      execute(shared, shape(endpoint, { method: "GET", path: "/v1/status/leader" }, undefined))
+    return shared.timeLimits
       .withDeadline(aliveTimeout, ask, () => Effect.fail("silent" as const))
       .pipe(
-        Effect.match({ onFailure: () => false, onSuccess: ({ status }) => isSuccess(status) }),
+        Effect.match({ onFailure: () => false, onSuccess: ({ status }) => InFlight.isSuccess(status) }),
         Effect.onExit((exit) =>
           Effect.sync(() => {
-            asking = undefined
+            client.asking = undefined
             Deferred.unsafeDone(answer, Exit.succeed(Exit.isSuccess(exit) && exit.value))
           })
         )
       )
   })
 
-  /** The agent answers this from its memory; none if it does not answer. The question itself names no datacenter. */
-  const knownDatacenters: Effect.Effect<ReadonlyArray<string> | undefined> =
-    endpoint.datacenter === undefined
-      ? Effect.succeed(undefined)
-      : Effect.suspend(() => {
-          const ask = sending(shared, { ...endpoint, datacenter: undefined })
-          return timeLimits.withDeadline(
-            aliveTimeout,
-            () => ask({ method: "GET", path: "/v1/catalog/datacenters" }),
-            () => Effect.fail("silent" as const)
-          )
-        }).pipe(
-          Effect.map(({ text }) => Option.getOrUndefined(decodeNames(text))),
-          Effect.orElseSucceed(() => undefined)
+/**
+ * The datacenters that the agent has in its memory; undefined if the agent does not answer, or if the endpoint names no
+ * datacenter. The request itself names none.
+ */
+const datacenters = ({ endpoint, shared }: Client): Effect.Effect<ReadonlyArray<string> | undefined> =>
+  endpoint.datacenter === undefined
+    ? Effect.succeed(undefined)
+    : Effect.suspend(() => {
+        const ask = sendTo(shared, { ...endpoint, datacenter: undefined })
+        return shared.timeLimits.withDeadline(
+          aliveTimeout,
+          () => ask({ method: "GET", path: "/v1/catalog/datacenters" }),
+          () => Effect.fail("silent" as const)
         )
-
-  const { token } = endpoint
-
-  const send = (
-    request: Request,
-    also: ReadonlyArray<number> = [],
-    readerOf?: (headers: HttpClientResponse["headers"]) => Reader
-  ) =>
-    Effect.suspend(() => {
-      const described = () => describe(request, endpoint)
-      let sentToken = isFixed(token) ? token : undefined
-      const unreachable = (reason: string, setting?: Setting) => {
-        answering.delete(endpoint.address)
-        return new ConsulError.Unreachable({
-          request: described(),
-          address: endpoint.address,
-          reason: Words.oneLine(withoutSecrets(reason, [sentToken, endpoint.auth])),
-          setting
-        })
-      }
-      /** A stopped agent breaks or refuses other connections, too. */
-      const unanswered = (
-        cause: unknown
-      ): Effect.Effect<never, ConsulError.Unreachable | ConsulError.TooManyConnections> => {
-        const { kind, setting, words: reason } = Words.ofTransport(cause, endpoint.settings)
-        // No retry mends it: the program uses the client after it was closed.
-        if (kind === "ClientClosed") return Effect.dieMessage(`${closedMessage}: ${reason}`)
-        return kind === "ClosedUnused" && answering.has(endpoint.address)
-          ? new ConsulError.TooManyConnections({
-              request: described(),
-              address: endpoint.address,
-              isAnswered: false
-            })
-          : unreachable(reason, setting)
-      }
-      const most = request.read?.maxBytes ?? mostBytes
-      let bytes = 0
-      let isAnswered = false
-      const receive = (response: HttpClientResponse, renew: Deadlines.Extend) => {
-        const { headers, status } = response
-        const reader = isSuccess(status) ? readerOf?.(headers) : undefined
-        let text = ""
-        isAnswered = true
-        renew(silenceTimeout)
-        const arriving = ClientResponse.read(response, (piece, size) => {
-          renew(silenceTimeout)
-          bytes += size
-          if (bytes > most) return false
-          if (reader !== undefined) return reader.write(piece)
-          text += piece
-          return true
-        })
-        return Effect.matchEffect(arriving, {
-          onFailure: (error) => unreachable(`the answer broke off: ${Words.ofTransport(error.cause).words}`),
-          onSuccess: () =>
-            bytes > most
-              ? new ConsulError.AnswerTooLarge({ request: described(), maxBytes: most })
-              : Effect.succeed<Received>({
-                  describe: described,
-                  status,
-                  headers,
-                  text,
-                  nameRefusal: isSuccess(status) ? undefined : nameRefusal(request, { status, headers, text })
-                })
-        })
-      }
-      const executed = isFixed(token)
-        ? execute(shape(endpoint, request, token))
-        : Effect.flatMap(token, (token) => {
-            sentToken = token
-            return execute(shape(endpoint, request, token))
-          })
-      const exchange = (renew: Deadlines.Extend) =>
-        executed.pipe(
-          Effect.catchAll((error) => unanswered(error.cause)),
-          Effect.flatMap((response) => {
-            answering.add(endpoint.address)
-            return receive(response, renew)
-          })
-        )
-      const longest = answerTimeout(request.read)
-      const silent = (limit: Duration.Duration) =>
-        unreachable(
-          isAnswered
-            ? `the answer stopped after ${bytes} bytes: nothing within ${Duration.format(limit)}`
-            : `nothing within ${Duration.format(limit)}`
-        )
-      // A blocking query gets no more time: if it is given up, a plain read follows it.
-      const isPatient =
-        request.method === "GET" && request.name !== undefined && request.read?.index === undefined
-      const first = isPatient ? Duration.subtract(longest, aliveTimeout) : longest
-      let lateSince: number | undefined
-      const late = (limit: Duration.Duration): Effect.Effect<Duration.Duration, ConsulError.Unreachable> => {
-        if (!isPatient || isAnswered) return silent(limit)
-        return Effect.flatMap(Monotonic.now, (now) => {
-          lateSince ??= now
-          if (now - lateSince > Duration.toMillis(longestPatience)) return silent(limit)
-          return Effect.flatMap(isAlive, (alive) => {
-            if (isAnswered) return Effect.succeed(silenceTimeout)
-            return alive ? Effect.succeed(aliveTimeout) : silent(longest)
-          })
-        })
-      }
-      return timeLimits.withDeadline(first, exchange, late).pipe(
-        Effect.filterOrElse(
-          ({ nameRefusal, status }) =>
-            isSuccess(status) || also.includes(status) || nameRefusal !== undefined,
-          (received) => errorOf(received, request, endpoint, knownDatacenters)
-        )
+      }).pipe(
+        Effect.map(({ text }) => Option.getOrUndefined(decodeNames(text))),
+        Effect.orElseSucceed(() => undefined)
       )
+
+/** Sends the request with the token of its endpoint. */
+const transmit = ({ shared }: Client, inFlight: InFlight.InFlight) => {
+  const { endpoint, request } = inFlight
+  const { token } = endpoint
+  return isFixed(token)
+    ? execute(shared, shape(endpoint, request, token))
+    : Effect.flatMap(token, (token) => {
+        inFlight.token = token
+        return execute(shared, shape(endpoint, request, token))
+      })
+}
+
+/** Sends the request and receives its answer. */
+const exchange = (client: Client, inFlight: InFlight.InFlight, extend: Deadlines.Extend) =>
+  transmit(client, inFlight).pipe(
+    Effect.catchAll((error) => InFlight.connectionError(inFlight, error.cause)),
+    Effect.flatMap((response) => {
+      inFlight.answering.add(inFlight.endpoint.address)
+      return InFlight.receive(inFlight, response, extend)
     })
-  return Object.assign(send, {
-    endpoint,
-    names: namesOf(shared, endpoint),
-    at: (other: Partial<Endpoint>) => sending(shared, elsewhere(endpoint, other))
+  )
+
+/**
+ * Whether a request gets more time while its servers answer something small. A blocking query does not: if it is given up, a
+ * plain read follows it.
+ */
+const isPatient = ({ method, name, read }: Request): boolean =>
+  method === "GET" && name !== undefined && read?.index === undefined
+
+/** Returns how much more time a request gets after `limit` has passed. Fails if it gets none. */
+const late = (
+  client: Client,
+  inFlight: InFlight.InFlight,
+  limit: Duration.Duration
+): Effect.Effect<Duration.Duration, ConsulError.Unreachable> => {
+  const { request } = inFlight
+  if (!isPatient(request) || inFlight.isAnswered) return InFlight.silent(inFlight, limit)
+  return Effect.flatMap(Monotonic.now, (now) => {
+    inFlight.lateSince ??= now
+    if (now - inFlight.lateSince > Duration.toMillis(longestPatience)) return InFlight.silent(inFlight, limit)
+    return Effect.flatMap(isAlive(client), (alive) => {
+      if (inFlight.isAnswered) return Effect.succeed(InFlight.silenceTimeout)
+      return alive ? Effect.succeed(aliveTimeout) : InFlight.silent(inFlight, answerTimeout(request.read))
+    })
   })
 }
 
-const isSuccess = (status: number): boolean => status >= 200 && status < 300
+const send = (
+  client: Client,
+  request: Request,
+  also: ReadonlyArray<number>,
+  readerOf: InFlight.ReaderOf | undefined
+): Effect.Effect<Received, ConsulError.ConsulError> =>
+  Effect.suspend(() => {
+    const { endpoint, shared } = client
+    const inFlight = InFlight.make(endpoint, shared.answering, request, readerOf)
+    const longest = answerTimeout(request.read)
+    const first = isPatient(request) ? Duration.subtract(longest, aliveTimeout) : longest
+    return shared.timeLimits
+      .withDeadline(
+        first,
+        (extend) => exchange(client, inFlight, extend),
+        (limit) => late(client, inFlight, limit)
+      )
+      .pipe(
+        Effect.filterOrElse(
+          ({ nameRefusal, status }) =>
+            InFlight.isSuccess(status) || also.includes(status) || nameRefusal !== undefined,
+          (received) => errorOf(received, request, endpoint, datacenters(client))
+        )
+      )
+  })
 
-/** How the path was refused for its name. If every Consul accepts the name, the answer is about something else. */
-const nameRefusal = ({ name, path }: Request, refusal: Refusals.Refusal): Refusals.NameRefusal | undefined =>
-  name === undefined || isPortable(name) ? undefined : Refusals.nameRefusal(refusal, path)
+const noStatuses: ReadonlyArray<number> = []
 
-/** `fetch` quotes a header that it does not send, less the space around it. */
-const withoutSecrets = (reason: string, secrets: ReadonlyArray<Redacted.Redacted | undefined>): string =>
-  secrets.reduce<string>((text, redacted) => {
-    const secret = redacted === undefined ? "" : Redacted.value(redacted).trim()
-    return secret === "" ? text : text.replaceAll(secret, String(redacted))
-  }, reason)
+const sendTo = (shared: Shared, endpoint: Endpoint): Send => {
+  const client: Client = { shared, endpoint, asking: undefined }
+  return Object.assign(
+    (request: Request, also = noStatuses, readerOf?: InFlight.ReaderOf) =>
+      send(client, request, also, readerOf),
+    {
+      endpoint,
+      names: namesOf(shared, endpoint),
+      at: (other: Partial<Endpoint>) => sendTo(shared, elsewhere(endpoint, other))
+    }
+  )
+}
 
 export const unexpected = (received: Received, reason: string) =>
   new ConsulError.UnexpectedAnswer({ request: received.describe(), reason })

@@ -1,6 +1,6 @@
 /**
- * An answer whose body has arrived with the headers, or arrives later. To read a body that has arrived takes no turn of the event
- * loop: so a simulation stays deterministic, and a small request is cheap.
+ * An answer whose body has arrived with the headers, or arrives later. Reading a body that has arrived takes no turn of the event
+ * loop: a simulation stays deterministic, and a small request is cheap.
  */
 import * as Cookies from "@effect/platform/Cookies"
 import * as Headers from "@effect/platform/Headers"
@@ -15,7 +15,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import { breathe } from "./EventLoop.js"
 
-/** Reads the next piece of a text, which had so many bytes. Returns false if the rest need not be read. */
+/** Reads the next piece of a text. `bytes` is its size. Returns false if the rest need not be read. */
 export type ReadPiece = (text: string, bytes: number) => boolean
 
 /**
@@ -23,16 +23,18 @@ export type ReadPiece = (text: string, bytes: number) => boolean
  * breaks off.
  */
 export interface Body {
-  /** Succeeds when all pieces were read, or `readPiece` has returned false. */
+  /** Reads the body in pieces. Succeeds when all pieces were read, or `readPiece` has returned false. */
   readonly read: (readPiece: ReadPiece) => Effect.Effect<void, unknown>
+  /** The whole body as text. */
   readonly text: Effect.Effect<string, unknown>
+  /** The whole body as bytes. */
   readonly bytes: Effect.Effect<Uint8Array, unknown>
 }
 
 /** The parts of an answer. */
 export interface Source {
   readonly status: number
-  /** With names in any case. */
+  /** The headers, with names in any case. */
   readonly headers: Headers.Input
   readonly body: Body
 }
@@ -40,11 +42,13 @@ export interface Source {
 const decoder = new TextDecoder()
 const encoder = new TextEncoder()
 
-/** A longer text is read in slices of `sliceLength` characters, with turns of the event loop between: 8 MB take about 40 ms. */
+/** A text of more characters is read in slices, with a turn of the event loop after each: 8 MB take about 40 ms. */
 const longText = 2 ** 23
+
+/** Characters of a slice. */
 const sliceLength = 2 ** 20
 
-/** Reads a text that has arrived, and returns whether more is to be read. A small text takes no turn of the event loop. */
+/** Reads a text that has arrived. Returns false if no more is to be read. A small text takes no turn of the event loop. */
 export const readInTurns = (readPiece: ReadPiece, text: string, bytes: number): Effect.Effect<boolean> => {
   if (text.length <= longText) return Effect.sync(() => readPiece(text, bytes))
   const step = (at: number): Effect.Effect<boolean> =>
@@ -69,7 +73,7 @@ const ofBytes = (bytes: Uint8Array): Body => ({
 export const bytesOf = (text: Effect.Effect<string, unknown>): Effect.Effect<Uint8Array, unknown> =>
   Effect.map(text, (text) => encoder.encode(text))
 
-/** An answer. Its members are computed at each use: most are used once or never. */
+/** An answer. Each use of a member computes it: most members are used once or never. */
 export class ClientResponse extends Inspectable.Class implements HttpClientResponse.HttpClientResponse {
   constructor(
     readonly request: HttpClientRequest.HttpClientRequest,
@@ -110,7 +114,7 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
     return this.source.status
   }
 
-  /** Calls `readPiece` with the text as it arrives. It works once: the text is not kept. */
+  /** Calls `readPiece` with the text while it arrives. This works once: the text is not kept. */
   read(readPiece: ReadPiece): Effect.Effect<void, HttpClientError.ResponseError> {
     return this.decoding(this.source.body.read(readPiece))
   }
@@ -165,12 +169,12 @@ export class ClientResponse extends Inspectable.Class implements HttpClientRespo
   }
 }
 
-/** An answer whose headers name at most so many bytes is read at once. */
+/** The most bytes, by the headers, of an answer that is read at once. */
 const smallBytes = 2 ** 16
 
 const isEmpty = (error: HttpClientError.ResponseError): boolean => error.reason === "EmptyBody"
 
-/** Calls `readPiece` with the text of any client's answer as it arrives. */
+/** Calls `readPiece` with the text of an answer of any client while it arrives. */
 export const read = (
   response: HttpClientResponse.HttpClientResponse,
   readPiece: ReadPiece

@@ -1,9 +1,9 @@
 /**
- * Time limits of many effects at once, kept by one fiber.
+ * Time limits of many effects, which one fiber keeps.
  *
- * `Effect.timeout` races each effect with a sleep of its own: that is two more fibers, and an interruption that is waited
- * for. Around a request that takes a millisecond it is most of the work (2.1 instead of 1.6 s of CPU for the transactions
- * that write 100,000 keys in a process that has just started).
+ * `Effect.timeout` races each effect with a sleep: that takes two more fibers, and waits for an interruption. Around a request
+ * of a millisecond that is most of the work (2.1 instead of 1.6 s of CPU for the transactions that write 100,000 keys in a
+ * process that has just started).
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -15,13 +15,13 @@ import * as FiberId from "effect/FiberId"
 import * as FiberRefs from "effect/FiberRefs"
 import * as Runtime from "effect/Runtime"
 
-/** Gives what is under way another limit, from now on. Called for each piece of an answer, so it is no effect. */
+/** Gives an effect another limit, which begins now. It is called for each piece of an answer, so it is no effect. */
 export type Extend = (limit: Duration.Duration) => void
 
 export interface Deadlines {
   /**
-   * Runs an effect, in a fiber of its own. When its time is up, `late` gives it more, or fails: then it is interrupted,
-   * which nobody waits for, and fails so.
+   * Runs `use` in a fiber of its own. When the limit has passed, `late` returns another limit, which begins then, or fails. If it
+   * fails, this effect fails with the same error, and `use` is interrupted: nothing waits until it has ended.
    */
   readonly withDeadline: <A, E, R, E2>(
     limit: Duration.Duration,
@@ -30,44 +30,48 @@ export interface Deadlines {
   ) => Effect.Effect<A, E | E2, R>
 }
 
+/** An effect that has a limit. */
 interface Timed {
+  /** The present limit. */
   limit: Duration.Duration
-  /** When it is up (ms), by the time that nobody sets. */
+  /** When the limit will have passed: ms, monotonic. */
   until: number
-  /** Gives it another limit, or ends it. */
+  /** Gives the effect another limit, or ends it. */
   readonly expire: () => Effect.Effect<void>
 }
 
-/** The clock of the fiber whose runtime it is. */
+/** The clock of a runtime. */
 const clockOf = ({ fiberRefs }: Runtime.Runtime<never>): Clock.Clock =>
   Context.get(FiberRefs.getOrDefault(fiberRefs, DefaultServices.currentServices), Clock.Clock)
 
 const now = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
 
-/** No limit that is kept may be shorter than `shortest`: so seldom is it looked for those that are up. */
+/** `shortest` is the shortest limit that an effect may have, and the longest time between two looks at the limits. */
 export const make = (shortest: Duration.Duration): Deadlines => {
   const running = new Set<Timed>()
   let keeper: Fiber.RuntimeFiber<never> | undefined
 
   const keep = Effect.clockWith((clock) =>
     Effect.suspend(() => {
-      const here = now(clock)
-      let next = here + Duration.toMillis(shortest)
-      const up: Array<Effect.Effect<void>> = []
+      const time = now(clock)
+      let next = time + Duration.toMillis(shortest)
+      const expiring: Array<Effect.Effect<void>> = []
       for (const timed of running) {
-        if (timed.until > here) next = Math.min(next, timed.until)
+        if (timed.until > time) next = Math.min(next, timed.until)
         else {
-          // Nobody asks again while it is found out; it counts among those that run, for which the keeper stays.
+          // The effect stays in `running`, so that the keeper does not end, and does not expire twice.
           timed.until = Number.POSITIVE_INFINITY
-          up.push(timed.expire())
+          expiring.push(timed.expire())
         }
       }
-      const sleep = Effect.sleep(Duration.millis(next - here))
-      return up.length === 0 ? sleep : Effect.zipRight(Effect.forEach(up, Effect.forkDaemon), sleep)
+      const sleep = Effect.sleep(Duration.millis(next - time))
+      return expiring.length === 0
+        ? sleep
+        : Effect.zipRight(Effect.forEach(expiring, Effect.forkDaemon), sleep)
     }).pipe(Effect.forever)
   )
 
-  // The keeper ends with the last effect, not with the first: nothing is left behind.
+  // The first effect starts the keeper, and the end of the last one ends it: no fiber is left behind.
   const begin = (timed: Timed, runtime: Runtime.Runtime<never>) => {
     running.add(timed)
     keeper ??= Runtime.runFork(runtime, Effect.interruptible(keep))
@@ -80,8 +84,8 @@ export const make = (shortest: Duration.Duration): Deadlines => {
     keeper = undefined
   }
 
-  // The fiber is forked where its end is observed and its interruption registered, in one step: a mask and a finalizer around
-  // these three cost more than the request.
+  // One step forks the fiber, observes its end and registers its interruption: a mask and a finalizer around these three would
+  // cost more than the request.
   const withDeadline: Deadlines["withDeadline"] = <A, E, R, E2>(
     first: Duration.Duration,
     use: (extend: Extend) => Effect.Effect<A, E, R>,
@@ -90,10 +94,10 @@ export const make = (shortest: Duration.Duration): Deadlines => {
     Effect.flatMap(Effect.runtime<R>(), (runtime) =>
       Effect.async<A, E | E2>((resume) => {
         const clock = clockOf(runtime)
-        const upAfter = (limit: Duration.Duration) => now(clock) + Duration.toMillis(limit)
+        const after = (limit: Duration.Duration) => now(clock) + Duration.toMillis(limit)
         const extend: Extend = (limit) => {
           timed.limit = limit
-          timed.until = upAfter(limit)
+          timed.until = after(limit)
         }
         const fail = (error: E2) => {
           resume(Effect.fail(error))
@@ -101,7 +105,7 @@ export const make = (shortest: Duration.Duration): Deadlines => {
         }
         const timed: Timed = {
           limit: first,
-          until: upAfter(first),
+          until: after(first),
           expire: () => Effect.match(late(timed.limit), { onFailure: fail, onSuccess: extend })
         }
         begin(timed, runtime)

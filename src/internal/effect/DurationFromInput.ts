@@ -1,6 +1,6 @@
 /**
- * A duration as people give it: `"250 millis"`, a number of ms, or a `Duration`. The schemas of Effect (3.22) read one form
- * each, and none reads text.
+ * A duration in the form that a person writes: `"250 millis"`, a number of ms, or a `Duration`. Each schema of Effect (3.22)
+ * reads one form, and none reads text.
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -11,7 +11,7 @@ const DurationInput: Schema.Schema<Duration.DurationInput> = Schema.declare(
   { identifier: "DurationInput", message: () => 'not a duration; write one such as "10 seconds"' }
 )
 
-/** Encodes as text in ms. */
+/** Encodes a duration as text in ms. */
 export const DurationFromInput: Schema.Schema<Duration.Duration, Duration.DurationInput> = Schema.transform(
   DurationInput,
   Schema.DurationFromSelf,

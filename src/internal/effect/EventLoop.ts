@@ -1,10 +1,10 @@
 /**
- * Turns of the event loop: what waits for the network or the clock gets its time between two slices of long work.
+ * Turns of the event loop: fibers that wait for the network or the clock run between two slices of long work.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 
-/** How the event loop is let take a turn. A simulation, which must not wait for a real one, has its own way. */
+/** Waits for a turn of the event loop. A simulation provides another effect, because it must not wait for a real turn. */
 export class Turn extends Context.Reference<Turn>()("consul-replicate/internal/effect/Turn", {
   defaultValue: (): Effect.Effect<void> =>
     Effect.async((resume) => {
@@ -13,23 +13,23 @@ export class Turn extends Context.Reference<Turn>()("consul-replicate/internal/e
     })
 }) {}
 
-/** Lets the event loop take a turn. For long work only: a turn costs more than a small piece of work. */
+/** Waits for a turn of the event loop. Only long work does this: a turn costs more than a small piece of work. */
 export const breathe: Effect.Effect<void> = Effect.flatten(Turn)
 
-/** Long work in steps: it yields where the event loop may take a turn. */
+/** Long work in steps. The event loop may take a turn at each `yield`. */
 export type Steps<A> = Generator<void, A, void>
 
-/** Elements that make a step: some 10 ms. */
+/** How many elements make a step of some 10 ms. */
 export const stepSize = 50_000
 
-/** Does all steps at once. */
+/** Does all steps, without turns of the event loop. */
 export const atOnce = <A>(steps: Steps<A>): A => {
   let step = steps.next()
   while (step.done !== true) step = steps.next()
   return step.value
 }
 
-/** Lets the event loop take a turn between two steps. Work of one step takes none. */
+/** Does all steps, with a turn of the event loop between two. Work of one step takes no turn. */
 export const inTurns = <A>(steps: () => Steps<A>): Effect.Effect<A> =>
   Effect.suspend(() => {
     const work = steps()

@@ -1,18 +1,18 @@
 /**
- * Turns for many who wait: first come, first served.
+ * A semaphore that gives permits in the order in which fibers ask for them.
  *
- * `Effect.Semaphore` (effect 3.22) wakes everybody who waits at each release, and all but one go back to waiting with a
- * deeper stack than before. Where hundreds wait for a thousand turns that costs seconds, and when they are interrupted
- * at last, tens of seconds (1,000,000 keys: 9 to 24 s from SIGTERM to the end, instead of 0.2).
+ * `Effect.Semaphore` (effect 3.22) wakes all waiting fibers at each release, and all except one wait again with a deeper stack.
+ * If hundreds of fibers wait a thousand times, that costs seconds, and their interruption tens of seconds (1,000,000 keys: 9 to
+ * 24 s from SIGTERM to the end, instead of 0.2).
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 
-/** Runs an effect when it is its turn. */
+/** Runs an effect with a permit. */
 export type FifoSemaphore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
-/** No more than `most` have their turn at once. */
+/** Makes a semaphore of `most` permits. */
 export const make = (most: number): FifoSemaphore => {
   let free = most
   const waiting = new Set<Deferred.Deferred<void>>()
@@ -27,15 +27,15 @@ export const make = (most: number): FifoSemaphore => {
     Deferred.unsafeDone(next, Exit.void)
   })
 
-  const acquire = Effect.flatMap(Deferred.make<void>(), (turn) => {
+  const acquire = Effect.flatMap(Deferred.make<void>(), (permit) => {
     if (free > 0) {
       free -= 1
       return Effect.void
     }
-    waiting.add(turn)
-    return Effect.onInterrupt(Effect.interruptible(Deferred.await(turn)), () =>
-      // A turn that was given at the same moment goes to the next.
-      Effect.suspend(() => (waiting.delete(turn) ? Effect.void : release))
+    waiting.add(permit)
+    return Effect.onInterrupt(Effect.interruptible(Deferred.await(permit)), () =>
+      // The next fiber gets a permit that this one was given at the moment of its interruption.
+      Effect.suspend(() => (waiting.delete(permit) ? Effect.void : release))
     )
   })
 

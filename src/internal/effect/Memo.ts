@@ -1,12 +1,12 @@
 /**
- * Values by name, each made once and kept until the scope closes. `Cache` (effect 3.22) has no scope for what it makes. `RcMap`
- * makes a value again if a second fiber asks for it while the first one, which has yielded, is about to: `get` looks it up
- * before it takes the permit to make it. `test/effect/Memo.test.ts` shows that.
+ * Values by name, each made once and kept until the scope closes. `Cache` (effect 3.22) has no scope for its values. `RcMap` can
+ * make a value twice: `get` looks the value up before it waits for the permit to make it, so that a second fiber does not see the
+ * value of the first one. `test/effect/Memo.test.ts` shows that.
  */
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 
-/** A fiber that asks while a value is made waits for it: two would log each outage twice, and know half of what is learned. */
+/** A fiber that asks while a value is made waits for that value: two values would each log an outage, and learn by themselves. */
 export const make = <Given, A>(
   nameOf: (given: Given) => string,
   create: (given: Given) => Effect.Effect<A, never, Scope.Scope>

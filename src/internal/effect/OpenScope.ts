@@ -1,6 +1,7 @@
 /**
- * Services whose layer's scope has closed. What such a service forks is interrupted at once: the program that uses it would end
- * as if it had been interrupted, with exit code 0. That is a mistake of the program, so it is a defect with a message.
+ * Ends the use of a service after its layer's scope has closed. Fibers that such a service forks are interrupted at once: the
+ * program that uses the service would end as if it had been interrupted, with exit code 0. That is a mistake of the program, so
+ * it is a defect with a message.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -17,7 +18,7 @@ export interface OpenScope {
   readonly whileOpen: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
-/** Make it last: the scope must count as closed before anything else of the layer is released. */
+/** Call this after everything else of the layer is made: the scope must count as closed before anything else is released. */
 export const make = (message: string): Effect.Effect<OpenScope, never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope

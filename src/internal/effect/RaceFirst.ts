@@ -1,8 +1,8 @@
 /**
  * `Effect.raceFirst`, except that an interruption waits until both sides have ended.
  *
- * Effect 3.22 interrupts the two sides of an interrupted race only when the fiber around it ends. A scope between the two
- * closes before that: the connections of a replicator were closed before it had given its lock back.
+ * Effect 3.22 interrupts the two sides of an interrupted race only when the fiber around the race ends. A scope inside of that
+ * fiber closes earlier: the connections of a replicator were closed before it had given its lock back.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"

@@ -1,4 +1,4 @@
-/** What many events have. */
+/** Fields that many events have. */
 
 /**
  * Fields of every event.
@@ -7,22 +7,22 @@
  * @category models
  */
 export interface EventFields {
-  /** When it happened: ms since 1970, by `Clock`. */
+  /** When the event happened: ms since 1970, by `Clock`. */
   readonly at: number
 }
 
 /**
- * Which replication an event is about.
+ * The replication that an event is about.
  *
  * @since 0.5.0
  * @category models
  */
 export interface Route {
-  /** The datacenter that is copied from. */
+  /** Name of the source: its datacenter, the address of its agent, or both. */
   readonly source: string
-  /** The prefix that is copied, at the source. */
+  /** The prefix at the source. */
   readonly prefix: string
-  /** What takes its place at the destination. */
+  /** The prefix at the destination. */
   readonly destinationPrefix: string
 }
 
@@ -33,19 +33,20 @@ export interface Route {
  * @category models
  */
 export interface ReplicationFields extends EventFields {
+  /** The replication that the event is about. */
   readonly replication: Route
 }
 
 /**
- * Where something stands that lasts:
+ * Why an event about a lasting condition is emitted:
  *
- * | phase   | the event is emitted                                                                              |
- * | ------- | ------------------------------------------------------------------------------------------------- |
- * | `Began` | when it begins, and when it takes another cause                                                   |
- * | `Again` | each further time that it comes up                                                                |
- * | `Lasts` | as a reminder: 1 and 5 minutes after it began, and every 15 minutes from then on                  |
+ * | phase   | the event is emitted                                                                                 |
+ * | ------- | ---------------------------------------------------------------------------------------------------- |
+ * | `Began` | when the condition begins, and when it has another cause                                             |
+ * | `Again` | each further time that the condition occurs                                                          |
+ * | `Lasts` | as a reminder: 1 and 5 minutes after the condition began, and every 15 minutes from then on          |
  *
- * An event of its own tells of the end.
+ * The end of the condition has an event of its own.
  *
  * @since 0.5.0
  * @category models
@@ -53,13 +54,14 @@ export interface ReplicationFields extends EventFields {
 export type Phase = "Began" | "Again" | "Lasts"
 
 /**
- * Fields of every event about something that lasts.
+ * Fields of every event about a condition that lasts.
  *
  * @since 0.5.0
  * @category models
  */
 export interface LastingFields extends EventFields {
+  /** Why the event is emitted. */
   readonly phase: Phase
-  /** How long it has lasted from this cause: ms. */
+  /** How long the condition has lasted from its present cause: ms. */
   readonly lasted: number
 }

@@ -1,20 +1,21 @@
-/** What is special about some keys, or about the answers of a source. */
+/** Events about some of the keys, or about the answers of a source. */
 import type { DeleteLimit } from "../../DeleteLimit.js"
 import type { LastingFields, ReplicationFields } from "./Common.js"
 
 /**
- * Deletes are held back: the source does not have the keys, and they are more than the limit allows. Emitted after each
- * pass while that is so.
+ * Deletes are held back: the source does not have these keys, and the limit allows fewer deletes. Emitted after each pass while
+ * deletes are held back.
  *
  * @since 0.5.0
  * @category keys
  */
 export interface DeletesHeld extends ReplicationFields, LastingFields {
   readonly _tag: "DeletesHeld"
-  /** All keys that are held, by their names at the destination. */
+  /** All keys whose deletes are held back, by their names at the destination. */
   readonly keys: ReadonlySet<string>
-  /** How many keys the destination holds under its prefix. */
+  /** How many keys the destination has under its prefix. */
   readonly totalKeys: number
+  /** The limit that holds the deletes back. */
   readonly limit: DeleteLimit
 }
 
@@ -31,29 +32,29 @@ export interface DeletesAllowed extends ReplicationFields {
 }
 
 /**
- * Why a key did not land.
+ * A key that did not land, and why.
  *
  * @since 0.5.0
  * @category models
  */
 export interface RefusedKey {
-  /** Its name at the destination; at the source, if it cannot be read there. */
+  /** The name of the key at the destination, or at the source if the key cannot be read there. */
   readonly key: string
-  /** `KeyRefused`, `KeyLocked`, `KeyTooLarge`, or `KeyUnreadable` if the source has it and it cannot be copied. */
+  /** `KeyRefused`, `KeyLocked`, `KeyTooLarge`, or `KeyUnreadable` if the key cannot be read at the source. */
   readonly cause: string
-  /** What the destination answered, or what is wrong with the key. */
+  /** The answer of the destination, or the fault of the key. */
   readonly message: string
 }
 
 /**
- * Keys do not land, and all others do. Emitted after each pass while that is so.
+ * Some keys do not land; all others do. Emitted after each pass while a key is refused.
  *
  * @since 0.5.0
  * @category keys
  */
 export interface WritesRefused extends ReplicationFields, LastingFields {
   readonly _tag: "WritesRefused"
-  /** All of them, in the order of the keys. */
+  /** All refused keys, in the order of their names. */
   readonly refusals: ReadonlyArray<RefusedKey>
 }
 
@@ -73,7 +74,7 @@ export interface WritesAccepted extends ReplicationFields {
 interface NamedOnce extends ReplicationFields {
   /** The keys that no earlier event has named, by their names at the source. */
   readonly keys: ReadonlyArray<string>
-  /** Whether this event is the last of its kind, because there are so many such keys. */
+  /** Whether no further event names such keys, because there are too many. */
   readonly isLast: boolean
 }
 
@@ -88,8 +89,8 @@ export interface LocksNotCopied extends NamedOnce {
 }
 
 /**
- * Keys of the source are no valid UTF-8: Consul's HTTP interface cannot name them, so they are not copied. The names are
- * given as far as they can be.
+ * Keys of the source are not valid UTF-8: Consul's HTTP interface cannot name them, so they are not copied. In `keys`, U+FFFD
+ * stands for bytes that are not valid.
  *
  * @since 0.5.0
  * @category keys
@@ -99,7 +100,7 @@ export interface KeysNotUtf8 extends NamedOnce {
 }
 
 /**
- * The source has keys that it leaves out of its answers, because the token may not read them. They stay at the destination.
+ * The source leaves keys out of its answers, because the token may not read them. These keys stay at the destination.
  *
  * @since 0.5.0
  * @category keys
@@ -116,10 +117,11 @@ export interface KeysHidden extends NamedOnce {
  */
 export interface SiblingsMatched extends ReplicationFields {
   readonly _tag: "SiblingsMatched"
+  /** The side whose prefix it is. */
   readonly side: "source" | "destination"
   /** The prefix on that side. */
   readonly prefix: string
-  /** All such keys. */
+  /** All keys whose names go on after the prefix without a slash. */
   readonly keys: ReadonlyArray<string>
 }
 
@@ -131,12 +133,12 @@ export interface SiblingsMatched extends ReplicationFields {
  */
 export interface SourceEmpty extends ReplicationFields {
   readonly _tag: "SourceEmpty"
-  /** Whether the token may read there. If that is not known, there may be keys that it may not read. */
+  /** Whether the token may certainly read keys there. If not, the source may have keys that the token may not read. */
   readonly isReadable: boolean
 }
 
 /**
- * The source answered without keys that a consistent read then had. The keys stay at the destination.
+ * An answer of the source lacked keys that a later consistent read had. The keys stay at the destination.
  *
  * @since 0.5.0
  * @category source
@@ -160,7 +162,7 @@ export interface AnswersRight extends ReplicationFields {
 }
 
 /**
- * The source has said nothing about a part of the prefix for two minutes.
+ * The source has not answered about a part of the prefix for two minutes.
  *
  * @since 0.5.0
  * @category source

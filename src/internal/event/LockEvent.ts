@@ -1,4 +1,4 @@
-/** What happens to an instance and its lock. */
+/** Events about an instance and its lock. */
 import type { EventFields, Route } from "./Common.js"
 
 /**
@@ -22,7 +22,7 @@ export interface LockFields extends EventFields {
  * | `Held`      | another instance holds the lock                                                           |
  * | `LockDelay` | the lock is free, and Consul refuses it for a while because of a session of another tool  |
  * | `LedHere`   | another use in this process leads by the lock                                             |
- * | `UsedHere`  | another use in this process uses `key`                                                    |
+ * | `UsedHere`  | another use in this process has the same `exclusive` key                                   |
  *
  * @since 0.5.0
  * @category models
@@ -30,7 +30,7 @@ export interface LockFields extends EventFields {
 export type StandingByReason = "Held" | "LockDelay" | "LedHere" | "UsedHere"
 
 /**
- * Who holds a lock, as that instance wrote it into the lock.
+ * The instance that holds a lock, as it described itself in the lock's value.
  *
  * @since 0.5.0
  * @category models
@@ -40,38 +40,39 @@ export interface LockHolder {
   readonly node: string
   /** Its process id there. */
   readonly pid: number
-  /** Since when: ms since 1970. */
+  /** When it acquired the lock: ms since 1970. */
   readonly since: number
-  /** What it leads for, in a line for people. */
+  /** What it does while it leads, in one line for people. */
   readonly purpose?: string | undefined
 }
 
 /**
- * An instance waits for its turn. Emitted again when another instance has taken the lock meanwhile.
+ * An instance waits for the lock. Emitted again when another instance has acquired the lock meanwhile.
  *
  * @since 0.5.0
  * @category lock
  */
 export interface StandingBy extends LockFields {
   readonly _tag: "StandingBy"
+  /** Why the instance waits. */
   readonly reason: StandingByReason
-  /** Who holds the lock, if that is known. */
+  /** The instance that holds the lock, if the lock's value describes it. */
   readonly holder?: LockHolder | undefined
-  /** What this instance wants to lead for, in a line for people. */
+  /** What this instance will do when it leads, in one line for people. */
   readonly purpose?: string | undefined
-  /** The key that another use in this process uses. Only with `UsedHere`. */
+  /** The `exclusive` key of both uses. Only with `UsedHere`. */
   readonly key?: string | undefined
 }
 
 /**
- * An instance has taken the lock.
+ * An instance has acquired the lock.
  *
  * @since 0.5.0
  * @category lock
  */
 export interface Leading extends LockFields {
   readonly _tag: "Leading"
-  /** Id of its service in Consul's catalog. */
+  /** Id of the instance's service in Consul's catalog; as in `Leadership` without an agent. */
   readonly instance: string
   /** The session that holds the lock. */
   readonly session: string
@@ -86,8 +87,9 @@ export interface Leading extends LockFields {
  */
 export interface LockLost extends LockFields {
   readonly _tag: "LockLost"
+  /** The replication that has stopped. */
   readonly replication: Route
-  /** Why, in a line for people. */
+  /** Why, in one line for people. */
   readonly reason: string
   /** False if the instance was still waiting for the lock. */
   readonly wasHeld: boolean
@@ -101,12 +103,12 @@ export interface LockLost extends LockFields {
  */
 export interface Resigned extends LockFields {
   readonly _tag: "Resigned"
-  /** Id of its service in Consul's catalog. */
+  /** Id of the instance's service in Consul's catalog; as in `Leadership` without an agent. */
   readonly instance: string
 }
 
 /**
- * The servers let no session live for as short a time as the lock's session should (`session_ttl_min`).
+ * The servers refuse the time to live of the lock's session as too short (`session_ttl_min`). The session gets a longer one.
  *
  * @since 0.5.0
  * @category lock
@@ -117,18 +119,19 @@ export interface SessionTtlRaised extends LockFields {
   readonly agentless: boolean
   /** Time to live of the lock's session from now on: ms. Consul lets a session live for up to twice as long. */
   readonly ttl: number
-  /** That of before: ms. */
+  /** Time to live that the servers refused: ms. */
   readonly before: number
 }
 
 /**
- * The status names a session that is not that of an instance of this service: it is not ended.
+ * The status names a session that is not one of an instance of this service for this lock. The session is not ended.
  *
  * @since 0.5.0
  * @category lock
  */
 export interface SessionLeftAlone extends LockFields {
   readonly _tag: "SessionLeftAlone"
+  /** The replication whose status it is. */
   readonly replication: Route
   /** Id of the session. */
   readonly session: string
@@ -137,7 +140,8 @@ export interface SessionLeftAlone extends LockFields {
 }
 
 /**
- * An address answers as different nodes. The check of an instance belongs to one agent, and the others refuse its heartbeats.
+ * Agents of different nodes answer at one address. The check of an instance belongs to one agent, and the others refuse its
+ * heartbeats.
  *
  * @since 0.5.0
  * @category lock
@@ -146,23 +150,26 @@ export interface AgentsDiffer extends EventFields {
   readonly _tag: "AgentsDiffer"
   /** Address of the agents. */
   readonly address: string
-  /** Name of the node that answered first, and of the one that has answered now. */
+  /** Name of the node that answered first, and of the node that has answered now. */
   readonly nodes: readonly [string, string]
 }
 
 /**
- * A request has failed that nothing waits for: a heartbeat, the renewal of the session, a request on leaving, or the end of
- * the session of the leader before.
+ * A request has failed whose failure stops nothing.
  *
  * @since 0.5.0
  * @category lock
  */
 export interface RequestFailed extends EventFields {
   readonly _tag: "RequestFailed"
+  /**
+   * The request: a heartbeat of the check, a renewal of the session, one that an instance sends when it leaves, or one that ends
+   * the session of the leader before.
+   */
   readonly purpose: "heartbeat" | "renewal" | "leaving" | "predecessor"
   /** Tag of the error. */
   readonly cause: string
-  /** What was tried, and what Consul answered. */
+  /** The message of the error: what was tried, and what Consul answered. */
   readonly message: string
 }
 

@@ -1,4 +1,4 @@
-/** What is compared and written. */
+/** Events about comparisons and writes. */
 import type { EventFields, ReplicationFields } from "./Common.js"
 
 /**
@@ -11,13 +11,13 @@ export interface AgentAnswered extends ReplicationFields {
   readonly _tag: "AgentAnswered"
   /** Address of the agent. */
   readonly address: string
-  /** Its datacenter: the destination. */
+  /** The datacenter of the agent: the destination. */
   readonly datacenter: string
 }
 
 /**
- * The destination was read, and is compared in full with the source. So begins each leadership, and each attempt after a
- * failure to write.
+ * A comparison of both sides in full has begun, and the destination was read for it. Each leadership begins so, and each attempt
+ * after a failure to write.
  *
  * @since 0.5.0
  * @category passes
@@ -26,27 +26,27 @@ export interface ComparisonBegan extends ReplicationFields {
   readonly _tag: "ComparisonBegan"
   /** Whether no instance has completed a comparison of this replication yet. */
   readonly isFirst: boolean
-  /** How many keys the destination holds under its prefix. */
+  /** How many keys the destination has under its prefix. */
   readonly totalKeys: number
 }
 
 /**
- * What the first comparison of a replication will change at the destination. Emitted before anything is written, if there is
- * something to lose. All keys are named as at the destination.
+ * The first comparison of a replication will overwrite or delete keys of the destination. Emitted before anything is written. All
+ * keys are named as at the destination.
  *
  * @since 0.5.0
  * @category passes
  */
 export interface FirstComparison extends ReplicationFields {
   readonly _tag: "FirstComparison"
-  /** Keys whose values are overwritten. */
+  /** Keys that will be overwritten. */
   readonly overwritten: ReadonlyArray<string>
-  /** Keys that are deleted. */
+  /** Keys that will be deleted. */
   readonly deleted: ReadonlyArray<string>
 }
 
 /**
- * How far a comparison has come. Emitted after each batch of keys except the last.
+ * A comparison has made progress. Emitted after each batch of keys except the last.
  *
  * @since 0.5.0
  * @category passes
@@ -57,24 +57,24 @@ export interface ComparisonProgressed extends ReplicationFields {
   readonly compared: number
   /** About how many keys the source has. */
   readonly expectedKeys: number
-  /** How many of them had to be written so far. */
+  /** How many of the compared keys had to be written. */
   readonly writes: number
-  /** Since the comparison began: ms. */
+  /** Time since the comparison began: ms. */
   readonly elapsed: number
 }
 
 /**
- * How many keys of the destination were not as at the source.
+ * Numbers of keys by which the destination was not as the source.
  *
  * @since 0.5.0
  * @category models
  */
 export interface DriftCounts {
-  /** Keys with another value or other flags. */
+  /** Number of keys with another value or other flags. */
   readonly changed: number
-  /** Keys that the destination did not have. */
+  /** Number of keys that the destination did not have. */
   readonly missing: number
-  /** Keys that the source does not have. */
+  /** Number of keys that the source does not have. */
   readonly extra: number
 }
 
@@ -86,24 +86,25 @@ interface LandedFields extends ReplicationFields {
   readonly deletes: number
   /** Bytes of the values that were sent. */
   readonly bytes: number
-  /** How many keys the destination holds under its prefix as the source has them. */
+  /** How many keys the destination has under its prefix as at the source. */
   readonly totalKeys: number
-  /** `X-Consul-Index` of the source up to which changes have landed. */
+  /** The `X-Consul-Index` of the source up to which all changes have landed. */
   readonly index: number
-  /** Whether nothing is left to do now, as there was before this event. */
+  /** Whether the destination is in sync since this event: nothing is left to do, and something was before it. */
   readonly inSync: boolean
 }
 
 /**
- * A comparison in full is complete. Its counts are those of all its passes; no `Applied` was emitted for them.
+ * A comparison in full is complete. The counts are those of all passes of the comparison, for which no `Applied` was emitted.
  *
  * @since 0.5.0
  * @category passes
  */
 export interface ComparisonDone extends LandedFields {
   readonly _tag: "ComparisonDone"
-  /** Since the comparison began: ms. */
+  /** How long the comparison took: ms. */
   readonly duration: number
+  /** How many keys were not as at the source when the comparison began. */
   readonly drift: DriftCounts
 }
 
@@ -115,12 +116,12 @@ export interface ComparisonDone extends LandedFields {
  */
 export interface Applied extends LandedFields {
   readonly _tag: "Applied"
-  /** How long it took to write them: ms. The destination lagged so far behind what was known of the source. */
+  /** How long it took to write the changes: ms. That was the lag behind the snapshot of the source. */
   readonly duration: number
 }
 
 /**
- * A scan of the destination has met keys that others changed. They are named as at the destination.
+ * A scan of the destination has read keys that others changed. All keys are named as at the destination.
  *
  * @since 0.5.0
  * @category passes
@@ -133,30 +134,32 @@ export interface DriftFound extends ReplicationFields {
   readonly missing: ReadonlyArray<string>
   /** Keys that the source does not have. */
   readonly extra: ReadonlyArray<string>
-  /** Whether all of them are as at the source now. False if deletes are held back or turned off. */
+  /** Whether all these keys are as at the source now. False if deletes are held back or turned off. */
   readonly repaired: boolean
 }
 
-/** How a request to write ended. */
+/** Fields of events about a request to write. */
 interface SentFields extends ReplicationFields {
   /** From the first byte to the end of the answer: ms. */
   readonly duration: number
   /** `Interrupted`: the request was given up, and may still land until the next writer has moved the status key. */
   readonly outcome: "Landed" | "Failed" | "Interrupted"
-  /** Tag of the error, if it failed. */
+  /** Tag of the error, if the request failed. */
   readonly cause?: string | undefined
-  /** Message of that error. */
+  /** Message of the error, if the request failed. */
   readonly message?: string | undefined
 }
 
 /**
- * One operation of a transaction. `key` is that of the destination.
+ * One operation of a transaction.
  *
  * @since 0.5.0
  * @category models
  */
 export interface SentOperation {
+  /** What the operation does to the key. */
   readonly kind: "write" | "delete" | "check"
+  /** The name of the key at the destination. */
   readonly key: string
 }
 
@@ -169,9 +172,9 @@ export interface SentOperation {
  */
 export interface TransactionSent extends SentFields {
   readonly _tag: "TransactionSent"
-  /** In their order, the fence and the guard of the status included. */
+  /** All operations in their order, with the fence and the guard of the status. */
   readonly operations: ReadonlyArray<SentOperation>
-  /** Bytes of the request's body, about. */
+  /** About how many bytes the request's body had. */
   readonly bytes: number
 }
 
@@ -183,14 +186,14 @@ export interface TransactionSent extends SentFields {
  */
 export interface LargeValueSent extends SentFields {
   readonly _tag: "LargeValueSent"
-  /** Its name at the destination. */
+  /** The name of the key at the destination. */
   readonly key: string
   /** Bytes of the value. */
   readonly bytes: number
 }
 
 /**
- * A subscriber was so slow that events were dropped for it. Only that subscriber gets this event, in their place.
+ * A subscriber was so slow that events were dropped for it. Only that subscriber gets this event, in place of the dropped ones.
  *
  * @since 0.5.0
  * @category passes

@@ -1,14 +1,14 @@
-/** What goes wrong for a while, and is tried again until it succeeds. */
+/** Events about attempts that fail and are made again. */
 import type { EventFields, LastingFields, Route } from "./Common.js"
 
 /**
- * What is in trouble:
+ * The attempt that fails:
  *
  * | subject       | is                                                                                          |
  * | ------------- | ------------------------------------------------------------------------------------------- |
  * | `Agent`       | the destination's agent, before an instance can stand for leadership                        |
  * | `Leadership`  | registering a service and creating a session                                                |
- * | `Lock`        | reading or taking the lock                                                                  |
+ * | `Lock`        | reading or acquiring the lock                                                               |
  * | `Session`     | renewing the session of the lock                                                            |
  * | `Source`      | reading a source                                                                            |
  * | `Connections` | an agent that has no room for all blocking queries of a watch                               |
@@ -38,7 +38,8 @@ export type Subject =
       readonly lock: string
       /** Name of the service. */
       readonly service: string
-      readonly action: "read" | "take"
+      /** What was tried. */
+      readonly action: "read" | "acquire"
     }
   | {
       readonly _tag: "Session"
@@ -49,7 +50,7 @@ export type Subject =
     }
   | {
       readonly _tag: "Source"
-      /** The source's datacenter, or the address of its agent. */
+      /** Name of the source: its datacenter, the address of its agent, or both. */
       readonly source: string
     }
   | {
@@ -59,6 +60,7 @@ export type Subject =
     }
   | {
       readonly _tag: "Rate"
+      /** The requests that are limited. */
       readonly requests: "reads" | "writes"
     }
   | {
@@ -69,21 +71,22 @@ export type Subject =
   | { readonly _tag: "Replication" }
 
 /**
- * An attempt has failed, and another one follows; or trouble still lasts.
+ * An attempt has failed and is made again, or trouble still lasts.
  *
  * @since 0.5.0
  * @category trouble
  */
 export interface Trouble extends LastingFields {
   readonly _tag: "Trouble"
+  /** The attempt that fails. */
   readonly subject: Subject
-  /** Which replication is held up, if the trouble is that of one. */
+  /** The replication that is delayed, if the trouble is that of one. */
   readonly replication?: Route | undefined
   /** Tag of the latest error with this cause. */
   readonly cause: string
-  /** The message of that error: what was tried, and what was answered. */
+  /** Message of that error: what was tried, and what was answered. */
   readonly message: string
-  /** How long no attempt has succeeded of the one that has just failed, from any cause: ms. */
+  /** How long there has been no success, from any cause, where the latest attempt has failed: ms. */
   readonly failingFor: number
 }
 
@@ -95,15 +98,16 @@ export interface Trouble extends LastingFields {
  */
 export interface TroubleOver extends EventFields {
   readonly _tag: "TroubleOver"
+  /** The attempt that succeeds again. */
   readonly subject: Subject
-  /** Which replication goes on, if the trouble was that of one. */
+  /** The replication that goes on, if the trouble was that of one. */
   readonly replication?: Route | undefined
   /** How long the trouble lasted: ms. */
   readonly lasted: number
 }
 
 /**
- * The number of blocking queries that the watches of an agent may have has changed.
+ * The watches of an agent may have fewer or more blocking queries from now on.
  *
  * @since 0.5.0
  * @category trouble
@@ -112,26 +116,26 @@ export interface QueryBudgetChanged extends EventFields {
   readonly _tag: "QueryBudgetChanged"
   /** Address of the agent. */
   readonly address: string
-  /** Share of its queries that each watch may have now: from 0 to 1. */
+  /** The share of its queries that each watch may have now: from 0 to 1. */
   readonly share: number
 }
 
 /**
- * Blocking queries of a source are ended early, by its servers or by something in between. They wait for less from now on.
+ * The servers of a source, or a proxy on the way, end blocking queries early. The queries wait for a shorter time from now on.
  *
  * @since 0.5.0
  * @category trouble
  */
 export interface WaitShortened extends EventFields {
   readonly _tag: "WaitShortened"
-  /** The source's datacenter, or the address of its agent. */
+  /** Name of the source: its datacenter, the address of its agent, or both. */
   readonly source: string
-  /** After how long a query was ended, about: ms. */
+  /** About how long a query lasted before it was ended: ms. */
   readonly limit: number
 }
 
 /**
- * Paths of an agent do not carry a name. Keys with such names are read and written by transactions from now on.
+ * Paths of an agent cannot carry a name. Keys with such names are read and written by transactions from now on.
  *
  * @since 0.5.0
  * @category trouble
@@ -140,9 +144,9 @@ export interface NameNotCarried extends EventFields {
   readonly _tag: "NameNotCarried"
   /** Address of the agent. */
   readonly address: string
-  /** The datacenter that the agent was asked for, if that is not its own. */
+  /** The datacenter that the request named, if that is not the agent's own. */
   readonly datacenter?: string | undefined
-  /** The first name of its kind. */
+  /** The key, as the first of its kind. */
   readonly key: string
 }
 

@@ -28,16 +28,16 @@ export const make = Effect.fnUntraced(function* ({
 
   return (supervise) =>
     Effect.gen(function* () {
-      const shown = yield* CheckOutput.make(passing)
+      const output = yield* CheckOutput.make(passing)
       const node = yield* nodes.ask
       const { checkId, id } = yield* registration
-      const beat = Effect.flatMap(shown.reported, (health) => agent.updateCheck(checkId, health)).pipe(
+      const beat = Effect.flatMap(output.reported, (health) => agent.updateCheck(checkId, health)).pipe(
         Effect.tapError(nodes.refused)
       )
       yield* supervise(Heartbeat.keepCheck(beat, ttl))
       const created = yield* session.create({ name, checks: ["serfHealth", checkId] })
-      const renewal = session.renew(created, checkId, ttl, shown)
+      const renewal = session.renew(created, checkId, ttl, output)
       yield* supervise(Effect.as(renewal, LockSession.ended))
-      return { id, node, session: created.id, report: shown.request }
+      return { id, node, session: created.id, report: output.request }
     })
 })

@@ -1,6 +1,6 @@
 /**
- * Notices an address behind which several agents answer. The service of an instance and its check belong to one of them, and
- * an update of the check that reaches another one is refused: the instance would lose the lock again and again.
+ * Notices that several agents answer at one address. The service of an instance and its check belong to one agent, and another
+ * agent refuses updates of the check: the instance would lose the lock again and again.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -10,11 +10,11 @@ import { emit } from "../report/EventSink.js"
 
 export interface AgentNodes {
   /**
-   * Asks the agent for its node's name, twice at once: two requests at the same time go over two connections, and a balancer
-   * may choose an agent for each connection. Returns the first answer.
+   * Asks the agent for its node's name, by two requests at the same time: they go over two connections, and a balancer may
+   * choose an agent for each connection. Returns the answer to one of them.
    */
   readonly ask: Effect.Effect<string, ConsulError, Scope.Scope>
-  /** Asks again if the agent has refused an update of the check. */
+  /** Asks again, after an error of an update of the check, if the agent refused the update. */
   readonly refused: (error: ConsulError) => Effect.Effect<void>
 }
 
@@ -31,15 +31,15 @@ export const make: Effect.Effect<AgentNodes, never, ConsulHttp> = Effect.gen(fun
       return emit({ _tag: "AgentsDiffer", address: endpoint.address, nodes: [first, node] })
     })
 
-  // Nothing but the node's name tells the agents apart: no header of an answer (1.8.7) has it.
-  const look = Effect.gen(function* () {
+  // Only the node's name differs between the agents. No header of an answer (1.8.7) has it.
+  const askOnce = Effect.gen(function* () {
     const { node } = yield* agent.self
     yield* record(node)
     return node
   })
 
   return {
-    ask: Effect.zipRight(Effect.forkScoped(Effect.ignore(look)), look),
-    refused: (error) => (isReported || error._tag !== "Rejected" ? Effect.void : Effect.ignore(look))
+    ask: Effect.zipRight(Effect.forkScoped(Effect.ignore(askOnce)), askOnce),
+    refused: (error) => (isReported || error._tag !== "Rejected" ? Effect.void : Effect.ignore(askOnce))
   }
 })

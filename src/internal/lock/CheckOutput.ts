@@ -1,16 +1,18 @@
-/** The output of a health check: the requested one, and the one that the agent was last sent. */
+/** What a health check is to show, and what the agent was last sent. */
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import type { Health } from "./Health.js"
 
 export interface CheckOutput {
-  /** Requests an output. The agent is sent it as soon as that does no harm. */
+  /** Requests a health. The agent is sent it as soon as that does no harm. */
   readonly request: (health: Health) => Effect.Effect<void>
+  /** The latest health that was requested. */
   readonly requested: Effect.Effect<Health>
-  /** Open while the requested output differs from the reported one. */
+  /** Open while the requested health differs from the reported one. */
   readonly changed: Effect.Latch
-  /** Heartbeats send this output from now on. */
+  /** Sets the health that heartbeats send from now on. */
   readonly markReported: (health: Health) => Effect.Effect<void>
+  /** The health that heartbeats send. */
   readonly reported: Effect.Effect<Health>
 }
 

@@ -1,5 +1,5 @@
 /**
- * Uses of one process that must not lead at the same time: each waits until the one before it has ended.
+ * Makes uses of one process that have the same key lead one after another.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -8,15 +8,17 @@ import { whenDone } from "./Farewell.js"
 
 export interface Exclusive {
   /**
-   * Waits until no other use in this process has the key, and has it until the scope closes. Emits `standingBy` if it has to
-   * wait.
+   * Waits until no other use in this process has the key. Then the caller has the key until the scope closes. Emits
+   * `standingBy` before it waits.
    */
   readonly acquire: (key: string, standingBy: Happening) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** Uses of one key, those that wait counted. */
+/** The uses of one key. */
 interface Line {
+  /** The use that has the permit has the key. */
   readonly semaphore: Effect.Semaphore
+  /** How many uses have the key or wait for it. */
   length: number
 }
 

@@ -1,5 +1,5 @@
 /**
- * Heartbeats keep alive what ends by itself: the check of a service, or a session without checks.
+ * Heartbeats keep the check of a service, or a session without checks, from ending by its time to live.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -9,19 +9,19 @@ import { emit } from "../report/EventSink.js"
 import * as Schedules from "../Schedules.js"
 
 interface Options {
-  /** What Consul confirms: heartbeats of the check, or renewals of the session. */
+  /** Whether the requests are heartbeats of the check or renewals of the session. */
   readonly purpose: "heartbeat" | "renewal"
-  /** How long Consul keeps alive what got no heartbeat, at least. */
+  /** The time to live: at least so long Consul keeps the check or the session alive without a heartbeat. */
   readonly ttl: Duration.Duration
-  /** Between two heartbeats, and how long each may take. */
+  /** The pause after each heartbeat, and its time limit. */
   readonly interval: Duration.Duration
 }
 
 /**
- * Sends heartbeats. Returns the reason when Consul has confirmed none for longer than the time to live: then another instance
- * may have the lock. Time is measured from before each request, and monotonic.
+ * Sends heartbeats. Returns the reason to stop when Consul has confirmed no heartbeat for longer than the time to live: then
+ * another instance may have the lock. The time is monotonic, and begins before the request that was confirmed.
  *
- * A heartbeat returns a reason itself if there is nothing left to keep alive.
+ * `heartbeat` itself returns a reason to stop if the session is gone.
  */
 const keep = Effect.fnUntraced(function* (
   heartbeat: Effect.Effect<string | undefined, ConsulError>,
@@ -52,7 +52,10 @@ const keep = Effect.fnUntraced(function* (
   return `Consul has confirmed no ${what} for ${Duration.format(ttl)}`
 })
 
-/** Three times in the time to live of a check. Without them Consul releases the lock right after that time. */
+/**
+ * Sends a heartbeat of a check three times in its time to live. Without heartbeats Consul releases the lock right after that
+ * time.
+ */
 export const keepCheck = (
   update: Effect.Effect<void, ConsulError>,
   ttl: Duration.Duration
@@ -63,7 +66,10 @@ export const keepCheck = (
     interval: Schedules.heartbeatInterval(ttl)
   })
 
-/** Five times in the time to live of a session: an election may take two thirds of the shortest one that Consul allows. */
+/**
+ * Renews a session five times in its time to live: an election may take two thirds of the shortest time to live that Consul
+ * allows.
+ */
 export const keepSession = (
   renewal: Effect.Effect<string | undefined, ConsulError>,
   ttl: Duration.Duration

@@ -1,18 +1,20 @@
 /**
- * The error of a leader that leads no more.
+ * The error of a leader that does not lead any more.
  */
 import * as Data from "effect/Data"
 
 /**
- * We no longer hold the lock, or can no longer be sure that we do. With `wasHeld: false` we were still waiting for it, and
- * the session to acquire it with has ended.
+ * The instance does not hold the lock any more, or cannot be sure that it does.
  *
  * @since 0.1.0
  * @category errors
  */
 export class LockLost extends Data.TaggedError("LockLost")<{
+  /** Key of the lock. */
   readonly lock: string
+  /** Why, in one line for people. */
   readonly reason: string
+  /** False if the instance was still waiting for the lock, and the session to acquire it with has ended. True unless given. */
   readonly wasHeld?: boolean
 }> {
   override get message() {

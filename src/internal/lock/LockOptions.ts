@@ -1,5 +1,5 @@
 /**
- * What an instance needs to stand for leadership, and every reason to refuse it.
+ * The options of a lock, their defaults, and their validation.
  */
 import type * as Brand from "effect/Brand"
 import * as Config from "effect/Config"
@@ -14,39 +14,41 @@ import { DurationFromInput } from "../effect/DurationFromInput.js"
 import * as Schedules from "../Schedules.js"
 
 /**
+ * Fields of valid options.
+ *
  * @since 0.5.0
  * @category models
  */
 export interface LockFields {
-  /** Key of the lock that the leader holds. */
+  /** Key of the lock. */
   readonly lock: string
   /**
-   * Name under which all instances stand in Consul's catalog, each with an id of its own. If they are `agentless`, the names of
-   * their sessions begin with it.
+   * Name of the service of all instances in Consul's catalog. If they are `agentless`, the names of their sessions begin with
+   * it.
    */
   readonly service: string
   /**
-   * What the holder does, for people. An instance that stands by for another purpose warns of it, because all who share a
-   * lock should do the same. It is the purpose of the use that leads unless given.
+   * What the leader does, in one line for people. An instance that stands by for another purpose warns, because all instances
+   * with one lock should do the same. Unless given, it is the purpose of the use that leads.
    */
   readonly purpose?: string | undefined
-  /** How long the check of the service lives without a heartbeat: 3 s unless given. */
+  /** Time to live of the service's check without a heartbeat: 3 s unless given. */
   readonly ttl: Duration.Duration
   /**
    * Whether several servers answer at the address of the client, and no agent of this host. Then no service is registered, and
-   * the session ends by its own time to live: a leader that is killed is followed within twice that time.
+   * the session ends by its own time to live: after a leader was killed, another one leads within twice that time.
    */
   readonly agentless: boolean
   /**
-   * How long the session lives without a renewal, or longer if the servers demand it (`session_ttl_min`): 15 s unless given if
-   * `agentless`. Beside an agent, 30 s: there the check ends the session sooner.
+   * Time to live of the session without a renewal, or longer if the servers demand it (`session_ttl_min`). Unless given, 15 s
+   * if `agentless`. Beside an agent 30 s: there the check ends the session sooner.
    */
   readonly sessionTtl?: Duration.Duration | undefined
 }
 
 /**
- * What was checked: `options`, `config` and the schema make it. TypeScript (5.9) gives the brand to a spread too. So the
- * layers check their options again, and die of options that cannot be used.
+ * Valid options: `options`, `config` and the schema make them. TypeScript (5.9) gives the brand to a spread, too. So the layers
+ * validate their options again, and die of invalid ones.
  *
  * @since 0.1.0
  * @category models
@@ -54,7 +56,7 @@ export interface LockFields {
 export type LeaderLockOptions = LockFields & Brand.Brand<"consul-replicate/LeaderLockOptions">
 
 /**
- * What `options` is given. `defaults` has what is not given.
+ * The input of {@link options}. {@link defaults} has the values of fields that are not given.
  *
  * @since 0.5.0
  * @category models
@@ -75,7 +77,7 @@ export interface LockOptions {
 }
 
 /**
- * Names are those of the first consul-replicate.
+ * The defaults of options. The names are those of the first consul-replicate.
  *
  * @since 0.5.0
  * @category models
@@ -88,14 +90,14 @@ export const defaults = {
 } as const
 
 /**
- * An instance of the service is called by its name, a dash and a number, and its check is updated and removed by a path
- * with that in it. Consul (1.8.7) registers any name, and then redirects a path that it cleans (`//`, `/./`, `/../`, and
- * one that begins with `/`, `./` or `../`) and refuses characters that are not printable.
+ * The id of an instance is the service's name, a dash and a number. Requests for its check have the id in their path. Consul
+ * (1.8.7) registers any name, but redirects a path that it cleans (`//`, `/./`, `/../`, and one that begins with `/`, `./` or
+ * `../`), and refuses characters in a path that are not printable.
  */
 const cleanedInPath = /^\/|^\.{1,2}\/|\/\/|\/\.{1,2}\//
 const unprintable = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u
 
-/** Heartbeats go three times as often, and a busy agent needs some 100 ms for one. */
+/** A third of it passes between two heartbeats, and a busy agent needs some 100 ms for one. */
 const shortestTtl = Duration.seconds(1)
 
 const serviceProblem = (service: string): string | undefined => {
@@ -116,7 +118,7 @@ const ttlProblem = (ttl: Duration.Duration): string | undefined =>
     ? undefined
     : "the time to live is at least 1s"
 
-/** Consul (1.8.7) takes no other, whatever its `session_ttl_min`. */
+/** Consul (1.8.7) refuses a time to live outside of these two, with any `session_ttl_min`. */
 const [shortestSessionTtl, longestSessionTtl] = [Duration.seconds(10), Duration.hours(24)]
 
 const sessionTtlProblem = (ttl: Duration.Duration): string | undefined =>
@@ -125,7 +127,7 @@ const sessionTtlProblem = (ttl: Duration.Duration): string | undefined =>
     : "a session lives from 10s to 24h"
 
 /**
- * Decodes options for a lock, with `defaults` for what is not given.
+ * Decodes the options of a lock, with {@link defaults} for fields that are not given.
  *
  * @since 0.5.0
  * @category schemas
@@ -146,7 +148,7 @@ export const LeaderLockOptions: Schema.Schema<LeaderLockOptions, LockOptions> = 
 const decoding = Schema.decodeUnknownEither(LeaderLockOptions, { onExcessProperty: "error" })
 
 /**
- * Decodes what a configuration file has. Fails with the first field that cannot be used.
+ * Decodes the options of a configuration file. Fails with the first field that is invalid.
  *
  * @since 0.5.0
  * @category constructors
@@ -155,37 +157,37 @@ export const decodeUnknown = (options: unknown): Either.Either<LeaderLockOptions
   Either.mapLeft(decoding(options), (error) => fromParseError("LeaderLock", options, error))
 
 /**
- * Checks options for a lock, with {@link defaults} for what is not given.
+ * Validates the options of a lock, with {@link defaults} for fields that are not given.
  *
  * @since 0.5.0
  * @category constructors
  */
-export const options = (given: LockOptions = {}): Effect.Effect<LeaderLockOptions, InvalidOptions> =>
-  Effect.suspend(() => decodeUnknown(given))
+export const options = (input: LockOptions = {}): Effect.Effect<LeaderLockOptions, InvalidOptions> =>
+  Effect.suspend(() => decodeUnknown(input))
 
 const validating = Schema.validateEither(LeaderLockOptions)
 
-/** Checks again what may be a spread. Options that cannot be used are a defect of the program. */
+/** Validates options again, which may be a spread. Invalid options are a defect of the program. */
 export const validate = (options: LeaderLockOptions): Effect.Effect<void> =>
   Effect.suspend(() =>
     Either.mapLeft(validating(options), (error) => fromParseError("LeaderLock", options, error))
   ).pipe(Effect.orDie, Effect.asVoid)
 
-const given = Config.withDefault(undefined)
+const optional = Config.withDefault(undefined)
 
 /**
- * Options by the names of their fields. `Config.nested` puts them under a name.
+ * The options of a lock, each by the name of its field. `Config.nested` puts all of them under a name.
  *
  * @since 0.5.0
  * @category config
  */
 export const config: Config.Config<LeaderLockOptions> = Config.all({
-  lock: given(Config.string("lock")),
-  service: given(Config.string("service")),
-  purpose: given(Config.string("purpose")),
-  ttl: given(Config.duration("ttl")),
-  agentless: given(Config.boolean("agentless")),
-  sessionTtl: given(Config.duration("sessionTtl"))
+  lock: optional(Config.string("lock")),
+  service: optional(Config.string("service")),
+  purpose: optional(Config.string("purpose")),
+  ttl: optional(Config.duration("ttl")),
+  agentless: optional(Config.boolean("agentless")),
+  sessionTtl: optional(Config.duration("sessionTtl"))
 }).pipe(
   Config.mapOrFail((options) =>
     Either.mapLeft(decodeUnknown(options), ({ field, problem }) => ConfigError.InvalidData([field], problem))

@@ -19,55 +19,55 @@ import * as Heartbeat from "./Heartbeat.js"
 import type { LeaderLockOptions } from "./LockOptions.js"
 import { isIdOf } from "./Registration.js"
 
-/** `ttl` is how long it lives without a renewal. */
 export interface Session {
   readonly id: string
+  /** How long the session lives without a renewal. */
   readonly ttl: Duration.Duration
 }
 
 export interface LockSession {
   /**
-   * Creates a session that ends with its checks, or when the scope closes. Ends former sessions of this process that could not
-   * be ended when their scopes closed.
+   * Creates a session that ends with its checks, or when the scope closes. Ends sessions of former attempts of this process,
+   * too, if that failed when their scopes closed.
    */
   readonly create: (
     options: Pick<SessionOptions, "checks" | "name">
   ) => Effect.Effect<Session, ConsulError, Scope.Scope>
   /**
    * Keeps a session without checks alive by renewals. Returns the reason when the session has ended, or when Consul has
-   * confirmed no renewal for its time to live. Missing rights are emitted as trouble.
+   * confirmed no renewal for its time to live. A lack of rights is emitted as trouble.
    */
   readonly keep: (session: Session) => Effect.Effect<string>
   /**
-   * Keeps the session from ending by its own time to live, and returns when it is not there any more. Missing rights are
-   * emitted as trouble. All else that keeps Consul from renewing it is reported by the lock and the heartbeats.
+   * Keeps a session with checks from ending by its own time to live. Returns when the session has ended. A lack of rights is
+   * emitted as trouble; the lock and the heartbeats report other failures.
    *
-   * Tells the agent what the check is to show only after a renewal: the agent passes a new status on to the servers, and
-   * while these have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
+   * Sends the agent a new health of the check only after a renewal: the agent passes it on to the servers, and while the
+   * servers have no leader it confirms no heartbeat for 7 to 14 s (1.8.7).
    */
   readonly renew: (
     session: Session,
     checkId: string,
     checkTtl: Duration.Duration,
-    shown: CheckOutput
+    output: CheckOutput
   ) => Effect.Effect<void>
 }
 
-/** Why an instance whose session is gone cannot lead. */
+/** The reason for which an instance without its session cannot lead. */
 export const ended = "the session ended"
 
 /**
- * The name of the sessions of a service, or of an instance without a check, for a lock. A status names a session that its reader may have to end: the lock in
- * its name tells it from the sessions of the same service for other locks.
+ * The name of a session for a lock. `owner` is the service, or the id of an instance without a check. A status names a session
+ * that its reader may have to end: by the lock in its name, the reader does not end a session for another lock.
  */
-export const sessionName = (who: string, lock: string): string => `${who}${forLock(lock)}`
+export const sessionName = (owner: string, lock: string): string => `${owner}${forLock(lock)}`
 
 const forLock = (lock: string): string => ` for ${lock}`
 
 /**
- * Whether a session is that of an instance of the service for the lock. Its name and its check tell, or its name alone, which
- * has the id of the instance, if it has no checks. Whoever may write the status can name any session there, and only sessions
- * like this one are ended for it.
+ * Whether a session belongs to an instance of the service and is for the lock. Its name and its check show that. A session
+ * without checks has the id of the instance in its name. A person or a program that may write the status can name any session
+ * there: no other session may be ended because of it.
  */
 export const isOfLock = (
   { checks, name }: Pick<SessionInfo, "checks" | "name">,
@@ -84,22 +84,20 @@ export const isOfLock = (
   )
 }
 
-/**
- * Sessions live for `ttl` without a renewal, or for longer if the servers demand it.
- */
+/** Makes sessions that live for `ttl` without a renewal, or for longer if the servers demand it. */
 export const make = Effect.fnUntraced(function* (
   { agentless, lock, service }: Pick<LeaderLockOptions, "agentless" | "lock" | "service">,
   ttl: Duration.Duration
 ): Effect.fn.Return<LockSession, never, ConsulHttp | Scope.Scope> {
   const { agent, session } = yield* ConsulHttp
-  /** The shortest time to live that the servers allow, as far as their refusals have shown. */
+  /** The time to live of the next session: `ttl`, or the shortest that the servers allow if they have refused `ttl`. */
   const sessionTtl = yield* Ref.make(ttl)
-  /** Sessions of former attempts, as long as Consul has not confirmed their end. */
-  const former = yield* Ref.make(HashSet.empty<string>())
+  /** Sessions whose end Consul has not confirmed. */
+  const open = yield* Ref.make(HashSet.empty<string>())
   const renewing = yield* Trouble.make({ _tag: "Session", lock, service })
 
-  /** Changes to the shortest time to live that the servers allow, when they refuse ours. */
-  const adoptTtl = (error: ConsulError) =>
+  /** Raises the time to live to the shortest that the servers allow, if the error names it. */
+  const raiseTtl = (error: ConsulError) =>
     Option.match(leastTtl(error), {
       onNone: () => Effect.void,
       onSome: (least) =>
@@ -117,9 +115,9 @@ export const make = Effect.fnUntraced(function* (
         )
     })
 
-  const destroy = (id: string) => Effect.zipRight(session.destroy(id), Ref.update(former, HashSet.remove(id)))
+  const destroy = (id: string) => Effect.zipRight(session.destroy(id), Ref.update(open, HashSet.remove(id)))
 
-  /** A session that holds the lock would keep this process waiting for its own former self. */
+  /** Ends sessions of former attempts. If one still holds the lock, this process would wait for itself. */
   const destroyAll = (ids: HashSet.HashSet<string>) =>
     Effect.forEach(
       ids,
@@ -127,8 +125,8 @@ export const make = Effect.fnUntraced(function* (
       { concurrency: "unbounded", discard: true }
     )
 
-  // The agent tells the servers of a new check in its own time; until then the session is refused. A session whose
-  // creation was interrupted, or its answer lost, holds nothing and ends with its checks, or by its time to live.
+  // The servers refuse the session until the agent has sent them the new check. A session whose creation was interrupted, or
+  // whose answer was lost, holds nothing, and ends with its checks or by its time to live.
   const create: LockSession["create"] = ({ checks, name }) =>
     Effect.uninterruptibleMask((restore) =>
       Ref.get(sessionTtl).pipe(
@@ -144,12 +142,12 @@ export const make = Effect.fnUntraced(function* (
             (id): Session => ({ id, ttl })
           )
         ),
-        Effect.tapError(adoptTtl),
+        Effect.tapError(raiseTtl),
         Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
         restore,
         Effect.tap(({ id }) => whenDone(farewell(destroy(id)))),
         Effect.tap(({ id }) =>
-          Effect.flatMap(Ref.getAndUpdate(former, HashSet.add(id)), (ids) =>
+          Effect.flatMap(Ref.getAndUpdate(open, HashSet.add(id)), (ids) =>
             Effect.forkScoped(Effect.interruptible(destroyAll(ids)))
           )
         )
@@ -173,7 +171,7 @@ export const make = Effect.fnUntraced(function* (
     function* ({ id, ttl }, checkId, checkTtl, { markReported, changed, reported, requested }) {
       const interval = Schedules.renewalInterval(ttl)
       for (;;) {
-        const news = yield* Effect.timeoutOption(changed.await, interval)
+        const change = yield* Effect.timeoutOption(changed.await, interval)
         const health = yield* requested
         const answer = yield* renewOnce(id).pipe(
           Effect.tapError(({ _tag, message }) =>
@@ -186,7 +184,7 @@ export const make = Effect.fnUntraced(function* (
           continue
         }
         if (Option.isNone(answer.value)) return
-        if (Option.isNone(news)) continue
+        if (Option.isNone(change)) continue
         const isUrgent = (yield* reported).status !== health.status
         yield* markReported(health)
         // The next heartbeat sends the output.

@@ -1,5 +1,5 @@
 /**
- * The service of an instance in Consul's catalog: registered anew for each attempt to lead, and removed after it.
+ * The service of an instance in Consul's catalog: each attempt to lead registers a new one, and removes it at the end.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -13,21 +13,23 @@ import { ConsulHttp } from "../../ConsulHttp.js"
 import { version } from "../../Version.js"
 import { farewell, whenDone } from "./Farewell.js"
 
-/** `id` is that of the service, `checkId` that of its check. */
 export interface Registered {
+  /** Id of the service. */
   readonly id: string
+  /** Id of its check. */
   readonly checkId: string
 }
 
-/** Consul's floor; it looks for services to remove every 30 s. */
+/** How long a check is critical before Consul removes its service: Consul allows no less, and looks every 30 s. */
 const deregisterAfter = Duration.minutes(1)
 
-/** Services are removed so many at once. There is one, but for those that could not be removed before. */
+/** How many services are removed at once: that of this attempt, and those that former attempts could not remove. */
 const farewellsAtOnce = 8
 
 /**
- * What the ids of all instances of a service begin with. Ids stand in paths, which carry emoji only as far as Consul's Go
- * knows them (1.8.7: Unicode 12): whatever is not ASCII is replaced there. The service keeps its name.
+ * The front of the ids of all instances of a service. Paths have ids in them, and Consul refuses characters in a path that its
+ * Go cannot print (1.8.7: those after Unicode 12): characters that are not ASCII are replaced in the id. The service keeps its
+ * name.
  */
 export const idPrefix = (service: string): string => `${service.replace(/[^\x20-\x7e]/gu, "_")}-`
 
@@ -38,7 +40,7 @@ export const newId = (service: string): Effect.Effect<string> =>
     (number) => `${idPrefix(service)}${number.toString(16).padStart(8, "0")}`
   )
 
-/** What follows the name of the service in the id of an instance. */
+/** The end of the id of an instance, after the name of the service. */
 const instanceNumber = /^[0-9a-f]{8}$/
 
 /** Whether an id is one that {@link newId} makes for the service. */
@@ -47,34 +49,34 @@ export const isIdOf = (service: string, id: string): boolean => {
   return id.startsWith(prefix) && instanceNumber.test(id.slice(prefix.length))
 }
 
-/** Registers an instance of `service`, whose check lives for `ttl`, until the scope closes. */
+/** Registers an instance of `service` until the scope closes. Its check lives for `ttl` without a heartbeat. */
 export const make = Effect.fnUntraced(function* (
   service: string,
   ttl: Duration.Duration
 ): Effect.fn.Return<Effect.Effect<Registered, ConsulError, Scope.Scope>, never, ConsulHttp | Scope.Scope> {
   const { agent } = yield* ConsulHttp
+  /** Ids of the services of this process whose removal Consul has not confirmed. */
   const registered = yield* Ref.make(HashSet.empty<string>())
 
   const forget = (id: string) => Ref.update(registered, HashSet.remove(id))
 
-  /** Removes what this process has registered, and tries again what it could not remove before. */
   const deregister = (ids: Iterable<string>) =>
     Effect.forEach(ids, (id) => farewell(Effect.zipRight(agent.deregisterService(id), forget(id))), {
       concurrency: farewellsAtOnce,
       discard: true
     })
 
-  // An attempt that lost its agent could not remove its service; the next one may not have come so far.
+  // An attempt that lost its agent could not remove its service, and no later attempt may have begun.
   yield* Effect.addFinalizer(() => Effect.flatMap(Ref.get(registered), deregister))
 
-  // The id is new each time. Two processes may run on one agent; and where the answers to a former attempt's acquisition
-  // and to its farewells were lost, the session that holds the lock ends only because nobody keeps the check of that id
-  // passing.
+  // Each attempt has a new id. Two processes may run on one agent. And if the answers to a former attempt's acquisition and to
+  // its farewells were lost, the session that holds the lock ends only because no heartbeat has the id of its check.
   return Effect.gen(function* () {
     const id = yield* newId(service)
     const former = yield* Ref.getAndUpdate(registered, HashSet.add(id))
     yield* Effect.forkScoped(deregister(former))
-    // A fiber of its own: where this one is interrupted, the request may still land, and must before it is undone.
+    // In a fiber of its own: if this fiber is interrupted, the request may still land, and must have ended before the service is
+    // removed.
     const registering = yield* Effect.forkDaemon(
       agent
         .registerService({ id, name: service, ttl, deregisterAfter, meta: { version } })

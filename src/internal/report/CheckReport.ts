@@ -1,7 +1,6 @@
 /**
- * What the check of the leader's service shows, made from the events of one replication: what the last pass left to do, what
- * holds replication up, since when the destination is behind the source, and the silence of the source, which lasts beside
- * them.
+ * The output of the check of the leader's service, made from the events of one replication: deletes that are held back, refused
+ * keys, trouble, since when the destination is behind the source, and the silence of the source.
  */
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
@@ -20,23 +19,25 @@ type Landed = Extract<ReplicationEvent, { readonly _tag: "Applied" | "Comparison
 const iso = (at: number): string => DateTime.formatIso(DateTime.unsafeMake(at))
 
 /**
- * The figures are those of the moment since which all has been well: later ones are in the status, and would change the check
- * too often.
+ * The output while the destination is in sync. The figures are those of the moment at which it got in sync: newer figures would
+ * change the check too often, and are in the status.
  */
 export const inSync = (status: string, { at, index, replication, totalKeys }: Landed): string =>
   `in sync since ${iso(at)}, no lag then: ${count(totalKeys, "key")} at ${replication.source} index ${index}; ` +
   `figures of now: ${status}`
 
-/** What the check shows, as far as events have told it. */
+/** The state of the check after some events. */
 interface Shown {
-  /** What the latest event tells, without the silence of the source. */
+  /** The health without the silence of the source. */
   readonly health: Health
-  /** What is shown again when the lock of the status's owner can be read. */
+  /** The health to show again when the lock of the status's owner can be read. Undefined unless it cannot be read. */
   readonly beforeOwner: Health | undefined
   /** Since when the destination is behind the source: ms since 1970. Undefined if it is not. */
   readonly behindSince: number | undefined
-  readonly held: string | undefined
-  readonly refused: string | undefined
+  /** Undefined unless deletes are held back. */
+  readonly heldDeletes: string | undefined
+  /** Undefined unless keys are refused. */
+  readonly refusedKeys: string | undefined
   /** Undefined unless the source is silent. */
   readonly silence: string | undefined
 }
@@ -48,12 +49,13 @@ const warn = (shown: Shown, output: string, at: number): Shown => ({
   behindSince: shown.behindSince ?? at
 })
 
-const left = (shown: Shown, at: number): Shown => {
-  const texts = [shown.held, shown.refused].filter((text) => text !== undefined)
+/** Warns of what the last pass left to do, if it left anything. */
+const warnOfRest = (shown: Shown, at: number): Shown => {
+  const texts = [shown.heldDeletes, shown.refusedKeys].filter((text) => text !== undefined)
   return texts.length === 0 ? shown : warn(shown, texts.join("; "), at)
 }
 
-/** Reminders change nothing. */
+/** The state after an event. A reminder does not change it. */
 const next = (
   shown: Shown,
   event: ReplicationEvent,
@@ -69,22 +71,22 @@ const next = (
             health: { status: "passing", output: inSync(status, event) },
             beforeOwner: undefined,
             behindSince: undefined,
-            held: undefined,
-            refused: undefined
+            heldDeletes: undefined,
+            refusedKeys: undefined
           }
         : shown
     case "DeletesHeld":
       return event.phase === "Lasts"
         ? shown
-        : left({ ...shown, held: EventText.lasting(event, nameOf) }, event.at)
+        : warnOfRest({ ...shown, heldDeletes: EventText.lasting(event, nameOf) }, event.at)
     case "DeletesAllowed":
-      return left({ ...shown, held: undefined }, event.at)
+      return warnOfRest({ ...shown, heldDeletes: undefined }, event.at)
     case "WritesRefused":
       return event.phase === "Lasts"
         ? shown
-        : left({ ...shown, refused: EventText.lasting(event, nameOf) }, event.at)
+        : warnOfRest({ ...shown, refusedKeys: EventText.lasting(event, nameOf) }, event.at)
     case "WritesAccepted":
-      return left({ ...shown, refused: undefined }, event.at)
+      return warnOfRest({ ...shown, refusedKeys: undefined }, event.at)
     case "Trouble":
       if (event.phase === "Lasts") return shown
       if (event.subject._tag === "Replication") return warn(shown, EventText.lasting(event, nameOf), event.at)
@@ -108,11 +110,11 @@ const next = (
 }
 
 const healthOf = ({ behindSince, health, silence }: Shown): Health => {
-  // It tells the lag by the time at which the destination fell behind: the output changes with the state only.
+  // The output has the time at which the destination fell behind, and not the lag, which changes all the time.
   const output =
     behindSince === undefined ? health.output : `${health.output}; behind since ${iso(behindSince)}`
   if (silence === undefined) return { status: health.status, output }
-  // The silence says enough if all was well before.
+  // A passing health says nothing about a silent source.
   return { status: "warning", output: health.status === "passing" ? silence : `${silence}; ${output}` }
 }
 
@@ -124,7 +126,7 @@ const isAbout = (event: ReplicationEvent, { destinationPrefix, prefix, source }:
   )
 }
 
-/** Shows that both sides are compared, until an event tells something else. */
+/** The check shows that both sides are compared, until an event changes that. */
 export const make = (
   { report }: Pick<Leadership, "report">,
   replication: Replication
@@ -136,8 +138,8 @@ export const make = (
       health: { status: "passing", output: `comparing ${routeText(about)}` },
       beforeOwner: undefined,
       behindSince: (yield* DateTime.now).epochMillis,
-      held: undefined,
-      refused: undefined,
+      heldDeletes: undefined,
+      refusedKeys: undefined,
       silence: undefined
     }
     yield* report(healthOf(shown))

@@ -3,11 +3,11 @@
 /** As in `1 key` or `2 keys`. */
 export const count = (n: number, noun: string, end = "s"): string => `${n} ${noun}${n === 1 ? "" : end}`
 
-/** As many as a person would read. */
+/** The first three texts. */
 export const listed = (texts: ReadonlyArray<string>): string =>
   texts.slice(0, 3).join(", ") + (texts.length > 3 ? ", …" : "")
 
-/** A few of these keys. */
+/** The first three keys, quoted. */
 export const some = (keys: Iterable<string>): string => {
   const few: Array<string> = []
   for (const key of keys) {

@@ -1,6 +1,6 @@
 /**
- * Passes events on: to a consumer of this program's own, at once, and to the subscribers of a stream. A subscriber that is
- * slow loses the oldest events that it has not taken yet, and holds up nothing.
+ * Passes events on: to one consumer at once, and to the subscribers of a stream. A slow subscriber delays nothing, and loses the
+ * oldest events that it has not read.
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
@@ -12,22 +12,22 @@ import type { Consumer } from "./EventSink.js"
 
 export interface EventHub extends Consumer {
   /**
-   * Subscribes until the scope closes. The stream has all events since then, and ends after the last event of the hub.
+   * Subscribes until the scope closes. The stream has all events from then on, and ends after the last event of the hub.
    */
   readonly subscribe: Effect.Effect<Stream.Stream<ReplicationEvent>, never, Scope.Scope>
 }
 
-/** How many events wait for a subscriber: some seconds of a busy replication. */
+/** The most events that wait for a subscriber: some seconds of a busy replication. */
 export const capacity = 4_096
 
 interface Numbered {
-  /** How many events the hub has passed on before. */
+  /** How many events the hub has passed on before this one. */
   readonly number: number
-  /** None after the last one. */
+  /** Undefined for the end of the stream. */
   readonly event: ReplicationEvent | undefined
 }
 
-/** The events of some elements, with what was lost between them. `next` is the number that is expected. */
+/** The event of an element, behind an `EventsLost` if elements are missing before it. `next` is the expected number. */
 const numbered = (
   next: number,
   { event, number }: Numbered
@@ -39,7 +39,7 @@ const numbered = (
   return [number + 1, events]
 }
 
-/** Ends with the scope. */
+/** Makes a hub whose streams end with the scope. */
 export const make = (
   consumer: Consumer,
   options: { readonly capacity?: number | undefined } = {}

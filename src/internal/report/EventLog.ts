@@ -1,6 +1,6 @@
 /**
- * Log lines of events. Passes are logged each at `debug`, and at `info` as {@link Summary} has it; how far a comparison has
- * come, every five seconds.
+ * Log lines of events. Passes are logged each at `debug`, and summed up at `info` by {@link Summary}. The progress of a
+ * comparison is logged every five seconds.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -14,20 +14,21 @@ import { NamesReplications } from "./NamesReplications.js"
 import { routeText } from "./RouteText.js"
 import * as Summary from "./Summary.js"
 
-/** Between two lines about a comparison: ms. */
+/** The time between two lines about the progress of a comparison: ms. */
 const progressInterval = 5_000
 
-/** For a person, in the words of a single pass. */
+/** The line about several passes, in the words of the line about one. */
 export const format = ({ deletes, index, lag, passes, writes }: Summary.Passes): string =>
   `replicated ${count(writes, "write")}, ${count(deletes, "delete")} in ${count(passes, "pass", "es")}, ` +
   `lag up to ${Math.round(lag)} ms (index ${index})`
 
-/** Decides how one replication's events are logged that come too often to be logged each. */
+/** The state of one replication, whose passes and progress come too often to be logged each. */
 interface Pace {
-  /** What a line about several passes begins with: the name of the replication, if it is not the only one. */
+  /** The front of a line about several passes: the name of the replication, or empty if it is the only one. */
   name: string
+  /** The passes that the next line sums up. */
   summary: Summary.Summary
-  /** After how many ms of a comparison the next line about it is due. */
+  /** When the next line about a comparison is due: ms since the comparison began. */
   progressDue: number
 }
 
@@ -39,10 +40,15 @@ const passOf = ({ deletes, duration, index, writes }: Applied): Summary.Passes =
   index
 })
 
-/** What is collected when the scope closes is logged then. `progress`: whether how far comparisons have come is logged. */
-export const make = (options: { readonly progress: boolean }): Effect.Effect<Consumer, never, Scope.Scope> =>
+export interface Options {
+  /** Whether the progress of comparisons is logged. */
+  readonly progress: boolean
+}
+
+/** Makes a consumer that logs events. It logs the passes that it has not yet summed up when the scope closes. */
+export const make = (options: Options): Effect.Effect<Consumer, never, Scope.Scope> =>
   Effect.gen(function* () {
-    /** By route. */
+    /** The state of each replication, by its route. */
     const paces = new Map<string, Pace>()
     const busy = yield* Effect.makeLatch()
 
@@ -59,7 +65,7 @@ export const make = (options: { readonly progress: boolean }): Effect.Effect<Con
         onSome: (passes: Summary.Passes) => Effect.logInfo(name + format(passes))
       })
 
-    /** Logs what is due, and returns when the next line is: ms, monotonic. */
+    /** Logs the summaries that are due, and returns when the next one is: ms, monotonic. */
     const logDue = Effect.gen(function* () {
       const now = yield* Monotonic.now
       let next = Number.POSITIVE_INFINITY
@@ -72,7 +78,7 @@ export const make = (options: { readonly progress: boolean }): Effect.Effect<Con
       return next
     })
 
-    /** Sleeps while it is quiet. */
+    /** Logs summaries while passes follow one another, and waits for the next pass after that. */
     const collecting = Effect.gen(function* () {
       yield* busy.await
       for (;;) {

@@ -1,6 +1,6 @@
 /**
- * Where events go. What emits an event asks the context of its fiber at that moment, so that services need no sink of their
- * own: `ReplicationEvents.layer` gives one to everything that runs with it.
+ * The sink of events: `emit` gives an event to the consumer in the context of its fiber. Services have no sink of their own:
+ * `ReplicationEvents.layer` provides one to all effects that run with it.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -13,12 +13,12 @@ import { logsDebug } from "./LogThreshold.js"
 import { NamesReplications } from "./NamesReplications.js"
 import { OptionName } from "./OptionName.js"
 
-/** Gets each event before whatever emits it goes on. */
 export interface Consumer {
+  /** Consumes an event. The fiber that emits the event waits for that. */
   readonly consume: (event: ReplicationEvent) => Effect.Effect<void>
   /**
-   * Whether it wants an event for each request that a fiber writes with. Such events cost time to make. Called for each
-   * such request, so it is no effect.
+   * Whether the consumer wants an event for each write request of a fiber. Such events cost time to make. It is no effect,
+   * because it is called for each such request.
    */
   readonly wantsRequests: (fiber: Fiber.RuntimeFiber<unknown, unknown>) => boolean
 }
@@ -50,7 +50,7 @@ export const logEvent = (event: ReplicationEvent, level?: EventText.Line["level"
     })
   )
 
-/** Logs each event by itself. How far a comparison has come is a debug line. */
+/** Logs each event by itself. The progress of a comparison is a debug line. */
 const logEach: Consumer = {
   consume: (event) => logEvent(event, event._tag === "ComparisonProgressed" ? "Debug" : undefined),
   wantsRequests: logsDebug
@@ -66,11 +66,11 @@ export const emit = (happening: Happening): Effect.Effect<void> =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => consume({ ...happening, at } as ReplicationEvent))
   )
 
-/** Whether a consumer wants an event for each request that a fiber writes with. */
+/** Whether the consumer of a fiber wants an event for each of its write requests. */
 export const wantsRequests: Consumer["wantsRequests"] = (fiber) =>
   Context.get(fiber.getFiberRef(FiberRef.currentContext), EventSink).wantsRequests(fiber)
 
-/** Gives a consumer all events of an effect, after the sink that gets them anyway. */
+/** Gives all events of an effect to a consumer, too: after the sink. */
 export const observing =
   ({ consume }: Pick<Consumer, "consume">) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -25,10 +25,10 @@ const debug = (text: string): Line => ({ level: "Debug", text })
 const info = (text: string): Line => ({ level: "Info", text })
 const warning = (text: string): Line => ({ level: "Warning", text })
 
-/** What a message calls an option, given the name of its field. */
+/** The name of an option in a message, given its field. */
 export type NameOf = (field: string) => string
 
-/** Names of a program that embeds the library. */
+/** The name of an option in a program that embeds the library. */
 const asField: NameOf = (field) => field
 
 type StandingBy = Omit<Event<"StandingBy">, "at">
@@ -49,17 +49,17 @@ const standingByFor = ({ holder, key, lock, reason }: StandingBy): string => {
   }
 }
 
-/** Whom an instance stands by for. The check of its service shows it too. */
+/** The text of an instance that stands by. The check of its service shows it, too. */
 export const standingBy = (event: StandingBy): string => `standing by: ${standingByFor(event)}`
 
 const standingByLine = (event: Event<"StandingBy">, nameOf: NameOf): Line => {
   const { holder, purpose } = event
   const text = standingBy(event)
-  const theirs = holder?.purpose
-  return purpose === undefined || theirs === undefined || purpose === theirs
+  const holderPurpose = holder?.purpose
+  return purpose === undefined || holderPurpose === undefined || purpose === holderPurpose
     ? info(text)
     : warning(
-        `${text} for ${theirs}, not for ${purpose}: a lock serves one replication; give this one a ${nameOf("lock")} and a ` +
+        `${text} for ${holderPurpose}, not for ${purpose}: a lock serves one replication; give this one a ${nameOf("lock")} and a ` +
           `${nameOf("status")} of its own`
       )
 }
@@ -82,7 +82,7 @@ const sessionLeftAlone = ({ lock, name, service, session }: Event<"SessionLeftAl
   `the status names the session ${session} of ${JSON.stringify(name)}, which is no instance of ` +
   `${JSON.stringify(service)} for the lock ${lock}: it is left alone`
 
-/** What the failed request was, in front of its message. */
+/** The front of the line about a failed request, by its purpose. */
 const failedRequests = {
   heartbeat: "heartbeat: ",
   renewal: "renewal: ",
@@ -90,15 +90,15 @@ const failedRequests = {
   predecessor: ""
 } as const
 
-/** A limit that lets so many go, and that is not the one by which they are held. */
-const enough = (limit: DeleteLimit.DeleteLimit, held: number): number =>
-  limit._tag === "Count" ? Math.max(held, limit.count + 1) : held
+/** A limit, other than the present one, that allows `deletes`. */
+const sufficientLimit = (present: DeleteLimit.DeleteLimit, deletes: number): number =>
+  present._tag === "Count" ? Math.max(deletes, present.count + 1) : deletes
 
 const deletesHeld = ({ keys, limit, replication, totalKeys }: Event<"DeletesHeld">, nameOf: NameOf): string =>
   `holding back the deletion of ${keys.size} of the ${count(totalKeys, "key")} under ` +
   `${JSON.stringify(replication.destinationPrefix)} (${some(keys)}; ${nameOf("maxDeletes")}=${DeleteLimit.format(limit)}): ` +
   `${replication.source} does not have them, or not for this token; if that is meant, delete them yourself, or ` +
-  `restart all instances with ${nameOf("maxDeletes")}=${enough(limit, keys.size)}`
+  `restart all instances with ${nameOf("maxDeletes")}=${sufficientLimit(limit, keys.size)}`
 
 const writesRefused = ({ refusals }: Event<"WritesRefused">): string =>
   `${count(refusals.length, "key")} did not land, all else does: ${listed(refusals.map(({ message }) => message))}; ` +
@@ -107,7 +107,7 @@ const writesRefused = ({ refusals }: Event<"WritesRefused">): string =>
 const answersWrong = ({ keys, replication }: Event<"AnswersWrong">): string =>
   `${replication.source} answered without ${count(keys, "key")} that a consistent read then found: they stay`
 
-/** What lasts, without how long it has lasted. */
+/** The text of a condition that lasts, without the time that it has lasted. */
 export const lasting = (
   event: Event<"AnswersWrong" | "DeletesHeld" | "Trouble" | "WritesRefused">,
   nameOf: NameOf = asField
@@ -124,7 +124,7 @@ export const lasting = (
   }
 }
 
-/** A line when it begins and for each reminder, and none in between. */
+/** The line about a condition that has begun, or a reminder of it. Other events of the condition have none. */
 const lastingLine = (event: Parameters<typeof lasting>[0], nameOf: NameOf): Line | undefined => {
   if (event.phase === "Again") return undefined
   const text = lasting(event, nameOf)
@@ -134,7 +134,7 @@ const lastingLine = (event: Parameters<typeof lasting>[0], nameOf: NameOf): Line
 
 const over = (what: string): Line => info(`recovered: ${what}`)
 
-/** Keys of the source that are named once. */
+/** The line about keys of the source that one event names. */
 const namedOnce =
   (what: string) =>
   ({ isLast, keys }: Event<"KeysHidden" | "KeysNotUtf8" | "LocksNotCopied">): Line =>
@@ -152,7 +152,7 @@ const sourceEmpty = ({ isReadable, replication }: Event<"SourceEmpty">): string 
   `${replication.source} has no keys under ${JSON.stringify(replication.prefix)}` +
   `${isReadable ? "" : ", or none that the token may read"}: nothing is copied until there are some; check the prefix`
 
-/** That nothing has been heard of a source. The check of the leader's service shows it too. */
+/** The text of a silent source. The check of the leader's service shows it, too. */
 export const sourceSilent = ({ limit, replication }: Event<"SourceSilent">): string =>
   `nothing has been heard of ${replication.source} for ${Duration.format(Duration.millis(limit))} or longer`
 
@@ -160,12 +160,13 @@ const waitShortened = ({ limit, source }: Event<"WaitShortened">): string =>
   `queries of the source ${source} are ended after about ${Duration.format(Duration.millis(limit))}, by its servers or by ` +
   "something in between; they wait for less from now on"
 
-/** As many characters of a name as a person would read. */
-const shown = (name: string): string => JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)
+/** A name, cut to 100 characters. */
+const shortened = (name: string): string =>
+  JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name)
 
 const nameNotCarried = ({ address, datacenter, key }: Event<"NameNotCarried">): string =>
   `paths of the Consul agent at ${address}${datacenter === undefined ? "" : ` for ${datacenter}`} do not carry names such ` +
-  `as ${shown(key)}: such keys are read and written by transactions`
+  `as ${shortened(key)}: such keys are read and written by transactions`
 
 const firstComparison = ({ deleted, overwritten, replication }: Event<"FirstComparison">): string => {
   const acts = [
@@ -178,7 +179,7 @@ const firstComparison = ({ deleted, overwritten, replication }: Event<"FirstComp
   return `the first comparison of ${routeText(replication)} ${texts.join(" and ")}`
 }
 
-/** Keys, rate and time left. */
+/** The line about the progress of a comparison. */
 export const progress = ({ compared, elapsed, expectedKeys, writes }: ComparisonProgressed): string => {
   const rate = compared / Math.max(elapsed / 1_000, 0.001)
   const left = Math.ceil(Math.max(expectedKeys - compared, 0) / Math.max(rate, 1))
@@ -195,10 +196,10 @@ const landed = (event: Event<"Applied" | "ComparisonDone">): string => {
   const { deletes, duration, inSync, index, replication, totalKeys, writes } = event
   const what = `${count(writes, "write")}, ${count(deletes, "delete")}`
   const took = `${Math.round(duration)} ms (index ${index})`
-  const found = event._tag === "ComparisonDone" ? `; found ${counts(event.drift)}` : ""
+  const drift = event._tag === "ComparisonDone" ? `; found ${counts(event.drift)}` : ""
   return inSync
-    ? `in sync: ${routeText(replication)}, ${count(totalKeys, "key")} after ${what} in ${took}${found}`
-    : `replicated ${what} in ${took}${found}`
+    ? `in sync: ${routeText(replication)}, ${count(totalKeys, "key")} after ${what} in ${took}${drift}`
+    : `replicated ${what} in ${took}${drift}`
 }
 
 const driftFound = ({ changed, extra, missing, repaired }: Event<"DriftFound">): string => {
@@ -223,12 +224,12 @@ const sent = (event: Event<"LargeValueSent" | "TransactionSent">): string => {
     event._tag === "TransactionSent"
       ? `transaction of ${operationsText(event.operations)}`
       : `PUT of a large value: wrote ${JSON.stringify(event.key)}`
-  const how = {
+  const outcomes = {
     Landed: "landed",
     Failed: `failed: ${event.message ?? event.cause}`,
     Interrupted: "was interrupted"
   }
-  return `${what}; ${how[event.outcome]} after ${Math.round(event.duration)} ms`
+  return `${what}; ${outcomes[event.outcome]} after ${Math.round(event.duration)} ms`
 }
 
 type Lines = { readonly [T in Tag]: (event: Event<T>, nameOf: NameOf) => Line | undefined }
@@ -277,11 +278,11 @@ const lines: Lines = {
   SourceHeard: ({ replication }) => over(`${replication.source} is heard again`)
 }
 
-/** The line of an event by itself; none if it says nothing new. */
+/** The line of an event; undefined for an event that is not logged. */
 export const lineOf = <T extends Tag>(event: Event<T>, nameOf: NameOf = asField): Line | undefined =>
   lines[event._tag as T](event, nameOf)
 
-/** A line that names the replication that its event is about, if the text does not. */
+/** Puts the name of the event's replication in front of a line that does not have it. */
 export const withRoute = (event: ReplicationEvent, text: string): string => {
   const name = "replication" in event && event.replication !== undefined ? routeText(event.replication) : ""
   return text.includes(name) ? text : `${name}: ${text}`

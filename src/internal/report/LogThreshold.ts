@@ -1,6 +1,6 @@
 /**
- * The least level that is logged, where it can change while fibers run: a fiber keeps the `currentMinimumLogLevel` with which
- * it began.
+ * The least level that is logged. It can change while fibers run, unlike `currentMinimumLogLevel`, which a fiber keeps from its
+ * begin.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -13,11 +13,11 @@ import * as LogLevel from "effect/LogLevel"
 export interface LogThreshold {
   /** The least level that is logged now. */
   readonly level: () => LogLevel.LogLevel
-  /** Holds for every fiber from now on. */
+  /** Changes the level for all fibers at once. */
   readonly change: (level: LogLevel.LogLevel) => Effect.Effect<void>
 }
 
-/** The threshold of what runs; undefined: the `currentMinimumLogLevel` of each fiber. */
+/** The threshold of a fiber. If undefined, the fiber has its `currentMinimumLogLevel`. */
 class Current extends Context.Reference<Current>()("consul-replicate/internal/LogThreshold", {
   defaultValue: (): LogThreshold | undefined => undefined
 }) {}
@@ -34,7 +34,7 @@ export const make = (level: LogLevel.LogLevel): Effect.Effect<LogThreshold> =>
     }
   })
 
-/** A logger of what is at the threshold or above. */
+/** A logger that drops lines below the threshold. */
 export const at =
   (threshold: LogThreshold) =>
   <Message>(logger: Logger.Logger<Message, unknown>): Logger.Logger<Message, void> =>
@@ -42,7 +42,7 @@ export const at =
       if (LogLevel.greaterThanEqual(options.logLevel, threshold.level())) logger.log(options)
     })
 
-/** Logs what an effect logs only from the threshold on. */
+/** Drops the log lines of an effect that are below the threshold. */
 export const under =
   (threshold: LogThreshold) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

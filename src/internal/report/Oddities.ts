@@ -1,6 +1,6 @@
 /**
- * What is odd about keys of the source. Each key is named in one event, and no more keys of one kind are named than a person
- * would read.
+ * Reports keys of the source that are locked, not UTF-8, or hidden. One event names each key, and at most 1,000 keys of a kind
+ * are named.
  */
 import * as Effect from "effect/Effect"
 import type { ReplicationEvent, Route } from "../../ReplicationEvent.js"
@@ -9,15 +9,15 @@ import * as Exclusion from "../plan/Exclusion.js"
 import { emit } from "./EventSink.js"
 
 export interface Oddities {
-  /** Emits which keys of a snapshot are locked, and which are no UTF-8. */
+  /** Emits the keys of a snapshot that are locked, and those that are not UTF-8. */
   readonly snapshot: (snapshot: Pick<ValuelessSnapshot, "entries" | "invalidUtf8Keys">) => Effect.Effect<void>
-  /** Emits which keys the source has and leaves out of its answers. */
+  /** Emits keys that the source leaves out of its answers. */
   readonly hidden: (keys: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
 type Tag = Extract<ReplicationEvent, { readonly isLast: boolean }>["_tag"]
 
-/** A source whose locks have new names each time would have no end of them. */
+/** The most keys of a kind that are named: a source may lock keys with new names again and again. */
 const mostOfAKind = 1_000
 
 /** Excluded keys are not named. */

@@ -1,9 +1,9 @@
-/** What a message calls an option. */
+/** The name of an option in a message. */
 import * as Context from "effect/Context"
 
 /**
- * From the name of a field to what a person gives: the field itself in a program that embeds the library, a flag in the
- * command.
+ * From the name of a field to the name of the option: a flag in the command, and the field itself in a program that embeds the
+ * library.
  */
 export class OptionName extends Context.Reference<OptionName>()("consul-replicate/OptionName", {
   defaultValue: (): ((field: string) => string) => (field) => field

@@ -1,7 +1,7 @@
 /**
- * Something that lasts for a while, and comes up again and again: trouble, held deletes, refused keys. It emits an event when
- * it begins, when it takes another cause, and each time that it comes up again; from time to time while it lasts; and one
- * when it is over.
+ * An outage: a condition that is reported again and again while it lasts, such as trouble, held deletes or refused keys. It emits
+ * an event when it begins, when it has another cause, and each time that it is reported again; reminders while it lasts; and an
+ * event when it is over.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,61 +15,63 @@ import * as Schedules from "../Schedules.js"
 import { emit, type Happening } from "./EventSink.js"
 
 export interface Outage<in A> {
-  /** `kind` tells two causes apart. `what` is emitted now, and that of the latest report is emitted in reminders. */
+  /** Reports a cause, and emits `what`. Reports with the same `kind` have the same cause. Reminders emit the latest `what`. */
   readonly report: (kind: string, what: A) => Effect.Effect<void>
-  /** Emits that it has come up again, for a reason that something else reports. It does not begin by that. */
+  /** Emits `what` as a further occurrence. The outage does not begin by that. */
   readonly mention: (what: A) => Effect.Effect<void>
-  /** Ends it, from all causes, and emits that if it had begun. */
+  /** Ends the outage, from all causes. Emits that if the outage had begun. */
   readonly resolve: Effect.Effect<void>
 }
 
 export interface OwnOutage<in A> extends Outage<A> {
-  /** Ends it without an event: this process has nothing to do with it any more. */
+  /** Ends the outage without an event: it does not concern this process any more. */
   readonly forget: Effect.Effect<void>
 }
 
-/** How long something has lasted: all in ms. */
 export interface Lasting {
+  /** Why the event is emitted. */
   readonly phase: Phase
-  /** Since this cause first came up. */
+  /** Time since the first report of this cause: ms. */
   readonly lasted: number
-  /** Since the first report after the last `resolve`, of the one that reports. */
+  /** Time since the first report of the same reporter after its last `resolve`: ms. */
   readonly failingFor: number
 }
 
 /** The events of an outage. */
 export interface Events<in A> {
+  /** The event of a report, or of a reminder. */
   readonly lasts: (what: A, lasting: Lasting) => Happening
+  /** The event of the end. `lasted` is in ms. */
   readonly over: (lasted: number) => Happening
 }
 
-/** One cause, since it first came up. */
+/** One cause of an outage that has begun. */
 interface Cause<A> {
-  /** ms, monotonic. */
+  /** When the cause was reported first: ms, monotonic. */
   readonly began: number
-  /** That of the latest report. */
+  /** The `what` of the latest report. */
   what: A
-  /** Whether it has come up since it was last emitted. */
+  /** Whether the cause was reported since it was last emitted. */
   isRecurring: boolean
 }
 
-/** A person would read no more kinds of one outage; texts that cannot be told apart by their kind make one each. */
+/** The most kinds of one outage. Texts that have a new kind each time could make any number. */
 const mostKinds = 20
 
-/** The kind of all causes past {@link mostKinds}. It has reminders, and does not begin. */
+/** The kind of all causes after {@link mostKinds} others. It has reminders, and no event when it begins. */
 const others = Symbol()
 
-/** A reminder is no event of the request during which the outage began. */
+/** A reminder does not belong to the span in which the outage began. */
 const withoutSpan = Effect.mapInputContext((context: Context.Context<never>) =>
   Context.omit(Tracer.ParentSpan)(context as Context.Context<Tracer.ParentSpan>)
 )
 
-/** How long there has been no success. */
+/** Measures how long there has been no success. */
 class Failing {
-  /** ms, monotonic. */
+  /** When the first failure after the last success was: ms, monotonic. */
   private since: number | undefined
 
-  /** Counts a failure at `now`, and returns for how long there has been no success: ms. */
+  /** Records a failure at `now`, and returns how long there has been no success: ms. */
   at(now: number): number {
     this.since ??= now
     return now - this.since
@@ -80,9 +82,11 @@ class Failing {
   }
 }
 
-/** An outage that counts for others how long these have failed. */
+/** An outage with several reporters, each with its own `Failing`. */
 interface Reported<in A> extends OwnOutage<A> {
+  /** `report` of one reporter. */
   readonly reportAs: (failing: Failing, kind: string, what: A) => Effect.Effect<void>
+  /** `mention` of one reporter. */
   readonly mentionAs: (failing: Failing, what: A) => Effect.Effect<void>
 }
 
@@ -92,12 +96,12 @@ const makeReported = <A>({ lasts, over }: Events<A>): Effect.Effect<Reported<A>,
     const own = new Failing()
     /** The kind of the latest report. */
     let latest: string | symbol = others
-    /** Holds the fibers that remind, one a kind. Exists while the outage lasts. */
+    /** The fibers that emit reminders, one for each kind. Undefined unless the outage lasts. */
     let reminders: Scope.CloseableScope | undefined
 
     /**
-     * Emits a cause again. One of several kinds may have passed without a success: it is skipped unless it has come up since,
-     * or is the latest.
+     * Emits a reminder of a cause. A cause that was neither reported since its last event nor is the latest may be over: it has
+     * no reminder.
      */
     const remind = (kind: string | symbol, cause: Cause<A>) =>
       Effect.flatMap(Monotonic.now, (now) => {
@@ -167,7 +171,7 @@ const makeReported = <A>({ lasts, over }: Events<A>): Effect.Effect<Reported<A>,
       mentionAs,
       report: (kind, what) => reportAs(own, kind, what),
       mention: (what) => mentionAs(own, what),
-      // Runs after each answer: free if nothing was wrong.
+      // Runs after each answer, and costs nothing if the outage has not begun.
       resolve: Effect.suspend(() => {
         if (causes.size > 0) return resolveAll
         own.succeed()
@@ -177,12 +181,12 @@ const makeReported = <A>({ lasts, over }: Events<A>): Effect.Effect<Reported<A>,
     }
   })
 
-/** Reminders end with the scope. */
+/** Makes an outage. Its reminders end with the scope. */
 export const make: <A>(events: Events<A>) => Effect.Effect<OwnOutage<A>, never, Scope.Scope> = makeReported
 
 /**
- * Makes members that share one outage: it begins when the first of them reports something, and ends when the last one
- * resolves. What others report meanwhile is only mentioned. A member whose scope has closed counts as resolved.
+ * Makes an effect that makes members of one outage. The outage begins with the first report of a member, and ends when all
+ * members have resolved. Reports of other members meanwhile are only mentioned. A member is resolved when its scope closes.
  */
 export const shared = <A>(
   events: Events<A>
@@ -203,10 +207,10 @@ export const shared = <A>(
       return {
         report: (kind, what) =>
           Effect.suspend(() => {
-            // What it left behind may still fail.
+            // A request may fail after the member's scope has closed.
             if (open.has(member)) troubled.add(member)
-            const [speaker] = troubled
-            return speaker === member ? outage.reportAs(failing, kind, what) : outage.mentionAs(failing, what)
+            const [first] = troubled
+            return first === member ? outage.reportAs(failing, kind, what) : outage.mentionAs(failing, what)
           }),
         mention: (what) => outage.mentionAs(failing, what),
         resolve: Effect.suspend(() => {

@@ -1,8 +1,8 @@
-/** Which replication an event is about. */
+/** The route of a replication: the name by which its events are about it. */
 import type { Route } from "../../ReplicationEvent.js"
 import { type SourceAgent, sourceName } from "../../SourceAgent.js"
 
-/** The fields of a replication that its events have. A source with an address of its own is named by that, too. */
+/** The route of a replication. The name of a source with an agent of its own has the address of that agent. */
 export const routeOf = (replication: Route & { readonly sourceAgent: SourceAgent }): Route => ({
   source: sourceName(replication),
   prefix: replication.prefix,

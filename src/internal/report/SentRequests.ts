@@ -1,6 +1,6 @@
 /**
- * Events of requests that write to the destination: one for each transaction, and for each value that goes by a PUT of its
- * own. They are made only if somebody wants them. They name keys, and have no values.
+ * Events of write requests: one for each transaction, and one for each large value, which has a PUT of its own. An event is made
+ * only if a consumer wants it. It names keys, and has no values.
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -43,7 +43,7 @@ const endingOf = <A, E extends Failure>(exit: Exit.Exit<A, E>): Ending =>
       })
   })
 
-/** Emits how a request ended. The event is made only if somebody wants it. */
+/** Runs a request, and emits how it ended if a consumer wants that. */
 const emitting =
   (event: (ending: Ending & { readonly duration: number }) => Happening) =>
   <A, E extends Failure, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

@@ -1,6 +1,6 @@
 /**
- * How often passes are logged: the first one after quiet at once, and as long as more follow, one line for all of every
- * ten seconds. A source that changes all the time would fill the log otherwise, and nobody would read it.
+ * Sums passes up for the log. The first pass after a quiet time is logged at once. While more passes follow, one line sums up ten
+ * seconds: otherwise a source that changes all the time would fill the log.
  */
 import * as Option from "effect/Option"
 
@@ -10,23 +10,28 @@ export interface Passes {
   readonly writes: number
   /** How many keys were deleted. */
   readonly deletes: number
+  /** How many passes they are. */
   readonly passes: number
-  /** How long the longest of them took, in ms: so far the destination lagged behind the source. */
+  /** How long the longest pass took: ms. That was the lag of the destination. */
   readonly lag: number
-  /** `X-Consul-Index` of the source, as of the latest pass. */
+  /** The `X-Consul-Index` of the source in the latest pass. */
   readonly index: number
 }
 
-/** How long passes are collected for one line, in ms. Without a pass in that time, it is quiet. */
+/** How long passes are collected for one line: ms. After such a time without a pass it is quiet. */
 export const interval = 10_000
 
-/** None while it is quiet. `until` is when the collection ends, in ms; `collected` what it holds, none at first. */
-export type Summary = Option.Option<{
+export interface Collection {
+  /** When the next line is due: ms, monotonic. */
   readonly until: number
+  /** The passes for that line; none at first. */
   readonly collected: Option.Option<Passes>
-}>
+}
 
-/** Before the first pass. */
+/** None while it is quiet. */
+export type Summary = Option.Option<Collection>
+
+/** The summary before the first pass. */
 export const quiet: Summary = Option.none()
 
 const both = (one: Passes, other: Passes): Passes => ({
@@ -38,8 +43,8 @@ const both = (one: Passes, other: Passes): Passes => ({
 })
 
 /**
- * Takes a pass in at `now`, in ms. Answers whether to log it by itself: it ended the quiet. Otherwise it is collected, and
- * {@link due} answers with it.
+ * Adds a pass at `now` (ms). Returns true if the pass ends a quiet time: then the caller logs it by itself. Otherwise the pass is
+ * collected until {@link due} returns it.
  */
 export const add = (summary: Summary, now: number, pass: Passes): readonly [isFirst: boolean, Summary] =>
   Option.match(summary, {
@@ -49,14 +54,15 @@ export const add = (summary: Summary, now: number, pass: Passes): readonly [isFi
       Option.some({
         until,
         collected: Option.some(
-          Option.match(collected, { onNone: () => pass, onSome: (so) => both(so, pass) })
+          Option.match(collected, { onNone: () => pass, onSome: (before) => both(before, pass) })
         )
       })
     ]
   })
 
 /**
- * What to log at `now`, in ms: what was collected, once its time is over. With nothing collected it is quiet from then on.
+ * Returns the passes to log at `now` (ms): the collected ones, if their line is due. If none were collected, it is quiet from
+ * then on.
  */
 export const due = (summary: Summary, now: number): readonly [Option.Option<Passes>, Summary] => {
   if (Option.isNone(summary) || now < summary.value.until) return [Option.none(), summary]

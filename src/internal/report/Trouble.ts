@@ -1,4 +1,4 @@
-/** The outages of what is tried again and again, and fails with an error. */
+/** Outages of attempts that fail with an error and are made again. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Route, Subject } from "../../ReplicationEvent.js"
@@ -6,14 +6,17 @@ import * as Outage from "./Outage.js"
 
 /** One attempt that failed. */
 export interface Attempt {
-  /** Tag of its error. */
+  /** Tag of the error. */
   readonly cause: string
+  /** Message of the error. */
   readonly message: string
-  /** What it was about, if not the subject of the trouble itself. */
+  /** The subject of the attempt, if it is not that of the trouble. */
   readonly subject?: Subject | undefined
 }
 
 export type Trouble = Outage.Outage<Attempt>
+
+export type OwnTrouble = Outage.OwnOutage<Attempt>
 
 const eventsOf = (subject: Subject, replication: Route | undefined): Outage.Events<Attempt> => {
   const about = replication === undefined ? {} : { replication }
@@ -30,38 +33,40 @@ const eventsOf = (subject: Subject, replication: Route | undefined): Outage.Even
   }
 }
 
-export const make = (
-  subject: Subject,
-  replication?: Route
-): Effect.Effect<Outage.OwnOutage<Attempt>, never, Scope.Scope> => Outage.make(eventsOf(subject, replication))
+export const make = (subject: Subject, replication?: Route): Effect.Effect<OwnTrouble, never, Scope.Scope> =>
+  Outage.make(eventsOf(subject, replication))
 
-/** Makes troubles that are one to a reader: see {@link Outage.shared}. */
+/** Makes an effect that makes members of one trouble: see {@link Outage.shared}. */
 export const shared = (
   subject: Subject
 ): Effect.Effect<Effect.Effect<Trouble, never, Scope.Scope>, never, Scope.Scope> =>
   Outage.shared(eventsOf(subject, undefined))
 
-/** What a failure has of its cause: what it is about, and what Consul answered to which request. */
+/** The fields of an error that show its cause. */
 export interface Failure {
   readonly _tag: string
   readonly message: string
+  /** The key that the error is about. */
   readonly key?: string
+  /** The lock that the error is about. */
   readonly lock?: string
+  /** The answer of Consul. */
   readonly reason?: string
+  /** The method and the path of the request. */
   readonly request?: string
 }
 
 /** An address, an id, a time: a word with a digit in it. */
 const varying = /[\w.:[\]-]*\d[\w.:[\]-]*/g
 
-/** Tells failures apart by their causes, and not by what varies from one attempt to the next. */
+/** The kind of a failure: the same for all attempts that fail for one cause, whatever else varies between them. */
 export const causeOf = ({ _tag, key = "", lock = "", reason = "", request = "" }: Failure): string => {
   switch (_tag) {
-    // One cause has many words: refused, reset, timed out.
+    // The reasons of one cause vary: refused, reset, timed out.
     case "Unreachable":
     case "UnexpectedAnswer":
       return _tag
-    // Consul 1.8 does not say what is denied; the path would name each part of a prefix.
+    // The answer of Consul 1.8 does not name what is denied. A whole path would be another cause for each part of a prefix.
     case "Denied":
       return `${_tag} ${/^\w+ \/v1\/\w+/.exec(request)?.[0] ?? ""} ${reason.replace(varying, "#")}`
     default:

@@ -1,9 +1,9 @@
-/** What a log line, the output of the check and `-timeout` have of a {@link Trouble}. */
+/** The text of trouble in log lines, in the output of the check, and for `-timeout`. */
 import type { ReplicationEvent } from "../../ReplicationEvent.js"
 
 type Trouble = Extract<ReplicationEvent, { readonly _tag: "Trouble" }>
 
-/** The trouble in one line, as it is when it begins. */
+/** The line about trouble that has begun. */
 export const trouble = ({ message, subject }: Pick<Trouble, "message" | "subject">): string => {
   switch (subject._tag) {
     case "Agent":
@@ -27,7 +27,7 @@ export const trouble = ({ message, subject }: Pick<Trouble, "message" | "subject
   }
 }
 
-/** What works again when the trouble is over. */
+/** The line about trouble that is over. */
 export const recovered = (subject: Trouble["subject"]): string => {
   switch (subject._tag) {
     case "Agent":

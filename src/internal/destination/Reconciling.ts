@@ -1,0 +1,51 @@
+/**
+ * Reconciles a destination again and again, between the passes that apply changes of the source.
+ */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as SynchronizedRef from "effect/SynchronizedRef"
+import { breathe } from "../effect/EventLoop.js"
+import * as Schedules from "../Schedules.js"
+import type * as FencedWriter from "./FencedWriter.js"
+import * as Replica from "./Replica.js"
+import type { ReplicaState } from "./ReplicaState.js"
+
+/** None before the destination was read. One pass at a time changes it. */
+export type State = SynchronizedRef.SynchronizedRef<Option.Option<ReplicaState>>
+
+/** Does some of the work of a reconcile, and returns the rest of it. */
+const reconcileSome = (
+  replica: Pick<Replica.Replica, "reconcile">,
+  state: State,
+  work: Replica.Work
+): Effect.Effect<Replica.Work, FencedWriter.WriterError> =>
+  SynchronizedRef.modifyEffect(
+    state,
+    Option.match({
+      onNone: () => Effect.succeed([Replica.noWork, Option.none<ReplicaState>()] as const),
+      onSome: (before) =>
+        Effect.map(
+          replica.reconcile(before, work),
+          (after) => [Replica.workLeft(before, after), Option.some(after)] as const
+        )
+    })
+  )
+
+/** Reconciles after each `interval`, until it is interrupted. */
+export const forever = Effect.fnUntraced(function* (
+  replica: Pick<Replica.Replica, "reconcile">,
+  state: State,
+  interval: Duration.Duration
+): Effect.fn.Return<never, FencedWriter.WriterError> {
+  const { retryEvery, scanEvery, tick } = Schedules.reconcileRhythm(interval)
+  for (let count = 1; ; count++) {
+    yield* Effect.sleep(tick)
+    let work: Replica.Work = { scan: count % scanEvery === 0, retry: count % retryEvery === 0 }
+    while (work.scan || work.retry) {
+      work = yield* reconcileSome(replica, state, work)
+      // Changes of the source come before the rest of the work.
+      if (work.scan || work.retry) yield* breathe
+    }
+  }
+})
