@@ -149,7 +149,7 @@ const make = (queries: number | undefined) =>
       const { weights } = kept
       const isLight = !weights.areUnknown && weights.total(0) <= Weights.wholeBytes
       if (options.shards === 1 && isLight) return yield* whole
-      const first = yield* ShardedWatch.begin(source, options, kept)
+      const first = yield* ShardedWatch.divide(source, options, kept)
       return yield* Option.match(first, {
         onNone: () => whole,
         onSome: (first) => ShardedWatch.watch(sources, options, kept, reports, first)
