@@ -141,8 +141,8 @@ export const make = Effect.fnUntraced(function* (
 
   const acquire = Effect.fn("LeaderLock.acquire")(function* (purpose: string | undefined) {
     const failed = yield* Deferred.make<never, LockLost | ConsulError>()
-    // Not a FiberSet (effect 3.22): it interrupts all of its fibers at one time. Here each one ends before what it needs: the
-    // watch of the lock before the lock is given back, the heartbeat after that and before the service is deregistered.
+    // Not a FiberSet (effect 3.22): it interrupts all of its fibers at one time (test/effect/FiberCollections.test.ts). Here the
+    // watch of the lock ends before the lock is given back, the heartbeat after that and before the service is deregistered.
     const supervise = (effect: Effect.Effect<never, LockLost | ConsulError>) =>
       Effect.forkScoped(Effect.catchAllCause(effect, (cause) => Deferred.failCause(failed, cause)))
     const candidate = yield* stand((watch) => supervise(Effect.flatMap(watch, lost))).pipe(

@@ -64,8 +64,9 @@ const idOf = ({ parts, range }: Shard): string =>
   JSON.stringify([KeyRange.id(range), ...(parts.length === 1 ? [] : parts.map(KeyRange.id))])
 
 /**
- * Each shard has a scope of its own beside its fiber: its part of the liveness is there before the fiber begins, and goes with
- * it. `FiberMap` (effect 3.22) has no such scope, and a fiber that is interrupted before it begins runs no finalizer.
+ * Each shard has a scope, with its part of the liveness and its fiber. The part is added before the fiber begins. If the fiber
+ * ends because a range must be divided, the part stays until the next layout, so that the silence of the source about its keys
+ * counts on. In a `FiberMap` (effect 3.22) the part would end with the fiber: `test/effect/FiberCollections.test.ts` shows it.
  */
 const start = (state: State, shard: Shard, silentSince?: number): Effect.Effect<void> =>
   Effect.gen(function* () {
