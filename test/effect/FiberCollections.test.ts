@@ -20,44 +20,44 @@ const makeLog = () => {
 const waiting = (log: (event: string) => Effect.Effect<void>, name: string) =>
   Effect.onInterrupt(Effect.never, () => log(`${name} ends`))
 
-/** A shard's part of the liveness, until the scope closes. */
-const part = (log: (event: string) => Effect.Effect<void>) =>
-  Effect.acquireRelease(log("the part is added"), () => log("the part is removed"))
+/** A shard's topic of the liveness, until the scope closes. */
+const topic = (log: (event: string) => Effect.Effect<void>) =>
+  Effect.acquireRelease(log("the topic is added"), () => log("the topic is removed"))
 
 describe("a shard whose fiber ends because a range must be divided", () => {
   it.effect(
-    "keeps its part of the liveness in a scope of its own, until shards of another layout replace it",
+    "keeps its topic of the liveness in a scope of its own, until shards of another layout replace it",
     () =>
       Effect.gen(function* () {
         const { events, log } = makeLog()
         const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.parallel)
-        yield* Scope.extend(part(log), scope)
+        yield* Scope.extend(topic(log), scope)
         yield* Effect.flatMap(Effect.forkIn(log("the fiber ends"), scope), Fiber.await)
         yield* log("the next layout is there")
         yield* Scope.close(scope, Exit.void)
         expect(events).toEqual([
-          "the part is added",
+          "the topic is added",
           "the fiber ends",
           "the next layout is there",
-          "the part is removed"
+          "the topic is removed"
         ])
       }).pipe(Effect.scoped)
   )
 
   it.effect(
-    "loses its part with its fiber in a FiberMap: how long the source was silent about it is forgotten",
+    "loses its topic with its fiber in a FiberMap: how long the source was silent about it is forgotten",
     () =>
       Effect.gen(function* () {
         const { events, log } = makeLog()
         const fibers = yield* FiberMap.make<string>()
-        const shard = Effect.scoped(Effect.zipRight(part(log), log("the fiber ends")))
+        const shard = Effect.scoped(Effect.zipRight(topic(log), log("the fiber ends")))
         yield* Effect.flatMap(FiberMap.run(fibers, "shard", shard), Fiber.await)
         expect(yield* FiberMap.has(fibers, "shard")).toBe(false)
         yield* log("the next layout is there")
         expect(events).toEqual([
-          "the part is added",
+          "the topic is added",
           "the fiber ends",
-          "the part is removed",
+          "the topic is removed",
           "the next layout is there"
         ])
       }).pipe(Effect.scoped)

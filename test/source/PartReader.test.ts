@@ -111,8 +111,8 @@ describe("a reader of parts", () => {
     () =>
       Effect.gen(function* () {
         const { emitted, state } = makeReader()
-        const part = yield* Effect.flatMap(Liveness.make, (liveness) => liveness.part())
-        const examine = (trust: PartReader.Trust) => PartReader.examine(state, source, part, trust)(range)
+        const topic = yield* Effect.flatMap(Liveness.make, (liveness) => liveness.topic())
+        const examine = (trust: PartReader.Trust) => PartReader.examine(state, source, topic, trust)(range)
         expect(yield* examine(PartReader.fullTrust)).toBe(true)
         expect(yield* examine(PartReader.fullTrust)).toBe(false)
         expect(yield* examine(PartReader.noTrust)).toBe(true)

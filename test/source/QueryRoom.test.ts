@@ -100,7 +100,7 @@ describe("the room for queries", () => {
       yield* ask(one, "a")
       const [b, c] = [yield* ask(two, "b"), yield* ask(one, "c")]
       most.room = 2
-      yield* room.look
+      yield* room.adjust
       yield* TestClock.adjust("3 minutes")
       expect([Option.isSome(yield* Fiber.poll(b)), Option.isSome(yield* Fiber.poll(c))]).toEqual([
         true,
@@ -118,7 +118,7 @@ describe("the room for queries", () => {
       const c = yield* ask(two, "c")
       yield* ask(two, "d")
       most.room = 1
-      yield* room.look
+      yield* room.adjust
       yield* TestClock.adjust(0)
       // Consul may hold the connection of one that was abandoned, and not of two.
       expect(state.open).toBe(3)

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as QueryShares from "../../src/internal/source/QueryShares.js"
 
-const { allot, fewest, forParts } = QueryShares
+const { allot, fewest, forShards } = QueryShares
 
 const claim = fc.record({
   keys: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 1_000_000 })),
@@ -45,7 +45,7 @@ describe("the shares of the watches of one agent", () => {
       const [all] = some
       const shares = allot(90, all)
       const parts = shares.filter((_, i) => isLarge(all[i] ?? { keys: 0, most: 1 }))
-      expect(sum(parts)).toBeLessThanOrEqual(forParts(90, all.length))
+      expect(sum(parts)).toBeLessThanOrEqual(forShards(90, all.length))
       for (const [i, { most }] of all.entries()) {
         expect(shares[i]).toBeGreaterThanOrEqual(1)
         expect(shares[i]).toBeLessThanOrEqual(most)
@@ -57,7 +57,7 @@ describe("the shares of the watches of one agent", () => {
     const shares = allot(90, all)
     const large = all.flatMap((claim, i) => (isLarge(claim) ? [{ ...claim, share: shares[i] ?? 0 }] : []))
     const wanted = sum(large.map(({ most }) => most))
-    expect(sum(large.map(({ share }) => share))).toBe(Math.min(wanted, forParts(90, all.length)))
+    expect(sum(large.map(({ share }) => share))).toBe(Math.min(wanted, forShards(90, all.length)))
   })
 
   it.prop("are not smaller for a watch of more keys", [claims], ([all]) => {

@@ -50,7 +50,7 @@ const makeShards = (source: SourceReader, liveness: Liveness.Liveness) =>
   Effect.gen(function* () {
     return yield* Shards.make({
       source: Effect.succeed(source),
-      kept: {
+      means: {
         parts: yield* QueryPool.make(8),
         weights: new Weights(),
         limit: WaitLimit.make(() => Effect.void),

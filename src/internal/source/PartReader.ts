@@ -1,5 +1,5 @@
 /**
- * Reads parts of a prefix, and emits what they hold, unless their versions show that this was emitted already. However many
+ * Reads parts of a prefix, and emits their contents unless their versions show that these were emitted already. However many
  * parts there are, only a few answers are in memory at once, and each is of a limited size.
  */
 import * as Duration from "effect/Duration"
@@ -14,11 +14,11 @@ import * as FifoSemaphore from "../effect/FifoSemaphore.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as Schedules from "../Schedules.js"
 import type { Listing } from "./Listing.js"
-import type { Part } from "./Liveness.js"
+import type { Topic } from "./Liveness.js"
 import { current, type Reads, retrying, type SourceReader } from "./SourceReader.js"
 import * as Weights from "./Weights.js"
 
-/** What was read of a range. */
+/** The contents of a range, as they were read. */
 export interface RangeRead extends KeyValues {
   readonly range: KeyRange.KeyRange
   /** Index of the range (`X-Consul-Index`). */
@@ -64,7 +64,7 @@ export interface PartReader {
    */
   readonly examine: (
     source: SourceReader,
-    part: Part,
+    topic: Topic,
     trust: Trust
   ) => (range: KeyRange.KeyRange) => Effect.Effect<boolean, ConsulError>
   /** Emits the contents of a range, and remembers its version. */
@@ -229,7 +229,7 @@ export const emitRange = (
 export const examine = (
   state: State,
   source: SourceReader,
-  part: Part,
+  topic: Topic,
   trust: Trust
 ): ((range: KeyRange.KeyRange) => Effect.Effect<boolean, ConsulError>) => {
   let { notBefore } = trust
@@ -244,7 +244,7 @@ export const examine = (
         ),
         retrying(source)
       )
-      const { index, value } = yield* part.asking(asking)
+      const { index, value } = yield* topic.asking(asking)
       if (Option.isNone(value.unread)) return false
       yield* emitRange(state, { ...value.unread.value, range, index })
       return true
@@ -271,7 +271,7 @@ const keep = ({ versions, weights }: State, ranges: ReadonlyArray<KeyRange.KeyRa
   weights.keep(ranges)
 }
 
-/** Of ranges that cannot be divided further, those that are about too heavy for one answer are read without a limit. */
+/** Remembers which of these ranges are heavy: they cannot be divided further, and are read without a limit. */
 const divided = (state: State, ranges: ReadonlyArray<KeyRange.KeyRange>): void => {
   const { listing, weights } = state
   state.indivisible = new Set(
@@ -286,7 +286,7 @@ export const make = (options: Options): PartReader => {
   return {
     reads: state.reads,
     look: (source, trust, range) => look(state, source, trust, range),
-    examine: (source, part, trust) => examine(state, source, part, trust),
+    examine: (source, topic, trust) => examine(state, source, topic, trust),
     emitRange: (read) => emitRange(state, read),
     isIncomplete: (range, value) => state.listing.lacking(range, value).length > 0,
     highestIndex: (ranges) => highestIndex(state, ranges),

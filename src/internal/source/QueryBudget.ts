@@ -1,7 +1,6 @@
 /**
- * How many blocking queries the watches of one agent may have, where the agent takes only so many connections from one
- * address. All watches share them: each has one for the whole of what it watches, and those of many keys share the rest by
- * their number of keys.
+ * How many blocking queries the watches of one agent may have: an agent accepts only so many connections from one address. Each
+ * watch has one query for its whole prefix. Watches of many keys share the rest by their number of keys.
  *
  * A connection that the agent refuses halves the number. Some minutes later the number grows again, step by step.
  */
@@ -20,36 +19,36 @@ import * as Schedules from "../Schedules.js"
 import * as QueryRoom from "./QueryRoom.js"
 import * as QueryShares from "./QueryShares.js"
 
-/** What one watch has of the budget. */
+/** The budget as one watch sees it. */
 export interface WatchBudget extends Omit<QueryBudget, "join" | "room"> {
   /**
-   * The watch has so many keys to watch in parts, or none if it watches them as a whole. Less than twice or half as many as
-   * before changes nothing: the shares of all others would move with each key.
+   * The watch has `keys` keys in shards, or 0 if it has one query for all. Less than twice and more than half as many as before
+   * change nothing: the shares of all other watches would move with each key.
    */
   readonly claim: (keys: number) => Effect.Effect<void>
-  /** How many queries for parts the watch may have now. */
+  /** How many queries for shards the watch may have now. */
   readonly allowed: Effect.Effect<number>
-  /** How many it would have if it claimed so many keys. */
+  /** How many queries for shards the watch would have if it claimed `keys` keys. */
   readonly allowedWith: (keys: number) => Effect.Effect<number>
   /** Waits until the watch is allowed another number than `used`. */
   readonly changed: (used: number) => Effect.Effect<void>
 }
 
 export interface QueryBudget {
-  /** Adds a watch that may have `most` queries for parts, until the scope closes. */
+  /** Adds a watch that may have `most` queries for shards, until the scope closes. */
   readonly join: (most: number) => Effect.Effect<WatchBudget, never, Scope.Scope>
-  /** Where the queries for the parts of all watches are. */
+  /** The room for the queries for shards of all watches. */
   readonly room: QueryRoom.QueryRoom
-  /** The agent took no more connections, as `message` says. */
+  /** The agent refused a connection. `message` is that of the error. */
   readonly refused: (message: string) => Effect.Effect<void>
   /**
-   * How long the next query of a watch of this age may block. Consul holds the connection of a query until its wait is over:
-   * after the budget has grown, waits are as short as those of a new watch, until it is known that the agent has room.
+   * How long the next query of a watch of this age may block. Consul keeps the connection of a query until its wait is over:
+   * after the budget has grown, waits are as short as those of a new watch, and grow again while the agent refuses nothing.
    */
   readonly wait: (age: Duration.Duration) => Effect.Effect<Duration.Duration>
   /**
-   * Asks from time to time, over a new connection, while the watch has more than the {@link fewest} queries: a watch whose
-   * connections are all open does not notice that it leaves none to others.
+   * Sends `ask` from time to time over a new connection, while the watch has more than `QueryShares.fewest` queries: a watch
+   * whose connections are all open does not notice that none is left for other programs. `queries` is how many it has.
    */
   readonly probe: (
     ask: Effect.Effect<unknown, ConsulError>,
@@ -58,47 +57,46 @@ export interface QueryBudget {
 }
 
 /**
- * Consul (1.8.7) refuses an address that has 200 connections, and holds those of blocking queries for minutes after their
- * client has gone: a process that was just restarted must have room beside what it has left behind.
+ * Consul (1.8.7) refuses an address that has 200 connections, and keeps those of blocking queries for minutes after their
+ * client has gone: a restarted process must have room beside the connections of the former one.
  */
 export const defaultTotal = 90
 
-/** The share of its queries that a watch gets back at once. */
+/** The share of its queries that a watch gets back at a time. */
 const step = 1 / 8
 
-/** Nothing is lowered below this share; and no watch goes below `QueryShares.fewest` for it. */
+/** The lowest share. A watch that has `QueryShares.fewest` queries or fewer keeps them. */
 const least = 1 / 16
 
-/** From the last refused connection until the budget grows, and between two steps. */
+/** The time from the last refused connection until the budget grows, and between two steps. */
 const firstPause = Duration.minutes(5)
 
-/** The pause doubles each time that a step is followed by a refused connection. */
+/** The longest pause: it doubles each time that a connection is refused soon after a step. */
 const longestPause = Duration.hours(1)
 
-/** A connection that is refused so soon after a step was too many because of the step (ms). */
+/** A connection that is refused within this time (ms) after a step was refused because of the step. */
 const trial = 120_000
 
 /** Connections that are refused within this time (ms) are refused for one reason. */
 const moment = 5_000
 
-/** Between two questions over new connections. */
+/** The time between two requests over new connections. */
 const probeInterval = Duration.minutes(1)
 
-/** Makes a pause longer: several processes that share an agent must not do the same at the same time. */
+/** A factor for pauses: several processes that share an agent must not grow at the same time. */
 const jitter = Random.nextRange(1, 1.5)
 
 /**
- * `address` is that of the agent. It is in trouble while the budget is not whole. `total` is how many queries all watches may
- * have.
+ * A budget for the agent at `address`, of `total` queries. Reports trouble while it is not whole.
  */
 export const make = (address: string, total = defaultTotal): Effect.Effect<QueryBudget, never, Scope.Scope> =>
   Effect.gen(function* (): Effect.fn.Return<QueryBudget, never, Scope.Scope> {
     const scope = yield* Effect.scope
     const trouble = yield* Trouble.make({ _tag: "Connections", address })
-    /** What each watch asks for, and how many queries it may have while the budget is whole. */
+    /** By the claim of each watch, how many queries it may have while the budget is whole. */
     const shares = new Map<QueryShares.Claim, number>()
-    const room = QueryRoom.make(() => Math.max(1, QueryShares.forParts(total, shares.size)))
-    /** The share of its queries that each watch may have. */
+    const room = QueryRoom.make(() => Math.max(1, QueryShares.forShards(total, shares.size)))
+    /** The share of its queries that each watch may have now. */
     let share = 1
     let shareChanged = Deferred.unsafeMake<void>(FiberId.none)
     let pause = firstPause
@@ -106,18 +104,18 @@ export const make = (address: string, total = defaultTotal): Effect.Effect<Query
     let refusedAt = Number.NEGATIVE_INFINITY
     /** When the budget last grew. */
     let grownAt = Number.NEGATIVE_INFINITY
-    /** When the waits of all queries are over that have been sent. */
-    let heldUntil = Number.NEGATIVE_INFINITY
-    /** Until then, queries of before the budget was lowered can hold connections. */
+    /** When the waits of all queries that were sent are over: until then Consul may keep their connections. */
+    let openUntil = Number.NEGATIVE_INFINITY
+    /** Until this time, queries that were sent before the budget was lowered can have connections. */
     let settledAt = Number.NEGATIVE_INFINITY
 
-    /** What is left of so many queries while the budget is not whole. */
+    /** How many queries a watch has now that would have `whole` of them. */
     const lowered = (whole: number) =>
       Math.max(Math.min(whole, QueryShares.fewest), Math.floor(whole * share))
 
-    const of = (claim: QueryShares.Claim) => lowered(shares.get(claim) ?? 1)
+    const allowedFor = (claim: QueryShares.Claim) => lowered(shares.get(claim) ?? 1)
 
-    const tell = Effect.suspend(() => {
+    const announce = Effect.suspend(() => {
       const before = shareChanged
       shareChanged = Deferred.unsafeMake<void>(FiberId.none)
       return Deferred.succeed(before, undefined)
@@ -126,25 +124,25 @@ export const make = (address: string, total = defaultTotal): Effect.Effect<Query
     const set = (next: number) =>
       Effect.suspend(() => {
         share = next
-        return Effect.zipRight(tell, emit({ _tag: "QueryBudgetChanged", address, share }))
+        return Effect.zipRight(announce, emit({ _tag: "QueryBudgetChanged", address, share }))
       })
 
-    /** A watch has come, has gone, or claims something else. */
+    /** Shares the queries again: a watch has joined, has left, or has another claim. */
     const shareOut = Effect.suspend(() => {
       const claims = [...shares.keys()]
       for (const [i, number] of QueryShares.allot(total, claims).entries()) {
         const claim = claims[i]
         if (claim !== undefined) shares.set(claim, number)
       }
-      return Effect.zipRight(tell, room.look)
+      return Effect.zipRight(announce, room.adjust)
     })
 
-    /** Until the budget is whole again. */
+    /** Grows the budget step by step until it is whole. */
     const grow = Effect.gen(function* () {
       while (share < 1) {
         const factor = yield* jitter
         for (;;) {
-          // Both move while this waits.
+          // Both times move while this waits.
           const at = Math.max(refusedAt, grownAt) + factor * Duration.toMillis(pause)
           const left = at - (yield* Monotonic.now)
           if (left <= 0) break
@@ -162,7 +160,7 @@ export const make = (address: string, total = defaultTotal): Effect.Effect<Query
         refusedAt = now
         yield* trouble.report("connections", { cause: "TooManyConnections", message })
         if (now < settledAt || share <= least) return
-        settledAt = Math.max(now + moment, heldUntil)
+        settledAt = Math.max(now + moment, openUntil)
         if (now - grownAt < trial) pause = Duration.min(longestPause, Duration.times(pause, 2))
         const wasWhole = share === 1
         yield* set(share / 2)
@@ -175,7 +173,7 @@ export const make = (address: string, total = defaultTotal): Effect.Effect<Query
         Effect.map(Monotonic.now, (now) => {
           const wait = Schedules.shardWait(Duration.min(age, Duration.millis(Math.round(now - grownAt))))
           // The server may add a sixteenth.
-          heldUntil = Math.max(heldUntil, now + Math.ceil((Duration.toMillis(wait) * 17) / 16))
+          openUntil = Math.max(openUntil, now + Math.ceil((Duration.toMillis(wait) * 17) / 16))
           return wait
         }),
       probe: (ask, queries) =>
@@ -188,7 +186,7 @@ export const make = (address: string, total = defaultTotal): Effect.Effect<Query
             if ((yield* queries) <= QueryShares.fewest) continue
             yield* over(ask).pipe(
               Effect.catchTag("TooManyConnections", ({ message }) => refused(message)),
-              // All others are failures of the source, and its queries report these.
+              // Other errors are failures of the source, and its queries report those.
               Effect.ignore
             )
           }
@@ -217,7 +215,7 @@ export const make = (address: string, total = defaultTotal): Effect.Effect<Query
               claim.keys = keys
               return shareOut
             }),
-          allowed: Effect.sync(() => of(claim)),
+          allowed: Effect.sync(() => allowedFor(claim)),
           allowedWith: (keys) =>
             Effect.sync(() => {
               const claims = [...shares.keys()]
@@ -226,7 +224,7 @@ export const make = (address: string, total = defaultTotal): Effect.Effect<Query
             }),
           changed: (used) =>
             Effect.iterate(undefined, {
-              while: () => of(claim) === used,
+              while: () => allowedFor(claim) === used,
               body: () => Effect.suspend(() => Effect.as(Deferred.await(shareChanged), undefined))
             })
         }

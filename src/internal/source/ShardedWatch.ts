@@ -12,7 +12,7 @@ import * as Monotonic from "../effect/Monotonic.js"
 import { sorted } from "../plan/SortKeys.js"
 import * as Schedules from "../Schedules.js"
 import { Listing } from "./Listing.js"
-import type { Part } from "./Liveness.js"
+import type { Topic } from "./Liveness.js"
 import * as PartReader from "./PartReader.js"
 import * as Sample from "./Sample.js"
 import * as ShardLayout from "./ShardLayout.js"
@@ -43,8 +43,8 @@ export interface State extends Emit {
   readonly means: WatchMeans
   /** For the requests of the watch itself. The shards have readers of their own. */
   readonly source: SourceReader
-  /** What the liveness knows of the names. */
-  readonly part: Part
+  /** The names, as a topic of the liveness. */
+  readonly topic: Topic
   /** The chain of queries for the names. */
   readonly links: BlockingQuery.Sequence
   /** The names of `division`, for the reads of ranges. */
@@ -97,12 +97,12 @@ const divideAgain = (state: State): boolean => {
   return Option.isSome(layout)
 }
 
-/** Lists all names. `before` are names of an earlier listing: where nothing has changed they are not decoded again. */
+/** Lists all names. `before` are names of an earlier listing: if nothing has changed, they are not decoded again. */
 const list = (state: State, before?: ReadonlyArray<string>) =>
   Effect.gen(function* () {
-    const { division, listing, means, options, part, shards, source } = state
+    const { division, listing, means, options, shards, source, topic } = state
     const highest = Math.max(division.from.index, shards.reader.highestIndex())
-    const { index, value } = yield* part.asking(source.names(options.prefix, { ...current, before }))
+    const { index, value } = yield* topic.asking(source.names(options.prefix, { ...current, before }))
     const isOlder = index < highest
     const areSame = value === before
     if (!areSame) {
@@ -169,7 +169,7 @@ const isActiveAfter = ({ shards }: State, pause: Duration.Duration): Effect.Effe
  */
 const awaitChange = (state: State): Effect.Effect<Option.Option<BlockingQuery.Cursor>, ConsulError> =>
   Effect.gen(function* () {
-    const { division, links, liveness, means, options, part, shards, source } = state
+    const { division, links, liveness, means, options, shards, source, topic } = state
     const { prefix } = options
     const separator = ShardLayout.separator(prefix, division.names)
     division.separator = separator
@@ -178,7 +178,7 @@ const awaitChange = (state: State): Effect.Effect<Option.Option<BlockingQuery.Cu
       // A query with an index of another history could block for all of its wait.
       if (yield* shards.restartedSince(from)) return Option.some(BlockingQuery.fromScratch)
       const highest = shards.reader.highestIndex()
-      const { wasUnconditional, restarted, next, value } = yield* part.asking(
+      const { wasUnconditional, restarted, next, value } = yield* topic.asking(
         links.ask(from, Schedules.watchWait, (wait) => {
           const consistency = BlockingQuery.isNow(wait) ? current : wait
           const names = source.names(prefix, { ...consistency, separator })
@@ -311,7 +311,7 @@ const makeState = (
   Effect.gen(function* () {
     const division = { ...first }
     const source = yield* sources
-    const part = yield* liveness.part()
+    const topic = yield* liveness.topic()
     const links = yield* chain(source, means.limit)
     const listing = new Listing()
     const shards = yield* Shards.make({
@@ -322,12 +322,12 @@ const makeState = (
           moved: (prefix, options) => source.moved(prefix, { ...options, separator: division.separator })
         })
       ),
-      kept: means,
+      means,
       listing,
       liveness,
       emit: (read) => emit({ _tag: "Snapshot", ...read, totalKeys: division.names.length })
     })
-    return { options, means, emit, liveness, source, part, links, listing, shards, division }
+    return { options, means, emit, liveness, source, topic, links, listing, shards, division }
   })
 
 /**
