@@ -22,8 +22,8 @@ import * as QueryShares from "./QueryShares.js"
 /** The budget as one watch sees it. */
 export interface WatchBudget extends Omit<QueryBudget, "join" | "room"> {
   /**
-   * The watch has `keys` keys in shards, or 0 if it has one query for all. Less than twice and more than half as many as before
-   * change nothing: the shares of all other watches would move with each key.
+   * The watch has `keys` keys in shards, or 0 if it has one query for all. A number between half and twice the former one changes
+   * nothing: the shares of all other watches would move with each key.
    */
   readonly claim: (keys: number) => Effect.Effect<void>
   /** How many queries for shards the watch may have now. */

@@ -34,7 +34,7 @@ const bytesOf = (read: Read) => (name: string) =>
 /**
  * About how many bytes an entry has in an answer: the median of a few entries that are spread over `names`. `undefined` if there
  * are only few names, or if no key was answered. The median ignores a few heavy keys among light ones: an answer that is cut off
- * shows those.
+ * shows the heavy ones.
  */
 export const entryBytes = (read: Read, names: ReadonlyArray<string>): Effect.Effect<number | undefined> => {
   if (names.length < fewKeys) return Effect.succeed(undefined)
