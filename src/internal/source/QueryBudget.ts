@@ -86,149 +86,203 @@ const probeInterval = Duration.minutes(1)
 /** A factor for pauses: several processes that share an agent must not grow at the same time. */
 const jitter = Random.nextRange(1, 1.5)
 
-/**
- * A budget for the agent at `address`, of `total` queries. Reports trouble while it is not whole.
- */
-export const make = (address: string, total = defaultTotal): Effect.Effect<QueryBudget, never, Scope.Scope> =>
-  Effect.gen(function* (): Effect.fn.Return<QueryBudget, never, Scope.Scope> {
-    const scope = yield* Effect.scope
-    const trouble = yield* Trouble.make({ _tag: "Connections", address })
-    /** By the claim of each watch, how many queries it may have while the budget is whole. */
-    const shares = new Map<QueryShares.Claim, number>()
-    const room = QueryRoom.make(() => Math.max(1, QueryShares.forShards(total, shares.size)))
-    /** The share of its queries that each watch may have now. */
-    let share = 1
-    let shareChanged = Deferred.unsafeMake<void>(FiberId.none)
-    let pause = firstPause
-    /** When the agent last refused a connection (ms of `Monotonic.now`, like all times here). */
-    let refusedAt = Number.NEGATIVE_INFINITY
-    /** When the budget last grew. */
-    let grownAt = Number.NEGATIVE_INFINITY
-    /** When the waits of all queries that were sent are over: until then Consul may keep their connections. */
-    let openUntil = Number.NEGATIVE_INFINITY
-    /** Until this time, queries that were sent before the budget was lowered can have connections. */
-    let settledAt = Number.NEGATIVE_INFINITY
+/** The state of the budget of one agent. Times are ms of `Monotonic.now`, and -Infinity before the first event of their kind. */
+interface State {
+  readonly address: string
+  /** How many queries all watches may have while the budget is whole. */
+  readonly total: number
+  /** The fiber that grows the budget runs until this scope closes. */
+  readonly scope: Scope.Scope
+  /** Reported while the budget is not whole. */
+  readonly trouble: Trouble.Trouble
+  /** By the claim of each watch, how many queries the watch may have while the budget is whole. */
+  readonly shares: Map<QueryShares.Claim, number>
+  readonly room: QueryRoom.QueryRoom
+  /** The share of its queries that each watch may have now, from {@link least} to 1. */
+  share: number
+  /** Done, and replaced by another one, when watches may have other numbers of queries than before. */
+  changed: Deferred.Deferred<void>
+  /** The shortest time from the last refused connection until the budget grows, and between two steps. */
+  pause: Duration.Duration
+  /** When the agent last refused a connection. */
+  refusedAt: number
+  /** When the budget last grew. */
+  grownAt: number
+  /** When the waits of all queries that were sent are over: until then Consul may keep their connections. */
+  openUntil: number
+  /** Until this time, queries that were sent before the budget was lowered can have connections. */
+  settledAt: number
+}
 
-    /** How many queries a watch has now that would have `whole` of them. */
-    const lowered = (whole: number) =>
-      Math.max(Math.min(whole, QueryShares.fewest), Math.floor(whole * share))
+/** How many queries a watch may have now that may have `whole` of them while the budget is whole. */
+const lowered = ({ share }: State, whole: number): number =>
+  Math.max(Math.min(whole, QueryShares.fewest), Math.floor(whole * share))
 
-    const allowedFor = (claim: QueryShares.Claim) => lowered(shares.get(claim) ?? 1)
+const allowed = (state: State, claim: QueryShares.Claim): number =>
+  lowered(state, state.shares.get(claim) ?? 1)
 
-    const announce = Effect.suspend(() => {
-      const before = shareChanged
-      shareChanged = Deferred.unsafeMake<void>(FiberId.none)
-      return Deferred.succeed(before, undefined)
-    })
+const announce = (state: State): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const before = state.changed
+    state.changed = Deferred.unsafeMake<void>(FiberId.none)
+    return Deferred.succeed(before, undefined)
+  })
 
-    const set = (next: number) =>
-      Effect.suspend(() => {
-        share = next
-        return Effect.zipRight(announce, emit({ _tag: "QueryBudgetChanged", address, share }))
-      })
+const setShare = (state: State, share: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    state.share = share
+    return Effect.zipRight(
+      announce(state),
+      emit({ _tag: "QueryBudgetChanged", address: state.address, share })
+    )
+  })
 
-    /** Shares the queries again: a watch has joined, has left, or has another claim. */
-    const shareOut = Effect.suspend(() => {
-      const claims = [...shares.keys()]
-      for (const [i, number] of QueryShares.allot(total, claims).entries()) {
-        const claim = claims[i]
-        if (claim !== undefined) shares.set(claim, number)
-      }
-      return Effect.zipRight(announce, room.adjust)
-    })
-
-    /** Grows the budget step by step until it is whole. */
-    const grow = Effect.gen(function* () {
-      while (share < 1) {
-        const factor = yield* jitter
-        for (;;) {
-          // Both times move while this waits.
-          const at = Math.max(refusedAt, grownAt) + factor * Duration.toMillis(pause)
-          const left = at - (yield* Monotonic.now)
-          if (left <= 0) break
-          yield* Effect.sleep(Duration.millis(Math.ceil(left)))
-        }
-        grownAt = yield* Monotonic.now
-        yield* set(Math.min(1, share + step))
-      }
-      yield* trouble.resolve
-    })
-
-    const refused: QueryBudget["refused"] = (message) =>
-      Effect.gen(function* () {
-        const now = yield* Monotonic.now
-        refusedAt = now
-        yield* trouble.report("connections", { cause: "TooManyConnections", message })
-        if (now < settledAt || share <= least) return
-        settledAt = Math.max(now + moment, openUntil)
-        if (now - grownAt < trial) pause = Duration.min(longestPause, Duration.times(pause, 2))
-        const wasWhole = share === 1
-        yield* set(share / 2)
-        if (wasWhole) yield* Effect.forkIn(Effect.interruptible(grow), scope)
-      }).pipe(Effect.uninterruptible)
-
-    const shared: Omit<QueryBudget, "join" | "room"> = {
-      refused,
-      wait: (age) =>
-        Effect.map(Monotonic.now, (now) => {
-          const wait = Schedules.shardWait(Duration.min(age, Duration.millis(Math.round(now - grownAt))))
-          // The server may add a sixteenth.
-          openUntil = Math.max(openUntil, now + Math.ceil((Duration.toMillis(wait) * 17) / 16))
-          return wait
-        }),
-      probe: (ask, queries) =>
-        Effect.gen(function* () {
-          const { over } = yield* NewConnection
-          if (over === undefined) return
-          for (;;) {
-            const pause = Duration.toMillis(probeInterval) * (yield* jitter)
-            yield* Effect.sleep(Duration.millis(Math.round(pause)))
-            if ((yield* queries) <= QueryShares.fewest) continue
-            yield* over(ask).pipe(
-              Effect.catchTag("TooManyConnections", ({ message }) => refused(message)),
-              // Other errors are failures of the source, and its queries report those.
-              Effect.ignore
-            )
-          }
-        })
+/** Shares the queries again: a watch has joined, has left, or has another claim. */
+const shareOut = (state: State): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { room, shares, total } = state
+    const claims = [...shares.keys()]
+    for (const [i, number] of QueryShares.allot(total, claims).entries()) {
+      const claim = claims[i]
+      if (claim !== undefined) shares.set(claim, number)
     }
+    return Effect.zipRight(announce(state), room.adjust)
+  })
 
-    const join: QueryBudget["join"] = (most) =>
-      Effect.gen(function* () {
-        const claim = { keys: 0, most }
-        yield* Effect.acquireRelease(
-          Effect.suspend(() => {
-            shares.set(claim, 1)
-            return shareOut
-          }),
-          () =>
-            Effect.suspend(() => {
-              shares.delete(claim)
-              return shareOut
-            })
-        )
-        return {
-          ...shared,
-          claim: (keys) =>
-            Effect.suspend(() => {
-              if (keys === claim.keys || (keys > claim.keys / 2 && keys < claim.keys * 2)) return Effect.void
-              claim.keys = keys
-              return shareOut
-            }),
-          allowed: Effect.sync(() => allowedFor(claim)),
-          allowedWith: (keys) =>
-            Effect.sync(() => {
-              const claims = [...shares.keys()]
-              const others = claims.map((one) => (one === claim ? { keys, most } : one))
-              return lowered(QueryShares.allot(total, others)[claims.indexOf(claim)] ?? 1)
-            }),
-          changed: (used) =>
-            Effect.iterate(undefined, {
-              while: () => allowedFor(claim) === used,
-              body: () => Effect.suspend(() => Effect.as(Deferred.await(shareChanged), undefined))
-            })
-        }
-      })
+/** Grows the budget step by step until it is whole. */
+const grow = (state: State): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    while (state.share < 1) {
+      const factor = yield* jitter
+      for (;;) {
+        // Both times move while this waits.
+        const at = Math.max(state.refusedAt, state.grownAt) + factor * Duration.toMillis(state.pause)
+        const left = at - (yield* Monotonic.now)
+        if (left <= 0) break
+        yield* Effect.sleep(Duration.millis(Math.ceil(left)))
+      }
+      state.grownAt = yield* Monotonic.now
+      yield* setShare(state, Math.min(1, state.share + step))
+    }
+    yield* state.trouble.resolve
+  })
 
-    return { ...shared, join, room }
+const refused = (state: State, message: string): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const now = yield* Monotonic.now
+    state.refusedAt = now
+    yield* state.trouble.report("connections", { cause: "TooManyConnections", message })
+    if (now < state.settledAt || state.share <= least) return
+    state.settledAt = Math.max(now + moment, state.openUntil)
+    if (now - state.grownAt < trial) {
+      state.pause = Duration.min(longestPause, Duration.times(state.pause, 2))
+    }
+    const wasWhole = state.share === 1
+    yield* setShare(state, state.share / 2)
+    if (wasWhole) yield* Effect.forkIn(Effect.interruptible(grow(state)), state.scope)
+  }).pipe(Effect.uninterruptible)
+
+const nextWait = (state: State, age: Duration.Duration): Effect.Effect<Duration.Duration> =>
+  Effect.map(Monotonic.now, (now) => {
+    const sinceGrowth = Duration.millis(Math.round(now - state.grownAt))
+    const wait = Schedules.shardWait(Duration.min(age, sinceGrowth))
+    // The server may add a sixteenth.
+    state.openUntil = Math.max(state.openUntil, now + Math.ceil((Duration.toMillis(wait) * 17) / 16))
+    return wait
+  })
+
+const probe = (
+  state: State,
+  ask: Effect.Effect<unknown, ConsulError>,
+  queries: Effect.Effect<number>
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { over } = yield* NewConnection
+    if (over === undefined) return
+    for (;;) {
+      const pause = Duration.toMillis(probeInterval) * (yield* jitter)
+      yield* Effect.sleep(Duration.millis(Math.round(pause)))
+      if ((yield* queries) <= QueryShares.fewest) continue
+      yield* over(ask).pipe(
+        Effect.catchTag("TooManyConnections", ({ message }) => refused(state, message)),
+        // Other errors are failures of the source, and its queries report those.
+        Effect.ignore
+      )
+    }
+  })
+
+/** The claim of a watch that can change it. */
+interface Claim extends QueryShares.Claim {
+  keys: number
+}
+
+const setClaim = (state: State, claim: Claim, keys: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (keys === claim.keys || (keys > claim.keys / 2 && keys < claim.keys * 2)) return Effect.void
+    claim.keys = keys
+    return shareOut(state)
+  })
+
+const allowedWith = (state: State, claim: QueryShares.Claim, keys: number): number => {
+  const claims = [...state.shares.keys()]
+  const others = claims.map((one) => (one === claim ? { ...claim, keys } : one))
+  return lowered(state, QueryShares.allot(state.total, others)[claims.indexOf(claim)] ?? 1)
+}
+
+const awaitOther = (state: State, claim: QueryShares.Claim, used: number): Effect.Effect<void> =>
+  Effect.iterate(undefined, {
+    while: () => allowed(state, claim) === used,
+    body: () => Effect.suspend(() => Effect.as(Deferred.await(state.changed), undefined))
+  })
+
+const shared = (state: State): Omit<QueryBudget, "join" | "room"> => ({
+  refused: (message) => refused(state, message),
+  wait: (age) => nextWait(state, age),
+  probe: (ask, queries) => probe(state, ask, queries)
+})
+
+const join = (state: State, most: number): Effect.Effect<WatchBudget, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { shares } = state
+    const claim: Claim = { keys: 0, most }
+    yield* Effect.acquireRelease(
+      Effect.suspend(() => {
+        shares.set(claim, 1)
+        return shareOut(state)
+      }),
+      () =>
+        Effect.suspend(() => {
+          shares.delete(claim)
+          return shareOut(state)
+        })
+    )
+    return {
+      ...shared(state),
+      claim: (keys) => setClaim(state, claim, keys),
+      allowed: Effect.sync(() => allowed(state, claim)),
+      allowedWith: (keys) => Effect.sync(() => allowedWith(state, claim, keys)),
+      changed: (used) => awaitOther(state, claim, used)
+    }
+  })
+
+/** A budget of `total` queries for the agent at `address`. Reports trouble while it is not whole. */
+export const make = (address: string, total = defaultTotal): Effect.Effect<QueryBudget, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const shares = new Map<QueryShares.Claim, number>()
+    const state: State = {
+      address,
+      total,
+      scope: yield* Effect.scope,
+      trouble: yield* Trouble.make({ _tag: "Connections", address }),
+      shares,
+      room: QueryRoom.make(() => Math.max(1, QueryShares.forShards(total, shares.size))),
+      share: 1,
+      changed: Deferred.unsafeMake<void>(FiberId.none),
+      pause: firstPause,
+      refusedAt: Number.NEGATIVE_INFINITY,
+      grownAt: Number.NEGATIVE_INFINITY,
+      openUntil: Number.NEGATIVE_INFINITY,
+      settledAt: Number.NEGATIVE_INFINITY
+    }
+    return { ...shared(state), join: (most) => join(state, most), room: state.room }
   })
