@@ -51,7 +51,7 @@ const makeShards = (source: SourceReader, liveness: Liveness.Liveness) =>
     return yield* Shards.make({
       source: Effect.succeed(source),
       means: {
-        parts: yield* QueryPool.make(8),
+        shards: yield* QueryPool.make(8),
         weights: new Weights(),
         limit: WaitLimit.make(() => Effect.void),
         budget: yield* Effect.flatMap(QueryBudget.make("agent"), ({ join }) => join(8))

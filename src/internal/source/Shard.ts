@@ -89,7 +89,7 @@ export const noteRewound = ({ marks }: Pick<State, "marks">): Effect.Effect<void
 export interface Options {
   /** Makes a reader for one fiber. */
   readonly source: Effect.Effect<SourceReader, never, Scope.Scope>
-  readonly means: Pick<WatchMeans, "budget" | "limit" | "parts" | "weights">
+  readonly means: Pick<WatchMeans, "budget" | "limit" | "shards" | "weights">
   /** The names that answers are compared with. */
   readonly listing: Listing
   readonly liveness: Liveness
@@ -118,7 +118,7 @@ const blocking = <A>(
   range: KeyRange.KeyRange,
   wait: BlockingQuery.Request,
   query: (wait: BlockingQuery.Request) => Effect.Effect<Answer<A>, ConsulError>
-) => options.means.parts.ask({ kind, of: KeyRange.id(range) }, wait, query(wait))
+) => options.means.shards.ask({ kind, of: KeyRange.id(range) }, wait, query(wait))
 
 /**
  * Asks for all keys of a range. If the range has been quiet for a while, asks only for its index: an answer without a change has

@@ -154,7 +154,10 @@ const emitCaughtUp = ({ division, emit }: State): Effect.Effect<void> =>
   })
 
 /** Waits for `pause`. Returns whether ranges were emitted in its second half. */
-const isActiveAfter = ({ shards }: State, pause: Duration.Duration): Effect.Effect<boolean> =>
+export const isActiveAfter = (
+  { shards }: { readonly shards: Pick<Shards.Shards, "activity"> },
+  pause: Duration.Duration
+): Effect.Effect<boolean> =>
   Effect.gen(function* () {
     const half = Duration.millis(Math.round(Duration.toMillis(pause) / 2))
     yield* Effect.sleep(half)
@@ -218,7 +221,7 @@ const pauseBefore = ({ division }: State, pause: Duration.Duration): Effect.Effe
  * the first listing. Returns the pause before the next one; none if the prefix is no longer to be watched in shards, or has
  * another history.
  */
-const catchUp = (
+export const catchUp = (
   state: State,
   since: BlockingQuery.Cursor,
   first: Duration.Duration

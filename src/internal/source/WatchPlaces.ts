@@ -68,7 +68,7 @@ export const make = (
           const { budget, limit } = yield* placeOf(options)
           return {
             whole: yield* QueryPool.make(2),
-            parts: yield* QueryPool.make(options.shards, budget.room),
+            shards: yield* QueryPool.make(options.shards, budget.room),
             limit,
             weights: new Weights.Weights()
           }

@@ -28,7 +28,7 @@ export interface QueryPools {
   /** Blocking queries for the whole prefix. */
   readonly whole: QueryPool
   /** Blocking queries for shards. */
-  readonly parts: QueryPool
+  readonly shards: QueryPool
   /** How long blocking queries may wait. */
   readonly limit: WaitLimit.WaitLimit
   /** How many bytes the answers have. */
