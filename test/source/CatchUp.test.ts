@@ -17,6 +17,7 @@ import * as ShardLayout from "../../src/internal/source/ShardLayout.js"
 import type { Shards } from "../../src/internal/source/Shards.js"
 import { chain, type SourceReader } from "../../src/internal/source/SourceReader.js"
 import { Weights } from "../../src/internal/source/Weights.js"
+import * as KeyRange from "../../src/KeyRange.js"
 
 const prefix = "a/"
 const names = Array.from({ length: 100 }, (_, i) => `${prefix}${String(i).padStart(2, "0")}`)
@@ -124,6 +125,17 @@ describe("a watch in shards that catches up", () => {
   it.scoped("ends without a CaughtUp if the names have an older index: the source has another history", () =>
     Effect.gen(function* () {
       const { state, steps } = yield* makeState(Effect.succeed(answer(6, names)))
+      expect(Option.isNone(yield* catchUp(state))).toBe(true)
+      expect(steps).toEqual(["list"])
+    })
+  )
+
+  it.scoped("ends without a CaughtUp if the names have an older index than a range that was emitted", () =>
+    Effect.gen(function* () {
+      const { state, steps } = yield* makeState(Effect.succeed(answer(8, names)))
+      const invalidUtf8Keys = ["a/\uFFFD"]
+      const read = { entries: [], invalidUtf8Keys, malformed: [], range: KeyRange.under(prefix) }
+      yield* state.shards.reader.emitRange({ ...read, index: 9 })
       expect(Option.isNone(yield* catchUp(state))).toBe(true)
       expect(steps).toEqual(["list"])
     })

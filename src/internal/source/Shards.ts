@@ -123,7 +123,7 @@ const verifyOne = (state: State, id: string, one: Running): Effect.Effect<void, 
     const { own, verifications } = state
     const { parts, range } = one.shard
     const before = yield* SubscriptionRef.get(one.processed)
-    // The shard may have read parts after its own answer. Both of before the question.
+    // The shard may have read parts after its own answer. Both indexes are from before the request.
     const highest = Option.match(before, {
       onNone: () => Number.NEGATIVE_INFINITY,
       onSome: (version) => Math.max(version.index, state.reader.highestIndex(parts))
