@@ -1,5 +1,5 @@
 /**
- * How the source of a replication is reached, where that differs from how the destination is.
+ * How the source of a replication is reached, if it differs from the destination in more than the datacenter.
  *
  * @since 0.5.0
  */
@@ -12,24 +12,26 @@ import * as Address from "./Address.js"
 import type { Endpoint, Token } from "./Endpoint.js"
 
 /**
- * What differs between the endpoints of the two sides, beside the datacenter. With an `address` the source is asked at an agent
- * of its own, with the token, the password, the namespace and the partition that are given here. Without, it is the
- * destination's agent that forwards to the source.
+ * The fields in which the source's endpoint differs from the destination's, except for the datacenter. With an `address`, requests
+ * to the source go to an agent of its own, with the token, the password, the namespace and the partition that are given here.
+ * Without, the destination's agent forwards them.
  *
  * @since 0.5.0
  * @category models
  */
 export interface SourceAgent extends Omit<Endpoint, "address" | "datacenter"> {
+  /** The source's own agent. */
   readonly address?: Address.Address | undefined
 }
 
 /**
- * The same with the address as people write it.
+ * A `SourceAgent` whose address is a text that was not parsed yet.
  *
  * @since 0.5.0
  * @category models
  */
 export interface SourceAgentOptions extends Omit<SourceAgent, "address"> {
+  /** The source's own agent, as `Address.parse` reads it. */
   readonly address?: string | undefined
 }
 
@@ -71,8 +73,8 @@ export const SourceAgent: Schema.Schema<SourceAgent, SourceAgentOptions> = Schem
 })
 
 /**
- * The source for people: `nyc1`, `https://consul.example.com`, or both as `nyc1 at https://consul.example.com`, with its
- * namespace and partition if it has its own. Two sources that are not the same have different names.
+ * The name of a source in messages: `nyc1`, `https://consul.example.com`, or both as `nyc1 at https://consul.example.com`. Its
+ * namespace and partition follow if it has its own. Different sources have different names.
  *
  * @since 0.5.0
  * @category accessors

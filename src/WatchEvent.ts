@@ -1,5 +1,5 @@
 /**
- * What a watch of a prefix emits.
+ * The events of a watch of a prefix.
  *
  * @since 0.5.0
  */
@@ -15,13 +15,14 @@ import type { KeyValue, KeyValues } from "./KeyValue.js"
  */
 export interface Snapshot extends KeyValues {
   readonly _tag: "Snapshot"
+  /** The snapshot has all keys of this range. */
   readonly range: KeyRange
   /** Index of the range (`X-Consul-Index`). */
   readonly index: number
   /**
    * Whether the index of the range went backwards since the snapshot before: the datacenter was restored or rebuilt, or has
-   * forgotten a delete, as Consul does after 15 minutes. The range was then read anew, in `consistent` mode, and indexes of
-   * earlier snapshots say nothing about this one.
+   * forgotten a delete, as Consul does after 15 minutes. The range was then read again, in `consistent` mode. The indexes of
+   * earlier snapshots cannot be compared with that of this one.
    */
   readonly restarted: boolean
   /** About how many keys the watched prefix has. */
@@ -51,7 +52,7 @@ export interface CaughtUp {
 export type WatchEvent = Snapshot | CaughtUp
 
 /**
- * All that a prefix holds. Keys are in the order of their UTF-16 code units.
+ * All keys of a prefix with their values. Keys are in the order of their UTF-16 code units.
  *
  * @since 0.5.0
  * @category models
@@ -62,8 +63,8 @@ export interface Contents extends KeyValues {
 }
 
 /**
- * One key was written or deleted, or is there at the beginning. A key that the token may not read any more looks deleted,
- * because Consul leaves it out of its answers: `Watcher.presence` tells the difference.
+ * One key was written or deleted, or exists at the beginning of the watch. A key that the token may no longer read looks deleted,
+ * because Consul leaves it out of its answers: `Watcher.presence` shows the difference.
  *
  * @since 0.5.0
  * @category models

@@ -22,7 +22,7 @@ const watched = (options: Options = {}): Watcher.WatchOptions => ({
   ...options
 })
 
-/** Deals with each piece of news, one after another. */
+/** Processes the events one after another. */
 const listen = (
   instance: World.Instance,
   options: Options,
@@ -52,7 +52,7 @@ const watching = (instance: World.Instance, options: Options = {}) =>
     return { seen, fiber, latest: () => seen.at(-1)?.entries }
   })
 
-/** What was asked for, but for the names from which it is found out how to watch. */
+/** The requests, except the listing of names that decides how to watch. */
 const reads = (instance: World.Instance) =>
   instance.network.sent.map(({ target }) => target).filter((target) => !target.includes("?keys"))
 
@@ -60,7 +60,7 @@ const put = (key: string, value: string) =>
   Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, key, value))
 
 describe("Watcher", () => {
-  it.scoped("emits what is there, then each change, one blocking query after another", () =>
+  it.scoped("emits the keys that exist, then each change, one blocking query after another", () =>
     Effect.gen(function* () {
       yield* put("global/a", "1")
       const instance = yield* World.instance()
@@ -78,21 +78,19 @@ describe("Watcher", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped(
-    "begins with what is never stale, as an answer without consistency can be after an election",
-    () =>
-      Effect.gen(function* () {
-        yield* put("global/a", "new")
-        const instance = yield* World.instance()
-        const stale = Network.answer(404, "", { "x-consul-index": "1" })
-        yield* instance.network.disturb(Network.on(/^GET (?!.*[?&](consistent|index)=)/, stale))
-        const { seen } = yield* watching(instance)
-        yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
-        expect(seen[0]?.entries).toEqual(["global/a=new"])
-      }).pipe(Effect.provide(World.layer))
+  it.scoped("begins with a consistent read, because others can be stale after an election", () =>
+    Effect.gen(function* () {
+      yield* put("global/a", "new")
+      const instance = yield* World.instance()
+      const stale = Network.answer(404, "", { "x-consul-index": "1" })
+      yield* instance.network.disturb(Network.on(/^GET (?!.*[?&](consistent|index)=)/, stale))
+      const { seen } = yield* watching(instance)
+      yield* VirtualTime.until(Effect.sync(() => seen.length === 1))
+      expect(seen[0]?.entries).toEqual(["global/a=new"])
+    }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("emits each answer, changed or not, and nothing for what is beside the prefix", () =>
+  it.scoped("emits each answer, changed or not, and nothing for keys outside the prefix", () =>
     Effect.gen(function* () {
       yield* put("global/a", "1")
       const instance = yield* World.instance()
@@ -101,14 +99,14 @@ describe("Watcher", () => {
       yield* put("globalization", "x")
       yield* VirtualTime.pass("50 seconds")
       expect(seen).toHaveLength(1)
-      // Its wait is over.
+      // The wait of the query is over.
       yield* VirtualTime.pass("20 seconds")
       expect(seen).toHaveLength(2)
       expect(seen[1]).toEqual(seen[0])
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("follows a restored source at once: a query that breaks off with nothing new starts over", () =>
+  it.scoped("follows a restored source at once: a query that breaks off without a change starts over", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put("global/a", "old")
@@ -149,7 +147,7 @@ describe("Watcher", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("an index that went backwards between two queries starts over when the wait ends", () =>
+  it.scoped("starts over when the wait ends if the index went backwards between two queries", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put("global/a", "old")
@@ -177,7 +175,7 @@ describe("Watcher", () => {
     ["an empty list", Network.answer(200, "[]", { "x-consul-index": "9" })],
     ["a 404 without an index", Network.answer(404, "")],
     [
-      "nothing, said by servers without a leader",
+      "an answer of servers without a leader",
       Network.answer(404, "", { "x-consul-index": "9", "x-consul-knownleader": "false" })
     ],
     ["half a document", Network.answer(200, '[{"Key":', { "x-consul-index": "9" })],
@@ -202,7 +200,7 @@ describe("Watcher", () => {
     )
   }
 
-  it.scoped("emits with each snapshot of a small prefix, in the same batch, that every key was read", () =>
+  it.scoped("emits a CaughtUp in the same batch with each snapshot of a small prefix", () =>
     Effect.gen(function* () {
       yield* put("global/a", "1")
       const instance = yield* World.instance()
@@ -236,25 +234,25 @@ describe("Watcher", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("reads nothing ahead of its consumer, who then sees many changes as one", () =>
+  it.scoped("does not read ahead of its consumer, which then sees many changes as one", () =>
     Effect.gen(function* () {
       yield* put("global/a", "0")
       const instance = yield* World.instance()
-      const taken: Array<number> = []
+      const processed: Array<number> = []
       yield* listen(instance, {}, ({ _tag, index }) =>
         _tag === "CaughtUp"
           ? Effect.void
           : Effect.zipRight(
-              Effect.sync(() => taken.push(index)),
+              Effect.sync(() => processed.push(index)),
               Effect.sleep("10 seconds")
             )
       )
-      yield* VirtualTime.until(Effect.sync(() => taken.length === 1))
+      yield* VirtualTime.until(Effect.sync(() => processed.length === 1))
       for (let i = 1; i <= 5; i++) yield* put("global/a", String(i))
       yield* VirtualTime.pass("9 seconds")
       expect(reads(instance)).toHaveLength(1)
       yield* VirtualTime.pass("20 seconds")
-      expect(taken).toHaveLength(2)
+      expect(processed).toHaveLength(2)
     }).pipe(Effect.provide(World.layer))
   )
 
@@ -266,7 +264,7 @@ describe("Watcher", () => {
         )
       )
 
-    it.scoped("with a consistent read of now", () =>
+    it.scoped("with a consistent read", () =>
       Effect.gen(function* () {
         yield* put("global/a", "1")
         const instance = yield* World.instance()
@@ -277,7 +275,7 @@ describe("Watcher", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("only what servers say that know their leader, however long that takes", () =>
+    it.scoped("only with an answer of a server with a leader, however long that takes", () =>
       Effect.gen(function* () {
         yield* put("global/a", "1")
         const instance = yield* World.instance()
@@ -296,7 +294,7 @@ describe("Watcher", () => {
     )
   })
 
-  it.scoped("fails with what no other try can mend", () =>
+  it.scoped("fails with an error that a retry cannot fix", () =>
     Effect.gen(function* () {
       const instance = yield* World.instance()
       yield* instance.network.disturb(Network.answer(400, "Invalid index"))

@@ -7,7 +7,7 @@ import * as Handoff from "../../src/internal/source/Handoff.js"
 const weigh = (item: number) => item
 
 describe("a handoff", () => {
-  it.effect("keeps what was offered together in one batch, however much it weighs", () =>
+  it.effect("keeps items that were offered together in one batch, whatever they weigh", () =>
     Effect.gen(function* () {
       const { offer, stream } = yield* Handoff.make({ weigh, most: 5 })
       yield* Effect.fork(offer(1, 3))

@@ -17,20 +17,20 @@ import { type Runner, watching } from "../support/Watching.js"
 const { describe, expect } = vitest
 const { named, put, remove } = Replicating
 
-/** Large answers are decoded in turns of the event loop, which the time of these tests waits for. */
+/** Large answers are decoded in several turns of the event loop. The clock of these tests waits for them. */
 const it = <E>(claim: string, test: () => Effect.Effect<void, E, SimConsul.SimConsul | Scope.Scope>) =>
   vitest.it.scoped(claim, () => Effect.provide(test(), World.layer), 300_000)
 
 const until = <E, R>(holds: Effect.Effect<boolean, E, R>) => VirtualTime.until(holds, "2 minutes")
 const { source } = World
 
-/** What was asked of a client, and what it is told of names. */
+/** The requests of a client, and the names that its paths can carry. */
 interface Seen {
   /** The bytes of each answer that arrived, cut off or not. */
   readonly answers: Array<{ readonly prefix: string; readonly bytes: number }>
   blocked: number
   mostBlocked: number
-  /** Prefixes that were waited for. */
+  /** Prefixes of blocking queries. */
   readonly waitedFor: Set<string>
 }
 
@@ -93,7 +93,7 @@ const watched = (consul: Consul, seen: Seen, refuses: (name: string) => boolean)
   }
 }
 
-/** A watcher whose client can cut off answers, and learns that paths carry no such names. */
+/** A watcher whose client can cut off answers, and learns that paths cannot carry some names. */
 const instance = (refuses: (name: string) => boolean = () => false) =>
   Effect.gen(function* () {
     const { run } = yield* World.instance()
@@ -130,7 +130,7 @@ describe("values that are too heavy for one answer", () => {
         expect(names()).not.toContain("global/")
         const all = seen.answers.reduce((sum, { bytes }) => sum + bytes, 0)
         expect(Math.max(...seen.answers.map(({ bytes }) => bytes))).toBeLessThanOrEqual(Weights.wholeBytes)
-        // 10 MB in base64, and little more for what was cut off until it was known what keys weigh.
+        // 10 MB in base64, and little more for answers that were cut off before the weights were measured.
         expect(all).toBeLessThan(30_000_000)
         yield* VirtualTime.pass("1 minute")
         const before = seen.answers.length
@@ -140,13 +140,13 @@ describe("values that are too heavy for one answer", () => {
         )
         yield* VirtualTime.pass("10 seconds")
         expect(yield* isRight).toBe(true)
-        // The part of that key, and no other.
+        // Only the range of that key was read.
         expect(seen.answers.slice(before).length).toBeLessThanOrEqual(2)
         if (given.shards === 1) expect(seen.mostBlocked).toBe(1)
       }))
   }
 
-  it("lead from one way to watch into the other, there and back", () =>
+  it("change the way to watch from one to the other and back", () =>
     Effect.gen(function* () {
       yield* put(source, ...named(20))
       const { run } = yield* instance()
@@ -164,7 +164,7 @@ describe("values that are too heavy for one answer", () => {
       expect(ranges().at(-1)).toBe("global/")
     }))
 
-  it("in a part that was light before are divided, and the other parts are not read again", () =>
+  it("divide a range that was light before, and no other range is read again", () =>
     Effect.gen(function* () {
       yield* put(source, ...[..."abcdefgh"].flatMap((letter) => numbered(20, letter)))
       const { run, seen } = yield* instance()
@@ -182,7 +182,7 @@ describe("values that are too heavy for one answer", () => {
 })
 
 describe("names that turn out not to be carried by paths", () => {
-  it("are waited for no more, and hold up nothing", () =>
+  it("get no query any more, and delay nothing", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...["Data x", "Data y", "k", "l", "m"].flatMap((name) => numbered(20, name)))

@@ -23,7 +23,7 @@ const answerOf = (keys: ReadonlyArray<string>): KeyValues => ({
   malformed: []
 })
 
-/** In Consul's order. */
+/** The names in Consul's order. */
 const byBytes = (keys: Iterable<string>) =>
   [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 
@@ -40,7 +40,7 @@ describe("a listing", () => {
     expect(listing.count(range)).toBe(listed.filter((key) => contains(range, key)).length)
   })
 
-  it("misses no key that is there and cannot be copied", () => {
+  it("does not miss a key that exists and cannot be copied", () => {
     const listing = new Listing()
     listing.set(["global/a", "global/b"])
     const malformed = [{ key: "global/b", reason: "its value is not base64" }]
@@ -48,7 +48,7 @@ describe("a listing", () => {
     expect(listing.lacking(only("global/b"), answerOf([]))).toEqual(["global/b"])
   })
 
-  it("misses no key any more that is known to be gone, until it is listed again", () => {
+  it("does not miss a key that was forgotten, until it is listed again", () => {
     const listing = new Listing()
     listing.set(["global/a"])
     listing.forget(["global/a"])

@@ -11,12 +11,12 @@ const answered = Effect.void
 
 describe("the silence of a source", () => {
   it.scoped(
-    "is that of the part that it answered about least recently, however often it answers about others",
+    "is that of the topic that it answered about least recently, however often it answers about others",
     () =>
       Effect.gen(function* () {
         const liveness = yield* Liveness.make
-        const one = yield* liveness.part()
-        const other = yield* liveness.part()
+        const one = yield* liveness.topic()
+        const other = yield* liveness.topic()
         yield* TestClock.adjust("1 minute")
         yield* one.asking(answered)
         yield* TestClock.adjust("1 minute")
@@ -30,20 +30,20 @@ describe("the silence of a source", () => {
   it.scoped("goes on while requests fail", () =>
     Effect.gen(function* () {
       const liveness = yield* Liveness.make
-      const part = yield* liveness.part()
+      const topic = yield* liveness.topic()
       yield* TestClock.adjust("1 minute")
-      yield* Effect.ignore(part.asking(Effect.fail("refused")))
+      yield* Effect.ignore(topic.asking(Effect.fail("refused")))
       expect(yield* liveness.silence).toEqual(Duration.minutes(1))
     })
   )
 
-  it.scoped("is not ended by a new part, which takes the place of older ones", () =>
+  it.scoped("is not ended by a new topic, which replaces older ones", () =>
     Effect.gen(function* () {
       const liveness = yield* Liveness.make
       const scope = yield* Scope.make()
-      yield* Scope.extend(liveness.part(), scope)
+      yield* Scope.extend(liveness.topic(), scope)
       yield* TestClock.adjust("1 minute")
-      const next = yield* liveness.part()
+      const next = yield* liveness.topic()
       yield* Scope.close(scope, Exit.void)
       expect(yield* liveness.silence).toEqual(Duration.minutes(1))
       yield* next.asking(answered)
@@ -51,33 +51,33 @@ describe("the silence of a source", () => {
     })
   )
 
-  it.scoped("goes on while a watch begins anew, and there is no part at all", () =>
+  it.scoped("goes on while a watch begins anew, and there is no topic at all", () =>
     Effect.gen(function* () {
       const liveness = yield* Liveness.make
-      yield* Effect.scoped(Effect.flatMap(liveness.part(), ({ asking }) => asking(answered)))
+      yield* Effect.scoped(Effect.flatMap(liveness.topic(), ({ asking }) => asking(answered)))
       yield* TestClock.adjust("1 minute")
       expect(yield* liveness.silence).toEqual(Duration.minutes(1))
-      yield* liveness.part()
+      yield* liveness.topic()
       yield* TestClock.adjust("1 minute")
       expect(yield* liveness.silence).toEqual(Duration.minutes(2))
     })
   )
 
-  it.scoped("of a part that waits for its consumer ends when the source answers anything", () =>
+  it.scoped("of a topic that waits for its consumer ends when the source answers anything", () =>
     Effect.gen(function* () {
       const liveness = yield* Liveness.make
-      yield* liveness.part()
+      yield* liveness.topic()
       yield* TestClock.adjust("3 minutes")
       yield* liveness.hearIdle
       expect(yield* liveness.silence).toEqual(Duration.zero)
     })
   )
 
-  it.scoped("of a part that waits for an answer ends with that answer, or when all is confirmed", () =>
+  it.scoped("of a topic that waits for an answer ends with that answer, or when all is confirmed", () =>
     Effect.gen(function* () {
       const liveness = yield* Liveness.make
-      const part = yield* liveness.part()
-      const asking = yield* Effect.fork(part.asking(Effect.never))
+      const topic = yield* liveness.topic()
+      const asking = yield* Effect.fork(topic.asking(Effect.never))
       yield* TestClock.adjust("3 minutes")
       yield* liveness.hearIdle
       expect(yield* liveness.silence).toEqual(Duration.minutes(3))

@@ -14,7 +14,7 @@ import { watching } from "../support/Watching.js"
 const { it, named, put, remove, removeTree, sent, until } = Replicating
 const { source } = World
 
-/** `global/a0` to `global/j9`: ten folders, as it were. */
+/** `global/a0` to `global/j9`: ten groups. */
 const hundred = [..."abcdefghij"].flatMap((letter) => named(10, letter))
 
 const change = (key: string) => Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, key, "other"))
@@ -31,19 +31,19 @@ describe("a prefix that is emptied from above, which moves no index under it,", 
       yield* until(isRight)
       yield* Effect.sleep("1 minute")
       yield* removeTree(source, "global")
-      // The wait of a query of the whole is over by then.
+      // The wait of the query for the whole prefix is over by then.
       yield* until(
         Effect.sync(() => copy.size === 0),
         "70 seconds"
       )
     })
 
-  it("is found empty when the wait is over, where it is watched in parts", () => emptied({}))
+  it("is empty in the events when the wait is over, if it is watched in shards", () => emptied({}))
 
-  it("and so it is where one query stands for all parts, or it is watched as a whole", () =>
+  it("is empty in the events too if one query stands for all ranges, or it is watched with one query", () =>
     Effect.zipRight(emptied({ shards: 1 }), emptied({ keysEach: 1_000 })))
 
-  it("is read again although its parts have the indexes of before, where it is filled anew", () =>
+  it("is read again if it is filled again, although its ranges have the indexes of before", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred, ...buried)
       yield* remove(source, ...buried)
@@ -73,7 +73,7 @@ describe("an answer that lacks keys which are listed", () => {
       const { copy, isComplete, isRight, names } = yield* watching(instance, given)
       yield* Effect.sleep("1 minute")
       expect(copy.has("global/a1")).toBe(true)
-      // The part is not believed, so that not everything was said.
+      // The answer about that range does not count, so that no CaughtUp was emitted.
       expect(copy.has("global/c6")).toBe(false)
       expect(names().some((name) => name.startsWith("complete"))).toBe(false)
       expect(Events.troubles(instance, "Source")).toMatchObject([
@@ -84,9 +84,10 @@ describe("an answer that lacks keys which are listed", () => {
       expect(yield* isRight).toBe(true)
     })
 
-  it("is none, and nothing is complete before the source agrees with itself", () => lacking({ keysEach: 12 }))
+  it("does not count, and no CaughtUp follows until the source agrees with itself", () =>
+    lacking({ keysEach: 12 }))
 
-  it("is believed where the keys were deleted after they were listed", () =>
+  it("counts if the keys were deleted after they were listed", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
@@ -106,7 +107,7 @@ describe("an answer that lacks keys which are listed", () => {
     }))
 })
 
-describe("something in between that ends each query which has not been answered after 20 s", () => {
+describe("a proxy that ends each query without an answer after 20 s", () => {
   const balanced = (end: Network.Fault): Network.Fault =>
     Network.on(/[?&]index=/, (sent, pass) =>
       Effect.raceFirst(
@@ -157,8 +158,8 @@ describe("something in between that ends each query which has not been answered 
     }))
 })
 
-describe("the silence of a source that is watched in parts", () => {
-  it("is short at rest, though each part is asked every three minutes", () =>
+describe("the silence of a source that is watched in shards", () => {
+  it("is short at rest, although each shard is asked only every three minutes", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const liveness = yield* Liveness.make
@@ -170,7 +171,7 @@ describe("the silence of a source that is watched in parts", () => {
       }
     }))
 
-  it("is seen in time where one part is silent, and others have much to say", () =>
+  it("is noticed in time if one shard is silent and others change often", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const liveness = yield* Liveness.make
@@ -187,14 +188,14 @@ describe("the silence of a source that is watched in parts", () => {
         Duration.toSeconds(Schedules.silenceLimit)
       )
       yield* instance.network.heal
-      // A read that nobody answers is waited for as long as its server answers others: for about a minute.
+      // A read without an answer lasts as long as its server answers others: about a minute.
       yield* until(
         Effect.map(liveness.silence, (silence) => Duration.toSeconds(silence) < 5),
         "90 seconds"
       )
     }))
 
-  it("is not that of a consumer who takes minutes, and is seen though that consumer waits", () =>
+  it("does not grow while the consumer is slow, and is noticed even then", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const liveness = yield* Liveness.make

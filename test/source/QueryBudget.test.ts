@@ -22,7 +22,7 @@ import { watching } from "../support/Watching.js"
 const { it, named, put, until } = Replicating
 const { source } = World
 
-/** An agent that takes `room` requests at once, and closes the connections of all others. */
+/** An agent that accepts `room` requests at once, and closes the connections of all others. */
 const crowded = (room: number) => {
   const agent = { room, open: 0, refused: 0 }
   const fault: Network.Fault = ({ request }, pass) =>
@@ -44,8 +44,8 @@ const crowded = (room: number) => {
   return { agent, fault }
 }
 
-describe("a watch of an agent that takes only so many connections", () => {
-  it("has fewer queries while there is no room for all, misses nothing, and has all again when there is", () =>
+describe("a watch of an agent that accepts only a few connections", () => {
+  it("has fewer queries while the agent refuses some, misses nothing, and has all again later", () =>
     Effect.gen(function* () {
       yield* put(source, ...[..."abcdefghij"].flatMap((letter) => named(10, letter)))
       const instance = yield* World.instance()
@@ -59,20 +59,20 @@ describe("a watch of an agent that takes only so many connections", () => {
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/c7", "other"))
       yield* Effect.sleep("2 minutes")
       expect(yield* isRight).toBe(true)
-      // One for the whole and at most six for parts: there is room for others.
+      // One for the whole prefix and at most six for shards: there is room for others.
       expect(agent.open).toBeLessThanOrEqual(7)
       const { refused } = agent
       expect(refused).toBeLessThan(30)
       agent.room = 100
       yield* Effect.sleep("2 hours")
-      // One for the whole and one for each letter.
+      // One for the whole prefix and one for each letter.
       expect([agent.open, agent.refused]).toEqual([11, refused])
       expect(Events.recovered(instance, "Connections")).toHaveLength(1)
       expect(Events.of(instance, "QueryBudgetChanged").at(-1)).toMatchObject({ share: 1 })
     }))
 })
 
-/** Blocking queries of an instance that are open now, by the first letters of what they ask for. */
+/** Blocking queries of an instance that are open now, by the first letters of their keys. */
 const blocked = () => {
   const open = new Map<string, number>()
   const add = (prefix: string, by: number) => open.set(prefix, (open.get(prefix) ?? 0) + by)
@@ -90,7 +90,7 @@ const blocked = () => {
 }
 
 describe("the watches of one agent", () => {
-  it("share its queries by their number of keys, and the shares move when a watch comes or goes", () =>
+  it("share its queries by their number of keys, and share again when a watch joins or leaves", () =>
     Effect.gen(function* () {
       const letters = [..."abcdefghij"]
       for (const prefix of ["one", "two"]) {
@@ -132,7 +132,7 @@ describe("the watches of one agent", () => {
       yield* Effect.gen(function* () {
         yield* watch("one")
         yield* Effect.sleep("20 minutes")
-        // One for the whole, and one for each letter.
+        // One for the whole prefix, and one for each letter.
         expect(count("one")).toEqual([11])
         yield* watch("small")
         const two = yield* watch("two")
@@ -140,7 +140,7 @@ describe("the watches of one agent", () => {
         yield* arrives("one/a_new")
         yield* arrives("two/a_new")
         yield* Effect.sleep("20 minutes")
-        // Of 14: one for each whole but the first, and twelve for parts.
+        // Of 14 queries, one is for the whole prefix of each watch except the first. Twelve are for shards.
         expect(count("one", "two", "small")).toEqual([7, 7, 1])
         yield* Fiber.interrupt(two)
         yield* Effect.sleep("20 minutes")

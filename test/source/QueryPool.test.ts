@@ -17,103 +17,101 @@ const from = (index: number): BlockingQuery.Request => ({ index, wait: Duration.
 
 const keys = { kind: "keys", of: "global/" }
 
-describe("a parked query", () => {
-  it.scoped("is joined by whoever asks the same after the one who asked has left", () =>
+describe("a pooled query", () => {
+  it.scoped("is joined by a fiber that asks the same after the first fiber has left", () =>
     Effect.gen(function* () {
-      const parked = yield* QueryPool.make(1)
+      const pool = yield* QueryPool.make(1)
       let sent = 0
       const query = Effect.suspend(() => {
         sent += 1
         return Effect.delay(Effect.succeed(answer(8)), "1 minute")
       })
-      const first = yield* Effect.fork(parked.ask(keys, from(7), query))
+      const first = yield* Effect.fork(pool.ask(keys, from(7), query))
       yield* TestClock.adjust("30 seconds")
       yield* Fiber.interrupt(first)
-      const second = yield* Effect.fork(parked.ask(keys, from(7), query))
+      const second = yield* Effect.fork(pool.ask(keys, from(7), query))
       yield* TestClock.adjust("30 seconds")
       expect(yield* Fiber.join(second)).toMatchObject({ ...answer(8), isOver: true })
       expect(sent).toBe(1)
     })
   )
 
-  it.scoped("is given up once its keys are known to have changed, for then its answer was lost", () =>
+  it.scoped("is abandoned when a later index of its keys is asked for: its answer was lost", () =>
     Effect.gen(function* () {
-      const parked = yield* QueryPool.make(1)
-      const lost = yield* Effect.fork(parked.ask(keys, from(7), Effect.never))
+      const pool = yield* QueryPool.make(1)
+      const lost = yield* Effect.fork(pool.ask(keys, from(7), Effect.never))
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(lost)
-      // Of other keys nothing is known, nor of a time before.
+      // A query of other keys, or from an earlier index, does not make it overdue.
       const other = yield* Effect.fork(
-        parked.ask({ ...keys, of: "other/" }, from(9), Effect.succeed(answer(9)))
+        pool.ask({ ...keys, of: "other/" }, from(9), Effect.succeed(answer(9)))
       )
-      const older = yield* Effect.fork(parked.ask(keys, from(6), Effect.succeed(answer(7))))
+      const older = yield* Effect.fork(pool.ask(keys, from(6), Effect.succeed(answer(7))))
       yield* TestClock.adjust("1 hour")
       expect(Option.isNone(yield* Fiber.poll(other))).toBe(true)
       expect(Option.isNone(yield* Fiber.poll(older))).toBe(true)
       yield* Fiber.interruptAll([other, older])
 
       const next = yield* Effect.fork(
-        parked.ask({ ...keys, kind: "names" }, from(9), Effect.succeed(answer(10)))
+        pool.ask({ ...keys, kind: "names" }, from(9), Effect.succeed(answer(10)))
       )
       yield* TestClock.adjust("2 seconds")
       expect(yield* Fiber.join(next)).toMatchObject(answer(10))
     })
   )
 
-  it.scoped("is not joined any more once it is being given up, however long that takes", () =>
+  it.scoped("is no longer joined while it is being abandoned, however long that takes", () =>
     Effect.gen(function* () {
-      const parked = yield* QueryPool.make(2)
+      const pool = yield* QueryPool.make(2)
       const lingering = Effect.onInterrupt(Effect.never, () => Effect.sleep("1 minute"))
-      const lost = yield* Effect.fork(parked.ask(keys, from(7), lingering))
+      const lost = yield* Effect.fork(pool.ask(keys, from(7), lingering))
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(lost)
-      yield* Effect.fork(parked.ask(keys, from(9), Effect.never))
+      yield* Effect.fork(pool.ask(keys, from(9), Effect.never))
       yield* TestClock.adjust(Schedules.shardTimeout)
-      const again = yield* Effect.fork(parked.ask(keys, from(7), Effect.succeed(answer(8))))
+      const again = yield* Effect.fork(pool.ask(keys, from(7), Effect.succeed(answer(8))))
       yield* TestClock.adjust("1 minute")
       expect(yield* Fiber.join(again)).toMatchObject(answer(8))
     })
   )
 
-  it.scoped("is not while somebody waits for it", () =>
+  it.scoped("is not abandoned while a fiber waits for it", () =>
     Effect.gen(function* () {
-      const parked = yield* QueryPool.make(2)
+      const pool = yield* QueryPool.make(2)
       const waiting = yield* Effect.fork(
-        parked.ask(keys, from(7), Effect.delay(Effect.succeed(answer(8)), "1 minute"))
+        pool.ask(keys, from(7), Effect.delay(Effect.succeed(answer(8)), "1 minute"))
       )
       yield* TestClock.adjust("1 second")
-      expect(yield* parked.ask(keys, from(8), Effect.succeed(answer(9)))).toMatchObject(answer(9))
+      expect(yield* pool.ask(keys, from(8), Effect.succeed(answer(9)))).toMatchObject(answer(9))
       yield* TestClock.adjust("1 minute")
       expect(yield* Fiber.join(waiting)).toMatchObject(answer(8))
     })
   )
 
-  it.scoped(
-    "that ended because its wait was over is not taken for broken off by whoever joined it later",
-    () =>
-      Effect.gen(function* () {
-        const parked = yield* QueryPool.make(1)
-        const start = yield* Clock.currentTimeMillis
-        const query = Effect.delay(Effect.succeed(answer(7)), "1 minute")
-        const chain = yield* BlockingQuery.make()
-        const ask = chain.ask({ index: 7, at: start }, Duration.minutes(1), (wait) =>
-          parked.ask(keys, wait, query)
-        )
-        const first = yield* Effect.fork(ask)
-        yield* TestClock.adjust("30 seconds")
-        yield* Fiber.interrupt(first)
-        const second = yield* Effect.fork(ask)
-        yield* TestClock.adjust("35 seconds")
-        expect(yield* Fiber.join(second)).toMatchObject({ wasUnconditional: false, next: { index: 7 } })
-      })
+  it.scoped("whose wait is over does not look broken off to a fiber that joined it later", () =>
+    Effect.gen(function* () {
+      const pool = yield* QueryPool.make(1)
+      const start = yield* Clock.currentTimeMillis
+      const query = Effect.delay(Effect.succeed(answer(7)), "1 minute")
+      const chain = yield* BlockingQuery.make()
+      const ask = chain.ask({ index: 7, at: start }, Duration.minutes(1), (wait) =>
+        pool.ask(keys, wait, query)
+      )
+      const first = yield* Effect.fork(ask)
+      yield* TestClock.adjust("30 seconds")
+      yield* Fiber.interrupt(first)
+      const second = yield* Effect.fork(ask)
+      yield* TestClock.adjust("35 seconds")
+      expect(yield* Fiber.join(second)).toMatchObject({ wasUnconditional: false, next: { index: 7 } })
+    })
   )
 
-  it.scoped("that had to wait for the end of another is not taken for silent when its wait is cut off", () =>
+  it.scoped("that waited for the end of another does not look silent when its wait is cut off", () =>
     Effect.gen(function* () {
-      const parked = yield* QueryPool.make(1)
+      const pool = yield* QueryPool.make(1)
       const start = yield* Clock.currentTimeMillis
       yield* Effect.fork(
-        parked.ask({ ...keys, of: "other/" }, from(7), Effect.delay(Effect.succeed(answer(8)), "1 minute"))
+        pool.ask({ ...keys, of: "other/" }, from(7), Effect.delay(Effect.succeed(answer(8)), "1 minute"))
       )
       const cutOff = Effect.delay(
         Effect.fail(new Rejected({ request: "", status: 504, reason: "" })),
@@ -123,7 +121,7 @@ describe("a parked query", () => {
       const chain = yield* BlockingQuery.make({ failed: (error) => Effect.sync(() => failures.push(error)) })
       const asked = yield* Effect.fork(
         chain.ask({ index: 7, at: start }, Duration.minutes(1), (wait) =>
-          BlockingQuery.isNow(wait) ? Effect.succeed(answer(7)) : parked.ask(keys, wait, cutOff)
+          BlockingQuery.isNow(wait) ? Effect.succeed(answer(7)) : pool.ask(keys, wait, cutOff)
         )
       )
       yield* TestClock.adjust("80 seconds")

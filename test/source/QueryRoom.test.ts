@@ -50,7 +50,7 @@ describe("the room for queries", () => {
     })
   )
 
-  it.scoped("gives the place of a query that nobody waits for to one that somebody waits for", () =>
+  it.scoped("gives the place of an idle query to one that a fiber waits for", () =>
     Effect.gen(function* () {
       const { ask, one, state, two } = yield* pools({ room: 2 })
       const [a, b] = [yield* ask(one, "a"), yield* ask(one, "b")]
@@ -64,7 +64,7 @@ describe("the room for queries", () => {
     })
   )
 
-  it.scoped("leaves a query alone that somebody waits for again", () =>
+  it.scoped("does not end a query that a fiber waits for again", () =>
     Effect.gen(function* () {
       const { ask, one, state, two } = yield* pools({ room: 1 })
       yield* Fiber.interrupt(yield* ask(one, "a"))
@@ -77,11 +77,11 @@ describe("the room for queries", () => {
     })
   )
 
-  it.scoped("abandons no more queries than it holds while Consul keeps their connections", () =>
+  it.scoped("abandons no more queries than it has places while Consul keeps their connections", () =>
     Effect.gen(function* () {
       const { ask, one, state } = yield* pools({ room: 2 })
       for (const of of ["a", "b", "c", "d"]) yield* Fiber.interrupt(yield* ask(one, of))
-      // Two were abandoned for c and d. What comes now waits for the end of these.
+      // Two were abandoned for c and d. The next query waits for the end of c or d.
       const last = yield* ask(one, "e")
       expect(state.sent).toBe(4)
       yield* TestClock.adjust("3 minutes")
@@ -93,14 +93,14 @@ describe("the room for queries", () => {
     })
   )
 
-  it.scoped("that grows lets in those that wait, in their order", () =>
+  it.scoped("that grows admits waiting queries in their order", () =>
     Effect.gen(function* () {
       const most = { room: 1 }
       const { ask, one, room, state, two } = yield* pools(most)
       yield* ask(one, "a")
       const [b, c] = [yield* ask(two, "b"), yield* ask(one, "c")]
       most.room = 2
-      yield* room.look
+      yield* room.adjust
       yield* TestClock.adjust("3 minutes")
       expect([Option.isSome(yield* Fiber.poll(b)), Option.isSome(yield* Fiber.poll(c))]).toEqual([
         true,
@@ -110,7 +110,7 @@ describe("the room for queries", () => {
     })
   )
 
-  it.scoped("that shrinks ends queries that nobody waits for, and no others", () =>
+  it.scoped("that shrinks ends idle queries and no others", () =>
     Effect.gen(function* () {
       const most = { room: 4 }
       const { ask, one, room, state, two } = yield* pools(most)
@@ -118,9 +118,9 @@ describe("the room for queries", () => {
       const c = yield* ask(two, "c")
       yield* ask(two, "d")
       most.room = 1
-      yield* room.look
+      yield* room.adjust
       yield* TestClock.adjust(0)
-      // Consul may hold the connection of one that was abandoned, and not of two.
+      // One query was abandoned: Consul may keep one more connection than there is room, and not two.
       expect(state.open).toBe(3)
       most.room = 2
       yield* Fiber.interrupt(c)

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as QueryShares from "../../src/internal/source/QueryShares.js"
 
-const { allot, fewest, forParts } = QueryShares
+const { allot, fewest, forShards } = QueryShares
 
 const claim = fc.record({
   keys: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 1_000_000 })),
@@ -15,7 +15,7 @@ const isLarge = ({ keys, most }: QueryShares.Claim) => keys > 0 && most > 1
 const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((sum, number) => sum + number, 0)
 
 describe("the shares of the watches of one agent", () => {
-  it("are all that it may have for a watch that is alone, and few of a hundred for one among large ones", () => {
+  it("of a watch that is alone are all that it may have, and those of a small one among large ones are few", () => {
     expect(allot(90, [{ keys: 100_000, most: 56 }])).toEqual([56])
     const nine = [
       ...Array.from({ length: 7 }, () => ({ keys: 6_000, most: 56 })),
@@ -39,13 +39,13 @@ describe("the shares of the watches of one agent", () => {
   })
 
   it.prop(
-    "are never more together than there may be, nor more for one than it may have",
+    "are never more than the total together, and never more for a watch than it may have",
     [claims],
     (some) => {
       const [all] = some
       const shares = allot(90, all)
       const parts = shares.filter((_, i) => isLarge(all[i] ?? { keys: 0, most: 1 }))
-      expect(sum(parts)).toBeLessThanOrEqual(forParts(90, all.length))
+      expect(sum(parts)).toBeLessThanOrEqual(forShards(90, all.length))
       for (const [i, { most }] of all.entries()) {
         expect(shares[i]).toBeGreaterThanOrEqual(1)
         expect(shares[i]).toBeLessThanOrEqual(most)
@@ -57,7 +57,7 @@ describe("the shares of the watches of one agent", () => {
     const shares = allot(90, all)
     const large = all.flatMap((claim, i) => (isLarge(claim) ? [{ ...claim, share: shares[i] ?? 0 }] : []))
     const wanted = sum(large.map(({ most }) => most))
-    expect(sum(large.map(({ share }) => share))).toBe(Math.min(wanted, forParts(90, all.length)))
+    expect(sum(large.map(({ share }) => share))).toBe(Math.min(wanted, forShards(90, all.length)))
   })
 
   it.prop("are not smaller for a watch of more keys", [claims], ([all]) => {
@@ -72,14 +72,14 @@ describe("the shares of the watches of one agent", () => {
     }
   })
 
-  it.prop("do not grow when another watch comes", [claims, claim], ([all, another]) => {
+  it.prop("do not grow when another watch joins", [claims, claim], ([all, another]) => {
     fc.pre(all.some(isLarge))
     const before = allot(90, all)
     const after = allot(90, [...all, another])
     for (const [i, share] of before.entries()) expect(after[i]).toBeLessThanOrEqual(share)
   })
 
-  it.prop("are enough for each to be in parts, as long as there are so many", [claims], ([all]) => {
+  it.prop("are enough for shards for each watch, as long as the total allows it", [claims], ([all]) => {
     for (const [i, share] of allot(90, all).entries()) {
       const { most } = all[i] ?? { most: 0 }
       if (isLarge(all[i] ?? { keys: 0, most: 1 }))
@@ -87,7 +87,7 @@ describe("the shares of the watches of one agent", () => {
     }
   })
 
-  it("are one query for each where there are more large watches than queries", () => {
+  it("are one query for each if there are more large watches than queries", () => {
     const shares = allot(
       8,
       Array.from({ length: 10 }, () => ({ keys: 5_000, most: 56 }))

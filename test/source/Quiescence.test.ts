@@ -75,7 +75,7 @@ const events = fc
   .map(([first, others]): readonly [WatchEvent, ...ReadonlyArray<WatchEvent>] => [first, ...others])
 
 describe("a wait for quiet", () => {
-  it.scoped("ends when nothing has come for the shortest time, and emits all as one", () =>
+  it.scoped("ends when no change has come for the shortest time, and emits all changes as one batch", () =>
     Effect.gen(function* () {
       const { emitted, offer } = yield* gathering()
       yield* offer(snapshot("a", 1))
@@ -88,7 +88,7 @@ describe("a wait for quiet", () => {
     })
   )
 
-  it.scoped("ends after the longest time where changes go on and on, and the next wait begins", () =>
+  it.scoped("ends after the longest time if changes do not stop, and the next wait begins", () =>
     Effect.gen(function* () {
       const { emitted, offer } = yield* gathering()
       for (let second = 0; second < 30; second++) {
@@ -101,7 +101,7 @@ describe("a wait for quiet", () => {
     })
   )
 
-  it.scoped("begins with a change, and not with an answer that has none", () =>
+  it.scoped("begins with a change, and not with an answer without one", () =>
     Effect.gen(function* () {
       const { emitted, offer } = yield* gathering()
       yield* offer(snapshot("a", 7))
@@ -117,7 +117,7 @@ describe("a wait for quiet", () => {
     })
   )
 
-  it.scoped("is none for a comparison in full", () =>
+  it.scoped("does not delay a full comparison", () =>
     Effect.gen(function* () {
       const options = { isExempt: true }
       const { emitted, offer } = yield* gathering(options)
@@ -149,7 +149,7 @@ describe("a wait for quiet", () => {
   )
 
   it.prop(
-    "keeps of each range the latest snapshot, and of all what only one of them says",
+    "keeps the latest snapshot of each range, with the marks of those that it replaces",
     [events, events],
     ([a, b]) => {
       const all = [...a, ...b]

@@ -38,7 +38,7 @@ const holding = (sizeOf: (key: string) => number) => {
 }
 
 describe("a sample of keys", () => {
-  it.effect("says how heavy most are, by reading nine of a thousand", () =>
+  it.effect("shows how heavy most keys are, by reading nine of a thousand", () =>
     Effect.gen(function* () {
       const { asked, read } = holding(() => 400_000)
       const bytes = yield* Sample.entryBytes(read, names)
@@ -48,14 +48,14 @@ describe("a sample of keys", () => {
     })
   )
 
-  it.effect("is not misled by some that are heavy among light ones", () =>
+  it.effect("is not misled by a few heavy keys among light ones", () =>
     Effect.gen(function* () {
       const { read } = holding((key) => (key.endsWith("5") ? 400_000 : 100))
       expect(yield* Sample.entryBytes(read, names)).toBeLessThan(1_000)
     })
   )
 
-  it.effect("is not taken of few", () =>
+  it.effect("is not read if there are few keys", () =>
     Effect.gen(function* () {
       const { asked, read } = holding(() => 400_000)
       expect(yield* Sample.entryBytes(read, names.slice(0, 63))).toBeUndefined()
@@ -63,7 +63,7 @@ describe("a sample of keys", () => {
     })
   )
 
-  it.effect("waits 3 s for keys that are not answered, and goes by the others", () =>
+  it.effect("waits 3 s for keys that are not answered, and uses the others", () =>
     Effect.gen(function* () {
       const { read } = holding(() => 1_000)
       const isMute = (key: string) => key < "k300"
@@ -81,7 +81,7 @@ describe("a sample of keys", () => {
   )
 
   it.prop(
-    "leads to reads that have no more than they may, unless one key has",
+    "leads to answers within the limit, unless one key is beyond it",
     [fc.integer({ min: 1, max: 10_000_000 }), fc.nat(1_000_000), fc.integer({ min: 1, max: 5_000 })],
     ([bytes, entryBytes, most]) => {
       const keys = Sample.keysWithin(bytes, entryBytes, most)

@@ -39,12 +39,12 @@ const serves = (layout: ShardLayout.Layout, names: ReadonlyArray<string>) =>
 
 const six = (i: number) => String(i).padStart(6, "0")
 
-describe("Layout", () => {
+describe("a layout", () => {
   for (const [what, rest] of [
     ["that meet", dense],
     ["of any kind", text]
   ] as const) {
-    it.prop(`keys ${what} are each in one range`, [names(rest, 40), limits], ([all, limits]) => {
+    it.prop(`has one range for each of the keys ${what}`, [names(rest, 40), limits], ([all, limits]) => {
       const layout = ShardLayout.make(prefix, all, limits)
       const ranges = rangesOf(layout)
       const isIn = (name: string) => ranges.filter((range) => contains(range, name)).length
@@ -53,7 +53,7 @@ describe("Layout", () => {
     })
 
     it.prop(
-      `what is waited for of keys ${what} can be, and there are no more shards than may be`,
+      `has only shards that a path can name, and no more than it may, for keys ${what}`,
       [names(rest, 40), limits],
       ([all, limits]) => {
         const layout = ShardLayout.make(prefix, all, limits)
@@ -67,7 +67,7 @@ describe("Layout", () => {
   }
 
   it.prop(
-    "a layout does not serve for a key between its ranges",
+    "does not fit if a key is in none of its ranges",
     [names(dense, 30), dense, limits],
     ([all, more, limits]) => {
       const layout = ShardLayout.make(prefix, all, limits)
@@ -77,7 +77,7 @@ describe("Layout", () => {
     }
   )
 
-  it.prop("nor for a range that has lost all of its keys", [names(dense, 30), limits], ([all, limits]) => {
+  it.prop("does not fit if a range has lost all of its keys", [names(dense, 30), limits], ([all, limits]) => {
     const layout = ShardLayout.make(prefix, all, limits)
     const [first] = rangesOf(layout)
     fc.pre(first !== undefined)
@@ -85,7 +85,7 @@ describe("Layout", () => {
     expect(serves(layout, left)).toBe(false)
   })
 
-  it("100,000 keys in a row are watched in ranges of a thousand", () => {
+  it("of 100,000 consecutive keys has ranges of a thousand", () => {
     const all = numbered(100_000, (i) => `k${six(i + 1)}`)
     const { unwatched: loose, shards } = ShardLayout.make(prefix, all, {
       shards: 56,
@@ -97,11 +97,11 @@ describe("Layout", () => {
     const parts = shards.flatMap(({ parts }) => parts)
     expect(parts).toHaveLength(101)
     expect(Math.max(...parts.map((part) => count(all, part)))).toBe(1_000)
-    // Most of the queries there may be.
+    // The layout uses most of the queries that it may have.
     expect(shards.length).toBeGreaterThan(46)
   })
 
-  it("a huge folder beside many small ones is divided, and so are the small ones together", () => {
+  it("divides a huge folder and groups many small ones", () => {
     const all = [
       ...numbered(50_000, (i) => `huge/k${six(i)}`),
       ...numbered(1_000, (i) => `f${String(i).padStart(4, "0")}/a`),
@@ -113,7 +113,7 @@ describe("Layout", () => {
     expect(Math.max(...counts)).toBeLessThanOrEqual(1_500)
   })
 
-  it("more beginnings than queries leave the smallest without", () => {
+  it("leaves the smallest ranges without a query if there are more ranges than queries", () => {
     const all = sorted(
       Array.from({ length: 60 }, (_, i) => String.fromCodePoint(0x4e00 + i)).flatMap((first, i) =>
         Array.from({ length: i + 1 }, (_, j) => `${prefix}${first}${six(j)}`)
@@ -125,7 +125,7 @@ describe("Layout", () => {
     expect(Math.max(...layout.unwatched.map((range) => count(all, range)))).toBe(20)
   })
 
-  it("those are divided as others are, as long as they do not become too many", () => {
+  it("divides ranges without a query too, as long as these do not become too many", () => {
     const all = ["b", "c", "d"].flatMap((first) => numbered(100, (i) => `${first}${six(i)}`))
     const layout = ShardLayout.make(prefix, all, { shards: 1, keysEach: 3, isNameable })
     expect(layout.shards).toHaveLength(1)
@@ -138,7 +138,7 @@ describe("Layout", () => {
   const isWorthwhile = (all: ReadonlyArray<string>, limits: ShardLayout.Limits) =>
     ShardLayout.isBetterThanOneQuery(prefix, ShardLayout.make(prefix, all, limits), true)
 
-  it("keys that no path can name are looked at beside the parts of the others, without a query", () => {
+  it("has a range without a query for keys that no path can name", () => {
     const all = [...numbered(1_000, (i) => `k${six(i)}`), `${prefix}/slashed`, `${prefix}a\nb`].sort()
     const limits = { shards: 8, keysEach: 200, isNameable }
     const layout = ShardLayout.make(prefix, all, limits)
@@ -147,7 +147,7 @@ describe("Layout", () => {
     expect(isWorthwhile(all, limits)).toBe(true)
   })
 
-  it("where none can be named, all that they begin with is one part, with a query", () => {
+  it("keeps keys that no path can name in one shard if there are many of them", () => {
     const all = [...numbered(1_000, (i) => `k${six(i)}`), ...numbered(1_000, (i) => `x//${six(i)}`)]
     const limits = { shards: 8, keysEach: 200, isNameable }
     const layout = ShardLayout.make(prefix, all, limits)
@@ -156,7 +156,7 @@ describe("Layout", () => {
     expect(isWorthwhile(all, limits)).toBe(true)
   })
 
-  it("names that begin with a dot are divided as others are, though no path can end with it", () => {
+  it("divides names that begin with a dot, although no path can end with one", () => {
     const all = [...numbered(1_000, (i) => `.${six(i)}`), ...numbered(500, (i) => `.env${six(i)}`)].sort()
     const layout = ShardLayout.make(prefix, all, { shards: 20, keysEach: 200, isNameable })
     expect(layout.unwatched).toEqual([])
@@ -167,7 +167,7 @@ describe("Layout", () => {
     ["ids of 62 characters", 62, 100_000, 56],
     ["ids of 62 characters, of fewer queries", 62, 100_000, 40],
     ["ids of 16 characters, of fewer queries", 16, 30_000, 10]
-  ])("%s are watched in parts, with few ranges that have no query", (_, radix, count, shards) => {
+  ])("of %s has few ranges without a query", (_, radix, count, shards) => {
     const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".slice(0, radix)
     const id = (i: number) =>
       Array.from({ length: 5 }, (_, j) => digits[Math.floor(i / radix ** j) % radix]).join("")
@@ -175,13 +175,13 @@ describe("Layout", () => {
     expect(isWorthwhile(all, { shards, keysEach: 1_500, isNameable })).toBe(true)
   })
 
-  it("a hundred beginnings that there are no queries for are better watched as one", () => {
+  it("with too many ranges for the queries is worse than one query", () => {
     const all = Array.from({ length: 100 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
     expect(isWorthwhile(all, { shards: 60, keysEach: 10, isNameable })).toBe(true)
     expect(isWorthwhile(all, { shards: 30, keysEach: 10, isNameable })).toBe(false)
   })
 
-  it("and so are keys most of which are in ranges without a query, or that cannot be divided", () => {
+  it("is worse than one query if most keys are in ranges without a query, or cannot be divided", () => {
     const slashed = [`${prefix}a`, ...numbered(1_000, (i) => `/${six(i)}`)].sort()
     expect(isWorthwhile(slashed, { shards: 8, keysEach: 200, isNameable })).toBe(false)
     const few = Array.from({ length: 40 }, (_, i) => prefix + String.fromCodePoint(0x4e00 + i))
@@ -195,7 +195,7 @@ describe("Layout", () => {
     ).toBe(false)
   })
 
-  it("characters are never cut in half", () => {
+  it("never cuts a character in half", () => {
     const all = sorted(["😀a", "😀b", "😁a", "😁b"].map((name) => prefix + name))
     const { shards } = ShardLayout.make(prefix, all, { shards: 8, keysEach: 1, isNameable })
     expect(shards.map(({ range }) => range.prefix)).toEqual(

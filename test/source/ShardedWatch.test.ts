@@ -12,13 +12,13 @@ import { options, watching } from "../support/Watching.js"
 const { it, named, put, remove, sent, until } = Replicating
 const { source } = World
 
-/** `global/a0` to `global/j9`: ten folders, as it were. */
+/** `global/a0` to `global/j9`: ten groups. */
 const hundred = [..."abcdefghij"].flatMap((letter) => named(10, letter))
 
 const queries = (instance: World.Instance) => sent(instance, /^GET .*[?&]index=.*dc=nyc1/)
 
 describe("a prefix of many keys", () => {
-  it("is read part by part, and is complete when all of it has been said", () =>
+  it("is read range by range, and a CaughtUp follows when every range was emitted", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const { isComplete, isRight, names } = yield* watching(yield* World.instance())
@@ -28,40 +28,40 @@ describe("a prefix of many keys", () => {
       expect(names().filter((name) => name.startsWith("complete"))).toHaveLength(1)
     }))
 
-  it("says a change with the part that it is in, at once, and that it is complete within a second", () =>
+  it("emits the range of a change at once, and a CaughtUp within a second", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
-      const { isComplete, isRight, said } = yield* watching(yield* World.instance())
+      const { isComplete, isRight, emitted } = yield* watching(yield* World.instance())
       yield* until(isComplete)
       yield* Effect.sleep("1 minute")
-      const before = said.length
+      const before = emitted.length
       const at = yield* Clock.currentTimeMillis
       yield* put(source, "global/c7")
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/c7", "other"))
       yield* until(isComplete)
-      const news = said.slice(before)
+      const batch = emitted.slice(before)
       expect(yield* isRight).toBe(true)
-      expect(news[0]).toEqual({ what: "global/c7", at })
-      expect(news).toHaveLength(2)
-      expect((news.at(-1)?.at ?? 0) - at).toBeLessThan(1_000)
+      expect(batch[0]).toEqual({ what: "global/c7", at })
+      expect(batch).toHaveLength(2)
+      expect((batch.at(-1)?.at ?? 0) - at).toBeLessThan(1_000)
     }))
 
-  it("shows a new key that is in no part within a second, and then it is in one", () =>
+  it("shows a new key that is in no range within a second, and then has a range for it", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
-      const { copy, isComplete, isRight, said } = yield* watching(yield* World.instance())
+      const { copy, isComplete, isRight, emitted } = yield* watching(yield* World.instance())
       yield* until(isComplete)
       yield* put(source, "global/zebra")
       expect(yield* until(isRight)).toBeLessThan(1_000)
       yield* until(isComplete)
-      const before = said.length
+      const before = emitted.length
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/zebra", "other"))
       yield* Effect.sleep("100 millis")
       expect(copy.get("global/zebra")).toBe("other")
-      expect(said[before]?.what).toBe("global/z")
+      expect(emitted[before]?.what).toBe("global/z")
     }))
 
-  it("shows such a key as soon where the source was away for a while before", () =>
+  it("shows a new key that is in no range as soon after an outage of the source", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
@@ -78,52 +78,52 @@ describe("a prefix of many keys", () => {
       expect(yield* until(isRight)).toBeLessThan(1_000)
     }))
 
-  it("is said to be complete each minute in which nothing changes, for whoever waits to judge again", () =>
+  it("emits a CaughtUp each minute in which nothing changes", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
-      const { isComplete, said } = yield* watching(yield* World.instance())
+      const { isComplete, emitted } = yield* watching(yield* World.instance())
       yield* until(isComplete)
-      const before = said.length
+      const before = emitted.length
       yield* Effect.sleep("200 seconds")
-      expect(said.slice(before).map(({ what }) => what)).toEqual(Array(3).fill(said[before - 1]?.what))
+      expect(emitted.slice(before).map(({ what }) => what)).toEqual(Array(3).fill(emitted[before - 1]?.what))
     }))
 
-  it("has no query that blocks before all of it has been said and dealt with, for one cannot be taken back", () =>
+  it("sends no query that blocks before all of it was processed: such a query cannot be taken back", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
       const read = yield* Watcher.events(options).pipe(
-        Stream.takeUntil((news) => news.some(({ _tag }) => _tag === "CaughtUp")),
+        Stream.takeUntil((events) => events.some(({ _tag }) => _tag === "CaughtUp")),
         Stream.runCollect,
         instance.run
       )
       expect(read.length).toBeGreaterThan(0)
       expect(queries(instance)).toBe(0)
-      // Neither one for what is there, nor one for what comes.
+      // The watch has ended: no query begins later either.
       yield* Effect.sleep("1 minute")
       expect(queries(instance)).toBe(0)
     }))
 
-  it("is asked for no more than whether it has moved where nothing has changed for a while", () =>
+  it("is asked only for its indexes if nothing has changed for a while", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
-      const { isComplete, isRight, said } = yield* watching(instance, { keysEach: 12 })
+      const { isComplete, isRight, emitted } = yield* watching(instance, { keysEach: 12 })
       yield* until(isComplete)
       const all = () => sent(instance, /^GET .*[?&]recurse=.*[?&]index=.*dc=nyc1/)
       yield* Effect.sleep("10 minutes")
       expect(all()).toBe(0)
-      const before = said.length
+      const before = emitted.length
       const at = yield* Clock.currentTimeMillis
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, "global/c7", "other"))
       yield* until(isRight)
-      expect(said[before]?.what).toBe("global/c")
-      expect((said[before]?.at ?? 0) - at).toBeLessThan(50)
+      expect(emitted[before]?.what).toBe("global/c")
+      expect((emitted[before]?.at ?? 0) - at).toBeLessThan(50)
       yield* until(isComplete)
       expect(all()).toBe(1)
     }))
 
-  it("is asked for as few names as tell whether a part has moved", () =>
+  it("is asked for few names to see whether a range has moved", () =>
     Effect.gen(function* () {
       yield* put(source, ...named(40, "a/b/"), ...named(40, "c/d/"))
       const instance = yield* World.instance()
@@ -138,7 +138,7 @@ describe("a prefix of many keys", () => {
       expect(parts("&separator=%2F")).toBe(parts(""))
     }))
 
-  it("has no query of a part that would outlast its process by more than twice the age of that, or by more than three minutes", () =>
+  it("has no query of a shard that could outlast its process by more than twice the age of the watch, or by more than three minutes", () =>
     Effect.gen(function* () {
       const waits: Array<{ readonly at: number; readonly wait: number }> = []
       const instance = yield* World.instance()
@@ -156,11 +156,11 @@ describe("a prefix of many keys", () => {
       const begun = waits[0]?.at ?? 0
       for (const { at, wait } of waits) expect(wait).toBeLessThanOrEqual(Math.max(1_000, 2 * (at - begun)))
       expect(Math.max(...waits.map(({ wait }) => wait))).toBe(180_000)
-      // Five while they grow longer, then one every three minutes for each part.
+      // Five while the waits grow, then one every three minutes for each shard.
       expect(waits.length).toBeLessThanOrEqual(8 * 12)
     }))
 
-  it("is watched with no more queries than it may be, whatever its shape", () =>
+  it("is watched with no more queries than it may have, whatever its keys", () =>
     Effect.gen(function* () {
       let open = 0
       let most = 0
@@ -188,12 +188,12 @@ describe("a prefix of many keys", () => {
       yield* remove(source, ...named(10, "a"))
       yield* until(isComplete)
       expect(yield* isRight).toBe(true)
-      // And one for the whole.
+      // One more is for the whole prefix.
       expect(most).toBeLessThanOrEqual(13)
       expect(most).toBeGreaterThan(4)
     }))
 
-  it("that grows is divided, and one that shrinks is watched as one again", () =>
+  it("is divided when it grows, and is watched with one query again when it shrinks", () =>
     Effect.gen(function* () {
       yield* put(source, ...named(2))
       const { isComplete, isRight, ranges } = yield* watching(yield* World.instance())
@@ -222,7 +222,7 @@ describe("a prefix of many keys", () => {
       expect(sent(instance, /\?keys/)).toBe(1)
     }))
 
-  it("is quiet while nothing changes: an answer every three minutes for each part, and one a minute for the whole", () =>
+  it("is quiet while nothing changes: an answer every three minutes for each shard, and one a minute for the whole prefix", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
@@ -234,7 +234,7 @@ describe("a prefix of many keys", () => {
       expect(sent(instance, "GET") - all).toBe(queries(instance) - before)
     }))
 
-  it("notices a part whose query nobody answers any more, by the index of the part", () =>
+  it("notices a shard whose query is not answered, by the index of its range", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
@@ -246,24 +246,24 @@ describe("a prefix of many keys", () => {
       yield* until(isComplete)
     }))
 
-  it("is complete only when every part has said everything", () =>
+  it("emits a CaughtUp only when every shard has emitted everything", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
       yield* instance.network.disturb(Network.on(/^GET \/v1\/kv\/global\/c.*index=/, Network.silent))
-      const { isComplete, said } = yield* watching(instance)
+      const { isComplete, emitted } = yield* watching(instance)
       yield* until(isComplete)
-      const before = said.length
+      const before = emitted.length
       yield* Effect.flatMap(SimConsul.SimConsul, (sim) =>
         Effect.zipRight(sim.put(source, "global/c7", "other"), sim.put(source, "global/d7", "other"))
       )
       yield* until(isComplete)
-      const names = said.slice(before).map(({ what }) => what)
+      const names = emitted.slice(before).map(({ what }) => what)
       const first = names.findIndex((name) => name.startsWith("complete"))
       expect(names.slice(0, first).some((name) => name.startsWith("global/c"))).toBe(true)
     }))
 
-  it("shows a change no later where all parts are being asked whether they have said everything", () =>
+  it("shows a change no later while all shards are verified", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...hundred)
@@ -285,7 +285,7 @@ describe("a prefix of many keys", () => {
       expect(yield* until(isRight)).toBeLessThanOrEqual(quiet)
     }))
 
-  it("whose datacenter was restored is read again as a whole", () =>
+  it("is read again completely if its datacenter was restored", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...hundred)
@@ -301,7 +301,7 @@ describe("a prefix of many keys", () => {
       }
     }))
 
-  it("keeps no change waiting for whoever is slow: many to one key are seen as one", () =>
+  it("does not queue changes for a slow consumer, which sees many changes of a key as one", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...hundred)
@@ -320,7 +320,7 @@ describe("a prefix of many keys", () => {
       ).toBeLessThan(5)
     }))
 
-  it("holds keys that no path can name, and keys that are a part of others' names", () =>
+  it("can have keys that no path can name, and keys that are prefixes of others", () =>
     Effect.gen(function* () {
       yield* put(
         source,
@@ -339,11 +339,11 @@ describe("a prefix of many keys", () => {
         yield* Effect.flatMap(SimConsul.SimConsul, (sim) => sim.put(source, key, "other"))
         expect(yield* until(isRight)).toBeLessThan(1_500)
       }
-      // A read of everything could be older than what a part has said meanwhile.
+      // A read of everything could be older than a later snapshot of a range.
       expect(names().filter((name) => name === "global/")).toEqual([])
     }))
 
-  it("with more beginnings than there may be queries for is watched as one", () =>
+  it("is watched with one query if it has more ranges than there may be queries", () =>
     Effect.gen(function* () {
       const letters = Array.from({ length: 80 }, (_, i) => String.fromCodePoint(0x4e00 + i))
       yield* put(source, ...letters.map((letter) => `global/${letter}`))
@@ -353,7 +353,7 @@ describe("a prefix of many keys", () => {
       expect(yield* until(isRight)).toBeLessThan(100)
       yield* Effect.sleep("2 minutes")
       expect(new Set(ranges())).toEqual(new Set(["global/"]))
-      // As soon as it can be, it is divided.
+      // The prefix is divided as soon as that is possible.
       yield* remove(source, ...letters.slice(16).map((letter) => `global/${letter}`))
       yield* until(isRight)
       yield* Effect.sleep("2 seconds")
@@ -362,21 +362,21 @@ describe("a prefix of many keys", () => {
       expect(names().filter((name) => name.startsWith("complete")).length).toBeGreaterThan(0)
     }))
 
-  it("shows a delete that its source has forgotten while it was away, in a range without a query too", () =>
+  it("shows a delete that its source forgot during an outage, in a range without a query too", () =>
     Effect.gen(function* () {
       yield* put(source, ...hundred)
       const instance = yield* World.instance()
       const { isComplete, isRight } = yield* watching(instance, { shards: 7, keysEach: 12 })
       yield* until(isComplete)
       yield* instance.network.disturb(Network.on(/dc=nyc1/, Network.refused))
-      // None of them is the newest of its range: their going leaves no trace in its index after 15 minutes.
+      // None of the deleted keys is the newest of its range: after 15 minutes its index shows no trace of them.
       yield* remove(source, ...[..."abcdefghij"].map((letter) => `global/${letter}1`))
       yield* Effect.sleep("20 minutes")
       yield* instance.network.heal
       expect(yield* until(isRight)).toBeLessThan(10_000)
     }))
 
-  it("or that it has forgotten while one was about to look which of its parts had changed", () =>
+  it("shows a delete that its source forgot while a shard compared the versions of its parts", () =>
     Effect.gen(function* () {
       const two = (letter: string) =>
         Array.from({ length: 100 }, (_, i) => `${letter}${String(i).padStart(2, "0")}`)
@@ -386,7 +386,7 @@ describe("a prefix of many keys", () => {
       yield* until(isComplete)
       let isAway = false
       yield* instance.network.disturb((sent, pass) => {
-        // Some have been looked at by then.
+        // Some parts have been compared by then.
         isAway ||= sent.target.includes("/global/a4?")
         return isAway && sent.target.includes("dc=nyc1") ? Network.refused(sent, pass) : pass
       })
@@ -399,7 +399,7 @@ describe("a prefix of many keys", () => {
       expect(yield* until(isRight)).toBeLessThan(10_000)
     }))
 
-  it("is read again where a part was read between a change and the restore that undid it", () =>
+  it("is read again if a range was read between a change and the restore that undid it", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...hundred)
@@ -418,7 +418,7 @@ describe("a prefix of many keys", () => {
       expect(yield* until(isRight, "20 minutes")).toBeLessThan(240_000)
     }))
 
-  it("is read again where its indexes say nothing, since it was restored while no query waited for the whole", () =>
+  it("is read again if it was restored while no query for the whole prefix waited", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...hundred)
@@ -427,7 +427,7 @@ describe("a prefix of many keys", () => {
       const saved = yield* sim.snapshot(source)
       yield* remove(source, "global/h1")
       yield* until(isComplete)
-      // The delete is forgotten, and with it the index that it gave: the range has the one of the snapshot again.
+      // The delete is forgotten, and with it its index: the range has the index of the snapshot again.
       yield* Effect.sleep("20 minutes")
       yield* sim.put(source, "global/a1", "other")
       yield* until(isComplete)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Array from "effect/Array"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -7,10 +8,12 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
+import { AnswerTooLarge } from "../../src/ConsulError.js"
 import type { Answer } from "../../src/ConsulHttp.js"
 import * as WaitLimit from "../../src/internal/consul/WaitLimit.js"
 import { Listing } from "../../src/internal/source/Listing.js"
 import * as Liveness from "../../src/internal/source/Liveness.js"
+import * as PartReader from "../../src/internal/source/PartReader.js"
 import * as QueryBudget from "../../src/internal/source/QueryBudget.js"
 import * as QueryPool from "../../src/internal/source/QueryPool.js"
 import * as Shards from "../../src/internal/source/Shards.js"
@@ -43,29 +46,30 @@ const makeSource = () => {
 
 const range = KeyRange.under("a")
 
+const makeShards = (source: SourceReader, liveness: Liveness.Liveness) =>
+  Effect.gen(function* () {
+    return yield* Shards.make({
+      source: Effect.succeed(source),
+      means: {
+        shards: yield* QueryPool.make(8),
+        weights: new Weights(),
+        limit: WaitLimit.make(() => Effect.void),
+        budget: yield* Effect.flatMap(QueryBudget.make("agent"), ({ join }) => join(8))
+      },
+      listing: new Listing(),
+      liveness,
+      emit: () => Effect.void
+    })
+  })
+
 describe("shards", () => {
   it.scoped.each(Array.range(0, 5))(
     "ask nothing any more when the watch has ended that was stopping one, interrupted after %i steps",
     (steps) =>
       Effect.gen(function* () {
         const { asked, source } = makeSource()
-        const parked = yield* QueryPool.make(8)
         const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-        const shards = yield* Scope.extend(
-          Shards.make({
-            source: Effect.succeed(source),
-            kept: {
-              parts: parked,
-              weights: new Weights(),
-              limit: WaitLimit.make(() => Effect.void),
-              budget: yield* Effect.flatMap(QueryBudget.make("agent"), ({ join }) => join(8))
-            },
-            listing: new Listing(),
-            liveness: yield* Liveness.make,
-            emit: () => Effect.void
-          }),
-          scope
-        )
+        const shards = yield* Scope.extend(makeShards(source, yield* Liveness.make), scope)
         yield* shards.watch([{ range, parts: [range] }])
         yield* shards.awaitFirstRead
         yield* shards.startBlocking
@@ -80,5 +84,21 @@ describe("shards", () => {
         yield* TestClock.adjust("1 minute")
         expect(asked()).toBe(before)
       })
+  )
+
+  it.scoped("of which one is too heavy count as silent about its keys until the next layout", () =>
+    Effect.gen(function* () {
+      const liveness = yield* Liveness.make
+      const tooLarge = Effect.fail(new AnswerTooLarge({ request: "keys under a", maxBytes: 1 }))
+      const shards = yield* makeShards({ ...makeSource().source, read: () => tooLarge }, liveness)
+      yield* shards.watch([{ range, parts: [range] }])
+      yield* shards.tooHeavy
+      yield* TestClock.adjust("1 minute")
+      // The source is heard about all other ranges.
+      yield* shards.pollUnwatched([], PartReader.fullTrust)
+      expect(Duration.toSeconds(yield* liveness.silence)).toBe(60)
+      yield* shards.watch([])
+      expect(Duration.toSeconds(yield* liveness.silence)).toBe(0)
+    })
   )
 })

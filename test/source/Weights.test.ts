@@ -14,8 +14,8 @@ const partsOf = (weights: Weights.Weights, names: ReadonlyArray<string>) =>
     { onNone: () => 1, onSome: ({ all }) => all.length }
   )
 
-describe("what is known of the weight of keys", () => {
-  it("shares the weight of an answer that was cut off among all keys, once they are counted", () => {
+describe("the estimated weight of keys", () => {
+  it("is that of an answer that was cut off, shared among all keys, when these are counted", () => {
     const weights = new Weights.Weights()
     const names = named(100_000)
     weights.noteCutOff(under("global/"), Weights.wholeBytes)
@@ -23,18 +23,18 @@ describe("what is known of the weight of keys", () => {
     weights.noteCount(names.length)
     expect(weights.areUnknown).toBe(false)
     expect(partsOf(weights, names)).toBeGreaterThan(1)
-    // A part for each key would be a request for each.
+    // A range for each key would be a request for each.
     expect(partsOf(weights, names)).toBeLessThan(1_500)
   })
 
-  it("divides heavy keys by a guess before any answer is cut off, and leaves light ones together", () => {
+  it("divides heavy keys by a sample before any answer is cut off, and leaves light ones together", () => {
     const names = named(1_400)
     const light = new Weights.Weights()
     light.guess(300)
     expect(partsOf(light, names)).toBe(1)
     const heavy = new Weights.Weights()
     heavy.guess(400_000)
-    // Two bytes in three may be unused where names divide them so.
+    // The names may divide the keys so that each answer uses only a third of its limit.
     expect(partsOf(heavy, names)).toBeGreaterThanOrEqual((1_400 * 400_000) / Weights.readBytes)
   })
 })

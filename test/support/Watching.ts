@@ -8,7 +8,7 @@ import * as Watcher from "../../src/Watcher.js"
 
 const { source } = World
 
-/** Parts of a few keys, so that a hundred are many. */
+/** Shards of a few keys, so that a hundred keys are many. */
 export const options: Watcher.WatchOptions = {
   source: { datacenter: source },
   prefix: "global/",
@@ -16,13 +16,13 @@ export const options: Watcher.WatchOptions = {
   keysEach: 4
 }
 
-/** Whoever runs something with a watcher. */
+/** Runs effects with a watcher. */
 export interface Runner {
   readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, World.Services>>
 }
 
 /**
- * Applies what a watch says to a map, as a replica would, and keeps what it said. Each piece of news takes `pace` ms.
+ * Applies the events of a watch to a map, as a replica would, and records them. Each event takes `pace` ms.
  */
 export const watching = (
   instance: Runner,
@@ -31,26 +31,27 @@ export const watching = (
 ) =>
   Effect.gen(function* () {
     const copy = new Map<string, string>()
-    const said: Array<{ readonly what: string; readonly at: number }> = []
-    const learn = (news: Watcher.WatchEvent) =>
+    const emitted: Array<{ readonly what: string; readonly at: number }> = []
+    const apply = (event: Watcher.WatchEvent) =>
       Effect.gen(function* () {
         const at = yield* Clock.currentTimeMillis
-        if (news._tag === "CaughtUp") {
-          said.push({ what: `complete ${news.index}`, at })
-          const there = new Set(news.names)
-          if (news.layoutChanged)
-            for (const key of [...copy.keys()].filter((key) => !there.has(key))) copy.delete(key)
+        if (event._tag === "CaughtUp") {
+          emitted.push({ what: `complete ${event.index}`, at })
+          const present = new Set(event.names)
+          if (event.layoutChanged)
+            for (const key of [...copy.keys()].filter((key) => !present.has(key))) copy.delete(key)
         } else {
-          const { entries, range } = news
-          said.push({ what: range.exact ? `=${range.prefix}` : range.prefix, at })
-          const isThere = (key: string) => (range.exact ? key === range.prefix : key.startsWith(range.prefix))
-          for (const key of [...copy.keys()].filter(isThere)) copy.delete(key)
+          const { entries, range } = event
+          emitted.push({ what: range.exact ? `=${range.prefix}` : range.prefix, at })
+          const isInRange = (key: string) =>
+            range.exact ? key === range.prefix : key.startsWith(range.prefix)
+          for (const key of [...copy.keys()].filter(isInRange)) copy.delete(key)
           for (const { key, value } of entries) copy.set(key, atob(value))
         }
         yield* Effect.sleep(slow.pace)
       })
     yield* Watcher.events({ ...options, ...given }).pipe(
-      Stream.runForEach((all) => Effect.forEach(all, learn, { discard: true })),
+      Stream.runForEach((all) => Effect.forEach(all, apply, { discard: true })),
       instance.run,
       Effect.forkScoped
     )
@@ -64,11 +65,11 @@ export const watching = (
       )
       return JSON.stringify(there) === JSON.stringify(sorted)
     })
-    // Nothing else is in that datacenter.
+    // The datacenter has no other keys, so that its index is that of the prefix.
     const isComplete = Effect.flatMap(SimConsul.SimConsul, (sim) =>
-      Effect.map(sim.state(source), ({ index }) => said.at(-1)?.what === `complete ${index}`)
+      Effect.map(sim.state(source), ({ index }) => emitted.at(-1)?.what === `complete ${index}`)
     )
-    const names = () => said.map(({ what }) => what)
+    const names = () => emitted.map(({ what }) => what)
     const ranges = () => names().filter((name) => !name.startsWith("complete"))
-    return { copy, said, isRight, isComplete, names, ranges }
+    return { copy, emitted, isRight, isComplete, names, ranges }
   })

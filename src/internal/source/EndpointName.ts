@@ -1,4 +1,4 @@
-/** The name of a source in messages, and what tells two sources apart. */
+/** Names of sources in messages, and keys by which two sources are different. */
 import type { Endpoint } from "../../Endpoint.js"
 
 /** `own` is the endpoint of the client: a source at its address is named by the datacenter alone. */
@@ -12,7 +12,7 @@ export const nameOf = (own: Endpoint, { address, datacenter, namespace, partitio
   ].join(", ")
 }
 
-/** Makes keys that are equal for endpoints of the same place, token and password. They hold no secret. */
+/** Makes keys that are equal for endpoints of the same place, token and password. The keys have no secret in them. */
 export const keys = (): ((endpoint: Partial<Endpoint>) => string) => {
   const numbers = new Map<unknown, number>()
   const numberOf = (secret: unknown): number => {

@@ -1,6 +1,6 @@
 /**
- * A queue whose producers wait until the consumer has processed what they offered. So a producer reads what changes meanwhile
- * once, when its turn comes.
+ * A queue whose producers wait until the consumer has processed their items. A producer reads the source only after that, so
+ * that several changes in the meantime are read as one.
  */
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
@@ -11,16 +11,17 @@ import * as Stream from "effect/Stream"
 
 export interface Handoff<A> {
   /**
-   * Offers items that stay together in one batch. Waits until the consumer asks for what comes after them. Interrupted, they
-   * have been offered all the same.
+   * Offers items that stay together in one batch. Waits until the consumer asks for the next batch after it. Even if this is
+   * interrupted, the consumer gets the items.
    */
   readonly offer: (...items: Arr.NonEmptyReadonlyArray<A>) => Effect.Effect<void>
-  /** What waits, in the order in which it was offered, whenever the consumer is ready for it. */
+  /** Batches of the items that wait, in the order of the offers. A batch is made when the consumer asks for it. */
   readonly stream: Stream.Stream<Arr.NonEmptyReadonlyArray<A>>
 }
 
 interface Offer<A> {
   readonly items: Arr.NonEmptyReadonlyArray<A>
+  /** Done when the consumer has processed the items. */
   readonly processed: Deferred.Deferred<void>
 }
 
@@ -29,6 +30,7 @@ interface Offer<A> {
  * the consumer asks for the next one.
  */
 export const make = <A>(options: {
+  /** The weight of an item, in the unit of `most`. */
   readonly weigh: (item: A) => number
   readonly most: number
 }): Effect.Effect<Handoff<A>> =>

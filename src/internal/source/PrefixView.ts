@@ -1,6 +1,4 @@
-/**
- * What a prefix holds, key by key, made from the events of a watch: for programs that want whole contents or single changes.
- */
+/** The contents of a prefix, and the changes of its keys, made from the events of a watch. */
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as KeyRange from "../../KeyRange.js"
@@ -8,25 +6,25 @@ import type { KeyValue } from "../../KeyValue.js"
 import { type CaughtUp, type Contents, KeyChange, type Snapshot, type WatchEvent } from "../../WatchEvent.js"
 import { DestinationIndex, fingerprint } from "../plan/DestinationIndex.js"
 
-/** Of an entry: another write has another index, unless the datacenter was restored in between. */
+/** A fingerprint of an entry. Another write has another index, unless the datacenter was restored in between. */
 const printOf = ({ flags, modifyIndex, value }: KeyValue): string =>
   `${modifyIndex} ${fingerprint(value, flags)}`
 
-/** Stands before the print of what a key held when it was last readable, if it was. No print begins so. */
+/** The first character of the print of a malformed key. The print of its last readable entry follows, if there was one. */
 const malformed = "?"
 
-/** Mutable: it belongs to one stream. It keeps about 100 bytes a key beside the key's name. */
+/** The keys of a prefix with their fingerprints. Mutable, for one stream. It needs about 100 bytes for each key in addition to its name. */
 export class PrefixView {
   private readonly index = new DestinationIndex<string>()
   private readonly whole: KeyRange.KeyRange
-  /** Writes since the last `CaughtUp`: `modifyIndex` of each key. */
+  /** The `modifyIndex` of each key that was written since the last `CaughtUp`. */
   private readonly recent = new Map<string, number>()
 
   constructor(prefix: string) {
     this.whole = KeyRange.under(prefix)
   }
 
-  /** Whether all of the prefix was read when this event was emitted. */
+  /** Whether all keys of the prefix were read when this event was emitted. */
   completes(event: WatchEvent): boolean {
     return event._tag === "CaughtUp" || KeyRange.equals(event.range, this.whole)
   }
@@ -63,7 +61,7 @@ export class PrefixView {
     return changes
   }
 
-  /** After a change of layout, a deleted key may have been in a range that nobody reads any more. */
+  /** After a change of layout, a deleted key may have been in a range that is no longer read. */
   private catchUp({ index, layoutChanged, names }: CaughtUp): ReadonlyArray<KeyChange> {
     const changes: Array<KeyChange> = []
     if (layoutChanged) {
@@ -89,7 +87,7 @@ export class PrefixView {
   }
 }
 
-/** A view that keeps the entries too. */
+/** The keys of a prefix with their entries. Mutable, for one stream. */
 export class ContentsView {
   private readonly view: PrefixView
   private readonly entries = new Map<string, KeyValue>()
@@ -101,7 +99,7 @@ export class ContentsView {
     this.view = new PrefixView(prefix)
   }
 
-  /** The contents after the last event that completes them; none if they are not complete, or as they were emitted before. */
+  /** The contents after the last event that completes them. None if no event does, or if they are the same as before. */
   apply(events: ReadonlyArray<WatchEvent>): Contents | undefined {
     const last = events.findLastIndex((event) => this.view.completes(event))
     let contents: Contents | undefined
@@ -128,7 +126,7 @@ export class ContentsView {
     }
   }
 
-  /** What is there and cannot be used. */
+  /** Records the keys of a snapshot that exist and cannot be copied. */
   private addUnreadable({ invalidUtf8Keys, malformed, range }: Snapshot): void {
     const before = JSON.stringify([[...this.malformed], [...this.invalidUtf8Keys]])
     const isInRange = (key: string) => KeyRange.contains(range, key)
@@ -157,7 +155,7 @@ export class ContentsView {
   }
 }
 
-/** Where a view takes its events from. */
+/** A watch of a prefix. */
 export interface Source<E> {
   readonly prefix: string
   readonly events: Stream.Stream<ReadonlyArray<WatchEvent>, E>

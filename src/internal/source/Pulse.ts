@@ -1,6 +1,6 @@
 /**
- * Whether the source answers while nobody asks it: a watch whose consumer is busy asks nothing, and that is not the source's
- * silence.
+ * Asks the source now and then while a watch asks nothing, because its consumer is busy: without an answer the source would count
+ * as silent.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import * as Schedules from "../Schedules.js"
 import type { Liveness } from "./Liveness.js"
 import { current, type SourceReader } from "./SourceReader.js"
 
-/** Asks whether there are keys, as soon as the source has been silent about any part for longer than a wait takes. */
+/** Asks whether there are keys while the source is silent about any topic for longer than a blocking query waits. */
 export const keep = (
   source: SourceReader,
   prefix: string,

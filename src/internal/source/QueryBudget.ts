@@ -1,7 +1,6 @@
 /**
- * How many blocking queries the watches of one agent may have, where the agent takes only so many connections from one
- * address. All watches share them: each has one for the whole of what it watches, and those of many keys share the rest by
- * their number of keys.
+ * How many blocking queries the watches of one agent may have: an agent accepts only so many connections from one address. Each
+ * watch has one query for its whole prefix. Watches of many keys share the rest by their number of keys.
  *
  * A connection that the agent refuses halves the number. Some minutes later the number grows again, step by step.
  */
@@ -20,36 +19,36 @@ import * as Schedules from "../Schedules.js"
 import * as QueryRoom from "./QueryRoom.js"
 import * as QueryShares from "./QueryShares.js"
 
-/** What one watch has of the budget. */
+/** The budget as one watch sees it. */
 export interface WatchBudget extends Omit<QueryBudget, "join" | "room"> {
   /**
-   * The watch has so many keys to watch in parts, or none if it watches them as a whole. Less than twice or half as many as
-   * before changes nothing: the shares of all others would move with each key.
+   * The watch has `keys` keys in shards, or 0 if it has one query for all. A number between half and twice the former one changes
+   * nothing: the shares of all other watches would move with each key.
    */
   readonly claim: (keys: number) => Effect.Effect<void>
-  /** How many queries for parts the watch may have now. */
+  /** How many queries for shards the watch may have now. */
   readonly allowed: Effect.Effect<number>
-  /** How many it would have if it claimed so many keys. */
+  /** How many queries for shards the watch would have if it claimed `keys` keys. */
   readonly allowedWith: (keys: number) => Effect.Effect<number>
   /** Waits until the watch is allowed another number than `used`. */
   readonly changed: (used: number) => Effect.Effect<void>
 }
 
 export interface QueryBudget {
-  /** Adds a watch that may have `most` queries for parts, until the scope closes. */
+  /** Adds a watch that may have `most` queries for shards, until the scope closes. */
   readonly join: (most: number) => Effect.Effect<WatchBudget, never, Scope.Scope>
-  /** Where the queries for the parts of all watches are. */
+  /** The room for the queries for shards of all watches. */
   readonly room: QueryRoom.QueryRoom
-  /** The agent took no more connections, as `message` says. */
+  /** The agent refused a connection. `message` is that of the error. */
   readonly refused: (message: string) => Effect.Effect<void>
   /**
-   * How long the next query of a watch of this age may block. Consul holds the connection of a query until its wait is over:
-   * after the budget has grown, waits are as short as those of a new watch, until it is known that the agent has room.
+   * How long the next query of a watch of this age may block. Consul keeps the connection of a query until its wait is over:
+   * after the budget has grown, waits are as short as those of a new watch, and grow again while the agent refuses nothing.
    */
   readonly wait: (age: Duration.Duration) => Effect.Effect<Duration.Duration>
   /**
-   * Asks from time to time, over a new connection, while the watch has more than the {@link fewest} queries: a watch whose
-   * connections are all open does not notice that it leaves none to others.
+   * Sends `ask` from time to time over a new connection, while the watch has more than `QueryShares.fewest` queries: a watch
+   * whose connections are all open does not notice that none is left for other programs. `queries` is how many it has.
    */
   readonly probe: (
     ask: Effect.Effect<unknown, ConsulError>,
@@ -58,179 +57,232 @@ export interface QueryBudget {
 }
 
 /**
- * Consul (1.8.7) refuses an address that has 200 connections, and holds those of blocking queries for minutes after their
- * client has gone: a process that was just restarted must have room beside what it has left behind.
+ * Consul (1.8.7) refuses an address that has 200 connections, and keeps those of blocking queries for minutes after their
+ * client has gone: a restarted process must have room beside the connections of the former one.
  */
 export const defaultTotal = 90
 
-/** The share of its queries that a watch gets back at once. */
+/** The share of its queries that a watch gets back at a time. */
 const step = 1 / 8
 
-/** Nothing is lowered below this share; and no watch goes below `QueryShares.fewest` for it. */
+/** The lowest share. A watch that has `QueryShares.fewest` queries or fewer keeps them. */
 const least = 1 / 16
 
-/** From the last refused connection until the budget grows, and between two steps. */
+/** The time from the last refused connection until the budget grows, and between two steps. */
 const firstPause = Duration.minutes(5)
 
-/** The pause doubles each time that a step is followed by a refused connection. */
+/** The longest pause: it doubles each time that a connection is refused soon after a step. */
 const longestPause = Duration.hours(1)
 
-/** A connection that is refused so soon after a step was too many because of the step (ms). */
+/** A connection that is refused within this time (ms) after a step was refused because of the step. */
 const trial = 120_000
 
 /** Connections that are refused within this time (ms) are refused for one reason. */
 const moment = 5_000
 
-/** Between two questions over new connections. */
+/** The time between two requests over new connections. */
 const probeInterval = Duration.minutes(1)
 
-/** Makes a pause longer: several processes that share an agent must not do the same at the same time. */
+/** A factor for pauses: several processes that share an agent must not grow at the same time. */
 const jitter = Random.nextRange(1, 1.5)
 
-/**
- * `address` is that of the agent. It is in trouble while the budget is not whole. `total` is how many queries all watches may
- * have.
- */
-export const make = (address: string, total = defaultTotal): Effect.Effect<QueryBudget, never, Scope.Scope> =>
-  Effect.gen(function* (): Effect.fn.Return<QueryBudget, never, Scope.Scope> {
-    const scope = yield* Effect.scope
-    const trouble = yield* Trouble.make({ _tag: "Connections", address })
-    /** What each watch asks for, and how many queries it may have while the budget is whole. */
-    const shares = new Map<QueryShares.Claim, number>()
-    const room = QueryRoom.make(() => Math.max(1, QueryShares.forParts(total, shares.size)))
-    /** The share of its queries that each watch may have. */
-    let share = 1
-    let shareChanged = Deferred.unsafeMake<void>(FiberId.none)
-    let pause = firstPause
-    /** When the agent last refused a connection (ms of `Monotonic.now`, like all times here). */
-    let refusedAt = Number.NEGATIVE_INFINITY
-    /** When the budget last grew. */
-    let grownAt = Number.NEGATIVE_INFINITY
-    /** When the waits of all queries are over that have been sent. */
-    let heldUntil = Number.NEGATIVE_INFINITY
-    /** Until then, queries of before the budget was lowered can hold connections. */
-    let settledAt = Number.NEGATIVE_INFINITY
+/** The state of the budget of one agent. Times are ms of `Monotonic.now`, and -Infinity before the first event of their kind. */
+interface State {
+  readonly address: string
+  /** How many queries all watches may have while the budget is whole. */
+  readonly total: number
+  /** The fiber that grows the budget runs until this scope closes. */
+  readonly scope: Scope.Scope
+  /** Reported while the budget is not whole. */
+  readonly trouble: Trouble.Trouble
+  /** By the claim of each watch, how many queries the watch may have while the budget is whole. */
+  readonly shares: Map<QueryShares.Claim, number>
+  readonly room: QueryRoom.QueryRoom
+  /** The share of its queries that each watch may have now, from {@link least} to 1. */
+  share: number
+  /** Done, and replaced by another one, when watches may have other numbers of queries than before. */
+  changed: Deferred.Deferred<void>
+  /** The shortest time from the last refused connection until the budget grows, and between two steps. */
+  pause: Duration.Duration
+  /** When the agent last refused a connection. */
+  refusedAt: number
+  /** When the budget last grew. */
+  grownAt: number
+  /** When the waits of all queries that were sent are over: until then Consul may keep their connections. */
+  openUntil: number
+  /** Until this time, queries that were sent before the budget was lowered can have connections. */
+  settledAt: number
+}
 
-    /** What is left of so many queries while the budget is not whole. */
-    const lowered = (whole: number) =>
-      Math.max(Math.min(whole, QueryShares.fewest), Math.floor(whole * share))
+/** How many queries a watch may have now that may have `whole` of them while the budget is whole. */
+const lowered = ({ share }: State, whole: number): number =>
+  Math.max(Math.min(whole, QueryShares.fewest), Math.floor(whole * share))
 
-    const of = (claim: QueryShares.Claim) => lowered(shares.get(claim) ?? 1)
+const allowed = (state: State, claim: QueryShares.Claim): number =>
+  lowered(state, state.shares.get(claim) ?? 1)
 
-    const tell = Effect.suspend(() => {
-      const before = shareChanged
-      shareChanged = Deferred.unsafeMake<void>(FiberId.none)
-      return Deferred.succeed(before, undefined)
-    })
+const announce = (state: State): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const before = state.changed
+    state.changed = Deferred.unsafeMake<void>(FiberId.none)
+    return Deferred.succeed(before, undefined)
+  })
 
-    const set = (next: number) =>
-      Effect.suspend(() => {
-        share = next
-        return Effect.zipRight(tell, emit({ _tag: "QueryBudgetChanged", address, share }))
-      })
+const setShare = (state: State, share: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    state.share = share
+    return Effect.zipRight(
+      announce(state),
+      emit({ _tag: "QueryBudgetChanged", address: state.address, share })
+    )
+  })
 
-    /** A watch has come, has gone, or claims something else. */
-    const shareOut = Effect.suspend(() => {
-      const claims = [...shares.keys()]
-      for (const [i, number] of QueryShares.allot(total, claims).entries()) {
-        const claim = claims[i]
-        if (claim !== undefined) shares.set(claim, number)
-      }
-      return Effect.zipRight(tell, room.look)
-    })
-
-    /** Until the budget is whole again. */
-    const grow = Effect.gen(function* () {
-      while (share < 1) {
-        const factor = yield* jitter
-        for (;;) {
-          // Both move while this waits.
-          const at = Math.max(refusedAt, grownAt) + factor * Duration.toMillis(pause)
-          const left = at - (yield* Monotonic.now)
-          if (left <= 0) break
-          yield* Effect.sleep(Duration.millis(Math.ceil(left)))
-        }
-        grownAt = yield* Monotonic.now
-        yield* set(Math.min(1, share + step))
-      }
-      yield* trouble.resolve
-    })
-
-    const refused: QueryBudget["refused"] = (message) =>
-      Effect.gen(function* () {
-        const now = yield* Monotonic.now
-        refusedAt = now
-        yield* trouble.report("connections", { cause: "TooManyConnections", message })
-        if (now < settledAt || share <= least) return
-        settledAt = Math.max(now + moment, heldUntil)
-        if (now - grownAt < trial) pause = Duration.min(longestPause, Duration.times(pause, 2))
-        const wasWhole = share === 1
-        yield* set(share / 2)
-        if (wasWhole) yield* Effect.forkIn(Effect.interruptible(grow), scope)
-      }).pipe(Effect.uninterruptible)
-
-    const shared: Omit<QueryBudget, "join" | "room"> = {
-      refused,
-      wait: (age) =>
-        Effect.map(Monotonic.now, (now) => {
-          const wait = Schedules.shardWait(Duration.min(age, Duration.millis(Math.round(now - grownAt))))
-          // The server may add a sixteenth.
-          heldUntil = Math.max(heldUntil, now + Math.ceil((Duration.toMillis(wait) * 17) / 16))
-          return wait
-        }),
-      probe: (ask, queries) =>
-        Effect.gen(function* () {
-          const { over } = yield* NewConnection
-          if (over === undefined) return
-          for (;;) {
-            const pause = Duration.toMillis(probeInterval) * (yield* jitter)
-            yield* Effect.sleep(Duration.millis(Math.round(pause)))
-            if ((yield* queries) <= QueryShares.fewest) continue
-            yield* over(ask).pipe(
-              Effect.catchTag("TooManyConnections", ({ message }) => refused(message)),
-              // All others are failures of the source, and its queries report these.
-              Effect.ignore
-            )
-          }
-        })
+/** Shares the queries again: a watch has joined, has left, or has another claim. */
+const shareOut = (state: State): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { room, shares, total } = state
+    const claims = [...shares.keys()]
+    for (const [i, number] of QueryShares.allot(total, claims).entries()) {
+      const claim = claims[i]
+      if (claim !== undefined) shares.set(claim, number)
     }
+    return Effect.zipRight(announce(state), room.adjust)
+  })
 
-    const join: QueryBudget["join"] = (most) =>
-      Effect.gen(function* () {
-        const claim = { keys: 0, most }
-        yield* Effect.acquireRelease(
-          Effect.suspend(() => {
-            shares.set(claim, 1)
-            return shareOut
-          }),
-          () =>
-            Effect.suspend(() => {
-              shares.delete(claim)
-              return shareOut
-            })
-        )
-        return {
-          ...shared,
-          claim: (keys) =>
-            Effect.suspend(() => {
-              if (keys === claim.keys || (keys > claim.keys / 2 && keys < claim.keys * 2)) return Effect.void
-              claim.keys = keys
-              return shareOut
-            }),
-          allowed: Effect.sync(() => of(claim)),
-          allowedWith: (keys) =>
-            Effect.sync(() => {
-              const claims = [...shares.keys()]
-              const others = claims.map((one) => (one === claim ? { keys, most } : one))
-              return lowered(QueryShares.allot(total, others)[claims.indexOf(claim)] ?? 1)
-            }),
-          changed: (used) =>
-            Effect.iterate(undefined, {
-              while: () => of(claim) === used,
-              body: () => Effect.suspend(() => Effect.as(Deferred.await(shareChanged), undefined))
-            })
-        }
-      })
+/** Grows the budget step by step until it is whole. */
+const grow = (state: State): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    while (state.share < 1) {
+      const factor = yield* jitter
+      for (;;) {
+        // Both times move while this waits.
+        const at = Math.max(state.refusedAt, state.grownAt) + factor * Duration.toMillis(state.pause)
+        const left = at - (yield* Monotonic.now)
+        if (left <= 0) break
+        yield* Effect.sleep(Duration.millis(Math.ceil(left)))
+      }
+      state.grownAt = yield* Monotonic.now
+      yield* setShare(state, Math.min(1, state.share + step))
+    }
+    yield* state.trouble.resolve
+  })
 
-    return { ...shared, join, room }
+const refused = (state: State, message: string): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const now = yield* Monotonic.now
+    state.refusedAt = now
+    yield* state.trouble.report("connections", { cause: "TooManyConnections", message })
+    if (now < state.settledAt || state.share <= least) return
+    state.settledAt = Math.max(now + moment, state.openUntil)
+    if (now - state.grownAt < trial) {
+      state.pause = Duration.min(longestPause, Duration.times(state.pause, 2))
+    }
+    const wasWhole = state.share === 1
+    yield* setShare(state, state.share / 2)
+    if (wasWhole) yield* Effect.forkIn(Effect.interruptible(grow(state)), state.scope)
+  }).pipe(Effect.uninterruptible)
+
+const nextWait = (state: State, age: Duration.Duration): Effect.Effect<Duration.Duration> =>
+  Effect.map(Monotonic.now, (now) => {
+    const sinceGrowth = Duration.millis(Math.round(now - state.grownAt))
+    const wait = Schedules.shardWait(Duration.min(age, sinceGrowth))
+    // The server may add a sixteenth.
+    state.openUntil = Math.max(state.openUntil, now + Math.ceil((Duration.toMillis(wait) * 17) / 16))
+    return wait
+  })
+
+const probe = (
+  state: State,
+  ask: Effect.Effect<unknown, ConsulError>,
+  queries: Effect.Effect<number>
+): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { over } = yield* NewConnection
+    if (over === undefined) return
+    for (;;) {
+      const pause = Duration.toMillis(probeInterval) * (yield* jitter)
+      yield* Effect.sleep(Duration.millis(Math.round(pause)))
+      if ((yield* queries) <= QueryShares.fewest) continue
+      yield* over(ask).pipe(
+        Effect.catchTag("TooManyConnections", ({ message }) => refused(state, message)),
+        // Other errors are failures of the source, and its queries report those.
+        Effect.ignore
+      )
+    }
+  })
+
+/** The claim of a watch that can change it. */
+interface Claim extends QueryShares.Claim {
+  keys: number
+}
+
+const setClaim = (state: State, claim: Claim, keys: number): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (keys === claim.keys || (keys > claim.keys / 2 && keys < claim.keys * 2)) return Effect.void
+    claim.keys = keys
+    return shareOut(state)
+  })
+
+const allowedWith = (state: State, claim: QueryShares.Claim, keys: number): number => {
+  const claims = [...state.shares.keys()]
+  const others = claims.map((one) => (one === claim ? { ...claim, keys } : one))
+  return lowered(state, QueryShares.allot(state.total, others)[claims.indexOf(claim)] ?? 1)
+}
+
+const awaitOther = (state: State, claim: QueryShares.Claim, used: number): Effect.Effect<void> =>
+  Effect.iterate(undefined, {
+    while: () => allowed(state, claim) === used,
+    body: () => Effect.suspend(() => Effect.as(Deferred.await(state.changed), undefined))
+  })
+
+const shared = (state: State): Omit<QueryBudget, "join" | "room"> => ({
+  refused: (message) => refused(state, message),
+  wait: (age) => nextWait(state, age),
+  probe: (ask, queries) => probe(state, ask, queries)
+})
+
+const join = (state: State, most: number): Effect.Effect<WatchBudget, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { shares } = state
+    const claim: Claim = { keys: 0, most }
+    yield* Effect.acquireRelease(
+      Effect.suspend(() => {
+        shares.set(claim, 1)
+        return shareOut(state)
+      }),
+      () =>
+        Effect.suspend(() => {
+          shares.delete(claim)
+          return shareOut(state)
+        })
+    )
+    return {
+      ...shared(state),
+      claim: (keys) => setClaim(state, claim, keys),
+      allowed: Effect.sync(() => allowed(state, claim)),
+      allowedWith: (keys) => Effect.sync(() => allowedWith(state, claim, keys)),
+      changed: (used) => awaitOther(state, claim, used)
+    }
+  })
+
+/** A budget of `total` queries for the agent at `address`. Reports trouble while it is not whole. */
+export const make = (address: string, total = defaultTotal): Effect.Effect<QueryBudget, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const shares = new Map<QueryShares.Claim, number>()
+    const state: State = {
+      address,
+      total,
+      scope: yield* Effect.scope,
+      trouble: yield* Trouble.make({ _tag: "Connections", address }),
+      shares,
+      room: QueryRoom.make(() => Math.max(1, QueryShares.forShards(total, shares.size))),
+      share: 1,
+      changed: Deferred.unsafeMake<void>(FiberId.none),
+      pause: firstPause,
+      refusedAt: Number.NEGATIVE_INFINITY,
+      grownAt: Number.NEGATIVE_INFINITY,
+      openUntil: Number.NEGATIVE_INFINITY,
+      settledAt: Number.NEGATIVE_INFINITY
+    }
+    return { ...shared(state), join: (most) => join(state, most), room: state.room }
   })

@@ -1,12 +1,12 @@
 /**
  * Blocking queries that outlive the fibers that asked them.
  *
- * Consul (1.8.7) does not notice that a client has left a blocking query: it holds the connection until the query would have
+ * Consul (1.8.7) does not notice that a client has left a blocking query: it keeps the connection until the query would have
  * ended, and refuses an address that has 200 connections. So a fiber that stops waiting leaves its query in the pool. A fiber
- * that asks the same again waits for that query. A query that is left behind counts among those that the pool may have.
+ * that asks the same again waits for that query. A query that no fiber waits for counts among those that the pool may have.
  *
- * Only an overdue query is abandoned: its keys are known to have changed since, so that Consul has answered it or never will.
- * That answer was lost, and the query would take the place of others until its time-out.
+ * Only an overdue query is abandoned: its keys have a later index, so that Consul has answered it or never will. Its answer was
+ * lost, and the query would keep others out of the pool until its time-out.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,31 +21,34 @@ import type { QueryRoom } from "./QueryRoom.js"
 
 type Query<A> = Effect.Effect<Answer<A>, ConsulError>
 
-/** Says whether its wait was over, and how long it took, by when it was asked for the first time. */
+/** An answer, with the time since the query was first sent, and whether its wait was over by then. */
 type Asked<A> = Effect.Effect<BlockingQuery.Raw<A>, ConsulError>
 
-/** What is asked `of` which keys; all queries of one kind of the same keys answer with the same kind of value. */
+/** A question. It is the same for all queries that differ only in their index. */
 export interface QueryKey {
+  /** The kind of question. Queries of one kind have values of the same type. */
   readonly kind: string
+  /** An id of the keys that the question is about. */
   readonly of: string
 }
 
 export interface QueryPool {
-  readonly ask: <A>(question: QueryKey, wait: BlockingQuery.Request, query: Query<A>) => Asked<A>
+  /** Waits for the query of this key and index that is in the pool, or sends `query`. */
+  readonly ask: <A>(key: QueryKey, wait: BlockingQuery.Request, query: Query<A>) => Asked<A>
 }
 
 interface PooledQuery extends QueryKey {
+  /** The query is answered when its keys have a later index. */
   readonly index: number
   /** When it was sent (ms of `Monotonic.now`). */
   readonly at: number
   readonly fiber: Fiber.Fiber<unknown, ConsulError>
-  /** How many wait for it. */
+  /** How many fibers wait for the answer. */
   waiters: number
 }
 
 /**
- * There are never more than `most` of them at once: one more waits for the end of another. With a `room`, they share it with
- * those of other pools.
+ * A pool of `most` queries at once. One more waits for the end of another. Pools with the same `room` share that too.
  */
 export const make = (most: number, room?: QueryRoom): Effect.Effect<QueryPool, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -53,7 +56,7 @@ export const make = (most: number, room?: QueryRoom): Effect.Effect<QueryPool, n
     const permits = yield* Effect.makeSemaphore(most)
     const all = new Set<PooledQuery>()
 
-    /** A fiber that asks the same while the query ends must not join it. */
+    /** Removes the query first: a fiber that asks the same while it ends must not join it. */
     const abandon = (one: PooledQuery) => {
       all.delete(one)
       return Fiber.interruptFork(one.fiber)
@@ -65,7 +68,7 @@ export const make = (most: number, room?: QueryRoom): Effect.Effect<QueryPool, n
     const leave = (one: PooledQuery) =>
       Effect.suspend(() => {
         one.waiters -= 1
-        return one.waiters > 0 || room === undefined ? Effect.void : room.look
+        return one.waiters > 0 || room === undefined ? Effect.void : room.adjust
       })
 
     const join = <A>(one: PooledQuery): Asked<A> =>
@@ -83,7 +86,7 @@ export const make = (most: number, room?: QueryRoom): Effect.Effect<QueryPool, n
         ? query
         : room.within({ isIdle: () => one().waiters === 0, abandon: () => abandon(one()) }, query)
 
-    const park = <A>(
+    const send = <A>(
       { kind, of }: QueryKey,
       { index, sent, wait }: BlockingQuery.Request,
       query: Query<A>
@@ -115,27 +118,27 @@ export const make = (most: number, room?: QueryRoom): Effect.Effect<QueryPool, n
         })
       )
 
-    /** An answer that is on its way gets the time to arrive. */
-    const giveUp = (one: PooledQuery) =>
+    /** Abandons a query after a while. Its answer may be on its way. */
+    const abandonLater = (one: PooledQuery) =>
       Effect.suspend(() => (one.waiters > 0 ? Effect.void : abandon(one))).pipe(
         Effect.delay(Schedules.shardTimeout),
         Effect.forkIn(scope)
       )
 
     return {
-      ask: <A>(question: QueryKey, wait: BlockingQuery.Request, query: Query<A>): Asked<A> =>
+      ask: <A>(key: QueryKey, wait: BlockingQuery.Request, query: Query<A>): Asked<A> =>
         Effect.suspend(() => {
           const { index } = wait
-          const related = [...all].filter(({ of }) => of === question.of)
-          const known = related.find((one) => one.kind === question.kind && one.index === index)
-          if (known !== undefined) {
-            wait.sent?.(known.at)
-            return join<A>(known)
+          const related = [...all].filter(({ of }) => of === key.of)
+          const same = related.find((one) => one.kind === key.kind && one.index === index)
+          if (same !== undefined) {
+            wait.sent?.(same.at)
+            return join<A>(same)
           }
           const overdue = related.filter((one) => one.index < index)
           return Effect.zipRight(
-            Effect.forEach(overdue, giveUp, { discard: true }),
-            park(question, wait, query)
+            Effect.forEach(overdue, abandonLater, { discard: true }),
+            send(key, wait, query)
           )
         })
     }

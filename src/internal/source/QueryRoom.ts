@@ -1,6 +1,6 @@
 /**
- * How many blocking queries to one agent there are at once, whichever watch has asked them. A query that finds no room takes
- * the place of one that nobody waits for: a watch that has fewer queries than before, or has ended, leaves such queries.
+ * A limit of blocking queries to one agent, for all watches. A query for which there is no room replaces an idle one, which no
+ * fiber waits for. A watch leaves idle queries behind when it ends, or has fewer queries than before.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -8,24 +8,24 @@ import * as Monotonic from "../effect/Monotonic.js"
 
 /** A query that is in the room, or waits for it. */
 export interface Occupant {
-  /** Whether nobody waits for its answer. */
+  /** Whether no fiber waits for its answer. */
   readonly isIdle: () => boolean
-  /** Lets nobody wait for the query any more, and returns what ends it without waiting for its end. */
+  /** Keeps fibers from joining the query. Returns an effect that ends it, and does not wait for its end. */
   readonly abandon: () => Effect.Effect<void>
 }
 
 export interface QueryRoom {
   /** Runs a query as soon as there is room, in the order of the calls. */
   readonly within: <A, E, R>(occupant: Occupant, query: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** There may be more room, less room, or an idle query now. */
-  readonly look: Effect.Effect<void>
+  /** Admits queries for which there is room now, and ends idle queries if there is less. */
+  readonly adjust: Effect.Effect<void>
 }
 
 /**
- * Consul (1.8.7) holds the connection of a query that was abandoned until the wait of the query is over: three minutes, and a
- * sixteenth (ms).
+ * How long Consul (1.8.7) keeps the connection of an abandoned query (ms): until its wait is over, which is three minutes and a
+ * sixteenth.
  */
-const heldFor = 195_000
+const connectionKeptFor = 195_000
 
 interface Waiting {
   readonly occupant: Occupant
@@ -33,18 +33,18 @@ interface Waiting {
 }
 
 /**
- * `most` is how many queries there may be now. No more than as many are abandoned while Consul holds their connections: it
- * refuses an address with 200.
+ * `most` returns how many queries there may be now. Of abandoned queries whose connections Consul still keeps there are no more
+ * either: it refuses an address with 200 connections.
  */
 export const make = (most: () => number): QueryRoom => {
   const inside = new Set<Occupant>()
   const waiting: Array<Waiting> = []
-  /** When queries were abandoned whose connections Consul may still hold (ms of `Monotonic.now`), oldest first. */
+  /** When queries were abandoned whose connections Consul may still keep (ms of `Monotonic.now`), oldest first. */
   const abandoned: Array<number> = []
 
-  /** Makes room for the first that waits, and as much as there may be less of now. Returns what ends idle queries. */
+  /** Makes room for the first query that waits, and for the limit if it is lower now. Returns effects that end idle queries. */
   const evict = (now: number): ReadonlyArray<Effect.Effect<void>> => {
-    while ((abandoned[0] ?? now) < now - heldFor) abandoned.shift()
+    while ((abandoned[0] ?? now) < now - connectionKeptFor) abandoned.shift()
     const tooMany = inside.size - most() + (waiting.length > 0 ? 1 : 0)
     const idle = tooMany > 0 ? [...inside].filter(({ isIdle }) => isIdle()) : []
     return idle.slice(0, Math.min(tooMany, Math.max(0, most() - abandoned.length))).map((one) => {
@@ -54,7 +54,7 @@ export const make = (most: () => number): QueryRoom => {
     })
   }
 
-  const look = Effect.flatMap(Monotonic.now, (now) => {
+  const adjust = Effect.flatMap(Monotonic.now, (now) => {
     const steps: Array<Effect.Effect<void>> = []
     for (;;) {
       steps.push(...evict(now))
@@ -66,6 +66,7 @@ export const make = (most: () => number): QueryRoom => {
     return Effect.all(steps, { discard: true })
   })
 
+  /** Whether there is room for all. */
   const isAmple = () => waiting.length === 0 && inside.size <= most()
 
   const leave = (one: Waiting) =>
@@ -73,17 +74,17 @@ export const make = (most: () => number): QueryRoom => {
       inside.delete(one.occupant)
       const at = waiting.indexOf(one)
       if (at >= 0) waiting.splice(at, 1)
-      return isAmple() ? Effect.void : look
+      return isAmple() ? Effect.void : adjust
     })
 
   return {
-    look: Effect.suspend(() => (isAmple() ? Effect.void : look)),
+    adjust: Effect.suspend(() => (isAmple() ? Effect.void : adjust)),
     within: (occupant, query) =>
       Effect.acquireUseRelease(
         Effect.gen(function* () {
           const one: Waiting = { occupant, admitted: yield* Deferred.make<void>() }
           waiting.push(one)
-          yield* look
+          yield* adjust
           return one
         }),
         ({ admitted }) => Effect.zipRight(Deferred.await(admitted), query),

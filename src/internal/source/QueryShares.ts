@@ -1,32 +1,30 @@
-/**
- * How the watches of one agent share its blocking queries.
- */
+/** How the watches of one agent share its blocking queries. */
 
-/** What a watch asks for. */
+/** The claim of one watch. */
 export interface Claim {
-  /** About how many keys it watches in parts; 0 while it watches them as a whole. */
+  /** About how many keys the watch has in shards; 0 while it has one query for all. */
   readonly keys: number
-  /** How many queries for parts it may have at most. */
+  /** The most queries for shards that the watch may have. */
   readonly most: number
 }
 
-/** So many queries a watch in parts has at least, if there are as many: with fewer it would not be in parts. */
+/** How many queries a watch in shards has at least, if the total allows: with fewer it would have no shards. */
 export const fewest = 4
 
 /**
- * The queries that all watches may have for parts. Each watch has one more query of its own, for the whole. That of the first
- * watch is beside the total.
+ * How many queries all watches together may have for shards. Each watch has one more query, for its whole prefix: those count
+ * among the total, except for that of the first watch.
  */
-export const forParts = (total: number, watches: number): number => total - Math.max(0, watches - 1)
+export const forShards = (total: number, watches: number): number => total - Math.max(0, watches - 1)
 
 /**
- * How many queries for parts each watch may have. Each has {@link fewest}, and what is left goes by the number of keys. If
- * there are not enough for that, each has as many as the others, but one at least.
+ * How many queries for shards each watch may have. Each has {@link fewest}, and the rest is shared by the number of keys. If
+ * there are too few, all watches have the same number, and one at least.
  */
 export const allot = (total: number, claims: ReadonlyArray<Claim>): ReadonlyArray<number> => {
   const isLarge = ({ keys, most }: Claim) => keys > 0 && most > 1
   const large = claims.filter(isLarge).length
-  const rest = forParts(total, claims.length)
+  const rest = forShards(total, claims.length)
   if (large === 0) return claims.map(({ most }) => Math.max(1, Math.min(most, rest)))
   const floor = Math.max(1, Math.min(fewest, Math.floor(rest / large)))
   const shares = claims.map((claim) =>

@@ -1,6 +1,6 @@
 /**
- * Waits after a change until the source has been quiet for a while, and then emits everything that has changed as one. So a
- * source that changes again and again for a moment is replicated once.
+ * Waits after a change until the source has been quiet for a while, and then emits all changes as one batch. A source that
+ * changes many times within a moment is replicated once.
  */
 import * as Arr from "effect/Array"
 import * as Chunk from "effect/Chunk"
@@ -16,7 +16,9 @@ import * as Monotonic from "../effect/Monotonic.js"
 
 /** Changes are emitted when none has come for `min`, or `max` after the first of them. No wait if `min` is zero. */
 export interface Wait {
+  /** How long the source must be quiet. */
   readonly min: Duration.Duration
+  /** The longest time from the first change of a batch. */
   readonly max: Duration.Duration
 }
 
@@ -32,7 +34,7 @@ export const fromOptions = ({
   max: max ?? Duration.times(min, 4)
 })
 
-/** What is wrong with a wait. */
+/** The problem of a wait that cannot be used. */
 export const problemOf = ({ max, min }: Wait): string | undefined =>
   Duration.isFinite(max) && Duration.lessThanOrEqualTo(min, max)
     ? undefined
@@ -40,36 +42,37 @@ export const problemOf = ({ max, min }: Wait): string | undefined =>
 
 type Events = Arr.NonEmptyReadonlyArray<WatchEvent>
 
-/** When changes are due of which the first and the latest came then (all ms of `Monotonic.now`). */
+/** When changes are due, the first of which came at `first` and the latest at `latest` (all ms of `Monotonic.now`). */
 export const dueAt = ({ max, min }: Wait, first: number, latest: number): number =>
   Math.min(latest + Duration.toMillis(min), first + Duration.toMillis(max))
 
-const isOf = (one: WatchEvent, other: WatchEvent): boolean =>
+/** Whether two events are of the same range, or both a `CaughtUp`. */
+const isSameKind = (one: WatchEvent, other: WatchEvent): boolean =>
   one._tag === "Snapshot"
     ? other._tag === "Snapshot" && KeyRange.equals(one.range, other.range)
     : other._tag === "CaughtUp"
 
-/** An event in place of an earlier one of the same range, or of the whole: it says what both have said. */
-const inPlaceOf = (later: WatchEvent, earlier: WatchEvent): WatchEvent => {
+/** The later of two events of the same kind, with the marks of both. */
+const replace = (later: WatchEvent, earlier: WatchEvent): WatchEvent => {
   if (later._tag === "CaughtUp") {
     return earlier._tag === "CaughtUp" && earlier.layoutChanged ? { ...later, layoutChanged: true } : later
   }
   return earlier._tag === "Snapshot" && earlier.restarted ? { ...later, restarted: true } : later
 }
 
-/** Events without those that later ones take the place of. What waits is never much more than all keys. */
+/** All events, without those that a later event of the same kind replaces. So a batch never has much more than all keys. */
 export const merge = (earlier: Events, later: Events): Events => {
   const merged: Array<WatchEvent> = [...earlier]
   for (const event of later) {
-    const at = merged.findIndex((one) => isOf(one, event))
+    const at = merged.findIndex((one) => isSameKind(one, event))
     const before = at < 0 ? undefined : merged[at]
     if (at >= 0) merged.splice(at, 1)
-    merged.push(before === undefined ? event : inPlaceOf(event, before))
+    merged.push(before === undefined ? event : replace(event, before))
   }
   return Arr.isNonEmptyReadonlyArray(merged) ? merged : later
 }
 
-/** Remembers the index of each range. Returns whether events say that something has changed. */
+/** Makes a function that remembers the index of each range, and returns whether events show a change. */
 const changes = () => {
   const indexes = new Map<string, number>()
   return (events: Events): boolean => {
@@ -85,8 +88,8 @@ const changes = () => {
 }
 
 /**
- * The batches of a watch, each emitted when it is due. One that says of no change is emitted at once, and so is all while
- * `isExempt`: a comparison in full need not wait. A batch is asked for before the one before it was consumed.
+ * The batches of a watch, each emitted when it is due. A batch without a change is emitted at once. So is every batch while
+ * `isExempt`: a full comparison need not wait. The next batch is pulled while the consumer still processes the one before.
  */
 export const gather =
   (wait: Wait, isExempt: Effect.Effect<boolean>) =>
@@ -96,7 +99,7 @@ export const gather =
       Effect.gen(function* () {
         const scope = yield* Effect.scope
         const pull = yield* Stream.toPull(batches)
-        const saysChange = changes()
+        const showChange = changes()
 
         const batch: Effect.Effect<Events, Option.Option<E>> = Effect.flatMap(pull, (chunk) => {
           const [first, ...others] = Chunk.toReadonlyArray(chunk)
@@ -105,7 +108,8 @@ export const gather =
         /** The next batch. It is not lost when a fiber that waits for it is interrupted. */
         let pulling = yield* Effect.forkIn(batch, scope)
 
-        const take = (exit: Exit.Exit<Events, Option.Option<E>>) =>
+        /** The batch that was pulled. Begins to pull the next one. */
+        const batchOf = (exit: Exit.Exit<Events, Option.Option<E>>) =>
           Effect.zipLeft(
             exit,
             Effect.map(Effect.forkIn(batch, scope), (fiber) => {
@@ -114,8 +118,8 @@ export const gather =
           )
 
         const next = Effect.gen(function* () {
-          let gathered = yield* Effect.flatMap(Fiber.await(pulling), take)
-          if (!saysChange(gathered) || (yield* isExempt)) return gathered
+          let gathered = yield* Effect.flatMap(Fiber.await(pulling), batchOf)
+          if (!showChange(gathered) || (yield* isExempt)) return gathered
           const first = yield* Monotonic.now
           let latest = first
           for (;;) {
@@ -127,8 +131,8 @@ export const gather =
               onTimeout: () => undefined
             })
             if (exit === undefined) return gathered
-            const later = yield* take(exit)
-            if (saysChange(later)) latest = yield* Monotonic.now
+            const later = yield* batchOf(exit)
+            if (showChange(later)) latest = yield* Monotonic.now
             gathered = merge(gathered, later)
           }
         })

@@ -1,6 +1,6 @@
 /**
- * Whether a source with an address of its own is the cluster that is replicated into. Names do not tell: a cluster is called
- * `dc1` unless somebody names it.
+ * Whether a source with an address of its own is the cluster that is replicated into. The names of datacenters do not show that:
+ * the default name is `dc1`.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -12,10 +12,10 @@ import { InvalidOptions } from "../../InvalidOptions.js"
 import * as Replication from "../../Replication.js"
 import { overlaps } from "../plan/Overlap.js"
 
-/** `Unknown` if the token of the source may not read what would tell. */
+/** `Unknown` if the token of the source may not read the answers that would decide. */
 export type Relation = "Same" | "Different" | "Unknown"
 
-/** None if the token may not read it. */
+/** The answer to a question; none if the token may not read it. */
 const allowed = <A>(ask: Effect.Effect<A, ConsulError>): Effect.Effect<Option.Option<A>, ConsulError> =>
   Effect.catchTag(Effect.asSome(ask), "Denied", () => Effect.succeedNone)
 
@@ -27,8 +27,8 @@ const byCatalog = (
 ): Effect.Effect<Relation, ConsulError> =>
   Effect.gen(function* () {
     const idOf = (name: string) => Effect.map(allowed(source.catalog.nodeId(name)), Option.flatten)
-    const [found] = Option.toArray(yield* idOf(destination.node))
-    if (found !== undefined) return found === destination.nodeId ? "Same" : "Different"
+    const [nodeId] = Option.toArray(yield* idOf(destination.node))
+    if (nodeId !== undefined) return nodeId === destination.nodeId ? "Same" : "Different"
     const [own] = Option.toArray(self)
     return own !== undefined && Option.contains(yield* idOf(own.node), own.nodeId) ? "Different" : "Unknown"
   })
@@ -53,7 +53,7 @@ export const compare = Effect.fn("SameCluster.compare")(function* (
   return yield* byCatalog(source, destination, Option.filter(self, isOwn))
 })
 
-/** `relation` says whether the source is known to be the store that is replicated into. */
+/** The error for a source that is, or may be, the store that is replicated into. */
 const intoItself = (
   { destinationPrefix, prefix, sourceAgent }: Replication.Replication,
   relation: Exclude<Relation, "Different">
@@ -85,7 +85,7 @@ export const refusal = (
   Effect.map(Ref.make(false), (isExamined) => {
     const source = consul.at(Replication.watched(replication).source)
     const isOneStore = isSameTenancy(source.endpoint, consul.endpoint) && overlaps(replication)
-    // Of a source that has no address of its own, the datacenter tells: that was looked at before.
+    // A source without an address of its own is another store if its datacenter is another: the options were checked for that.
     if (replication.sourceAgent.address === undefined || !isOneStore) return Effect.void
     const examine = Effect.gen(function* () {
       const self = yield* consul.agent.self

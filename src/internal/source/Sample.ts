@@ -1,7 +1,7 @@
 /**
- * Learns from a few keys how heavy the keys of a range are, before all of them are read. Consul tells nobody beforehand, and
- * an answer that is cut off has cost its servers as much as one that is used: 400 MB kept a server of two cores busy for
- * 10 s, in which it confirmed no heartbeat.
+ * Estimates from a few keys how heavy the keys of a range are, before all of them are read. Consul does not announce the size of
+ * an answer, and an answer that is cut off costs its servers as much as one that is used: 400 MB kept a server of two cores busy
+ * for 10 s, in which it confirmed no heartbeat.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -14,13 +14,13 @@ import * as Weights from "./Weights.js"
 
 export type Read = (range: KeyRange, options: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
 
-/** Fewer keys than that are read at once: Consul takes values of 512 KB, so that they have 44 MB at most. */
+/** Fewer keys than this are read without a sample: Consul allows values of 512 KB, so that their answer has 44 MB at most. */
 const fewKeys = 64
 
-/** Keys that are read at once, each by itself. They have 6 MB at most. */
+/** How many keys are read for a sample, each by itself and all at once. Their answers have 6 MB at most. */
 const sampled = 9
 
-/** A key that is not answered by then tells nothing. */
+/** A key that is not answered within this time does not count. */
 const patience = Duration.seconds(3)
 
 const bytesOf = (read: Read) => (name: string) =>
@@ -32,9 +32,9 @@ const bytesOf = (read: Read) => (name: string) =>
   )
 
 /**
- * About how many bytes an entry has in an answer: the median of a few that are spread over `names`. `undefined` if there are
- * so few names that nothing is to be gained, or if none was answered. The median ignores a few heavy keys among light ones:
- * an answer that is cut off finds those.
+ * About how many bytes an entry has in an answer: the median of a few entries that are spread over `names`. `undefined` if there
+ * are only few names, or if no key was answered. The median ignores a few heavy keys among light ones: an answer that is cut off
+ * shows the heavy ones.
  */
 export const entryBytes = (read: Read, names: ReadonlyArray<string>): Effect.Effect<number | undefined> => {
   if (names.length < fewKeys) return Effect.succeed(undefined)
@@ -47,8 +47,8 @@ export const entryBytes = (read: Read, names: ReadonlyArray<string>): Effect.Eff
 }
 
 /**
- * How many keys of that weight to read at once, so that their answer has about `bytes`: `most` at most, also where their
- * weight is not known.
+ * How many keys of `entryBytes` each to read at once, so that their answer has about `bytes` bytes: `most` at most, and `most` if
+ * `entryBytes` is unknown.
  */
 export const keysWithin = (bytes: number, entryBytes: number | undefined, most: number): number =>
   entryBytes === undefined || entryBytes === 0

@@ -1,9 +1,9 @@
 /**
  * How one shard of a layout is watched, with a blocking query of its own.
  *
- * A shard of few light keys asks whether they have moved, and then reads them; while they go on changing it asks for all of
- * them, and has each change with the answer. One of many or of heavy keys asks for their names, which is answered as soon
- * as anything has changed. Then it compares the versions of its parts, and reads the parts that have moved.
+ * A shard of few light keys asks for its index, and reads all keys when the index has moved. While its keys go on changing, it
+ * asks for all of them instead: each change comes with the answer. A shard of many or of heavy keys always asks for its index.
+ * When that has moved, the shard compares the versions of its parts, and reads the parts that have changed.
  */
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
@@ -20,7 +20,7 @@ import * as RangeVersion from "../consul/RangeVersion.js"
 import type * as FifoSemaphore from "../effect/FifoSemaphore.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import type { Listing } from "./Listing.js"
-import type { Liveness, Part } from "./Liveness.js"
+import type { Liveness, Topic } from "./Liveness.js"
 import * as PartReader from "./PartReader.js"
 import type { Shard } from "./ShardLayout.js"
 import { chain, current, type SourceReader } from "./SourceReader.js"
@@ -30,9 +30,10 @@ import * as Weights from "./Weights.js"
 /** A shard while it is watched. */
 export interface Running {
   readonly shard: Shard
+  /** Has the fiber and the topic. */
   readonly scope: Scope.CloseableScope
-  readonly part: Part
-  /** The version up to which the consumer has processed all that the shard emitted; none before its first read. */
+  readonly topic: Topic
+  /** The version up to which the consumer has processed the keys of the shard; none before its first read. */
   readonly processed: SubscriptionRef.SubscriptionRef<Option.Option<RangeVersion.RangeVersion>>
   /** Whether it waits for Consul, and not for the consumer. */
   isAsking: boolean
@@ -40,40 +41,45 @@ export interface Running {
   isTooHeavy: boolean
 }
 
-/** What all shards of a watch share. Times are ms of `Monotonic.now`. */
+/** The state that all shards of a watch share. */
 export interface State {
   readonly options: Options
+  /** The scope of the watch. */
   readonly scope: Scope.Scope
   readonly reader: PartReader.PartReader
-  /** For questions about any shard, beside its own fiber. */
+  /** For requests about any shard that its own fiber does not send. */
   readonly own: SourceReader
-  readonly unwatched: Part
-  /** By what tells a shard from others: its ranges. */
+  /** The ranges that no query watches. */
+  readonly unwatched: Topic
+  /** By an id that is made of the ranges of the shard. */
   readonly running: Map<string, Running>
+  /** Permits to verify a shard. */
   readonly verifications: FifoSemaphore.FifoSemaphore
+  /** Failed when a shard has failed. */
   readonly failed: Deferred.Deferred<never, ConsulError>
   /** Done when queries may block. */
   readonly mayBlock: Deferred.Deferred<void>
   /** Open when a shard is too heavy. */
   readonly heavy: Effect.Latch
+  /** When the watch began (ms of `Monotonic.now`). */
   readonly startedAt: number
   readonly marks: Marks
 }
 
-/** Changed by the fibers of all shards. */
+/** Mutable: the fibers of all shards change it. Times are ms of `Monotonic.now`. */
 export interface Marks {
   /** Number of ranges that were emitted. */
   activity: number
-  /** When a shard last restarted with another history: versions of before say nothing. */
+  /** When a shard last restarted with another history: a version from before that time proves nothing. */
   rewoundAt: number
   /** When any shard last restarted. After a restart all unwatched ranges are read again; there are few. */
   restartedAt: number
 }
 
-/** Parts of a shard that has changed are examined so many at once: all together would keep what they read waiting. */
+/** How many parts of a changed shard are examined at once: if all were, a part that has changed would wait behind all others. */
 const examinedAtOnce = 4
 
-/** Versions of what was read in another history say nothing, about the keys of any shard. */
+/** Records that the source has another history: a version from before proves nothing, of any shard. */
 export const noteRewound = ({ marks }: Pick<State, "marks">): Effect.Effect<void> =>
   Effect.map(Monotonic.now, (now) => {
     marks.rewoundAt = now
@@ -81,45 +87,46 @@ export const noteRewound = ({ marks }: Pick<State, "marks">): Effect.Effect<void
   })
 
 export interface Options {
-  /** Makes a source for one fiber. */
+  /** Makes a reader for one fiber. */
   readonly source: Effect.Effect<SourceReader, never, Scope.Scope>
-  readonly kept: Pick<WatchMeans, "budget" | "limit" | "parts" | "weights">
+  readonly means: Pick<WatchMeans, "budget" | "limit" | "shards" | "weights">
+  /** The names that answers are compared with. */
   readonly listing: Listing
   readonly liveness: Liveness
   readonly emit: (read: PartReader.RangeRead) => Effect.Effect<void>
 }
 
-/** The most bytes that a shard may have so that all of its keys are asked for at once. */
+/** The most bytes that a shard may have for one answer with all of its keys. */
 const mostLight = ({ running }: Pick<State, "running">): number =>
   Weights.lightBytes(Math.max(1, running.size))
 
 /**
- * How long the next query may block, as soon as one may. The age of the watch counts from its beginning: a watch that has taken
- * a while to be read is large, and the ends of short waits would be a burden on its source.
+ * How long the next query may block, as soon as queries may. The age of the watch counts from its beginning: a prefix that took
+ * long to read is large, and the ends of many short waits would be a burden on its source.
  */
 const nextWait = ({ mayBlock, options, startedAt }: State): Effect.Effect<Duration.Duration> =>
   Effect.gen(function* () {
     yield* Deferred.await(mayBlock)
     const age = Duration.millis(Math.round((yield* Monotonic.now) - startedAt))
-    return yield* options.kept.budget.wait(age)
+    return yield* options.means.budget.wait(age)
   })
 
-/** A blocking query. A query that a former watch has left in the pool is used first. */
+/** A blocking query. Uses the same query of a former watch if that is still in the pool. */
 const blocking = <A>(
   { options }: State,
   kind: string,
   range: KeyRange.KeyRange,
   wait: BlockingQuery.Request,
   query: (wait: BlockingQuery.Request) => Effect.Effect<Answer<A>, ConsulError>
-) => options.kept.parts.ask({ kind, of: KeyRange.id(range) }, wait, query(wait))
+) => options.means.shards.ask({ kind, of: KeyRange.id(range) }, wait, query(wait))
 
 /**
- * Asks for all keys of a range. Of one that has been quiet for a while, only whether it has moved: an answer without
- * anything new holds all of it too, and is a load on both sides; the first change can wait the 3 ms until it is read.
+ * Asks for all keys of a range. If the range has been quiet for a while, asks only for its index: an answer without a change has
+ * all keys too, and is a load on both sides. The first change then waits for about 3 ms until it is read.
  */
 const askingAll = (state: State, { processed, shard: { range } }: Running, source: SourceReader) => {
   const { options, reader } = state
-  // It may have become heavy.
+  // With a permit: the range may have become heavy.
   const now = reader.reads(reader.look(source, PartReader.noTrust, range))
   let isQuiet = true
   return (wait: BlockingQuery.Request): Effect.Effect<BlockingQuery.Raw<PartReader.Looked>, ConsulError> =>
@@ -148,7 +155,7 @@ const askingAll = (state: State, { processed, shard: { range } }: Running, sourc
       isQuiet = isSame(version)
       if (isQuiet) return { ...answer, value: { hasKeys: version.hasKeys, unread: Option.none() } }
       if (reader.isIncomplete(range, value.value)) return yield* now
-      options.kept.weights.note(range, value.value.entries.length, Weights.bytesOf(value.value))
+      options.means.weights.note(range, value.value.entries.length, Weights.bytesOf(value.value))
       return { ...answer, value: { hasKeys: version.hasKeys, unread: value } }
     }).pipe(Effect.catchTag("AnswerTooLarge", () => now))
 }
@@ -157,9 +164,9 @@ const askingAll = (state: State, { processed, shard: { range } }: Running, sourc
 export const follow = (state: State, one: Running, source: SourceReader): Effect.Effect<never, ConsulError> =>
   Effect.gen(function* () {
     const { marks, options, reader } = state
-    const { limit, weights } = options.kept
+    const { limit, weights } = options.means
     const { parts, range } = one.shard
-    /** What was read before this time proves nothing (ms). */
+    /** A read before this time (ms of `Monotonic.now`) proves nothing. */
     let notBefore = Number.NEGATIVE_INFINITY
     const distrust = Effect.map(Monotonic.now, (now) => {
       notBefore = now
@@ -170,7 +177,7 @@ export const follow = (state: State, one: Running, source: SourceReader): Effect
       limit,
       distrustAll
     )
-    const asking = askingAll(state, one, source)
+    const askAll = askingAll(state, one, source)
     let order = parts
     let from = BlockingQuery.fromScratch
 
@@ -179,12 +186,12 @@ export const follow = (state: State, one: Running, source: SourceReader): Effect
       notBefore: Math.max(notBefore, marks.rewoundAt)
     })
 
-    /** All keys with the answer. The first of all takes a turn: their weight is not known yet. */
+    /** Asks for all keys, and emits them if they have changed. */
     const readAll = (wait: Duration.Duration) =>
       Effect.gen(function* () {
-        const link = yield* one.part.asking(
+        const link = yield* one.topic.asking(
           links.ask(from, wait, (wait) =>
-            BlockingQuery.isNow(wait) ? reader.look(source, trust(from.at), range) : asking(wait)
+            BlockingQuery.isNow(wait) ? reader.look(source, trust(from.at), range) : askAll(wait)
           )
         )
         one.isAsking = false
@@ -193,10 +200,10 @@ export const follow = (state: State, one: Running, source: SourceReader): Effect
         return { ...link, value: hasKeys }
       })
 
-    /** Whether anything has moved with the answer, and then the parts that have. */
+    /** Asks for the index, and emits the parts that have changed if it has moved. */
     const readParts = (wait: Duration.Duration) =>
       Effect.gen(function* () {
-        const link = yield* one.part.asking(
+        const link = yield* one.topic.asking(
           links.ask(from, wait, (wait) =>
             BlockingQuery.isNow(wait)
               ? source.moved(range.prefix, current)
@@ -209,7 +216,7 @@ export const follow = (state: State, one: Running, source: SourceReader): Effect
         if (isSame && !link.wasUnconditional) return link
         const examine = reader.examine(
           source,
-          one.part,
+          one.topic,
           trust(link.wasUnconditional ? Number.NEGATIVE_INFINITY : from.at)
         )
         const changed = new Set<KeyRange.KeyRange>()
@@ -217,7 +224,7 @@ export const follow = (state: State, one: Running, source: SourceReader): Effect
           const areChanged = yield* Effect.forEach(some, examine, { concurrency: "unbounded" })
           for (const [i, range] of some.entries()) if (areChanged[i] === true) changed.add(range)
         }
-        // What has changed is likely to change again.
+        // Parts that have changed are likely to change again.
         order = [...changed, ...order.filter((range) => !changed.has(range))]
         return link
       })
@@ -229,6 +236,7 @@ export const follow = (state: State, one: Running, source: SourceReader): Effect
       const isLight =
         parts.length <= 1 && weights.estimate(range, options.listing.count(range)) <= mostLight(state)
       const step = isLight ? readAll(wait) : readParts(wait)
+      // The first read needs a permit: nothing shows yet how heavy the keys are.
       const link = yield* isLight && !isBegun ? reader.reads(step) : step
       const before = yield* SubscriptionRef.get(one.processed)
       if (link.restarted) yield* distrustAll

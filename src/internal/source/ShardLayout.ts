@@ -1,14 +1,12 @@
 /**
- * How a prefix is divided, so that a change of one key is found without reading all of them: ranges of about as many
- * keys each, chosen from the keys that are there.
+ * How a prefix is divided into ranges of about the same number of keys, so that a change of one key is read without all others.
  *
- * Ranges are prefixes, since those are all that Consul can be asked for. A range of too many keys is divided by the
- * character that follows what all of its keys have in common: keys `k000` to `k999` into `k0` to `k9`. A key that ends
- * there is a range of its own. So the ranges of a layout are disjoint, and every key that was there is in one of them;
- * a key that is new can fall between them.
+ * Ranges are prefixes, because Consul can be asked only for prefixes. A range of too many keys is divided by the character after
+ * the common prefix of its keys: keys `k000` to `k999` into `k0` to `k9`. A key that ends there is a range of its own. So the
+ * ranges of a layout are disjoint, and every listed key is in one of them. A new key can be in none.
  *
- * A range that no path of a URL can name (`a//`) cannot be waited for, only for the nearest that one can, which moves more
- * often: it gets no blocking query.
+ * A range that no path of a URL can name (`a//`) gets no blocking query. Consul would wait for the nearest range that a path can
+ * name, whose index moves more often.
  */
 import * as Effect from "effect/Effect"
 import { contains, equals, type KeyRange, only, under } from "../../KeyRange.js"
@@ -17,65 +15,68 @@ import { breathe } from "../effect/EventLoop.js"
 /** Whether a path can carry a name, as far as the answers of the source have shown. */
 export type IsNameable = (name: string) => boolean
 
-/**
- * What a range may hold before it is divided. `cumulative` has, for each of the names, how many bytes the keys before it
- * have together; none where the number of keys decides.
- */
+/** How large a range may be before it is divided. */
 export interface Size {
+  /** The most keys of a range. */
   readonly keysEach: number
+  /** The most bytes of a range. */
   readonly bytesEach?: number | undefined
+  /** For each of the names, how many bytes the keys before it have together; none if only the number of keys decides. */
   readonly cumulative?: Float64Array | undefined
 }
 
-/** `shards` is the most blocking queries at once. */
 export interface Limits extends Size {
+  /** The most blocking queries at once. */
   readonly shards: number
   readonly isNameable: IsNameable
 }
 
-/**
- * A range with a blocking query of its own. `parts` are what is read when it has changed: itself, or, where it holds
- * more than `keysEach` and there were no more queries to be had, the ranges that it is made of.
- */
+/** A range with a blocking query of its own. */
 export interface Shard {
   readonly range: KeyRange
+  /** The ranges to read after a change: the range itself, or several if it has more than `keysEach` keys. */
   readonly parts: ReadonlyArray<KeyRange>
 }
 
-/** A range that is read at once, and how many keys it held when the layout was made. */
+/** A range that is read at once. */
 interface RangeSize {
   readonly range: KeyRange
+  /** How many keys the range had when the layout was made. */
   readonly keys: number
 }
 
-/**
- * `loose` are ranges without a blocking query. `all` are the parts of the shards and the loose ranges, in order, for
- * `keys` in all, of which `watched` are in shards. A range holds up to `keysEach`, or more where it cannot be divided.
- */
 export interface Layout {
   readonly shards: ReadonlyArray<Shard>
+  /** Ranges without a blocking query. */
   readonly unwatched: ReadonlyArray<KeyRange>
+  /** The parts of all shards and the unwatched ranges, in order. */
   readonly all: ReadonlyArray<RangeSize>
+  /** Number of keys in `all`. */
   readonly keys: number
+  /** Number of keys in shards. */
   readonly watched: number
+  /** The most keys of a range in `all`. A range that cannot be divided can have more. */
   readonly keysEach: number
 }
 
-/** Some of the sorted keys, from `low` up to but not with `high`. */
+/** A range, and where its keys are among the sorted names. */
 interface Node {
   readonly range: KeyRange
+  /** Position of the first key. */
   readonly low: number
+  /** Position after the last key. */
   readonly high: number
 }
 
-/** What can be asked for, and how much of it at once. */
+/** The properties of ranges and nodes that a layout depends on. */
 interface Rules {
-  /** Whether a path can name it: the empty one is the whole store. */
+  /** Whether a path can name the range. The empty path is the whole store. */
   readonly canName: (range: KeyRange) => boolean
-  /** Whether a path can name something that begins with it: `.` is a path's own, and `.env` is not. */
+  /** Whether a path can name a longer prefix: no path can name `.`, and one can name `.env`. */
   readonly canNameLonger: (prefix: string) => boolean
+  /** Whether the keys have more bytes than a range may have. */
   readonly isTooHeavy: (node: Node) => boolean
-  /** In keys: bytes count for as many as would share what a range may have of them. */
+  /** The size in keys. A node that has its limit of bytes counts as `keysEach` keys, whatever their number. */
   readonly sizeOf: (node: Node) => number
 }
 
@@ -92,7 +93,7 @@ const rulesOf = ({ bytesEach = 0, cumulative, keysEach }: Size, isNameable: IsNa
 
 const isHighSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdbff
 
-/** What all keys of a node begin with: what the first and the last have in common. Never half of a character. */
+/** The longest prefix of all keys of a node: that of the first and the last. It never ends with half of a character. */
 const commonPrefix = (names: ReadonlyArray<string>, { high, low }: Node): string => {
   const first = names[low] ?? ""
   const last = names[high - 1] ?? ""
@@ -102,7 +103,7 @@ const commonPrefix = (names: ReadonlyArray<string>, { high, low }: Node): string
   return first.slice(0, length)
 }
 
-/** Where the keys of a node that begin with `prefix` end; the one at `from` does. */
+/** The position after the last key that begins with `prefix`. The key at `from` begins with it. */
 const endOf = (names: ReadonlyArray<string>, prefix: string, from: number, high: number): number => {
   let low = from + 1
   let end = high
@@ -114,7 +115,7 @@ const endOf = (names: ReadonlyArray<string>, prefix: string, from: number, high:
   return low
 }
 
-/** Holds these keys and no other of the node: the wider of two that a path can name, which finds more new keys. */
+/** A range with the keys from `low` to `high` and no others: the wider of two that a path can name, which has more new keys. */
 const rangeOf = (
   { canName }: Rules,
   names: ReadonlyArray<string>,
@@ -128,9 +129,8 @@ const rangeOf = (
 }
 
 /**
- * By the character after the common prefix; a child that no path can name is divided further where that helps. None
- * where it would be no division, or where no child could be named: then it is one read for as much as several, unless
- * that is too heavy.
+ * Divides a node by the character after the common prefix. A child that no path can name is divided further if that helps. None
+ * for a single key. Also none if a path can name no child and the node is not too heavy: one read is better than several.
  */
 const split = (rules: Rules, names: ReadonlyArray<string>, node: Node): ReadonlyArray<Node> | undefined => {
   const { canName, canNameLonger } = rules
@@ -167,8 +167,8 @@ const byPrefix = (a: KeyRange, b: KeyRange): number =>
   a.prefix < b.prefix ? -1 : a.prefix > b.prefix ? 1 : 0
 
 /**
- * Divides nodes of more than `keysEach` keys, the largest first, as long as there are no more than `most` of them, and as
- * far as they can be divided; those that are too heavy in any case.
+ * Divides nodes of more than `keysEach` keys, the largest first, as long as that makes no more than `most` nodes. A node that is
+ * too heavy is divided in any case.
  */
 const divide = (
   rules: Rules,
@@ -186,7 +186,7 @@ const divide = (
     if (children === undefined || (isMuch && !rules.isTooHeavy(largest))) done.push(largest)
     else {
       for (const child of children) open.push(child)
-      // Without a limit, which comes first is the same.
+      // Without a limit, the order makes no difference.
       if (most < Number.POSITIVE_INFINITY) open.sort(order)
     }
   }
@@ -199,9 +199,7 @@ const root = (prefix: string, names: ReadonlyArray<string>): Node => ({
   high: names.length
 })
 
-/**
- * The ranges to read a prefix in, one after another; `names` are all of its keys, sorted.
- */
+/** The ranges to read a prefix in, one after another. `names` are all of its keys, sorted. */
 export const ranges = (
   prefix: string,
   names: ReadonlyArray<string>,
@@ -216,15 +214,15 @@ export const ranges = (
     Number.POSITIVE_INFINITY
   ).map(({ range }) => range)
 
-/** Ranges without a query are looked at one by one at every change, wherever it is. */
-const mostLoose = 64
+/** The most ranges without a query: each of them is looked at after every change of the prefix. */
+const mostUnwatched = 64
 
-/** That leaves room for some that come and go. */
-const someLoose = 48
+/** The most ranges without a query in a new layout. It leaves room for ranges that come and go. */
+const someUnwatched = 48
 
 /**
- * The ranges to watch a prefix in; `names` are all of its keys, sorted. The largest are divided first, as long
- * as there are blocking queries for what they are divided into.
+ * A layout with shards. `names` are all keys of the prefix, sorted. The largest range is divided first, as long as there are
+ * blocking queries for its children.
  */
 export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limits): Layout => {
   const { isNameable, keysEach, shards } = limits
@@ -232,31 +230,28 @@ export const make = (prefix: string, names: ReadonlyArray<string>, limits: Limit
   const { canName, sizeOf } = rules
   const order = largestFirst(rules)
   let open: ReadonlyArray<Node> = [root(prefix, names)]
-  const loose: Array<Node> = []
-  const whole: Array<Node> = []
+  const unwatched: Array<Node> = []
+  const undivided: Array<Node> = []
   while (open.length > 0) {
     const [largest, ...others] = [...open].sort(order)
     if (largest === undefined || sizeOf(largest) <= keysEach) break
     const divided = split(rules, names, largest)
-    const isRoot = whole.length + others.length === 0 && largest.range.prefix === prefix
-    const room = shards - whole.length - others.length
+    const isRoot = undivided.length + others.length === 0 && largest.range.prefix === prefix
+    const room = shards - undivided.length - others.length
     const children = (divided ?? []).filter(({ range }) => canName(range)).sort(order)
     if (divided === undefined || (children.length > room && !isRoot)) {
-      whole.push(largest)
+      undivided.push(largest)
       open = others
       continue
     }
-    // A query for the whole would be told of every change: there the smallest go without.
-    loose.push(...children.slice(room), ...divided.filter(({ range }) => !canName(range)))
+    // A query for the whole prefix would be answered at every change: the root is divided, and its smallest children get none.
+    unwatched.push(...children.slice(room), ...divided.filter(({ range }) => !canName(range)))
     open = [...others, ...children.slice(0, room)]
   }
-  return layoutOf(rules, names, limits, [...whole, ...open], loose)
+  return layoutOf(rules, names, limits, [...undivided, ...open], unwatched)
 }
 
-/**
- * The ranges of a prefix without a query for any of them, for whoever has one for the whole and looks at them when it is
- * answered.
- */
+/** A layout without shards: one query for the whole prefix stands for all ranges, which are looked at when it is answered. */
 export const unwatched = (prefix: string, names: ReadonlyArray<string>, limits: Limits): Layout => {
   const rules = rulesOf(limits, limits.isNameable)
   const all = divide(rules, names, [root(prefix, names)], limits.keysEach, Number.POSITIVE_INFINITY)
@@ -268,15 +263,15 @@ const layoutOf = (
   names: ReadonlyArray<string>,
   { keysEach }: Limits,
   queried: ReadonlyArray<Node>,
-  loose: ReadonlyArray<Node>
+  unqueried: ReadonlyArray<Node>
 ): Layout => {
   const sized = (node: Node): RangeSize => ({ range: node.range, keys: keysOf(node) })
   const watched = queried.map((node) => ({
     range: node.range,
     parts: divide(rules, names, [node], keysEach, Number.POSITIVE_INFINITY).map(sized)
   }))
-  const most = queried.length === 0 ? Number.POSITIVE_INFINITY : someLoose
-  const unwatched = divide(rules, names, loose, keysEach, most).map(sized)
+  const most = queried.length === 0 ? Number.POSITIVE_INFINITY : someUnwatched
+  const unwatched = divide(rules, names, unqueried, keysEach, most).map(sized)
   return {
     shards: watched
       .map(({ parts, range }) => ({ range, parts: parts.map(({ range }) => range) }))
@@ -290,28 +285,28 @@ const layoutOf = (
 }
 
 /**
- * Whether a prefix is better watched in the parts of a layout than as a whole: most of its keys are in shards, and not in
- * one of everything. `isNew` asks for some room, so that a key that comes and goes does not change the answer each time.
+ * Whether a layout is better than one query for the whole prefix: most keys are in shards, and none of the shards is the whole
+ * prefix. With `isNew` it must be clearly better, so that a key that comes and goes does not change the answer each time.
  */
 export const isBetterThanOneQuery = (prefix: string, layout: Layout, isNew: boolean): boolean => {
-  const { keys, unwatched: loose, shards, watched } = layout
+  const { keys, shards, unwatched, watched } = layout
   return (
-    loose.length <= (isNew ? someLoose : mostLoose) &&
+    unwatched.length <= (isNew ? someUnwatched : mostUnwatched) &&
     watched >= keys * (isNew ? 0.4 : 0.3) &&
     !shards.some(({ range }) => equals(range, under(prefix)))
   )
 }
 
-/** Whether paths can still name all that is waited for: the source may have refused a name since. */
+/** Whether paths can still name the range of each shard: an answer of the source may have shown that one cannot. */
 export const isNameable = ({ shards }: Layout, isNameable: IsNameable): boolean =>
   shards.every(({ range: { prefix } }) => prefix === "" || isNameable(prefix))
 
-/** Names that are gone through in one turn of the event loop: some 10 ms. */
+/** How many names are compared in one turn of the event loop: that takes about 10 ms. */
 const namesAtOnce = 50_000
 
 /**
- * Whether a layout still serves for the keys that there are now, {@link sorted}: each is in a range, no range is empty or
- * has grown to twice what it may hold, and there are about as many as it was made for.
+ * Whether a layout still fits the keys that there are now, `names`, sorted: each is in a range, no range is empty or has twice as
+ * many keys as it may have, and there are at least half and at most twice as many keys as it was made for.
  */
 export const stillFits = Effect.fnUntraced(function* (layout: Layout, names: ReadonlyArray<string>) {
   if (names.length > 2 * layout.keys || names.length < layout.keys / 2) return false
@@ -334,12 +329,12 @@ export const stillFits = Effect.fnUntraced(function* (layout: Layout, names: Rea
   })
 })
 
-/** How many keys tell which separator folds a prefix best. */
+/** How many names the separator is chosen by. */
 const sample = 256
 
 /**
- * The character that stands early in the names of most keys: folded at it, a listing of their names is short, and its
- * index that of the whole prefix all the same.
+ * The character for the shortest listing of names. Consul cuts names off behind it and lists each result once. The index of such
+ * a listing is that of the whole prefix.
  */
 export const separator = (prefix: string, names: ReadonlyArray<string>): string => {
   const step = Math.max(1, Math.floor(names.length / sample))

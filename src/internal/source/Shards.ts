@@ -22,50 +22,51 @@ import type { Shard } from "./ShardLayout.js"
 import { current, retrying } from "./SourceReader.js"
 
 export interface Shards {
-  /** Watches these, and no others any more; those that were watched already are left alone, unless they are too heavy. */
+  /** Watches these shards and stops all others. A shard that is watched already goes on, unless it is too heavy. */
   readonly watch: (shards: ReadonlyArray<Shard>) => Effect.Effect<void>
-  /** Waits until each shard has emitted what it had when its watch began. */
+  /** Waits until each shard has emitted the keys that it had when its watch began. */
   readonly awaitFirstRead: Effect.Effect<void>
   /**
-   * Asks whether each shard has emitted everything that has changed by now, and waits for the shards that have not. A shard
-   * that does not follow is restarted.
+   * Asks for the index of each shard, and waits for shards that have not emitted everything up to it. A shard that does not
+   * follow is restarted.
    */
   readonly verify: Effect.Effect<void, ConsulError>
   /**
-   * Reads ranges that no query watches, and emits those that have changed since they were last read. Nothing had changed in
-   * them until `since`. Fails with `AnswerTooLarge` if a range must be divided.
+   * Reads ranges that no query watches, and emits a range if it has changed since its last read, as far back as `trust` says.
+   * Fails with `AnswerTooLarge` if a range must be divided.
    */
   readonly pollUnwatched: (
     ranges: ReadonlyArray<KeyRange.KeyRange>,
     trust: PartReader.Trust
   ) => Effect.Effect<void, ConsulError>
   /**
-   * Lets the queries of all shards block. Until then none blocks: a query that blocks cannot be taken back, and a watch that
-   * ends after its first `CaughtUp` leaves none behind.
+   * Lets the queries of all shards block. Until then none does: Consul keeps a blocking query until its wait is over, and a
+   * watch that ends after its first `CaughtUp` must leave none behind.
    */
   readonly startBlocking: Effect.Effect<void>
   /** Waits until a part of a shard must be divided. */
   readonly tooHeavy: Effect.Effect<void>
   /** Number of ranges that were emitted. */
   readonly activity: Effect.Effect<number>
-  /** Whether a shard has started over since then, because the source may have another history. */
+  /** Whether a shard has restarted after `since`, because the source may have another history. */
   readonly restartedSince: (since: BlockingQuery.Cursor) => Effect.Effect<boolean>
-  /** Whether the index of a shard has gone backwards since then: the source has another history. */
+  /** Whether the index of a shard has gone backwards after `since`: the source has another history. */
   readonly rewoundSince: (since: BlockingQuery.Cursor) => Effect.Effect<boolean>
-  /** Fails when one of them does. */
+  /** Fails when a shard does. */
   readonly failure: Effect.Effect<never, ConsulError>
   readonly reader: PartReader.PartReader
 }
 
-/** Shards are verified so many at once, beside the reads, so that no change waits behind all of them. */
+/** How many shards are verified at once, beside the reads: a change does not wait behind all of them. */
 const verifiedAtOnce = 4
 
 const idOf = ({ parts, range }: Shard): string =>
   JSON.stringify([KeyRange.id(range), ...(parts.length === 1 ? [] : parts.map(KeyRange.id))])
 
 /**
- * Each shard has a scope of its own beside its fiber: its part of the liveness is there before the fiber begins, and goes with
- * it. `FiberMap` (effect 3.22) has no such scope, and a fiber that is interrupted before it begins runs no finalizer.
+ * Each shard has a scope, with its topic of the liveness and its fiber. The topic is added before the fiber begins. If the fiber
+ * ends because a range must be divided, the topic stays until the next layout, so that the silence of the source about its keys
+ * counts on. In a `FiberMap` (effect 3.22) the topic would end with the fiber: `test/effect/FiberCollections.test.ts` shows it.
  */
 const start = (state: State, shard: Shard, silentSince?: number): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -74,7 +75,7 @@ const start = (state: State, shard: Shard, silentSince?: number): Effect.Effect<
     const one: Running = {
       shard,
       scope,
-      part: yield* Scope.extend(options.liveness.part(silentSince), scope),
+      topic: yield* Scope.extend(options.liveness.topic(silentSince), scope),
       processed: yield* SubscriptionRef.make(Option.none<RangeVersion.RangeVersion>()),
       isAsking: false,
       isTooHeavy: false
@@ -92,19 +93,19 @@ const start = (state: State, shard: Shard, silentSince?: number): Effect.Effect<
   })
 
 const stop = ({ running }: State, id: string, { scope }: Running): Effect.Effect<void> =>
-  // Interrupted while it is closed, a scope is closed and what was in it goes on.
+  // If this were interrupted, the scope would count as closed while its fiber goes on.
   Effect.zipRight(
     Effect.sync(() => running.delete(id)),
     Scope.close(scope, Exit.void)
   ).pipe(Effect.uninterruptible)
 
-/** Whether a shard has processed the awaited version of its range, or a later version. */
+/** Whether a version that a shard has processed is the awaited one, or a later one. */
 type IsReached = (processed: Option.Option<RangeVersion.RangeVersion>) => boolean
 
 const hasReached = ({ processed }: Running, isReached: IsReached): Effect.Effect<boolean> =>
   Effect.map(SubscriptionRef.get(processed), isReached)
 
-/** Most shards have reached it: a stream and a time limit for each of them would take longer than all questions. */
+/** Looks before it waits: most shards have reached the version, and a stream for each of them would cost more than all requests. */
 const awaitReached = (one: Running, isReached: IsReached) =>
   Effect.unlessEffect(
     one.processed.changes.pipe(Stream.filter(isReached), Stream.runHead),
@@ -116,13 +117,13 @@ const awaitFirstRead = ({ running }: State): Effect.Effect<void> =>
     Effect.forEach(running.values(), (one) => awaitReached(one, Option.isSome), { discard: true })
   )
 
-/** Waits until a shard has emitted what has changed by now. Starts it anew if it does not follow. */
+/** Waits until a shard has emitted everything up to the present index of its range. Restarts a shard that does not follow. */
 const verifyOne = (state: State, id: string, one: Running): Effect.Effect<void, ConsulError> =>
   Effect.gen(function* () {
     const { own, verifications } = state
     const { parts, range } = one.shard
     const before = yield* SubscriptionRef.get(one.processed)
-    // The shard may have read parts after its own answer. Both of before the question.
+    // The shard may have read parts after its own answer. Both indexes are from before the request.
     const highest = Option.match(before, {
       onNone: () => Number.NEGATIVE_INFINITY,
       onSome: (version) => Math.max(version.index, state.reader.highestIndex(parts))
@@ -140,12 +141,12 @@ const verifyOne = (state: State, id: string, one: Running): Effect.Effect<void, 
     if (isRewound) yield* noteRewound(state)
     while (!isRewound) {
       if ((yield* hasReached(one, isReached)) || Option.isSome(yield* reaches)) {
-        return yield* one.part.asking(Effect.void)
+        return yield* one.topic.asking(Effect.void)
       }
       if (one.isAsking) break
     }
     yield* stop(state, id, one)
-    yield* start(state, one.shard, yield* one.part.lastHeard)
+    yield* start(state, one.shard, yield* one.topic.lastHeard)
   })
 
 const watchShards = (state: State, shards: ReadonlyArray<Shard>): Effect.Effect<void> =>
@@ -182,14 +183,14 @@ const makeState = (options: Options): Effect.Effect<State, never, Scope.Scope> =
       restartedAt: Number.NEGATIVE_INFINITY
     }
     const reader = PartReader.make({
-      weights: options.kept.weights,
+      weights: options.means.weights,
       listing: options.listing,
       emit: (read) =>
         Effect.suspend(() => {
           marks.activity += 1
           return options.emit(read)
         }),
-      // It may have been a restart with older data. A query that stands for all parts would show that itself.
+      // A failure may have been a restart with older data. Without shards, the query for the names would show that itself.
       failed: Effect.map(Monotonic.now, (now) => {
         if (running.size > 0) marks.restartedAt = now
       })
@@ -199,7 +200,7 @@ const makeState = (options: Options): Effect.Effect<State, never, Scope.Scope> =
       scope: yield* Effect.scope,
       reader,
       own: yield* options.source,
-      unwatched: yield* options.liveness.part(),
+      unwatched: yield* options.liveness.topic(),
       running,
       verifications: FifoSemaphore.make(verifiedAtOnce),
       failed: yield* Deferred.make<never, ConsulError>(),

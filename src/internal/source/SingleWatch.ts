@@ -1,6 +1,4 @@
-/**
- * Watches a prefix of few keys as a whole, with one query, which sends all of it again for each change.
- */
+/** Watches a prefix of few keys with one query, which Consul answers with all keys at each change. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { under } from "../../KeyRange.js"
@@ -12,8 +10,8 @@ import { type Emit, isLarge, layoutFor, type WatchMeans, type WatchSettings } fr
 import * as Weights from "./Weights.js"
 
 /**
- * Emits for each answer a snapshot of the whole prefix, and with it that this is all, until the keys are too many or too heavy
- * for one answer.
+ * Emits a snapshot of the whole prefix and a `CaughtUp` for each answer, until the keys are too many or too heavy for one
+ * answer.
  */
 export const watch = (
   source: SourceReader,
@@ -26,28 +24,28 @@ export const watch = (
     const range = under(prefix)
     const maxBytes = Weights.wholeBytes
     const links = yield* chain(source, limit)
-    const part = yield* liveness.part()
+    const topic = yield* liveness.topic()
     let from = BlockingQuery.fromScratch
     yield* budget.claim(0)
     for (;;) {
-      const { index, restarted, next, value } = yield* part.asking(
+      const { index, restarted, next, value } = yield* topic.asking(
         links.ask(from, Schedules.watchWait, (wait) =>
-          // What a chain begins with is compared with nothing older, which would show that it is stale.
+          // A stale answer shows by an older index than the one before. The first answer of a chain has none before it.
           BlockingQuery.isNow(wait)
             ? source.read(range, { ...current, maxBytes })
             : whole.ask({ kind: "keys", of: prefix }, wait, source.read(range, { ...wait, maxBytes }))
         )
       )
-      const of = value.entries.length
+      const totalKeys = value.entries.length
       weights.keep([range])
-      weights.note(range, of, Weights.bytesOf(value))
+      weights.note(range, totalKeys, Weights.bytesOf(value))
       const names = [...value.entries, ...value.malformed].map(({ key }) => key)
       yield* emit(
-        { _tag: "Snapshot", ...value, range, index, restarted, totalKeys: of },
+        { _tag: "Snapshot", ...value, range, index, restarted, totalKeys },
         { _tag: "CaughtUp", index, names, layoutChanged: false }
       )
-      if (isLarge(of, options)) {
-        const shards = yield* budget.allowedWith(of)
+      if (isLarge(totalKeys, options)) {
+        const shards = yield* budget.allowedWith(totalKeys)
         const layout = layoutFor({ ...options, shards }, sorted(names), true, weights, source.isNameable)
         if (Option.isSome(layout)) return
       }

@@ -1,6 +1,4 @@
-/**
- * What a watch asks its source for. An answer of servers without a leader is none.
- */
+/** The requests of a watch to its source. An answer of a server without a leader counts as a failure. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -23,34 +21,37 @@ import * as Schedules from "../Schedules.js"
 import * as EndpointName from "./EndpointName.js"
 import type { QueryBudget } from "./QueryBudget.js"
 
-/** What can be asked of the keys in a range. */
+/** Requests about the keys in a range. */
 export interface Reads {
+  /** The entries of a range. */
   readonly read: (range: KeyRange, options: ReadOptions) => Effect.Effect<Answer<KeyValues>, ConsulError>
-  /** What is in a range as soon as that is newer than `index`; none where it is not when the wait is over. */
+  /** The entries of a range as soon as they are newer than `index`; none if they are not when the wait is over. */
   readonly newer: (
     range: KeyRange,
     options: ReadOptions & { readonly index: number }
   ) => Effect.Effect<Answer<Option.Option<KeyValues>>, ConsulError>
-  /** Whether there are keys, and their index. */
+  /** Whether there are keys under the prefix. The index of the answer is theirs. */
   readonly moved: (prefix: string, options: FoldOptions) => Effect.Effect<Answer<boolean>, ConsulError>
+  /** The names of all keys under the prefix. */
   readonly names: (
     prefix: string,
     options: KeysOptions
   ) => Effect.Effect<Answer<ReadonlyArray<string>>, ConsulError>
 }
 
-/** For one fiber: it waits for the source alone, and says with the others that it does. */
+/** The requests of one fiber. All fibers that wait for the same source report one trouble together. */
 export interface SourceReader extends Reads {
+  /** Which keys exist, asked for by name. */
   readonly presence: (keys: ReadonlyArray<string>) => Effect.Effect<Presence, ConsulError>
   /** Whether a path can carry a name, as far as the answers of the source have shown. */
   readonly isNameable: (name: string) => boolean
-  /** Says that a request failed. An answer that is too large is no failure of the source. */
+  /** Reports that a request failed. An answer that is too large is no failure of the source. */
   readonly failed: (error: ConsulError) => Effect.Effect<void>
-  /** The source has answered a request. */
+  /** Reports that the source has answered a request. */
   readonly answered: Effect.Effect<void>
 }
 
-/** Never stale. */
+/** The options of a read that is never stale. */
 export const current = { consistency: "consistent" } as const
 
 /** Retries transient errors without end. Reports trouble, and its end. */
@@ -70,7 +71,7 @@ export const chain = (
   restarting: Effect.Effect<void> = Effect.void
 ): Effect.Effect<BlockingQuery.Sequence> => BlockingQuery.make({ answered, failed, limit, restarting })
 
-/** Makes sources of which each has its own troubles, said as one. Refused connections are for the `budget` to report. */
+/** Makes an effect that makes a reader for one fiber. Refused connections are reported by `budget`. */
 export const make = (
   consul: Consul,
   at: Partial<Endpoint>,
@@ -81,7 +82,7 @@ export const make = (
   return Effect.map(Trouble.shared({ _tag: "Source", source: place }), (member) =>
     Effect.gen(function* (): Effect.fn.Return<SourceReader, never, Scope.Scope> {
       const own = yield* member
-      // A query that was blocked when its server lost the leadership is answered with what that server still holds.
+      // A server that lost the leadership answers its blocked queries with its own, old data.
       const led = <A>(prefix: string, answer: Effect.Effect<Answer<A>, ConsulError>) =>
         Effect.filterOrFail(
           answer,

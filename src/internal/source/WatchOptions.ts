@@ -1,23 +1,23 @@
-/**
- * How a prefix is watched.
- */
+/** How a prefix is watched. */
 import type { Endpoint } from "../../Consul.js"
 import type { Liveness } from "./Liveness.js"
 
 /**
+ * Which prefix of which source is watched, and how.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface WatchOptions {
-  /** What differs from the client's own endpoint: another datacenter, or an agent of its own. */
+  /** The fields in which the source's endpoint differs from the client's: another datacenter, or an agent of its own. */
   readonly source: Partial<Endpoint>
   /** Keys that start with this are watched. */
   readonly prefix: string
-  /** How many blocking queries there may be for the shards of the prefix. 1: it is never divided. */
+  /** The most blocking queries for shards of the prefix. With 1, the prefix is never divided into shards. */
   readonly shards?: number | undefined
-  /** About how many keys a shard holds, and up to how many keys a prefix is not divided. */
+  /** About how many keys a shard has, and up to how many keys a prefix is not divided. */
   readonly keysEach?: number | undefined
-  /** Made by the caller with `Liveness.make`. The stream of `events` keeps it up to date. */
+  /** How long the source has been silent, made by the caller with `Liveness.make`. The stream of `events` keeps it up to date. */
   readonly liveness?: Liveness | undefined
 }
 
@@ -30,8 +30,8 @@ export interface WatchOptions {
 export type PrefixOptions = Partial<Omit<WatchOptions, "prefix">>
 
 /**
- * With 64 connections to the agent in all: beside these queries go one for the whole, one for the lock, and all that is
- * answered at once. A part of 1,000 keys of 100 bytes is read in about 3 ms.
+ * So that there are 64 connections to the agent in all. The other 8 are for the query for the whole prefix, for the lock, and for
+ * requests that are answered at once. A range of 1,000 keys of 100 bytes is read in about 3 ms.
  *
  * @since 0.5.0
  * @category models

@@ -1,6 +1,6 @@
 /**
- * What watches share: those of one source its learned limit of waits and its trouble, those of one agent a budget of queries, and
- * those of one prefix what a former watch left behind.
+ * The means of all watches. Watches of one source share its limit of waits and its trouble. Watches of one agent share a budget of
+ * queries. A watch of a prefix begins with the queries of the watch before it.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,19 +17,19 @@ import type { WatchOptions } from "./WatchOptions.js"
 import type { QueryPools, WatchSettings } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
 
-/** What all watches of one source share. */
+/** The means that all watches of one source share. */
 export interface Place {
-  /** How long its blocking queries may wait. */
+  /** How long blocking queries to the source may wait. */
   readonly limit: WaitLimit.WaitLimit
-  /** How many there may be, shared with all sources of the same agent. */
+  /** How many blocking queries there may be. All sources of the same agent share it. */
   readonly budget: QueryBudget.QueryBudget
-  /** Makes a reader of it. */
+  /** Makes a reader of the source for one fiber. */
   readonly sources: Effect.Effect<SourceReader.SourceReader, never, Scope.Scope>
 }
 
 export interface WatchPlaces {
   readonly placeOf: (options: Pick<WatchOptions, "source">) => Effect.Effect<Place>
-  /** With what a former watch of the prefix left behind. */
+  /** The queries and weights of the prefix, with those that a former watch left behind. */
   readonly poolsOf: (options: WatchSettings) => Effect.Effect<QueryPools>
 }
 
@@ -40,7 +40,7 @@ export const make = (
 ): Effect.Effect<WatchPlaces, never, Scope.Scope> =>
   Effect.gen(function* () {
     const keyOf = EndpointName.keys()
-    /** An agent counts the connections from one address, whatever they are for. */
+    // An agent counts all connections from one address.
     const budgetOf = yield* Memo.make(
       ({ address }: Pick<Endpoint, "address">) => address,
       ({ address }) => QueryBudget.make(address, queries)
@@ -68,7 +68,7 @@ export const make = (
           const { budget, limit } = yield* placeOf(options)
           return {
             whole: yield* QueryPool.make(2),
-            parts: yield* QueryPool.make(options.shards, budget.room),
+            shards: yield* QueryPool.make(options.shards, budget.room),
             limit,
             weights: new Weights.Weights()
           }

@@ -1,6 +1,4 @@
-/**
- * What the two ways to watch a prefix have in common: as a whole, and in parts.
- */
+/** Types and rules that both ways to watch a prefix share: with one query, and in shards. */
 import type * as Arr from "effect/Array"
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,50 +11,62 @@ import type { QueryPool } from "./QueryPool.js"
 import * as ShardLayout from "./ShardLayout.js"
 import * as Weights from "./Weights.js"
 
+/** The options of a watch, with the defaults for those that were not given. */
 export interface WatchSettings {
+  /** The fields in which the source's endpoint differs from the client's. */
   readonly source: Partial<Endpoint>
+  /** Keys that start with this are watched. */
   readonly prefix: string
+  /** The most blocking queries for shards. With 1, the prefix is never divided into shards. */
   readonly shards: number
+  /** About how many keys a part has, and up to how many keys a prefix is not divided. */
   readonly keysEach: number
 }
 
-/** What outlives a watch of one prefix of a source: the next one begins with it. */
+/** The means that outlive a watch of one prefix of a source. The next watch begins with them. */
 export interface QueryPools {
-  /** The blocking queries, which outlive whoever asked them: for the prefix, and for its parts. */
+  /** Blocking queries for the whole prefix. */
   readonly whole: QueryPool
-  readonly parts: QueryPool
-  /** How long they may wait. */
+  /** Blocking queries for shards. */
+  readonly shards: QueryPool
+  /** How long blocking queries may wait. */
   readonly limit: WaitLimit.WaitLimit
-  /** What answers weigh. */
+  /** How many bytes the answers have. */
   readonly weights: Weights.Weights
 }
 
-/** What a watch works with: what outlives it, and its own share of the queries. */
+/** The means of one watch. */
 export interface WatchMeans extends QueryPools {
+  /** How many blocking queries the watch may have. */
   readonly budget: WatchBudget
 }
 
-/** What a watch reports to. */
+/** Where a watch reports to. */
 export interface Emit {
   /** Emits events in one batch. Returns when the consumer has processed it. */
   readonly emit: (...events: Arr.NonEmptyReadonlyArray<WatchEvent>) => Effect.Effect<void>
+  /** Hears of each answer of the source. */
   readonly liveness: Liveness
 }
 
-/** A prefix must shrink or grow by a part before it is watched in the other way. */
+/**
+ * Whether a prefix in shards has become so small that one query is better. There is a gap between this and `isLarge`, so that a
+ * key that comes and goes does not switch back and forth.
+ */
 export const isSmall = (
   keys: number,
   { keysEach, shards }: WatchSettings,
   weights: Weights.Weights
 ): boolean => (shards === 1 || keys < keysEach * 0.75) && weights.total(keys) < Weights.wholeBytes * 0.75
 
+/** Whether a prefix with one query has become so large that shards may be better. */
 export const isLarge = (keys: number, { keysEach, shards }: WatchSettings): boolean =>
   shards > 1 && keys > keysEach * 1.25
 
 /**
- * The parts to watch these keys in, each so small that it can be read at once. None if the prefix can be read as a whole,
- * and is better watched so. With `isNew` (it is watched as a whole now) the parts must be clearly better, so that a key
- * that comes and goes does not switch back and forth.
+ * A layout for these keys, whose parts are so small that each can be read at once. None if the prefix can be read at once, and
+ * one query is better. With `isNew` (the prefix has one query now) the layout must be clearly better, so that a key that comes
+ * and goes does not switch back and forth.
  */
 export const layoutFor = (
   { keysEach, prefix, shards }: WatchSettings,

@@ -1,13 +1,11 @@
-/**
- * How many bytes the answers about ranges have, as far as it is known from earlier reads. Consul tells nobody beforehand.
- */
+/** Estimates how many bytes the answers about ranges have, from earlier reads. Consul does not announce the size of an answer. */
 import { contains, id, type KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 
-/** JSON around the name and the value of an entry, in bytes: indexes, flags and the names of the fields. */
+/** Bytes of the JSON around the name and the value of an entry: indexes, flags and the names of the fields. */
 const entryBytes = 115
 
-/** What a key whose value is not known counts for at least, in bytes. */
+/** The fewest bytes that are assumed of a key whose value was not read. */
 const usualBytes = 200
 
 /** About how many bytes an answer with these entries has. */
@@ -18,37 +16,43 @@ export const bytesOf = ({ entries }: KeyValues): number => {
 }
 
 /**
- * The most bytes of one answer. Eight reads at once hold 32 MB. An entry has at most 700 kB in base64, so that a range of
- * one key always fits.
+ * The most bytes of one answer. Eight reads at once need 32 MB. An entry has at most 700 kB in base64, so that a range of one key
+ * always fits.
  */
 export const readBytes = 4 * 1024 * 1024
 
-/** The most bytes of all answers together that are read without waiting for a turn. With those that wait: 56 MB. */
+/** The most bytes of all answers that are read without a permit. With the eight reads that have one: 56 MB. */
 const lightBytesTogether = 24 * 1024 * 1024
 
-/** An answer of less is worth no turn, and no request that asks whether it is needed. */
+/** An answer of fewer bytes needs no permit, and no request before it that shows whether it is needed. */
 const lightBytesEach = 512 * 1024
 
-/** The most bytes of an answer that is read without waiting for a turn: there can be one for each shard. */
+/** The most bytes of an answer that is read without a permit, if each of `shards` shards can have one at once. */
 export const lightBytes = (shards: number): number => Math.min(lightBytesEach, lightBytesTogether / shards)
 
-/** The most bytes of a prefix that is read as a whole at each change. */
+/** The most bytes of a prefix that is read at once at each change. */
 export const wholeBytes = 8 * 1024 * 1024
 
-/** What is assumed of an answer that was cut off: so many times what it may have. */
+/** How many times the limit of an answer its bytes are assumed to be if it was cut off. */
 const assumed = 16
 
+/** The latest answer about a range. */
 interface Measured {
   readonly range: KeyRange
+  /** Number of keys in the answer. */
   readonly keys: number
+  /** Size of the answer. */
   readonly bytes: number
 }
 
-/** Of a range that was too heavy: what was measured inside of it since. */
+/** A range whose answer was cut off. */
 interface Heavy {
   readonly range: KeyRange
+  /** Bytes that are assumed of each key until a range inside was read. */
   readonly perKey: number
+  /** Number of keys in later answers about ranges inside. */
   keys: number
+  /** Size of those answers. */
   bytes: number
 }
 
@@ -56,34 +60,34 @@ interface Heavy {
 export class Weights {
   private readonly measured = new Map<string, Measured>()
   private heavy: ReadonlyArray<Heavy> = []
-  /** What a key counts for, in bytes, where nothing was measured. */
+  /** Bytes that are assumed of a key in a range that was never read. */
   private usual = usualBytes
-  /** Ranges whose answer was cut off before anybody had counted their keys, and after how many bytes. */
+  /** Ranges whose answer was cut off after `most` bytes, and whose keys were not counted. */
   private uncounted: ReadonlyArray<{ readonly range: KeyRange; readonly most: number }> = []
 
-  /** Whether nothing is known but what is assumed of all keys, or that they were too heavy for one answer. */
+  /** Whether no range was measured, or an answer was cut off and its keys were not counted. */
   get areUnknown(): boolean {
     return this.measured.size + this.heavy.length === 0 || this.uncounted.length > 0
   }
 
-  /** The answer about a range was cut off after `most` bytes. How many keys it has is not known yet. */
+  /** Records that the answer about a range was cut off after `most` bytes. `noteCount` must follow. */
   noteCutOff(range: KeyRange, most: number): void {
     this.measured.delete(id(range))
     this.uncounted = [{ range, most }]
   }
 
-  /** A range whose answer was cut off has so many keys. */
+  /** Records how many keys a range has whose answer was cut off. */
   noteCount(keys: number): void {
     for (const { most, range } of this.uncounted) this.noteTooHeavy(range, keys, most)
     this.uncounted = []
   }
 
-  /** Some keys were read: where nothing is measured, a key has about so many bytes. */
+  /** Records about how many bytes a key has, from a sample. It counts for ranges that were never read. */
   guess(bytesPerKey: number): void {
     this.usual = Math.max(usualBytes, bytesPerKey)
   }
 
-  /** A range was read, with so many keys. */
+  /** Records the number of keys and the size of an answer about a range. */
   note(range: KeyRange, keys: number, bytes: number): void {
     this.measured.set(id(range), { range, keys, bytes })
     for (const one of this.heavy) {
@@ -93,7 +97,7 @@ export class Weights {
     }
   }
 
-  /** The answer about a range of so many keys was cut off after `most` bytes. */
+  /** Records that the answer about a range of `keys` keys was cut off after `most` bytes. */
   noteTooHeavy(range: KeyRange, keys: number, most: number): void {
     this.measured.delete(id(range))
     const perKey = Math.max((assumed * most) / Math.max(1, keys), this.perKey(range.prefix))
@@ -103,15 +107,15 @@ export class Weights {
     ]
   }
 
-  /** Forgets all ranges but these, which have nothing in common. */
+  /** Forgets all ranges except these, which are disjoint. */
   keep(ranges: Iterable<KeyRange>): void {
     const wanted = new Set(Array.from(ranges, id))
     for (const one of this.measured.keys()) if (!wanted.has(one)) this.measured.delete(one)
-    // What was measured inside speaks for itself.
+    // Ranges that are watched now were measured by themselves.
     this.heavy = this.heavy.filter(({ range }) => !wanted.has(id(range)))
   }
 
-  /** About how many bytes an answer about a range of so many keys has. */
+  /** About how many bytes an answer about a range of `keys` keys has. */
   estimate(range: KeyRange, keys: number): number {
     const one = this.measured.get(id(range))
     return one !== undefined && one.keys > 0
@@ -119,22 +123,22 @@ export class Weights {
       : this.perKey(range.prefix) * keys
   }
 
-  /** About how many bytes all keys have, if there are so many. What was too heavy stays so until it was measured. */
+  /** About how many bytes all keys have, if there are `keys`. Keys that were too heavy count as heavy until they were measured. */
   total(keys: number): number {
-    let known = 0
+    let measuredKeys = 0
     let bytes = 0
     for (const one of this.measured.values()) {
-      known += one.keys
+      measuredKeys += one.keys
       bytes += one.bytes
     }
     const [first] = this.heavy
-    if (first !== undefined && known === 0) return Math.max(1, keys) * averageOf(first)
-    return bytes + Math.max(0, keys - known) * (first === undefined ? this.usual : averageOf(first))
+    if (first !== undefined && measuredKeys === 0) return Math.max(1, keys) * averageOf(first)
+    return bytes + Math.max(0, keys - measuredKeys) * (first === undefined ? this.usual : averageOf(first))
   }
 
   /**
-   * How many bytes the keys before each name have together; `names` are sorted. None where no key is so heavy that `most`
-   * bytes would be less than `keys` of them.
+   * For each of the sorted `names`, how many bytes the keys before it have together. None if `keys` keys of any range have less
+   * than `most` bytes.
    */
   cumulative(names: ReadonlyArray<string>, keys: number, most: number): Float64Array | undefined {
     const parts = [...this.measured.values()].sort((a, b) => (a.range.prefix < b.range.prefix ? -1 : 1))
@@ -153,7 +157,7 @@ export class Weights {
     return sums
   }
 
-  /** By the narrowest range around a name that was too heavy. */
+  /** About how many bytes a key has: as in the narrowest range around it whose answer was cut off. */
   private perKey(name: string): number {
     let narrowest: Heavy | undefined
     for (const one of this.heavy) {
