@@ -61,3 +61,13 @@ export const knownSince = ({ names, reads }: View, key: string, isDelete: boolea
   const moments = isDelete ? [...all, ...names] : all
   return moments.length === 0 ? undefined : Math.min(...moments)
 }
+
+/** When a process last read all keys under the prefix, or their names. */
+export const completeViewAt = ({ names, reads }: View, prefix: string): number =>
+  Math.max(
+    ...names,
+    ...Array.from(reads.values()).flatMap(({ at, range }) =>
+      range.prefix === prefix && !range.exact ? at : []
+    ),
+    Number.NEGATIVE_INFINITY
+  )

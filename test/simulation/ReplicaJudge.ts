@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { SimConsul } from "../../src/testing/index.js"
 import * as OrderedMap from "../../src/testing/internal/go/OrderedMap.js"
 import type { History } from "./History.js"
-import { type Incarnation, knownSince, viewOf } from "./Incarnation.js"
+import { completeViewAt, type Incarnation, knownSince, viewOf } from "./Incarnation.js"
 import type { Plan } from "./Plan.js"
 import { atDestination, atSource, isCopy, isExcluded, type Route } from "./Route.js"
 import * as SourcePast from "./SourcePast.js"
@@ -48,10 +48,15 @@ export interface Surroundings {
   readonly spared: ReadonlySet<string>
 }
 
-/** From one complete view of the source to the next, in one leadership: the status names the same index all the time. */
+/**
+ * From one complete view of the source to the next, in one leadership. The status names the same index all the time. While keys
+ * are refused, it names that index also after the next complete view.
+ */
 interface Span {
   readonly index: unknown
   readonly session: unknown
+  /** When it began, in ms. */
+  readonly at: number
   /** How many keys the destination had when it began, and came since. */
   keys: number
   deletes: number
@@ -246,9 +251,22 @@ export const make = (
       }
       if (!isStatus(commit)) return
       const { LastReplicated: index, Session: session, State: state } = statusOf(commit.after.kv) ?? {}
-      if (state !== "comparing" && span !== undefined && span.index === index && span.session === session)
+      if (
+        span !== undefined &&
+        span.index === index &&
+        span.session === session &&
+        state !== "comparing" &&
+        !(state === "writes-refused" && completeViewAt(viewOf(by, route), prefix) > span.at)
+      ) {
         return
-      spans.set(commit.datacenter, { index, session, keys: replicaSize(commit.after.kv), deletes: 0 })
+      }
+      spans.set(commit.datacenter, {
+        index,
+        session,
+        at: now(),
+        keys: replicaSize(commit.after.kv),
+        deletes: 0
+      })
     }
 
     const checkCheckpoint = (commit: SimConsul.Commit, { by, request }: Cause) => {

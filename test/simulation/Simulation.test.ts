@@ -50,6 +50,11 @@ const keptWithTrial: ReadonlyArray<readonly [seed: number, trial: Trial, what: s
     "deletes stayed held after others had deleted the keys, until the source was heard of again"
   ],
   [
+    80053,
+    "forged status",
+    "two views of the source were counted as one, while keys were refused and the status named the index of before"
+  ],
+  [
     70011,
     "slow link",
     "a part that was read between a change and the restore that undid it was believed: the index of all parts was as before"
