@@ -1,5 +1,5 @@
 /**
- * From a command line to an effect: parsed by `@effect/cli`, with this program's own help and messages.
+ * The effect of a command line. `@effect/cli` parses it; the help and the messages are this program's own.
  */
 import type { CliApp } from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
@@ -48,7 +48,7 @@ const unexpectedArgument = (argument: string): WrongUse =>
       })
   })
 
-/** What else `@effect/cli` finds, in one line. */
+/** An error of `@effect/cli`, in one line. */
 const problem = (error: ValidationError.ValidationError): string =>
   HelpDoc.toAnsiText(error.error)
     .replace(/\x1b\[[0-9;]*m/g, "")
@@ -92,7 +92,7 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   }
 })
 
-/** Makes the command of the options that occur, and runs it. */
+/** Makes the command with the options that occur in `args`, and runs it. */
 const parsed = <Name extends string, R, E, A>(
   name: string,
   command: (occurrences: ReadonlyArray<Occurrence>) => Command.Command<Name, R, E, A>,
@@ -137,12 +137,12 @@ const completionsOf = (name: string | undefined) => {
   return shell === undefined
     ? new WrongUse({
         subject: name === undefined ? "completions" : subject("completions", name),
-        problem: `needs the name of a shell; write ${Completions.shells.join(" or ")}`
+        problem: `needs the name of a shell; write bash, fish or zsh`
       })
     : Console.log(Completions.script(shell, replicateHelp.options, commands))
 }
 
-/** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
+/** Runs a command or a built-in option. `args` are the arguments behind the script. */
 export const run = (
   args: ReadonlyArray<string>
 ): Effect.Effect<void, Failure, CliApp.Environment | CommandExecutor> => {

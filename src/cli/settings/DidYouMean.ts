@@ -5,7 +5,7 @@ import * as Arr from "effect/Array"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 
-/** How many letters must be put in, left out, replaced, or swapped with their neighbour to make one word of the other. */
+/** How many letters must be added, removed, replaced, or swapped with their neighbour to turn one word into the other. */
 export const distance = (one: string, other: string): number => {
   const rows = Array.from({ length: one.length + 1 }, (_, i) =>
     Array.from({ length: other.length + 1 }, (_, j) => (i === 0 ? j : j === 0 ? i : 0))
@@ -28,7 +28,7 @@ export const distance = (one: string, other: string): number => {
   return at(one.length, other.length)
 }
 
-/** A longer word than any option has is nobody's slip of the finger. */
+/** The length above which a word is no misspelt option. */
 const longest = 40
 
 /**

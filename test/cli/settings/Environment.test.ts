@@ -59,7 +59,9 @@ describe("the token", () => {
       const path = yield* file("\n")
       expect(yield* tokenOf({ CONSUL_HTTP_TOKEN_FILE: path, CONSUL_HTTP_TOKEN: "h" })).toBe("h")
       const { message } = yield* failureOf(tokenOf({ CONSUL_HTTP_TOKEN_FILE: path }))
-      expect(message).toBe(`CONSUL_HTTP_TOKEN_FILE ${JSON.stringify(path)}: the file holds no token`)
+      expect(message).toBe(
+        `CONSUL_HTTP_TOKEN_FILE ${JSON.stringify(path)}: the file has no token; write the token alone into it`
+      )
     })
   )
 
@@ -157,7 +159,7 @@ describe("the environment of the consul command", () => {
 
 describe("variables of this program", () => {
   it.effect(
-    "give each setting; the command line counts before them, and they count before those of others",
+    "give each setting; the command line counts before them, and they count before the variables of other programs",
     () =>
       Effect.gen(function* () {
         const variables = {
