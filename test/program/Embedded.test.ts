@@ -183,7 +183,7 @@ layer(NodeContext.layer)("dev", (it) => {
       expect(yield* Program.run(["dev", "-dc=a=0", `-dc=b=${port}`])).toEqual({
         code: 1,
         stdout: "",
-        stderr: `consul-replicate: port ${port} of 127.0.0.1 is taken; choose another, or 0 for a free one\n`
+        stderr: `consul-replicate: port ${port} of 127.0.0.1 is in use; choose another, or 0 for a free one\n`
       })
     })
   )

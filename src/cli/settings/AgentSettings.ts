@@ -234,7 +234,9 @@ const identityOf = Effect.fnUntraced(function* (settings: AgentSettings) {
   }
 })
 
-/** Checks the settings of an agent with an address. `ofToken` is the name of the setting of its token, if there is a second agent. */
+/**
+ * Checks the settings of an agent with an address. `ofToken` is the name of the setting of its token, if there is a second agent.
+ */
 export const resolve = Effect.fnUntraced(function* (
   settings: AgentSettings & { readonly address: Given },
   flags: Flags,

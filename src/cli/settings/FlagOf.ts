@@ -30,8 +30,8 @@ export const flagOf = (field: string): string => {
 }
 
 /**
- * Makes the error of the command from an error of the library. `origins` are the places of settings, by the names of their options. A
- * prefix that names its own datacenter has its destination in the same text, so the message names no second option.
+ * Makes the error of the command from an error of the library. `origins` are the places of settings, by the names of their
+ * options. A prefix that names its own datacenter has its destination in the same text, so the message names no second option.
  */
 export const wrongUse =
   (origins: ReadonlyMap<string, Origin>) =>

@@ -77,8 +77,8 @@ export const warn = (option: string, prefix: string): Effect.Effect<void> =>
 const quoted = (texts: ReadonlyArray<string>): string => texts.map((text) => JSON.stringify(text)).join(", ")
 
 /**
- * Warns of excludes that exclude no key or all keys of prefixes. An exclude that several replications share need not concern each of
- * them: the log warns that it excludes no key only if this is so for all.
+ * Warns of excludes that exclude no key or all keys of prefixes. An exclude that several replications share need not concern each
+ * of them: the log warns that it excludes no key only if this is so for all.
  */
 export const warnOfExcludes = (
   replications: ReadonlyArray<{ readonly prefix: string; readonly exclude: ReadonlyArray<string> }>
@@ -103,7 +103,10 @@ export const warnOfExcludes = (
 /** Whether a prefix ends in the middle of a name. One that ends with a punctuation mark, such as `app-`, is meant so. */
 const endsInName = (prefix: string): boolean => /[\p{L}\p{N}]$/u.test(prefix)
 
-/** Warns if only one of the two prefixes ends with a slash. The prefix of a key is replaced character by character, so names change then. */
+/**
+ * Warns if only one of the two prefixes ends with a slash. The prefix of a key is replaced character by character, so names
+ * change then.
+ */
 export const warnOfSlashes = (prefix: string, destinationPrefix: string): Effect.Effect<void> => {
   const isGlued = endsInName(destinationPrefix) && (prefix === "" || prefix.endsWith("/"))
   const isDoubled = endsInName(prefix) && destinationPrefix.endsWith("/")

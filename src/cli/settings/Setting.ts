@@ -47,7 +47,8 @@ interface Description {
 
 /**
  * The effect of a reload with a new value of a setting. `kept`: replications that the setting does not concern go on. `anew`: the
- * lock is given back, and all replications begin anew. `refused`: the reload fails, as the value cannot change while the program runs.
+ * lock is given back, and all replications begin anew. `refused`: the reload fails, as the value cannot change while the program
+ * runs.
  */
 export type Reload = "kept" | "anew" | "refused"
 
