@@ -13,7 +13,6 @@ import * as Arr from "effect/Array"
 import type { ConfigError } from "effect/ConfigError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { demo } from "./commands/Demo.js"
 import * as Dev from "./commands/Dev.js"
 import { replicate } from "./commands/Replicate.js"
@@ -25,7 +24,7 @@ import { describe } from "./commands/Version.js"
 import type { PortUnavailable } from "./node/EmbeddedServers.js"
 import * as StopSignals from "./node/StopSignals.js"
 import * as Completions from "./settings/Completions.js"
-import { didYouMean } from "./settings/DidYouMean.js"
+import { hint } from "./settings/DidYouMean.js"
 import { normalize } from "./settings/GoFlags.js"
 import * as Help from "./settings/Help.js"
 import { demoHelp, devHelp, replicateHelp } from "./settings/HelpPages.js"
@@ -42,10 +41,12 @@ const unexpectedArgument = (argument: string): WrongUse =>
   new WrongUse({
     problem:
       `unexpected argument ${JSON.stringify(argument)}; ` +
-      Option.match(didYouMean(argument, commands), {
-        onNone: () => `the commands are ${commands.slice(0, -1).join(", ")} and ${commands.at(-1)}`,
-        onSome: (command) => `did you mean ${Help.programName} ${command}?`
-      })
+      hint(
+        argument,
+        commands,
+        (command) => `${Help.programName} ${command}`,
+        `the commands are ${commands.slice(0, -1).join(", ")} and ${commands.at(-1)}`
+      )
   })
 
 /** An error of `@effect/cli`, in one line. */
@@ -137,7 +138,7 @@ const completionsOf = (name: string | undefined) => {
   return shell === undefined
     ? new WrongUse({
         subject: name === undefined ? "completions" : subject("completions", name),
-        problem: `needs the name of a shell; write bash, fish or zsh`
+        problem: `needs the name of a shell; write ${Completions.shells.slice(0, -1).join(", ")} or ${Completions.shells.at(-1)}`
       })
     : Console.log(Completions.script(shell, replicateHelp.options, commands))
 }

@@ -73,9 +73,8 @@ export const layer: Layer.Layer<StopSignal | HangUp> = Layer.scopedContext(
       Deferred.unsafeDone(first, Effect.succeed(signal))
     }
     yield* on(stopping, stop)
-    const hangUps = yield* Queue.sliding<void>(1)
-    yield* on(["SIGHUP"], () => hangUps.unsafeOffer(undefined))
+    const hangUp = yield* each("SIGHUP")
     yield* on(meaningless, () => {})
-    return Context.make(StopSignal, Deferred.await(first)).pipe(Context.add(HangUp, Queue.take(hangUps)))
+    return Context.make(StopSignal, Deferred.await(first)).pipe(Context.add(HangUp, hangUp))
   })
 )

@@ -1,7 +1,7 @@
 /**
  * Scripts that complete the options and commands in a shell, made from their descriptions.
  */
-import type { Documented } from "./Documented.js"
+import { type Documented, isShown } from "./Documented.js"
 import { programName } from "./Help.js"
 
 export const shells = ["bash", "fish", "zsh"] as const
@@ -45,8 +45,4 @@ export const script = (
   shell: Shell,
   options: ReadonlyArray<Documented>,
   commands: ReadonlyArray<string>
-): string =>
-  lines[shell](
-    options.filter(({ hasFlag = true, replacedBy }) => hasFlag && replacedBy === undefined),
-    commands
-  ).join("\n")
+): string => lines[shell](options.filter(isShown), commands).join("\n")

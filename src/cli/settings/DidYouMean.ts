@@ -48,3 +48,15 @@ export const didYouMean = (typed: string, words: Iterable<string>): Option.Optio
     ({ candidate }) => candidate
   )
 }
+
+/** The end of a message about a misspelt word: the word that was probably meant, as `shown` writes it, or else `otherwise`. */
+export const hint = (
+  typed: string,
+  words: Iterable<string>,
+  shown: (word: string) => string,
+  otherwise: string
+): string =>
+  Option.match(didYouMean(typed, words), {
+    onNone: () => otherwise,
+    onSome: (word) => `did you mean ${shown(word)}?`
+  })

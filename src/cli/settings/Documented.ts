@@ -18,3 +18,7 @@ export interface Documented {
   /** Whether the setting can be typed; true unless given. If false, it has only keys of files and variables. */
   readonly hasFlag?: boolean
 }
+
+/** Whether the help and the completions show an option. */
+export const isShown = ({ hasFlag = true, replacedBy }: Documented): boolean =>
+  hasFlag && replacedBy === undefined

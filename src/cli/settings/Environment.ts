@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ProxyVariables } from "../node/HttpProxy.js"
-import { didYouMean } from "./DidYouMean.js"
+import { hint } from "./DidYouMean.js"
 import { type Given, Origin } from "./Origin.js"
 import type { Setting } from "./Setting.js"
 import type { ByName } from "./Sources.js"
@@ -67,12 +67,11 @@ export const warnOfUnread = (
     return names
       .filter((name) => name.startsWith(own) && !read.has(name) && !ofKubernetes.test(name.slice(own.length)))
       .toSorted()
-      .map((name) =>
-        Option.match(didYouMean(name.slice(own.length), parts), {
-          onNone: () => `${name}: is the variable of no option; -help lists them`,
-          onSome: (near) => `${name}: is the variable of no option; did you mean ${own}${near.toUpperCase()}?`
-        })
-      )
+      .map((name) => {
+        const shown = (near: string) => `${own}${near.toUpperCase()}`
+        const instead = hint(name.slice(own.length), parts, shown, "-help lists them")
+        return `${name}: is the variable of no option; ${instead}`
+      })
   })
 
 /** The variables that name proxies, as Go's programs read them. */

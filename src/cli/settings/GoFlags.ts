@@ -4,7 +4,7 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Booleans from "./Booleans.js"
-import { didYouMean } from "./DidYouMean.js"
+import { hint } from "./DidYouMean.js"
 import type { Occurrence } from "./Parsers.js"
 import { allSpellings, type Setting } from "./Setting.js"
 import { WrongUse } from "./WrongUse.js"
@@ -23,19 +23,9 @@ const gone: ReadonlyMap<string, string> = new Map([
 ])
 
 const unknown = (typed: string, settings: ReadonlyArray<Setting<unknown>>): WrongUse => {
-  const near = didYouMean(
-    typed,
-    settings.flatMap(({ hasFlag, name, spellings }) => (hasFlag ? [name, ...spellings] : []))
-  )
-  return new WrongUse({
-    problem: `unknown option -${typed}; ${
-      gone.get(typed) ??
-      Option.match(near, {
-        onNone: () => "-help lists the options",
-        onSome: (name) => `did you mean -${name}?`
-      })
-    }`
-  })
+  const names = settings.flatMap(({ hasFlag, name, spellings }) => (hasFlag ? [name, ...spellings] : []))
+  const instead = gone.get(typed) ?? hint(typed, names, (name) => `-${name}`, "-help lists the options")
+  return new WrongUse({ problem: `unknown option -${typed}; ${instead}` })
 }
 
 const onlyArgument = (argument: string): Normalized => ({ args: [argument], occurrences: [] })

@@ -2,7 +2,7 @@
  * The text of the help, made from the descriptions of options, commands, variables and signals.
  */
 import * as Arr from "effect/Array"
-import type { Documented } from "./Documented.js"
+import { type Documented, isShown } from "./Documented.js"
 
 export const programName = "consul-replicate"
 
@@ -81,8 +81,6 @@ const optionEntry = ({
     ...(variables.length === 0 ? [] : [`[${variables.join(", ")}]`])
   ].join(" ")
 ]
-
-const isShown = ({ hasFlag = true, replacedBy }: Documented): boolean => hasFlag && replacedBy === undefined
 
 const grouped = (options: ReadonlyArray<Documented>): ReadonlyArray<Section> =>
   Arr.dedupe(options.map(({ group }) => group)).map((title) => ({

@@ -173,15 +173,6 @@ const validateIgnored = (files: ReadonlyArray<ConfigFile.ConfigFile>, address: s
     { discard: true }
   )
 
-/** The name of a setting and the place that counts; empty if the setting was not given. */
-const originOfFirst = (
-  setting: Setting<unknown>,
-  sources: Sources.Sources
-): ReadonlyArray<readonly [string, Origin]> =>
-  Sources.givenFor(setting, sources)
-    .slice(0, 1)
-    .map(({ origin }) => [setting.name, origin] as const)
-
 /** The texts of settings that cannot change while replications go on. Settings without a meaning may change. */
 const fixed = (sources: Sources.Sources): Settings["fixed"] =>
   all
@@ -262,7 +253,12 @@ export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName)
     logLevel: instances.logLevel.value,
     syslog: isSyslog ? instances.syslogFacility.value : undefined,
     fixed: fixed(sources),
-    origins: new Map(all.flatMap((setting) => originOfFirst(setting, sources))),
+    origins: new Map(
+      all.flatMap((setting) => {
+        const [first] = Sources.givenFor(setting, sources)
+        return first === undefined ? [] : [[setting.name, first.origin] as const]
+      })
+    ),
     warnings: [
       ...warnOfSpellings(flags),
       ...warnOfRepeats(flags),

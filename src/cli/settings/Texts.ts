@@ -20,10 +20,11 @@ export const Text = Schema.String
 export const required = (problem: string): Schema.Schema<string> =>
   Schema.String.pipe(Schema.filter((text) => text !== "" || problem))
 
-/** An empty text counts as not given: a variable of the shell that is not set. */
-export const TextOrNone: Schema.Schema<string | undefined, string> = textSchema((text) =>
-  Either.right(text === "" ? undefined : text)
-)
+/** An empty text counts as not given: it may be a variable of the shell that is not set. */
+const orNone = <A>(parse: (text: string) => Either.Either<A, string>): Schema.Schema<A | undefined, string> =>
+  textSchema((text) => (text === "" ? Either.right(undefined) : parse(text)))
+
+export const TextOrNone = orNone(Either.right<string>)
 
 export const Truth: Schema.Schema<boolean, string> = textSchema((text) =>
   Either.fromOption(Booleans.parse(text), () => "neither true nor false; write one of them")
@@ -36,23 +37,17 @@ export const truthOf = (name: string): Schema.Schema<boolean, string> =>
   )
 
 /** The text of a valid address. Other settings decide whether it is asked over TLS. */
-export const Address: Schema.Schema<string, string> = textSchema((text) =>
-  Either.map(AddressOption.parse(text), () => text)
-)
+const addressText = (text: string) => Either.map(AddressOption.parse(text), () => text)
 
-/** An empty text counts as not given. */
-export const AddressOrNone: Schema.Schema<string | undefined, string> = textSchema((text) =>
-  text === "" ? Either.right(undefined) : Either.map(AddressOption.parse(text), () => text)
-)
+export const Address: Schema.Schema<string, string> = textSchema(addressText)
+
+export const AddressOrNone = orNone(addressText)
 
 const GoDuration: Schema.Schema<Duration.Duration, string> = textSchema(DurationOption.parse)
 
 export { GoDuration as Duration }
 
-/** An empty text counts as not given. */
-export const DurationOrNone: Schema.Schema<Duration.Duration | undefined, string> = textSchema((text) =>
-  text === "" ? Either.right(undefined) : DurationOption.parse(text)
-)
+export const DurationOrNone = orNone(DurationOption.parse)
 
 const Whole: Schema.Schema<number, string> = textSchema((text) =>
   /^\d{1,6}$/.test(text) ? Either.right(Number(text)) : Either.left("not a number; write one such as 16")

@@ -11,7 +11,9 @@ import { load, type Variables, within } from "./Loading.js"
 
 const agents = (variables: Variables, args: ReadonlyArray<string> = []) =>
   Effect.flatMap(load(["-src=nyc1", ...args], variables), (settings) =>
-    Agents.make({ destination: settings.destination, sources: [settings.source] })
+    Effect.flatMap(Agents.resolver, (resolve) =>
+      resolve({ destination: settings.destination, sources: [settings.source] })
+    )
   ).pipe(within(variables), Effect.provide(NodeContext.layer))
 
 const tokenOf = (variables: Variables, args: ReadonlyArray<string> = []) =>

@@ -142,6 +142,3 @@ export const resolver: Effect.Effect<Resolve> = Effect.sync(() => {
       }
     })
 })
-
-/** Checks the texts of all agents once. */
-export const make: Resolve = (given) => Effect.flatMap(resolver, (resolve) => resolve(given))

@@ -4,7 +4,7 @@
 import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { didYouMean } from "../DidYouMean.js"
+import { hint } from "../DidYouMean.js"
 import type { Item, Position, Value } from "../hcl/Syntax.js"
 import { type Given, Origin } from "../Origin.js"
 import type { Setting } from "../Setting.js"
@@ -87,12 +87,9 @@ const siblings = ({ blocks, settings }: Keys, parent: string): ReadonlyArray<str
 
 const unknown = (keys: Keys, file: string, parent: string, { key }: Item): WrongUse => {
   const names = siblings(keys, parent)
-  const problem = Option.match(didYouMean(key.name, names), {
-    onNone: () =>
-      `unknown key; ${parent === "" ? "the keys" : `the keys of ${parent.slice(0, -1)}`} are ${names.join(", ")}`,
-    onSome: (name) => `unknown key; did you mean ${parent}${name}?`
-  })
-  return wrong(file, `${parent}${key.name}`, key.at, problem)
+  const of = parent === "" ? "" : ` of ${parent.slice(0, -1)}`
+  const instead = hint(key.name, names, (name) => `${parent}${name}`, `the keys${of} are ${names.join(", ")}`)
+  return wrong(file, `${parent}${key.name}`, key.at, `unknown key; ${instead}`)
 }
 
 /** The items of each block of a value that is a block or a list of blocks. */

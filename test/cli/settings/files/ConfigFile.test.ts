@@ -208,7 +208,9 @@ describe("a configuration file", () => {
       const wrong = yield* loadFile('src = "x" consul { token = "5ecret\\n\\u00e9" }')
       const error = yield* failureOf(
         Effect.provide(
-          Agents.make({ destination: wrong.destination, sources: [wrong.source] }),
+          Effect.flatMap(Agents.resolver, (resolve) =>
+            resolve({ destination: wrong.destination, sources: [wrong.source] })
+          ),
           NodeContext.layer
         )
       )
