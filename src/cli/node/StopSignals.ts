@@ -21,7 +21,7 @@ export class StopSignal extends Context.Reference<StopSignal>()("consul-replicat
 }) {}
 
 /** Waits for the next hang-up. Several hang-ups before the wait count as one. Without `layer` none comes. */
-export class HangUp extends Context.Reference<HangUp>()("consul-replicate/cli/HangUp", {
+class HangUp extends Context.Reference<HangUp>()("consul-replicate/cli/HangUp", {
   defaultValue: (): Effect.Effect<void> => Effect.never
 }) {}
 

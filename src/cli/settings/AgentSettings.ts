@@ -53,7 +53,6 @@ export interface AgentSettings {
 /** The options of one agent with their dash, for messages. */
 export interface Flags {
   readonly address: string
-  readonly token: string
   readonly caFile: string
   readonly certificateFile: string
   readonly serverName: string

@@ -29,7 +29,7 @@ export interface Help {
 }
 
 /** The width of the help if there is no terminal, in columns. */
-export const defaultWidth = 80
+const defaultWidth = 80
 
 const narrowest = 60
 const widest = 120

@@ -68,7 +68,7 @@ export interface Setting<A> extends Documented {
 }
 
 /** The variable of the environment that this program defines for a setting. */
-export const variableOf = (name: string): string =>
+const variableOf = (name: string): string =>
   `CONSUL_REPLICATE_${name
     .replace(/^consul-/, "")
     .replaceAll("-", "_")

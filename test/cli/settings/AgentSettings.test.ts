@@ -37,7 +37,6 @@ const nothing: AgentSettings.AgentSettings = {
 
 const flags: AgentSettings.Flags = {
   address: "-addr",
-  token: "-consul-token",
   caFile: "-consul-ssl-ca-cert",
   certificateFile: "-consul-ssl-cert",
   serverName: "-consul-ssl-server-name"

@@ -42,7 +42,6 @@ const flagsOf = (
   options: Readonly<Record<keyof typeof Connections.source, Setting<unknown>>>
 ): AgentSettings.Flags => ({
   address: `-${options.addr.name}`,
-  token: `-${options.token.name}`,
   caFile: `-${options.caCert.name}`,
   certificateFile: `-${options.cert.name}`,
   serverName: `-${options.serverName.name}`
