@@ -1,5 +1,5 @@
 /**
- * From a command line to an effect: parsed by `@effect/cli`, with this program's own help and messages.
+ * The effect of a command line. `@effect/cli` parses it; the help and the messages are this program's own.
  */
 import type { CliApp } from "@effect/cli/CliApp"
 import * as CliConfig from "@effect/cli/CliConfig"
@@ -13,7 +13,6 @@ import * as Arr from "effect/Array"
 import type { ConfigError } from "effect/ConfigError"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { demo } from "./commands/Demo.js"
 import * as Dev from "./commands/Dev.js"
 import { replicate } from "./commands/Replicate.js"
@@ -25,7 +24,7 @@ import { describe } from "./commands/Version.js"
 import type { PortUnavailable } from "./node/EmbeddedServers.js"
 import * as StopSignals from "./node/StopSignals.js"
 import * as Completions from "./settings/Completions.js"
-import { didYouMean } from "./settings/DidYouMean.js"
+import { hint } from "./settings/DidYouMean.js"
 import { normalize } from "./settings/GoFlags.js"
 import * as Help from "./settings/Help.js"
 import { demoHelp, devHelp, replicateHelp } from "./settings/HelpPages.js"
@@ -42,13 +41,15 @@ const unexpectedArgument = (argument: string): WrongUse =>
   new WrongUse({
     problem:
       `unexpected argument ${JSON.stringify(argument)}; ` +
-      Option.match(didYouMean(argument, commands), {
-        onNone: () => `the commands are ${commands.slice(0, -1).join(", ")} and ${commands.at(-1)}`,
-        onSome: (command) => `did you mean ${Help.programName} ${command}?`
-      })
+      hint(
+        argument,
+        commands,
+        (command) => `${Help.programName} ${command}`,
+        `the commands are ${commands.slice(0, -1).join(", ")} and ${commands.at(-1)}`
+      )
   })
 
-/** What else `@effect/cli` finds, in one line. */
+/** An error of `@effect/cli`, in one line. */
 const problem = (error: ValidationError.ValidationError): string =>
   HelpDoc.toAnsiText(error.error)
     .replace(/\x1b\[[0-9;]*m/g, "")
@@ -92,7 +93,7 @@ const execute = Effect.fnUntraced(function* <Name extends string, R, E, A>(
   }
 })
 
-/** Makes the command of the options that occur, and runs it. */
+/** Makes the command with the options that occur in `args`, and runs it. */
 const parsed = <Name extends string, R, E, A>(
   name: string,
   command: (occurrences: ReadonlyArray<Occurrence>) => Command.Command<Name, R, E, A>,
@@ -137,12 +138,12 @@ const completionsOf = (name: string | undefined) => {
   return shell === undefined
     ? new WrongUse({
         subject: name === undefined ? "completions" : subject("completions", name),
-        problem: `needs the name of a shell; write ${Completions.shells.join(" or ")}`
+        problem: `needs the name of a shell; write ${Completions.shells.slice(0, -1).join(", ")} or ${Completions.shells.at(-1)}`
       })
     : Console.log(Completions.script(shell, replicateHelp.options, commands))
 }
 
-/** Runs a command, or does what a built-in option asks for. `args` come after the runtime and the script. */
+/** Runs a command or a built-in option. `args` are the arguments behind the script. */
 export const run = (
   args: ReadonlyArray<string>
 ): Effect.Effect<void, Failure, CliApp.Environment | CommandExecutor> => {

@@ -27,7 +27,7 @@ const exitCode = (exit: Exit.Exit<unknown, unknown>): number =>
       ? 2
       : 1
 
-/** One line for a person. */
+/** Prints the failure that ended the program, as one line. */
 const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) => {
   if (Cause.isInterruptedOnly(cause)) return Effect.void
   const [first] = [...Cause.failures(cause), ...Cause.defects(cause)]
@@ -36,21 +36,21 @@ const report = <E extends { readonly message: string }>(cause: Cause.Cause<E>) =
 }
 
 /**
- * Ends when nobody reads what is printed any more, as in `demo | head -3`, like a program that SIGPIPE stops. Left
- * alone, Node dies of that with a trace.
+ * Interrupts when the reader of stdout has gone, as in `demo | head -3`: SIGPIPE ends other programs then. Without a listener
+ * for the error, Node would end with a trace.
  */
 const unread = Effect.async<never>((resume) => {
   process.stdout.on("error", () => resume(Effect.interrupt))
 })
 
-/** Node ends where nothing is open that may still call back, and a fiber that waits is nothing to it; a timer is. */
+/** Keeps the process alive: Node ends when no timer, socket or file is open, however many fibers wait. */
 const alive = Effect.forever(Effect.sleep("1 day"))
 
 const main = run(process.argv.slice(2)).pipe(
   Effect.raceFirst(unread),
   Effect.raceFirst(alive),
   Effect.tapErrorCause(report),
-  // The command exports no spans. To make them took a twentieth of the CPU of a first sync.
+  // The command exports no spans. They would cost a twentieth of the CPU of a first sync.
   Effect.withTracerEnabled(false),
   Effect.provide(
     Layer.mergeAll(
@@ -65,7 +65,7 @@ const main = run(process.argv.slice(2)).pipe(
   )
 )
 
-// Not by `NodeRuntime.runMain`: that interrupts at a signal whatever it means to the command, and knows but two of them.
+// Not `NodeRuntime.runMain`: it interrupts at SIGINT and SIGTERM, whatever they mean to the command, and handles no other signal.
 Effect.runFork(main).addObserver((exit) => {
   process.exitCode = exitCode(exit)
   if (Exit.isFailure(exit)) process.exit()

@@ -27,17 +27,20 @@ describe("run", () => {
       'unexpected argument "extra"; the commands are completions, demo, dev, help and version'
     ],
     [["status"], 'unexpected argument "status"; the commands are completions, demo, dev, help and version'],
-    [["completions"], "completions: needs the name of a shell; write bash or fish or zsh"],
-    [["completions", "cmd"], 'completions "cmd": needs the name of a shell; write bash or fish or zsh'],
+    [["completions"], "completions: needs the name of a shell; write bash, fish or zsh"],
+    [["completions", "cmd"], 'completions "cmd": needs the name of a shell; write bash, fish or zsh'],
     [["demmo"], 'unexpected argument "demmo"; did you mean consul-replicate demo?'],
     [
       ["help", "status"],
       'unexpected argument "status"; the commands are completions, demo, dev, help and version'
     ],
-    [["-src=nyc1", "-exclude="], '-exclude "": an empty exclude would exclude every key'],
+    [
+      ["-src=nyc1", "-exclude="],
+      '-exclude "": an empty exclude would exclude every key; write the front of a source key'
+    ],
     [
       ["-src=nyc1", "-exclude", "global/a", "-exclude", ""],
-      '-exclude "": an empty exclude would exclude every key'
+      '-exclude "": an empty exclude would exclude every key; write the front of a source key'
     ],
     [["-src=nyc1", "-session-ttl=9s"], "-session-ttl: a session lives from 10s to 24h"],
     [["-src=nyc1", "-once=maybe"], '-once "maybe": neither true nor false; write -once or -once=false'],
@@ -57,7 +60,7 @@ describe("run", () => {
       '-log-level "loud": not a level; write trace, debug, info, warning or error'
     ],
     [["dev", "-dc=a"], '-dc "a": not a name and a port; write it as in dc1=8500'],
-    [["dev", "-dc=a=1", "-dc=A=2"], "-dc: the datacenter a is given twice"],
+    [["dev", "-dc=a=1", "-dc=A=2"], "-dc: the datacenter a is given twice; give each name once"],
     [["dev", "-bind="], '-bind "": needs an address, such as 127.0.0.1'],
     [["-src=ny c1"], '-src: "ny c1" cannot be the name of a datacenter'],
     [
@@ -109,7 +112,7 @@ describe("run", () => {
     ],
     [
       ["-src=nyc1", "-kill-signal=sighup"],
-      '-kill-signal "SIGHUP": is what -reload-signal is too; choose another for one of them'
+      '-kill-signal "SIGHUP": is also the signal of -reload-signal; choose another one for one of them'
     ],
     [["-src=nyc1", "-consul-token"], "-consul-token: needs a value; write -consul-token=TOKEN"],
     [
@@ -121,12 +124,27 @@ describe("run", () => {
       ["-src=nyc1", "-config=/nowhere"],
       '-config "/nowhere": the configuration cannot be read: it is not there'
     ],
-    [["-src=nyc1", "-prefix=bob@nyc1/", "-lock="], '-lock "": the lock needs a key'],
-    [["-src=nyc1", "-prefix=bob@example.com", "-lock="], '-lock "": the lock needs a key'],
-    [["-src=nyc1", "-prefix=bob@", "-lock="], '-lock "": the lock needs a key'],
-    [["-src=nyc1", "-lock="], '-lock "": the lock needs a key'],
-    [["-src=nyc1", "-status", ""], '-status "": the status needs a key'],
-    [["-src=nyc1", "-service="], '-service "": the service needs a name'],
+    [
+      ["-src=nyc1", "-prefix=bob@nyc1/", "-lock="],
+      '-lock "": the lock needs a key; write one such as service/consul-replicate/leader'
+    ],
+    [
+      ["-src=nyc1", "-prefix=bob@example.com", "-lock="],
+      '-lock "": the lock needs a key; write one such as service/consul-replicate/leader'
+    ],
+    [
+      ["-src=nyc1", "-prefix=bob@", "-lock="],
+      '-lock "": the lock needs a key; write one such as service/consul-replicate/leader'
+    ],
+    [
+      ["-src=nyc1", "-lock="],
+      '-lock "": the lock needs a key; write one such as service/consul-replicate/leader'
+    ],
+    [
+      ["-src=nyc1", "-status", ""],
+      '-status "": the status needs a key; write one such as service/consul-replicate/status'
+    ],
+    [["-src=nyc1", "-service="], '-service "": the service needs a name; write one such as consul-replicate'],
     [["-src=nyc1", "-addr="], '-addr "": the agent needs an address, such as 127.0.0.1:8500']
   ] as const)("%j is refused: %s", ([args, message]) =>
     Effect.gen(function* () {

@@ -24,7 +24,7 @@ describe("the settings", () => {
     expect(twice(Settings.all.flatMap(({ keys }) => keys))).toEqual([])
   })
 
-  it("have a variable of this program and, but for -config, a key of a file, unless another took their place", () => {
+  it("have a variable of this program and, except for -config, a key of a file, unless another took their place", () => {
     const without = (lacks: (setting: (typeof Settings.all)[number]) => boolean) =>
       Settings.all.filter(lacks).map(({ name }) => name)
     expect(

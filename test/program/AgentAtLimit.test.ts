@@ -12,7 +12,7 @@ const serve = (limit: number) =>
   Effect.gen(function* () {
     const open = new Set<Net.Socket>()
     let accepted = 0
-    let held = 0
+    let waiting = 0
     const server = yield* Effect.acquireRelease(
       Effect.async<Net.Server>((resume) => {
         const server = Net.createServer((socket) => {
@@ -22,7 +22,7 @@ const serve = (limit: number) =>
           socket.on("close", () => open.delete(socket))
           socket.on("error", () => {})
           socket.on("data", (data) => {
-            if (data.toString().includes("hold")) held += 1
+            if (data.toString().includes("hold")) waiting += 1
             else socket.write("HTTP/1.1 404 Not Found\r\nX-Consul-Index: 7\r\nContent-Length: 0\r\n\r\n")
           })
         })
@@ -36,16 +36,16 @@ const serve = (limit: number) =>
     )
     const address = server.address()
     const port = address !== null && typeof address === "object" ? address.port : 0
-    return { server, open, accepted: () => accepted, held: () => held, address: `127.0.0.1:${port}` }
+    return { server, open, accepted: () => accepted, waiting: () => waiting, address: `127.0.0.1:${port}` }
   })
 
 const using = (address: string) =>
   Layer.build(Layer.provideMerge(ConsulHttp.layer({ address }), AgentConnections.layer(4)))
 
 describe("An agent at its limit of connections", () => {
-  it.scopedLive("is told from one that cannot be reached", () =>
+  it.scopedLive("is distinguished from an agent that cannot be reached", () =>
     Effect.gen(function* () {
-      const { address, held, open, server } = yield* serve(2)
+      const { address, waiting, open, server } = yield* serve(2)
       const services = yield* using(address)
       yield* Effect.gen(function* () {
         const { kv } = yield* ConsulHttp.ConsulHttp
@@ -59,10 +59,10 @@ describe("An agent at its limit of connections", () => {
             }
           )
         )
-        while (held() < 2) yield* Effect.sleep("5 millis")
+        while (waiting() < 2) yield* Effect.sleep("5 millis")
         for (let i = 0; i < 20; i++) expect(yield* ask).toMatchObject({ _tag: "TooManyConnections" })
         expect((yield* ask).message).toMatch(/takes no more connections from this address.*fewer watchShards/)
-        // It stops: nothing is open, and nobody listens.
+        // It stops: nothing is open, and no server listens.
         server.close()
         for (const socket of open) socket.destroy()
         yield* Fiber.await(holding)
@@ -71,7 +71,7 @@ describe("An agent at its limit of connections", () => {
     })
   )
 
-  it.scopedLive("is not known for one that never answered: it may want TLS", () =>
+  it.scopedLive("is not assumed of an agent that never answered: it may want TLS", () =>
     Effect.gen(function* () {
       const { address } = yield* serve(0)
       const services = yield* using(address)

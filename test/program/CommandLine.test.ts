@@ -35,7 +35,7 @@ describe("the command line", () => {
 
   for (const args of [["-version"], ["--version"], ["-v"], ["version"]]) {
     it.effect(
-      `${args.join(" ")} prints the version of the package, the commit if it is known, and Node's`,
+      `${args.join(" ")} prints the version of the package, the commit if there is one, and Node's`,
       () =>
         Effect.gen(function* () {
           expect(version).toBe(manifest.version)
@@ -62,7 +62,7 @@ describe("the command line", () => {
     })
   )
 
-  // The port belongs to nobody: had one of these been tried, it would wait for its agent.
+  // No agent listens on the port: if a command line were accepted, the program would wait for its agent.
   const valid = ["-src=nyc1", "-addr=127.0.0.1:1"]
   for (const [args, named] of [
     [["-addr=127.0.0.1:1"], "-src"],
@@ -160,7 +160,7 @@ describe("the command line", () => {
   )
 
   for (const args of [["-help"], ["-version"], ["demo"]]) {
-    it.scoped(`${args.join(" ")} ends quietly where nobody reads what it prints`, () =>
+    it.scoped(`${args.join(" ")} ends quietly if its output has no reader`, () =>
       Effect.gen(function* () {
         const program = yield* Program.startRedirected("> >(exec true)", args)
         expect(yield* program.exit).toEqual(Option.some(0))
@@ -180,7 +180,7 @@ describe("the command line", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scoped("a prefix that begins with a slash is warned of, and taken as it is", () =>
+  it.scoped("a prefix that begins with a slash is warned of, and used as it is", () =>
     Effect.gen(function* () {
       const program = yield* Program.start([...valid, "-prefix=/global/", "-dst-prefix=//copy/"])
       yield* program.says(/WARN .*-prefix: "\/global\/" begins with a slash.*"global\/"/)
@@ -231,7 +231,7 @@ describe("the command line", () => {
     })
   )
 
-  for (const [what, answer, said] of [
+  for (const [what, answer, message] of [
     [
       "a web server that is no Consul",
       (response: ServerResponse) => response.writeHead(404, { "content-type": "text/html" }).end("<html>"),
@@ -273,7 +273,7 @@ describe("the command line", () => {
         const address = yield* serve((request, response) => answer(response, request.url ?? ""))
         const { code, stderr } = yield* Program.run(["-src=NYC1", `-addr=${address}`, "-once", "-timeout=0"])
         expect(code).toBe(1)
-        expect(stderr.trim().split("\n").at(-1)).toMatch(said)
+        expect(stderr.trim().split("\n").at(-1)).toMatch(message)
       }).pipe(Effect.provide(NodeContext.layer))
     )
   }
@@ -325,7 +325,7 @@ describe("the command line", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scoped("SIGHUP ends dev, which nobody stops when its terminal has closed", () =>
+  it.scoped("SIGHUP ends dev, as its terminal has closed", () =>
     Effect.gen(function* () {
       const program = yield* Program.start(["dev", "-dc=dc1=0"])
       yield* program.prints(/^dc1 http/)

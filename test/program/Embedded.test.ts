@@ -20,7 +20,7 @@ const addressOf = (program: Program.Program, datacenter: string) =>
 
 const portOf = (address: string) => Number(address.split(":").at(-1))
 
-/** Listens on a port of 127.0.0.1, 0 for a free one; answers with the port where it is not taken. */
+/** Listens on a port of 127.0.0.1, 0 for a free one; returns the port if it is free. */
 const occupy = (port: number) =>
   Effect.acquireRelease(
     Effect.async<Net.Server, Error>((resume) => {
@@ -77,7 +77,7 @@ const send = (address: string, request: Http.RequestOptions, bodyBytes = 0) =>
         resume(Effect.succeed({ status: response.statusCode ?? 0, text, sent }))
       })
     })
-    // A connection that ends while the body is on its way may take the answer along.
+    // A connection that ends while the body is on its way may lose the answer.
     client.on("error", () => resume(Effect.succeed({ status: 0, text: "", sent })))
     const write = () => {
       if (sent >= bodyBytes) client.end()
@@ -114,32 +114,30 @@ layer(NodeContext.layer)("dev", (it) => {
       })
   )
 
-  it.scoped(
-    "cuts a body off that is larger than Consul takes, whether or not its size is told beforehand",
-    () =>
-      Effect.gen(function* () {
-        const program = yield* Program.start(["dev", "-dc=dc1=0"])
-        const address = yield* addressOf(program, "dc1")
-        const large = 200 * 2 ** 20
-        for (const headers of [{ "content-length": large }, { "transfer-encoding": "chunked" }]) {
-          const { sent, status, text } = yield* send(
-            address,
-            { method: "PUT", path: "/v1/kv/a", headers },
-            large
-          )
-          // The connection can be reset before the client, which still sends, has read the answer.
-          expect([0, 413]).toContain(status)
-          if (status === 413) expect(text).toContain("too large, max size: 524288 bytes")
-          // What the sockets of both sides hold is on its way.
-          expect(sent).toBeLessThan(50 * 2 ** 20)
-        }
-        const whole = 524_288
-        for (const headers of [{ "content-length": whole }, { "transfer-encoding": "chunked" }]) {
-          const { status, text } = yield* send(address, { method: "PUT", path: "/v1/kv/a", headers }, whole)
-          expect([status, text]).toEqual([200, "true"])
-        }
-        expect((yield* Store.at(address).request("GET", "/v1/kv/a?raw")).text).toHaveLength(whole)
-      })
+  it.scoped("cuts a body off that is larger than Consul accepts, whether or not a header has its size", () =>
+    Effect.gen(function* () {
+      const program = yield* Program.start(["dev", "-dc=dc1=0"])
+      const address = yield* addressOf(program, "dc1")
+      const large = 200 * 2 ** 20
+      for (const headers of [{ "content-length": large }, { "transfer-encoding": "chunked" }]) {
+        const { sent, status, text } = yield* send(
+          address,
+          { method: "PUT", path: "/v1/kv/a", headers },
+          large
+        )
+        // The connection can be reset before the client, which still sends, has read the answer.
+        expect([0, 413]).toContain(status)
+        if (status === 413) expect(text).toContain("too large, max size: 524288 bytes")
+        // What the sockets of both sides hold is on its way.
+        expect(sent).toBeLessThan(50 * 2 ** 20)
+      }
+      const whole = 524_288
+      for (const headers of [{ "content-length": whole }, { "transfer-encoding": "chunked" }]) {
+        const { status, text } = yield* send(address, { method: "PUT", path: "/v1/kv/a", headers }, whole)
+        expect([status, text]).toEqual([200, "true"])
+      }
+      expect((yield* Store.at(address).request("GET", "/v1/kv/a?raw")).text).toHaveLength(whole)
+    })
   )
 
   it.scoped("prints addresses that answer, those of datacenters that reach each other", () =>
@@ -165,25 +163,25 @@ layer(NodeContext.layer)("dev", (it) => {
     })
   )
 
-  it.scoped("listens where it is told to, and on 127.0.0.1 alone when it is not", () =>
+  it.scoped("listens on the given address, and only on 127.0.0.1 if none is given", () =>
     Effect.gen(function* () {
       const usual = portOf(yield* addressOf(yield* Program.start(["dev", "-dc=a=0"]), "a"))
       expect(yield* connects("127.0.0.1", usual)).toBe(true)
       expect(yield* connects("127.0.0.2", usual)).toBe(false)
-      const told = yield* addressOf(yield* Program.start(["dev", "-dc=a=0", "-bind=127.0.0.2"]), "a")
-      expect(told).toMatch(/^127\.0\.0\.2:/)
-      expect(yield* connects("127.0.0.2", portOf(told))).toBe(true)
-      expect(yield* connects("127.0.0.1", portOf(told))).toBe(false)
+      const url = yield* addressOf(yield* Program.start(["dev", "-dc=a=0", "-bind=127.0.0.2"]), "a")
+      expect(url).toMatch(/^127\.0\.0\.2:/)
+      expect(yield* connects("127.0.0.2", portOf(url))).toBe(true)
+      expect(yield* connects("127.0.0.1", portOf(url))).toBe(false)
     })
   )
 
-  it.scoped("a port that is taken is a line that says so, and 1; nothing is served then", () =>
+  it.scoped("a port that is in use ends it with 1 and a line that says so; nothing is served then", () =>
     Effect.gen(function* () {
       const port = yield* occupy(0)
       expect(yield* Program.run(["dev", "-dc=a=0", `-dc=b=${port}`])).toEqual({
         code: 1,
         stdout: "",
-        stderr: `consul-replicate: port ${port} of 127.0.0.1 is taken; choose another, or 0 for a free one\n`
+        stderr: `consul-replicate: port ${port} of 127.0.0.1 is in use; choose another, or 0 for a free one\n`
       })
     })
   )
@@ -208,7 +206,7 @@ layer(NodeContext.layer)("dev", (it) => {
   }
 
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    it.scoped(`${signal} ends it at once with 0, whoever waits for an answer`, () =>
+    it.scoped(`${signal} ends it at once with 0, whichever requests wait for an answer`, () =>
       Effect.gen(function* () {
         const program = yield* Program.start(["dev", "-dc=nyc1=0"])
         yield* endsAtOnce(program, yield* addressOf(program, "nyc1"), signal)
@@ -288,10 +286,10 @@ layer(NodeContext.layer)("demo", (it) => {
       })
   )
 
-  it.scoped("takes free ports where the usual ones are taken", () =>
+  it.scoped("uses free ports if the usual ones are in use", () =>
     Effect.gen(function* () {
       const usual = [8500, 9500, 10_500]
-      // Where somebody else is there already, the port is as taken.
+      // If another program listens there already, the port is in use as well.
       yield* Effect.forEach(usual, (port) => Effect.ignore(occupy(port)))
       const program = yield* Program.start(["demo"])
       yield* program.prints(arrival("ams2", "global/motd"))
@@ -313,7 +311,7 @@ layer(NodeContext.layer)("demo", (it) => {
     )
   }
 
-  it.scoped("ends quietly when nobody reads it any more", () =>
+  it.scoped("ends quietly when the reader of its output has gone", () =>
     Effect.gen(function* () {
       const piped = Command.make(
         "sh",

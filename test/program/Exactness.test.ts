@@ -11,7 +11,7 @@ import * as Program from "./Program.js"
 const bytes = (length: number, seed = 7) =>
   Uint8Array.from({ length }, (_, i) => (i * 31 + seed + (i >> 8)) % 256)
 
-/** Names that something between a key and a URL, a JSON document or a terminal is known to get wrong. */
+/** Names that something between a key and a URL, a JSON document or a terminal may get wrong. */
 const oddKeys = [
   "a/",
   "a//b",
@@ -180,36 +180,36 @@ describeConsul(
         })
       )
 
+      it.scoped("a key that a session holds at the source is copied without the lock, with one warning", () =>
+        Effect.gen(function* () {
+          const { destination, source } = yield* world
+          const { text } = yield* source.request("PUT", "/v1/session/create", "{}")
+          const { ID: session } = JSON.parse(text) as { readonly ID: string }
+          yield* source.request("PUT", `/v1/kv/locked/a?acquire=${session}&flags=7`, "held")
+          const program = yield* replicate("locked", "-prefix=locked/")
+          yield* Store.converge(source, destination, "locked/")
+          yield* source.put({ key: "locked/b", value: "later" })
+          yield* Store.converge(source, destination, "locked/")
+          const raw = yield* destination.request("GET", "/v1/kv/locked/a")
+          expect(raw.text).not.toContain('"Session"')
+          const warnings = (yield* program.log).filter((line) => line.includes('"locked/a"'))
+          expect(warnings).toHaveLength(1)
+          yield* source.request("PUT", `/v1/session/destroy/${session}`)
+        })
+      )
+
       it.scoped(
-        "a key that a session holds at the source is copied without the lock, and that is said once",
+        "a key that is not UTF-8 cannot be named: one warning says so, and the others are copied",
         () =>
           Effect.gen(function* () {
             const { destination, source } = yield* world
-            const { text } = yield* source.request("PUT", "/v1/session/create", "{}")
-            const { ID: session } = JSON.parse(text) as { readonly ID: string }
-            yield* source.request("PUT", `/v1/kv/locked/a?acquire=${session}&flags=7`, "held")
-            const program = yield* replicate("locked", "-prefix=locked/")
-            yield* Store.converge(source, destination, "locked/")
-            yield* source.put({ key: "locked/b", value: "later" })
-            yield* Store.converge(source, destination, "locked/")
-            const raw = yield* destination.request("GET", "/v1/kv/locked/a")
-            expect(raw.text).not.toContain('"Session"')
-            const said = (yield* program.log).filter((line) => line.includes('"locked/a"'))
-            expect(said).toHaveLength(1)
-            yield* source.request("PUT", `/v1/session/destroy/${session}`)
+            yield* source.request("PUT", "/v1/kv/bytes/%FF", "unnameable")
+            yield* source.put({ key: "bytes/\ufffd", value: "nameable" })
+            const program = yield* replicate("bytes", "-prefix=bytes/")
+            yield* program.says(/1 key .*not valid UTF-8/)
+            yield* Store.eventually(destination.entries("bytes/"), (entries) => entries.length === 1)
+            expect(yield* destination.value("bytes/\ufffd")).toBe("nameable")
           })
-      )
-
-      it.scoped("a key that is not UTF-8 cannot be named: it is said once, and the others are copied", () =>
-        Effect.gen(function* () {
-          const { destination, source } = yield* world
-          yield* source.request("PUT", "/v1/kv/bytes/%FF", "unnameable")
-          yield* source.put({ key: "bytes/\ufffd", value: "nameable" })
-          const program = yield* replicate("bytes", "-prefix=bytes/")
-          yield* program.says(/1 key .*not valid UTF-8/)
-          yield* Store.eventually(destination.entries("bytes/"), (entries) => entries.length === 1)
-          expect(yield* destination.value("bytes/\ufffd")).toBe("nameable")
-        })
       )
     })
   },
@@ -218,7 +218,7 @@ describeConsul(
 
 describeConsul("exactness", () => {
   layer(Layer.merge(RealConsul.TwoDatacenters.layer, NodeContext.layer))("the whole store", (it) => {
-    it.scoped("is copied but for the replicator's own keys, which stay on either side", () =>
+    it.scoped("is copied except for the replicator's own keys, which stay on either side", () =>
       Effect.gen(function* () {
         const { nyc1, sfo1 } = yield* RealConsul.TwoDatacenters
         const [source, destination] = [Store.at(nyc1.address), Store.at(sfo1.address)]

@@ -8,7 +8,7 @@ import { SharedDatacenters } from "../support/consul/SharedDatacenters.js"
 import * as Store from "../support/consul/Store.js"
 import * as Program from "./Program.js"
 
-const held = /holding back the deletion/
+const deletesHeld = /holding back the deletion/
 
 const lines = (program: Program.Program, pattern: RegExp) =>
   Effect.map(program.log, (log) => log.filter((line) => pattern.test(line)))
@@ -149,7 +149,7 @@ describeConsul(
             const session = yield* sessions(destination, "wiped")
 
             yield* wipe(source, "wiped")
-            yield* program.says(held)
+            yield* program.says(deletesHeld)
             yield* Store.eventually(
               checks(destination, "wiped"),
               ([check]) => check?.startsWith("warning") === true
@@ -168,7 +168,7 @@ describeConsul(
             yield* source.put({ key: "wiped/new", value: "2" })
             yield* Store.eventually(destination.value("wiped/new"), (value) => value === "2")
             expect(yield* destination.keys("wiped/")).toHaveLength(201)
-            expect(yield* lines(program, held)).toHaveLength(1)
+            expect(yield* lines(program, deletesHeld)).toHaveLength(1)
 
             yield* source.put(...entries("wiped", 150, "again"))
             yield* Store.eventually(destination.value("wiped/149"), (value) => value === "again")
@@ -190,7 +190,7 @@ describeConsul(
           const program = yield* Program.start(args)
           yield* Store.converge(source, destination, "emptied/")
           yield* wipe(source, "emptied")
-          yield* program.says(held)
+          yield* program.says(deletesHeld)
           yield* program.signal("SIGTERM")
           expect(yield* program.exit).toEqual(Option.some(0))
           yield* Program.start([...args, "-max-deletes=100%"])

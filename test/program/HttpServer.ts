@@ -1,4 +1,4 @@
-/** A server on this machine that answers as it is told, for tests of connections. */
+/** A server on this machine that answers by a given function, for tests of connections. */
 import * as Http from "node:http"
 import * as Effect from "effect/Effect"
 

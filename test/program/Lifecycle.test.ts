@@ -25,7 +25,7 @@ const traces = (store: Store.Store, name: string) =>
         session.Name.startsWith(`${name} for `)
       ).length,
       services: (JSON.parse(services.text) as ReadonlyArray<unknown>).length,
-      held: lock.text.includes('"Session"')
+      isLocked: lock.text.includes('"Session"')
     }
   })
 
@@ -39,7 +39,7 @@ const options = (name: string, address: string, source = "nyc1") => [
   `-service=${name}`
 ]
 
-const nothing = { sessions: 0, services: 0, held: false }
+const nothing = { sessions: 0, services: 0, isLocked: false }
 
 describeConsul(
   "the life of the program",
@@ -62,7 +62,7 @@ describeConsul(
             yield* source.put({ key: `${name}/a`, value: "1" })
             const program = yield* replicate(name)
             yield* Store.converge(source, destination, `${name}/`)
-            expect(yield* traces(destination, name)).toEqual({ sessions: 1, services: 1, held: true })
+            expect(yield* traces(destination, name)).toEqual({ sessions: 1, services: 1, isLocked: true })
             yield* program.signal(signal)
             expect(yield* program.exit).toEqual(Option.some(0))
             expect((yield* program.log).at(-1)).toMatch(new RegExp(`INFO +stopping: ${signal}$`))
@@ -104,7 +104,7 @@ describeConsul(
                   )
                 )
               ),
-              (said) => said.length === Number(value)
+              (lines) => lines.length === Number(value)
             )
             yield* source.put({ key: "hup/a", value })
             yield* Store.converge(source, destination, "hup/")
@@ -113,7 +113,7 @@ describeConsul(
         })
       )
 
-      it.scoped("a stopped leader hands over to a standby, which has said whom it waits for", () =>
+      it.scoped("a stopped leader hands over to a standby, which has logged the holder of the lock", () =>
         Effect.gen(function* () {
           const { destination, source } = yield* world
           yield* source.put({ key: "handover/a", value: "1" })
@@ -134,7 +134,7 @@ describeConsul(
           const { destination } = yield* world
           const leader = yield* replicate("early")
           yield* leader.says(/in sync/)
-          const held = yield* traces(destination, "early")
+          const before = yield* traces(destination, "early")
           const once = yield* replicate("early", "-once")
           yield* once.says(/standing by/)
           yield* once.signal("SIGINT")
@@ -142,7 +142,7 @@ describeConsul(
           expect(yield* lines(once, /SIGINT/)).toHaveLength(1)
           yield* Store.eventually(
             traces(destination, "early"),
-            (left) => JSON.stringify(left) === JSON.stringify(held)
+            (left) => JSON.stringify(left) === JSON.stringify(before)
           )
         })
       )
@@ -263,7 +263,7 @@ describeConsul(
         })
       )
 
-      it.scoped("a datacenter that nobody knows is waited for, and said once", () =>
+      it.scoped("a datacenter that does not exist is waited for, and logged once", () =>
         Effect.gen(function* () {
           const { address } = yield* world
           const program = yield* Program.start(options("atlantis", address, "atlantis"))

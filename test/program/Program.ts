@@ -50,13 +50,15 @@ const collect = Effect.fnUntraced(function* (stream: Stream.Stream<Uint8Array, u
     Effect.forkScoped
   )
   const until = (pattern: RegExp) => {
-    const found = Effect.suspend(() => Option.fromNullable(lines.find((line) => pattern.test(line))))
-    return found.pipe(
+    const match = Effect.suspend(() => Option.fromNullable(lines.find((line) => pattern.test(line))))
+    return match.pipe(
       Effect.retry({ schedule: Schedule.spaced("10 millis"), until: () => isEnded(reading) }),
       Effect.timeout(hung),
       // The line may have come between the last look and the end.
-      Effect.orElse(() => found),
-      Effect.orElse(() => Effect.dieMessage(`no line matches ${pattern}; it said:\n${lines.join("\n")}`)),
+      Effect.orElse(() => match),
+      Effect.orElse(() =>
+        Effect.dieMessage(`no line matches ${pattern}; the lines were:\n${lines.join("\n")}`)
+      ),
       live
     )
   }

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Program from "./Program.js"
 
 /** No agent listens there. */
-const nobody = "127.0.0.1:1"
+const unused = "127.0.0.1:1"
 
 const file = (text: string) =>
   Effect.gen(function* () {
@@ -28,7 +28,7 @@ describe("settings of 0.4.0", () => {
          prefix = "vault/logical@nyc1:copy" // one line
          max_stale = "10m"`
         )
-        const program = yield* Program.start([`-config=${path}`, `-consul=${nobody}`, "-wait=5s"])
+        const program = yield* Program.start([`-config=${path}`, `-consul=${unused}`, "-wait=5s"])
         yield* program.says(/INFO .*agent http:\/\/127\.0\.0\.1:1$/)
         yield* program.says(/WARN .*-consul is now -addr$/)
         yield* program.says(
@@ -63,7 +63,7 @@ describe("settings of 0.4.0", () => {
       const path = `${folder}/replicate.pid`
       const program = yield* Program.start([
         "-prefix=a@nyc1",
-        `-addr=${nobody}`,
+        `-addr=${unused}`,
         `-pid-file=${path}`,
         "-kill-signal=SIGUSR1",
         "-reload-signal=SIGUSR2"
@@ -91,7 +91,7 @@ describe("settings of 0.4.0", () => {
         ]) {
           const { code, stderr } = yield* Program.run([
             "-prefix=a@nyc1",
-            `-addr=${nobody}`,
+            `-addr=${unused}`,
             `-pid-file=${path}`
           ])
           expect([code, stderr]).toEqual([
@@ -102,11 +102,11 @@ describe("settings of 0.4.0", () => {
       }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.effect("end the program after as long as so many attempts take in 0.4.0, and say which option did", () =>
+  it.effect("end the program after the time of that many attempts in 0.4.0, and say which option did", () =>
     Effect.gen(function* () {
       const { code, stderr } = yield* Program.run([
         "-prefix=a@nyc1",
-        `-addr=${nobody}`,
+        `-addr=${unused}`,
         "-consul-retry-attempts=2",
         "-consul-retry-backoff=1ms"
       ])

@@ -115,7 +115,7 @@ describe("-syslog", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
-  it.scoped("is held up by nothing: a logger that takes no line delays the end by two seconds at most", () =>
+  it.scoped("delays nothing: a logger that reads no line delays the end by two seconds at most", () =>
     Effect.gen(function* () {
       const { env } = yield* withLogger(() => "exec sleep 600")
       const program = yield* Program.start(["-syslog", ...giveUp], env)

@@ -65,7 +65,7 @@ describe("The client over undici", () => {
       })
       const response = yield* client(HttpClientRequest.get(url))
       expect(response.status).toBe(200)
-      // Whoever reads it as well gets it as well.
+      // A second reader gets the same text.
       const reading = yield* Effect.fork(Effect.all([response.text, response.text], { concurrency: 2 }))
       yield* Effect.sleep("20 millis")
       more()
@@ -78,7 +78,7 @@ describe("The client over undici", () => {
     })
   )
 
-  it.scopedLive("fails where nobody listens, where the answer breaks off, and where no place is named", () =>
+  it.scopedLive("fails if no server listens, if the answer breaks off, and if the URL has no host", () =>
     Effect.gen(function* () {
       const { client, url } = yield* serving((request, response) => {
         if (request.url === "/none") {
@@ -101,7 +101,7 @@ describe("The client over undici", () => {
     })
   )
 
-  it.scopedLive("takes back what nobody waits for any more, be it before the answer or within", () =>
+  it.scopedLive("aborts a request that is interrupted, before the answer or while it arrives", () =>
     Effect.gen(function* () {
       for (const isBegun of [false, true]) {
         const asked = yield* Deferred.make<void>()

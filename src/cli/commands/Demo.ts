@@ -23,7 +23,7 @@ const destinations = ["sfo1", "ams2"] as const
 const prefix = "global/"
 const host = "127.0.0.1"
 
-/** As Consul's own, one after another; where one is taken, any that is free. */
+/** The ports of the three agents. If one is in use, any free port replaces it. */
 const usualPorts = [8500, 9500, 10_500]
 
 const serve = (sim: SimConsul.SimConsul) =>
@@ -32,7 +32,7 @@ const serve = (sim: SimConsul.SimConsul) =>
     return Effect.orElse(on(usualPorts[i] ?? 0), () => on(0))
   }).pipe(Effect.map((ports) => ports.map((port) => `http://${host}:${port}`)))
 
-/** The real thing, over real sockets; only the servers are not Consul's. */
+/** Replicates as the command does, over sockets. Only the servers are not Consul's. */
 const replicate = (address: string) =>
   Effect.gen(function* () {
     const replication = yield* Replication.make({ source, prefix })
@@ -41,7 +41,7 @@ const replicate = (address: string) =>
       Layer.provide(AgentConnections.layer(replication.watchShards))
     )
     return yield* Effect.provide(Replicator.run(replication), services)
-    // Its options are its own.
+    // The options are this file's own, and valid.
   }).pipe(Effect.catchTag("InvalidOptions", Effect.die))
 
 const firstChanges = [
@@ -50,7 +50,7 @@ const firstChanges = [
   ["global/limits/requests", "1000"]
 ] as const
 
-/** A visit now and then, and one key that comes and goes. */
+/** Changes the source: a counter each time, and a key that is created and deleted. */
 const change = (sim: SimConsul.SimConsul, round: number) =>
   Effect.zipRight(
     sim.put(source, "global/visits", String(round)),

@@ -90,7 +90,10 @@ export const dev = (occurrences: ReadonlyArray<Parsers.Occurrence>) =>
       const names = datacenters.map(({ name }) => name)
       const [again] = Option.toArray(twice(names))
       if (again !== undefined) {
-        return yield* new WrongUse({ subject: "-dc", problem: `the datacenter ${again} is given twice` })
+        return yield* new WrongUse({
+          subject: "-dc",
+          problem: `the datacenter ${again} is given twice; give each name once`
+        })
       }
       if (!Arr.isNonEmptyReadonlyArray(names)) return
       const sim = yield* SimConsul.make({ datacenters: names })

@@ -30,16 +30,7 @@ import * as Agents from "./replicate/Agents.js"
 import * as Reload from "./replicate/Reload.js"
 import * as Run from "./replicate/Run.js"
 
-const withThreshold = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  threshold: LogThreshold.LogThreshold
-): Effect.Effect<A, E, R> =>
-  effect.pipe(
-    Effect.tapErrorCause((cause) => Effect.logTrace("stopped by this failure", cause)),
-    LogThreshold.under(threshold)
-  )
-
-/** All of them: what is wrong with one is refused before another is begun. `sources` are theirs, in the same order. */
+/** Makes all replications, and refuses a wrong one before any begins. `sources` are their agents, in the same order. */
 export const makeReplications = (settings: Settings.Settings, sources: ReadonlyArray<SourceAgent> = []) =>
   Effect.forEach(
     settings.replications,
@@ -64,7 +55,7 @@ export const makeReplications = (settings: Settings.Settings, sources: ReadonlyA
     }
   )
 
-/** What is probably meant otherwise. */
+/** Warns of prefixes that are probably mistakes. */
 const warnOf = ({ destinationPrefix, prefix }: Replication.Replication) =>
   Effect.gen(function* () {
     yield* PrefixOption.warn("prefix", prefix)
@@ -81,7 +72,7 @@ const warn = (settings: Settings.Settings, replications: ReadonlyArray<Replicati
     yield* PrefixOption.warnOfExcludes(replications)
   })
 
-/** Where the datacenter of a refused replication was given. Of several that name it, the first. */
+/** The places of the settings, for an error of the library. If it is about a datacenter, the first replication with it counts. */
 const originsOf = ({ origins, replications }: Settings.Settings, { field, given }: InvalidOptions) => {
   const refused =
     field === "source" ? replications.find(({ datacenter }) => datacenter.toLowerCase() === given) : undefined
@@ -95,7 +86,7 @@ const wrongUse =
       ? new WrongUse({ problem: error.message })
       : FlagOf.wrongUse(originsOf(settings, error))(error)
 
-/** Refuses what can be refused before an agent is asked. */
+/** Checks all settings for which no request is needed. */
 const resolveWith = (resolveAgents: Agents.Resolve) =>
   Effect.fnUntraced(function* (settings: Settings.Settings) {
     const { agentless, lock, once, service, sessionTtl } = settings
@@ -132,7 +123,7 @@ const resolveWith = (resolveAgents: Agents.Resolve) =>
     }
   })
 
-/** What is logged goes to syslog too, if that was asked for. */
+/** Makes a function that sends the log of an effect to syslog too, if the settings ask for syslog. */
 const syslogOf = ({ origins, syslog: facility }: Settings.Settings, threshold: LogThreshold.LogThreshold) => {
   if (facility === undefined) return Effect.succeed(<A, E, R>(effect: Effect.Effect<A, E, R>) => effect)
   const origin = origins.get("syslog") ?? origins.get("syslog-facility") ?? Origin.Default()
@@ -151,8 +142,8 @@ const syslogOf = ({ origins, syslog: facility }: Settings.Settings, threshold: L
 }
 
 /**
- * Replicates by these settings until they are to be replaced as a whole: returns those that a reload has read. `begin` runs when
- * they have turned out to be right. `read` gives the settings of a reload.
+ * Replicates by `settings`. Returns the settings of a reload if all replications must begin anew by them. `begin` runs after the
+ * settings were checked. `read` reads the settings of a reload.
  */
 const replicatingBy = <E extends { readonly message: string }, R, E2, R2>(
   settings: Settings.Settings,
@@ -188,7 +179,7 @@ const replicatingBy = <E extends { readonly message: string }, R, E2, R2>(
     return beginsAnew ? Option.some(yield* Ref.get(latest)) : Option.none()
   }).pipe(Effect.scoped)
 
-/** Replicates by these settings, and by those of reloads. `read` gives the settings of a reload. */
+/** Replicates by `settings`, and then by the settings of reloads, which `read` reads. */
 const replicating = <E extends { readonly message: string }, R>(
   settings: Settings.Settings,
   read: Effect.Effect<Settings.Settings, E, R>
@@ -205,7 +196,11 @@ const replicating = <E extends { readonly message: string }, R>(
           while (Option.isSome(next)) next = yield* replicatingBy(next.value, read, threshold, Effect.void)
         })
       )
-    }).pipe(Effect.scoped, (effect) => withThreshold(effect, threshold))
+    }).pipe(
+      Effect.scoped,
+      Effect.tapErrorCause((cause) => Effect.logTrace("stopped by this failure", cause)),
+      LogThreshold.under(threshold)
+    )
   )
 
 /** `occurrences` are the options that are on the command line. */

@@ -1,9 +1,9 @@
 /**
- * Which program this is: its version, the commit that it was built from, and what it runs on.
+ * The version of the program, the commit that it was built from, and the version of Node.js.
  */
 import { version } from "../../Version.js"
 
-/** The build replaces this name, unless it knows no commit. */
+/** The build replaces this name by the commit, if there is one. */
 declare const CONSUL_REPLICATE_COMMIT: string | undefined
 
 const commit = typeof CONSUL_REPLICATE_COMMIT === "string" ? [`commit ${CONSUL_REPLICATE_COMMIT}`] : []

@@ -1,7 +1,7 @@
 /**
- * The connections to each agent: never more than Consul's own limit for one address leaves room for, several times over.
- * Requests beyond that wait for their turn; what blocks for long is far less than there may be. What keeps the lock has
- * connections of its own: behind the transactions that a slow cluster keeps waiting it could come too late.
+ * The connections to each agent. Their number is well below Consul's limit for one address. Further requests wait for a free
+ * connection; blocking queries leave enough of them free. Requests that keep the lock have connections of their own: behind
+ * transactions that a slow cluster delays they could come too late.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientError } from "@effect/platform/HttpClientError"
@@ -16,33 +16,35 @@ import type * as Tls from "./Tls.js"
 import * as UndiciClient from "./UndiciClient.js"
 
 /**
- * Connections beside those of `queries`: for the lock's blocking query, for the former queries of a watch that has just been divided
- * in another way, and for requests that are answered at once.
+ * Connections beside those of `queries`: for the lock's blocking query, for the former queries of a watch that has just been
+ * divided in another way, and for requests that are answered at once.
  */
 const besideQueries = 14
 
-/** Heartbeats come one after another; a session is made, renewed and ended beside them. */
+/** One connection for heartbeats, and one for creating, renewing and ending the session. */
 const forTheLock = 2
 
-/** An agent that takes no more connections closes a new one as soon as it has accepted it (ms). */
+/** The age in ms below which a closed connection counts as refused: an agent at its limit closes a new connection at once. */
 const young = 1_000
 
-/** How an agent is reached. */
+/** The connection to an agent. */
 export interface AgentConnection {
   readonly address: Address.Address
-  /** None for an address without TLS. */
+  /** Undefined for an address without TLS. */
   readonly tls?: Tls.Tls | undefined
   /** The URL of an HTTP proxy on the way. It may hold a password. */
   readonly proxy?: string | undefined
 }
 
-/** By the path alone: a key may be called what it likes. Whether servers are alive is asked here while reads take all else. */
+/**
+ * Paths of the requests that keep the lock. `status` asks whether servers are alive, also while reads use all other connections.
+ */
 const lockPath = /^\/v1\/(?:agent|session|status)\//
 
-/** An error of TLS says what is wrong; another one may be the end of a connection. */
+/** Whether an error is one of TLS. Others may be the end of a connection. */
 const isOfTls = (error: Error): boolean => "code" in error && /^(?:ERR_SSL|ERR_TLS)/.test(String(error.code))
 
-/** Connects as undici does, and remembers the failures of connections that were closed young, with nothing received. */
+/** Connects as undici does, and remembers the failures of young connections that were closed before a byte arrived. */
 const connecting = (agent: AgentConnection | undefined) => {
   const socketPath = agent === undefined ? undefined : Address.socket(agent.address)
   const tls = agent?.tls
@@ -60,7 +62,7 @@ const connecting = (agent: AgentConnection | undefined) => {
         const isUnused = () => socket.bytesRead === 0 && performance.now() - madeAt < young
         /** The alert of a server that refuses the client's certificate. Node goes on to the end of the connection after it. */
         let alert: Error | undefined
-        // Before the listeners of undici, which destroys the socket with an error that is known to nobody else.
+        // These listeners run before undici's own, which destroy the socket with an error that only undici sees.
         socket.on("end", () => {
           if (alert !== undefined || isUnused()) socket.destroy(alert ?? new Error("closed"))
         })
@@ -76,8 +78,8 @@ const connecting = (agent: AgentConnection | undefined) => {
 }
 
 /**
- * By way of a proxy: a tunnel for TLS, and plain requests otherwise, as proxies allow tunnels to few ports. Renewed certificates
- * are not seen there, nor what closes a connection unused.
+ * Connections through a proxy: tunnels for TLS, and plain requests otherwise, as proxies allow tunnels to few ports. Renewed
+ * certificates are not used there, and refused connections are not recognised.
  */
 const proxied = (proxy: string, tls: Tls.Tls | undefined, connections: number): UndiciClient.Connected => ({
   dispatcher: new Undici.ProxyAgent({
@@ -111,7 +113,7 @@ class IsAlone extends Context.Reference<IsAlone>()("consul-replicate/cli/IsAlone
 
 type Execute = HttpClient.HttpClient["execute"]
 
-/** Sends requests to one agent, or to each that is asked for if none is given. */
+/** Sends requests to one agent, or to any address if no agent is given. */
 const executor = (agent: AgentConnection | undefined, queries: number) =>
   Effect.gen(function* () {
     const lock = yield* client(agent, forTheLock)
@@ -130,8 +132,8 @@ const executor = (agent: AgentConnection | undefined, queries: number) =>
   })
 
 /**
- * To `agents`, each with its own settings, and to any other address without. 107 connections to each at most, if all replications share
- * 90 blocking `queries`. Consul (1.8.7) refuses more than 200 from one address.
+ * Clients for `agents`, each with its own settings, and for any other address without settings. 107 connections to each at most,
+ * if all replications share 90 blocking `queries`. Consul (1.8.7) refuses more than 200 from one address.
  */
 export const layer = (
   queries: number,
@@ -141,11 +143,11 @@ export const layer = (
     Layer.scoped(
       HttpClient.HttpClient,
       Effect.gen(function* () {
-        const known = yield* Effect.forEach(agents, (agent) => executor(agent, queries))
+        const executors = yield* Effect.forEach(agents, (agent) => executor(agent, queries))
         const any = yield* executor(undefined, queries)
         return HttpClient.makeWith<never, never, HttpClientError, never>(
           Effect.flatMap((request) =>
-            (known.find(({ isFor }) => isFor(request.url)) ?? any).execute(request)
+            (executors.find(({ isFor }) => isFor(request.url)) ?? any).execute(request)
           ),
           Effect.succeed
         )

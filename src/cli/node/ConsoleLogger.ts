@@ -1,5 +1,6 @@
 /**
- * One line an event, to stderr: short on a terminal, and coloured unless NO_COLOR asks for none, plain and with the full time elsewhere.
+ * One line an event, to stderr: short on a terminal, and coloured unless NO_COLOR asks for none, plain and with the full time
+ * elsewhere.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -21,7 +22,7 @@ const colors: Readonly<Record<string, string>> = {
 const text = (u: unknown): string =>
   typeof u === "string" ? u : u instanceof Error ? u.message : JSON.stringify(u)
 
-/** What is logged, on one line without its time and level. */
+/** The text of a log entry on one line, without time and level. */
 export const messageOf = ({
   annotations,
   cause,
@@ -39,15 +40,15 @@ export const format = ({ colours, isTerminal, redraws }: Ansi): Logger.Logger<un
     const { date, logLevel } = options
     const time = isTerminal ? date.toISOString().slice(11, 23) : date.toISOString()
     const level = logLevel.label.padEnd(5)
-    // What else stands on the line is a view of progress.
+    // Erases the progress that may be drawn on the line.
     const start = redraws ? "\r\x1b[K" : ""
     const label = colours ? `${colors[logLevel.label] ?? ""}${level}\x1b[0m` : level
     return `${start}${time} ${label} ${messageOf(options)}`
   })
 
 /**
- * The program goes on without its log where that cannot be written: the disk is full, or whoever read it is gone. Node
- * tries each line anew, so that what follows is logged again once it can be.
+ * Lets the program go on if the log cannot be written because the disk is full or the reader has gone. Node tries each line anew,
+ * so later lines are written again as soon as possible.
  */
 const dispensable = Effect.sync(() => void process.stderr.on("error", () => {}))
 

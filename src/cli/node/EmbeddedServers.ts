@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import type { SimConsul } from "../../testing/SimConsul.js"
 import { admit } from "../commands/dev/Admission.js"
 
-/** Nothing can listen there: somebody else does, or may not. */
+/** The port cannot be used: another program listens there, or this user may not. */
 export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
   readonly host: string
   readonly port: number
@@ -20,7 +20,7 @@ export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
   override get message() {
     const where = `port ${this.port} of ${this.host}`
     return this.code === "EADDRINUSE"
-      ? `${where} is taken; choose another, or 0 for a free one`
+      ? `${where} is in use; choose another, or 0 for a free one`
       : `cannot listen on ${where}: ${this.code}`
   }
 }
@@ -28,7 +28,7 @@ export class PortUnavailable extends Data.TaggedError("PortUnavailable")<{
 const codeOf = ({ cause }: ServeError): string =>
   cause instanceof Error && "code" in cause ? String(cause.code) : "unknown error"
 
-/** Serves an agent until the scope closes, and answers with the port: that asked for, or a free one for 0. */
+/** Serves an agent until the scope closes, and returns the port: `port`, or a free one if `port` is 0. */
 export const serve = (options: {
   readonly sim: SimConsul
   readonly agent: string

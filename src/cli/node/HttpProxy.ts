@@ -1,6 +1,6 @@
 /**
  * The HTTP proxy that the environment names for an address, as programs written in Go choose it: `HTTP_PROXY`, `HTTPS_PROXY`
- * and `NO_PROXY`, each also in lower case. A loopback address is never reached by a proxy, nor is a socket.
+ * and `NO_PROXY`, each also in lower case. A loopback address or a socket never has a proxy.
  */
 import * as Net from "node:net"
 import * as Either from "effect/Either"
@@ -10,7 +10,7 @@ import * as Address from "../../Address.js"
 export interface ProxyVariables {
   readonly http: string | undefined
   readonly https: string | undefined
-  /** Hosts that no proxy is used for. */
+  /** Hosts for which no proxy is used. */
   readonly none: string | undefined
 }
 
@@ -46,7 +46,10 @@ const names = (entry: string, host: string, port: string): boolean => {
   return domain.startsWith(".") ? host.endsWith(domain) : host === domain || host.endsWith(`.${domain}`)
 }
 
-/** Left: what is wrong with the proxy that is named, without the text, which may hold a password. */
+/**
+ * The URL of the proxy for an address, or undefined. Left: the problem, without the text of the variable, which may have a
+ * password.
+ */
 export const proxyFor = (
   address: Address.Address,
   { http, https, none = "" }: ProxyVariables

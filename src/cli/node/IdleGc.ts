@@ -1,7 +1,7 @@
 /**
- * Gives memory back after work. A first comparison of many keys leaves garbage of several times what it keeps, and V8
- * collects it only when more is allocated, which a program at rest hardly does: at 100,000 keys it was seen
- * to stay at twice the memory that it needs.
+ * Frees memory after work. A first comparison of many keys leaves garbage of several times the size of the kept data. V8 collects
+ * it only when more is allocated, and a program at rest hardly allocates: with 100,000 keys it stayed at twice the memory that
+ * it needs.
  */
 import { performance } from "node:perf_hooks"
 import * as V8 from "node:v8"
@@ -19,7 +19,7 @@ const collector = Effect.sync((): (() => void) => {
 
 const interval = "5 seconds"
 
-/** Of the time, above which the program has worked, and below which it rests. */
+/** The shares of the interval in which the event loop is busy: above the first the program works, below the second it rests. */
 const working = 0.2
 const resting = 0.03
 

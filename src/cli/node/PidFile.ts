@@ -7,7 +7,7 @@ import { reasonNotWritten } from "../settings/FileReason.js"
 import { type Origin, shown } from "../settings/Origin.js"
 import { subject, WrongUse } from "../settings/WrongUse.js"
 
-/** Digits alone, as 0.4.0 writes it. */
+/** The text of the file: digits alone, as in 0.4.0. */
 const content = String(process.pid)
 
 /** Writes the file, and removes it with the scope, unless another process has written its own number meanwhile. */

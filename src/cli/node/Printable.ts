@@ -1,10 +1,10 @@
 /**
- * Text that a terminal shows and does not obey: names of keys and datacenters may hold anything.
+ * Text without control characters, for a terminal: names of keys and datacenters may have any character.
  */
 
 /**
- * Control characters, line separators, and what Unicode calls formats: characters of no width, and those that turn the
- * direction of writing, with which one name looks like another.
+ * Control characters, line separators, and Unicode's format characters. These have no width or turn the direction of writing, so
+ * that one name looks like another.
  */
 const obeyed = /[\x00-\x1f\x7f-\x9f\u2028\u2029\p{Cf}]/gu
 

@@ -1,5 +1,5 @@
 /**
- * Progress on a terminal: one line, updated in place. What is logged meanwhile takes its place. Elsewhere progress is logged.
+ * Progress on a terminal: one line, updated in place. A log line erases it. Without a terminal, progress is logged.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ export class CanRedraw extends Context.Reference<CanRedraw>()("consul-replicate/
   defaultValue: () => false
 }) {}
 
-/** Draws by `write`. */
+/** A consumer that draws with `write`. */
 export const make = (write: (text: string) => void): Pick<Consumer, "consume"> => {
   /** When the comparison will have lasted long enough for the next drawing: ms. */
   let due = interval
@@ -39,7 +39,7 @@ export const make = (write: (text: string) => void): Pick<Consumer, "consume"> =
   }
 }
 
-/** Draws the progress of an effect's comparisons if a line can be drawn, and then logs none. */
+/** Draws the progress of an effect's comparisons, and does not log it, if a line can be drawn. */
 export const drawn = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(CanRedraw, (canRedraw) =>
     canRedraw

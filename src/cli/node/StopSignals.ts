@@ -15,17 +15,17 @@ export const documented = [
   ["SIGHUP", "read the settings again (-reload-signal); a terminal that closes stops no replication"]
 ] as const
 
-/** The first signal that asks the program to stop, when it has come. Where nobody listens none comes. */
+/** Waits for the first signal that stops the program. Without `layer` none comes. */
 export class StopSignal extends Context.Reference<StopSignal>()("consul-replicate/cli/StopSignal", {
   defaultValue: (): Effect.Effect<NodeJS.Signals> => Effect.never
 }) {}
 
-/** The next hang-up, when it has come; several that nobody has waited for are one. Where nobody listens none comes. */
-export class HangUp extends Context.Reference<HangUp>()("consul-replicate/cli/HangUp", {
+/** Waits for the next hang-up. Several hang-ups before the wait count as one. Without `layer` none comes. */
+class HangUp extends Context.Reference<HangUp>()("consul-replicate/cli/HangUp", {
   defaultValue: (): Effect.Effect<void> => Effect.never
 }) {}
 
-/** Interrupts an effect at a signal that stops, or at a hang-up: what runs in a terminal only ends with it. */
+/** Interrupts an effect at a signal that stops, or at a hang-up: an effect for a terminal ends with the terminal. */
 export const interrupting = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.raceFirst(
     self,
@@ -39,7 +39,7 @@ const stopping = ["SIGTERM", "SIGINT", "SIGQUIT"] as const
 /** The signals that stop the program whatever its settings. */
 export const always: ReadonlySet<NodeJS.Signals> = new Set(stopping)
 
-/** At the first Node opens its debugger, and the second ends whoever does not listen. */
+/** Signals that are ignored. Without a listener Node opens its debugger at the first, and ends at the second. */
 const meaningless = ["SIGUSR1", "SIGUSR2"] as const
 
 type Listener = (signal: NodeJS.Signals) => void
@@ -56,7 +56,7 @@ const on = (signals: ReadonlyArray<NodeJS.Signals>, listener: Listener) =>
     () => Effect.sync(() => off(signals, listener))
   )
 
-/** Listens to a signal as long as the scope is open. The effect waits for the next; several that it has missed are one. */
+/** Listens to a signal as long as the scope is open. The inner effect waits for the next; several before the wait count as one. */
 export const each = (signal: NodeJS.Signals): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
   Effect.gen(function* () {
     const signals = yield* Queue.sliding<void>(1)
@@ -64,7 +64,7 @@ export const each = (signal: NodeJS.Signals): Effect.Effect<Effect.Effect<void>,
     return Queue.take(signals)
   })
 
-/** Listens. */
+/** Listens to the signals of the program until the scope closes. */
 export const layer: Layer.Layer<StopSignal | HangUp> = Layer.scopedContext(
   Effect.gen(function* () {
     const first = yield* Deferred.make<NodeJS.Signals>()
@@ -73,9 +73,8 @@ export const layer: Layer.Layer<StopSignal | HangUp> = Layer.scopedContext(
       Deferred.unsafeDone(first, Effect.succeed(signal))
     }
     yield* on(stopping, stop)
-    const hangUps = yield* Queue.sliding<void>(1)
-    yield* on(["SIGHUP"], () => hangUps.unsafeOffer(undefined))
+    const hangUp = yield* each("SIGHUP")
     yield* on(meaningless, () => {})
-    return Context.make(StopSignal, Deferred.await(first)).pipe(Context.add(HangUp, Queue.take(hangUps)))
+    return Context.make(StopSignal, Deferred.await(first)).pipe(Context.add(HangUp, hangUp))
   })
 )

@@ -1,6 +1,6 @@
 /**
  * Log lines for the syslog of this machine, by the command `logger` of util-linux, bsdutils or busybox: a syslog daemon listens
- * on a datagram socket of the file system, and Node has none of those.
+ * on a datagram socket of the file system, and Node has no such sockets.
  */
 import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
@@ -44,13 +44,13 @@ const restart = Schedule.exponential(Duration.seconds(1)).pipe(
   Schedule.resetAfter(Duration.minutes(5))
 )
 
-/** How long the last lines are waited for at the end. */
+/** How long the program waits for the last lines when it ends. */
 const farewell = Duration.seconds(2)
 
 /** The lines of one severity, in their order. After `undefined` there are no more. */
 type Lines = Queue.Queue<string | undefined>
 
-/** What `logger` needs to name this program as syslog's own function would. */
+/** The name of this program in syslog, in the form of syslog's own function. */
 const tag = `consul-replicate[${process.pid}]`
 
 /** A line for one `logger`. */
@@ -170,7 +170,7 @@ const findLogger = (subject: string): Effect.Effect<void, WrongUse, CommandExecu
           problem: `needs the command logger of util-linux, bsdutils or busybox: ${reasonOf(error)}`
         })
     ),
-    // A `logger` that waits for input has been found.
+    // A `logger` that waits for input exists.
     Effect.timeoutOption(farewell),
     Effect.asVoid
   )
@@ -192,7 +192,7 @@ export const make = Effect.fn("Syslog.make")(function* (
     if (Option.getOrElse(lines.unsafeSize(), () => capacity) >= capacity) dropped += 1
     else lines.unsafeOffer(messageOf(options))
   })
-  // The fibers of this scope have the loggers of before: what goes wrong with syslog is not sent there.
+  // The fibers of this scope have the loggers from before this one, so problems of syslog are not sent to syslog.
   const reportDropped = Effect.suspend(() => {
     const count = dropped
     dropped = 0

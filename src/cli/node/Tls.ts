@@ -1,7 +1,7 @@
 /**
  * TLS to one agent: the authorities that are trusted, the certificate of this client, and the name that the server's
- * certificate has to be for. Files are looked at again for each new connection, so that a renewed certificate is used without
- * a restart.
+ * certificate has to be for. Changed files are read again for each new connection, so a renewed certificate needs no
+ * restart.
  */
 import { X509Certificate } from "node:crypto"
 import * as Fs from "node:fs"
@@ -19,11 +19,11 @@ export interface TlsSettings {
   readonly caPath?: string | undefined
   /** File with the certificate of this client, and of the authorities between, in PEM form. */
   readonly certificateFile?: string | undefined
-  /** File with its key. The file of the certificate unless given. */
+  /** File with the key of the certificate. The file of the certificate unless given. */
   readonly keyFile?: string | undefined
   /** The name that the server's certificate has to be for, in place of the host in the address. */
   readonly serverName?: string | undefined
-  /** Whether the server's certificate is looked at; true unless given. */
+  /** Whether the server's certificate is verified; true unless given. */
   readonly verify?: boolean | undefined
 }
 
@@ -48,9 +48,9 @@ export interface Options {
 }
 
 export interface Tls {
-  /** As the files were when they were last read. */
+  /** The options from the files, as they were last read. */
   readonly options: () => Options
-  /** Reads the files again if one of them has changed. True if it had, and can be used. */
+  /** Reads the files again if one of them has changed. Returns whether `options` has changed. */
   readonly refresh: () => boolean
 }
 

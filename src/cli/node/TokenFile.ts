@@ -9,10 +9,10 @@ import * as Ref from "effect/Ref"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 
-/** How often the file is looked at, not read: the token of a Kubernetes secret arrives within a minute or so anyway. */
+/** The time between two checks whether the file has changed. */
 const interval = "2 seconds"
 
-/** What changes when a file is written or replaced. */
+/** A text that changes when a file is written or replaced. */
 const stampOf = (info: FileSystem.File.Info): string =>
   [
     Option.getOrElse(info.ino, () => 0),
@@ -21,13 +21,14 @@ const stampOf = (info: FileSystem.File.Info): string =>
   ].join(" ")
 
 /**
- * The token, as it is in the file now. `first` is what the file held when `read` read it last. A file that cannot be read, or
- * that holds no token, is logged once, and the former token stays.
+ * Follows the file. Returns an effect that gets the current token. If the file cannot be read or has no token, the log warns once,
+ * and the former token stays in use.
  */
 export const follow = <E extends { readonly message: string }>(options: {
   readonly path: string
-  /** What the setting is called, for the log. */
+  /** The place of the setting, for the log. */
   readonly name: string
+  /** The token that was read from the file before. */
   readonly first: Redacted.Redacted
   /** Reads the file. Fails if it holds no token. */
   readonly read: Effect.Effect<Redacted.Redacted, E>

@@ -125,15 +125,16 @@ class ArrivingBody implements Body {
   }
 }
 
-/** The place that a request goes to. */
+/** The server and the path of a request. */
 interface Target {
   readonly origin: string
   readonly path: string
 }
 
-/** Connections, and which of their failures were those of new ones that were closed before anything came over them. */
+/** Connections to an agent. */
 export interface Connected {
   readonly dispatcher: Dispatcher
+  /** Whether an error is the end of a new connection over which no byte has arrived. */
   readonly isUnused?: ((error: unknown) => boolean) | undefined
 }
 
@@ -196,10 +197,10 @@ const exchange = (
 const failure = (request: HttpClientRequest, reason: "InvalidUrl" | "Encode", cause: unknown) =>
   Effect.fail(new HttpClientError.RequestError({ request, reason, cause }))
 
-/** The URL of a socket has the path of the socket as its host: the connections know it. */
+/** The origin of a request to a socket, whose URL has the path of the socket as its host. The connector has that path. */
 const socketOrigin = "http://localhost"
 
-/** Most requests of many go to one place: the last that was read is remembered. */
+/** Parses URLs. Most requests have the URL of the request before, so the last one is remembered. */
 const targets = () => {
   let last: { readonly url: string; readonly origin: string; readonly path: string } | undefined
   return ({ url, urlParams }: HttpClientRequest): Target => {

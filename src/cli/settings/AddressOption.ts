@@ -4,7 +4,7 @@
 import * as Either from "effect/Either"
 import * as Address from "../../Address.js"
 
-/** A user with a password, or a query that may hold a token. */
+/** Whether a message may show an address: false if it may hold a password or, in a query, a token. */
 export const mayRepeat = (text: string): boolean => !/[@?#]/.test(text)
 
 const problems: Readonly<Record<Address.InvalidAddress["reason"], string>> = {
@@ -17,6 +17,6 @@ const problems: Readonly<Record<Address.InvalidAddress["reason"], string>> = {
   Query: "an address has no query; write host:port"
 }
 
-/** Left: what is wrong with the text, without the text. */
+/** An address. Left: the problem, without the text. */
 export const parse = (text: string, scheme?: "http" | "https"): Either.Either<Address.Address, string> =>
   Either.mapLeft(Address.parse(text, { scheme }), ({ reason }) => problems[reason])

@@ -1,6 +1,6 @@
 /**
- * How an agent is reached and as whom, from what was given for it: texts, each with the name of the option or the variable that
- * it comes from. What would send a token without TLS that was asked for is refused.
+ * The address, the credentials and the TLS of one agent, from texts that were given for them. If TLS was asked for and the
+ * address has none, the settings are refused: a token would be sent without TLS.
  */
 import * as FileSystem from "@effect/platform/FileSystem"
 import * as Effect from "effect/Effect"
@@ -18,23 +18,28 @@ import * as Booleans from "./Booleans.js"
 import { reasonOf } from "./FileReason.js"
 import { subject, WrongUse } from "./WrongUse.js"
 
-/** A text that was given, and where: `-consul-ssl-ca-cert`, `CONSUL_CACERT`, or a key of a file with its line. */
+/** A text that was given for a setting. */
 export interface Given {
+  /** The place: `-consul-ssl-ca-cert`, `CONSUL_CACERT`, or a key of a file with its line. */
   readonly name: string
   readonly text: string
-  /** A variable of the environment says less than an option: it may be meant for other programs. */
+  /** Whether the place is a variable of the environment, which may be meant for other programs. */
   readonly isVariable: boolean
 }
 
-/** What can be given for one agent. Of each, the first that counts. */
+/** The texts for one agent. Each is the one that counts, or undefined if none was given. */
 export interface AgentSettings {
   readonly address: Given | undefined
+  /** The path of a file with the token. It counts before `token`. */
   readonly tokenFile: Given | undefined
   readonly token: Given | undefined
-  /** Others that hold a token: each that differs from the token in use is warned of. */
+  /** Further texts that are tokens. If one differs from the token in use, the log warns of it. */
   readonly otherTokens: ReadonlyArray<Given>
+  /** `user:password` of HTTP's basic authentication. */
   readonly auth: Given | undefined
+  /** Whether to use TLS. */
   readonly ssl: Given | undefined
+  /** Whether to verify the server's certificate. */
   readonly sslVerify: Given | undefined
   readonly caFile: Given | undefined
   readonly caPath: Given | undefined
@@ -45,16 +50,15 @@ export interface AgentSettings {
   readonly partition: Given | undefined
 }
 
-/** The options by which each setting of an agent is given, for messages. */
+/** The options of one agent with their dash, for messages. */
 export interface Flags {
   readonly address: string
-  readonly token: string
   readonly caFile: string
   readonly certificateFile: string
   readonly serverName: string
 }
 
-/** An agent that can be asked. */
+/** An agent whose settings were checked. */
 export interface Agent {
   readonly endpoint: Endpoint
   readonly connection: AgentConnection
@@ -74,19 +78,19 @@ const truth = (given: Given | undefined): Effect.Effect<boolean | undefined, Wro
           })
       )
 
-/** What a header carries to Consul as it is: other characters are refused on the way, or arrive as others. */
-const carried = /^[\t\x20-\x7e]+$/
+/** Characters that reach Consul in a header unchanged. Others are refused on the way, or arrive as different ones. */
+const headerText = /^[\t\x20-\x7e]+$/
 
 /** Spaces and newlines around the token are dropped, as `consul` does it with a file. */
 const tokenIn = (name: string, text: string): Effect.Effect<Option.Option<Redacted.Redacted>, WrongUse> => {
   const token = text.trim()
   if (token === "") return Effect.succeedNone
-  return carried.test(token)
+  return headerText.test(token)
     ? Effect.succeedSome(Redacted.make(token))
     : new WrongUse({
         subject: name,
         problem:
-          "the token has a character that no header carries, such as a newline, or a letter outside of ASCII"
+          "the token has a character that no header carries, such as a newline, or a letter outside of ASCII; give the token alone"
       })
 }
 
@@ -101,12 +105,16 @@ const readTokenFile = (file: Given) =>
     return yield* tokenIn(file.name, text)
   })
 
-const onCommandLine = ({ name }: Given, instead: string) =>
+const noTokenIn = (file: Given) =>
+  new WrongUse({ subject: subjectOf(file), problem: "the file has no token; write the token alone into it" })
+
+/** Warns of a secret on the command line. */
+const warnOfCommandLine = ({ name }: Given, instead: string) =>
   name.startsWith("-")
     ? Effect.logWarning(`${name}: every user of this machine sees it in the list of processes; ${instead}`)
     : Effect.void
 
-/** The token of the file, or the one that was given. A file that was named and is empty is refused if there is no token. */
+/** The token of the file or, if that is empty, the given token. An empty file is refused if no token was given. */
 const tokenOf = Effect.fnUntraced(function* ({
   otherTokens,
   token,
@@ -116,17 +124,15 @@ const tokenOf = Effect.fnUntraced(function* ({
   const texts = token === undefined ? otherTokens : [token, ...otherTokens]
   const candidates: Array<{ readonly name: string; readonly token: Redacted.Redacted }> = []
   for (const given of texts) {
-    const [found] = Option.toArray(yield* tokenIn(given.name, given.text))
-    if (found !== undefined) candidates.push({ name: given.name, token: found })
+    const [read] = Option.toArray(yield* tokenIn(given.name, given.text))
+    if (read !== undefined) candidates.push({ name: given.name, token: read })
   }
   if (tokenFile !== undefined && Option.isSome(inFile)) {
     candidates.unshift({ name: tokenFile.name, token: inFile.value })
   }
   const [used, ...others] = candidates
   if (used === undefined) {
-    return tokenFile === undefined
-      ? undefined
-      : yield* new WrongUse({ subject: subjectOf(tokenFile), problem: "the file holds no token" })
+    return tokenFile === undefined ? undefined : yield* noTokenIn(tokenFile)
   }
   const other = others.find(({ token }) => Redacted.value(token) !== Redacted.value(used.token))
   if (other !== undefined) {
@@ -134,17 +140,14 @@ const tokenOf = Effect.fnUntraced(function* ({
   }
   if (tokenFile === undefined || Option.isNone(inFile)) {
     if (token !== undefined && used.name === token.name) {
-      yield* onCommandLine(token, "name a file that holds the token instead")
+      yield* warnOfCommandLine(token, "name a file that holds the token instead")
     }
     return used.token
   }
-  const read = Effect.filterOrFail(
-    Effect.flatMap(FileSystem.FileSystem, (files) =>
-      Effect.provideService(readTokenFile(tokenFile), FileSystem.FileSystem, files)
-    ),
-    Option.isSome,
-    () => new WrongUse({ subject: subjectOf(tokenFile), problem: "the file holds no token" })
-  ).pipe(Effect.map(({ value }) => value))
+  const read = Effect.flatMap(
+    readTokenFile(tokenFile),
+    Option.match({ onNone: () => noTokenIn(tokenFile), onSome: Effect.succeed })
+  )
   const context = yield* Effect.context<FileSystem.FileSystem>()
   return yield* TokenFile.follow({
     path: tokenFile.text,
@@ -154,7 +157,10 @@ const tokenOf = Effect.fnUntraced(function* ({
   })
 })
 
-/** What asks for TLS by itself, and what only has a meaning with it. A variable of the second kind may be for other programs. */
+/**
+ * Which settings ask for TLS. `strictly` is a setting that no address without TLS satisfies. `loosely` is also true if only
+ * variables name certificates: an address with `http://` may ignore these, as they may be for other programs.
+ */
 const asksForTls = (
   settings: AgentSettings,
   ssl: boolean | undefined
@@ -182,7 +188,7 @@ const addressOf = Effect.fnUntraced(function* (settings: AgentSettings, given: G
   if (strictly === undefined || Address.isSecure(address)) return address
   return yield* new WrongUse({
     subject: subjectOf(strictly),
-    problem: `asks for TLS, and ${address} is an address without; give ${flags.address}=https://host:port, or drop ${strictly.name} if the agent speaks no TLS`
+    problem: `asks for TLS, and the address ${address} has none; give ${flags.address}=https://host:port, or drop ${strictly.name} if the agent speaks no TLS`
   })
 })
 
@@ -214,11 +220,11 @@ const proxyOf = (address: Address.Address, variables: HttpProxy.ProxyVariables) 
     ({ isSecure, problem }) => new WrongUse({ subject: isSecure ? "HTTPS_PROXY" : "HTTP_PROXY", problem })
   )
 
-/** What an endpoint takes over from its settings, be it at an address of its own or not. */
+/** The fields of an endpoint that do not depend on its address. */
 const identityOf = Effect.fnUntraced(function* (settings: AgentSettings) {
   const { auth, namespace, partition } = settings
   const token = yield* tokenOf(settings)
-  if (auth !== undefined) yield* onCommandLine(auth, "give it by a variable instead")
+  if (auth !== undefined) yield* warnOfCommandLine(auth, "give it by a variable instead")
   return {
     ...(token !== undefined && { token }),
     ...(auth !== undefined && { auth: Redacted.make(auth.text) }),
@@ -227,7 +233,9 @@ const identityOf = Effect.fnUntraced(function* (settings: AgentSettings) {
   }
 })
 
-/** An agent at an address of its own. `ofToken` is what the setting of its token is called, if there is a second agent. */
+/**
+ * Checks the settings of an agent with an address. `ofToken` is the name of the setting of its token, if there is a second agent.
+ */
 export const resolve = Effect.fnUntraced(function* (
   settings: AgentSettings & { readonly address: Given },
   flags: Flags,
@@ -257,7 +265,10 @@ export const resolve = Effect.fnUntraced(function* (
   }
 })
 
-/** What differs at the same agent. Settings of a connection are refused: there is but one. */
+/**
+ * Checks the settings of a source that the destination's agent forwards to. Settings of a connection are refused: the connection is
+ * the destination's.
+ */
 export const resolveSame = Effect.fnUntraced(function* (
   settings: AgentSettings,
   flags: Flags,
@@ -270,7 +281,7 @@ export const resolveSame = Effect.fnUntraced(function* (
   if (alone !== undefined) {
     return yield* new WrongUse({
       subject: subjectOf(alone),
-      problem: `is for an agent of the source's own; name it by ${flags.address}`
+      problem: `is for a source with an agent of its own; name that agent by ${flags.address}`
     })
   }
   const identity = yield* identityOf(settings)

@@ -1,5 +1,5 @@
 /**
- * What was given for the agent of each side, by the command line, by files and by the environment.
+ * The texts for the agent of each side, from the command line, from files and from the environment.
  */
 import * as Either from "effect/Either"
 import type { AgentSettings, Given as Named } from "./AgentSettings.js"
@@ -20,7 +20,7 @@ const named =
     isVariable: origin._tag === "Variable" || origin._tag === "Default"
   })
 
-/** The command line, files, a variable of this program, one of others: what is earlier counts more. */
+/** The command line, files, variables of this program, variables of other programs: the lower rank counts more. */
 const rank = ({ origin }: Given): number => {
   switch (origin._tag) {
     case "Flag":
@@ -39,9 +39,9 @@ const givenFor = (setting: Setting<unknown>, sources: Sources.Sources): Readonly
   Sources.givenFor(setting, sources).filter(({ text }) => text !== "")
 
 /**
- * Of a file and a token that were given in the same way, the file counts: `consul` (1.8.7) has CONSUL_HTTP_TOKEN_FILE before
- * CONSUL_HTTP_TOKEN. A token of a file or of the command line is meant to stand for those of the environment: of these alone,
- * the others are looked at.
+ * If a token file and a token were given in the same way, the token file counts: `consul` (1.8.7) prefers CONSUL_HTTP_TOKEN_FILE
+ * to CONSUL_HTTP_TOKEN. A token of the command line or of a configuration file replaces the tokens of variables without a warning.
+ * Only if the token comes from a variable too are the others compared with it.
  */
 const tokensOf = (settings: Side, sources: Sources.Sources) => {
   const [token, ...others] = givenFor(settings.token, sources)
@@ -55,7 +55,7 @@ const tokensOf = (settings: Side, sources: Sources.Sources) => {
   }
 }
 
-/** By the option or the variable, or by the keys of a block unless that is switched off. */
+/** `user:password` from the option, from the keys of an `auth` block that is not switched off, or from the variable. */
 const authOf = (settings: Side, sources: Sources.Sources): Named | undefined => {
   const [auth] = givenFor(settings.auth, sources)
   const [enabled] = givenFor(settings.authEnabled, sources)
@@ -90,7 +90,7 @@ const texts = (settings: Side, sources: Sources.Sources): AgentSettings => {
   }
 }
 
-/** Of the agent that is replicated into. It always has an address. */
+/** The texts of the agent that is replicated into. It always has an address. */
 export const ofDestination = (
   sources: Sources.Sources
 ): Either.Either<AgentSettings & { readonly address: Named }, WrongUse> =>
@@ -99,7 +99,7 @@ export const ofDestination = (
     address: named(destination.addr.name)({ text: addr.value, origin: addr.origin })
   }))
 
-/** Of the source. CONSUL_HTTP_SSL is about every address. */
+/** The texts of the source. CONSUL_HTTP_SSL counts for it too if it has an address of its own. */
 export const ofSource = (
   sources: Sources.Sources,
   ofDestination: AgentSettings

@@ -1,26 +1,23 @@
 /**
- * What completes the options and commands in a shell, made from their descriptions.
+ * Scripts that complete the options and commands in a shell, made from their descriptions.
  */
-import type { Documented } from "./Documented.js"
+import { type Documented, isShown } from "./Documented.js"
 import { programName } from "./Help.js"
 
 export const shells = ["bash", "fish", "zsh"] as const
 
 export type Shell = (typeof shells)[number]
 
-/** Documented options that can be typed. */
-type Typable = ReadonlyArray<Documented>
-
-/** In single quotes a shell takes every character as it is but the quote. */
+/** In single quotes a shell leaves every character except the quote as it is. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
-/** After an option with a value, files are completed: for some values they are right, and nothing is known of the others. */
-const bash = (options: Typable, commands: ReadonlyArray<string>): ReadonlyArray<string> => {
+/** After an option with a value, file names are completed: they are right for some values, and harmless for others. */
+const bash = (options: ReadonlyArray<Documented>, commands: ReadonlyArray<string>): ReadonlyArray<string> => {
   const words = [...options.map(({ name }) => `-${name}`), ...commands]
   return [`complete -o default -W ${quoted(words.join(" "))} ${programName}`]
 }
 
-const fish = (options: Typable, commands: ReadonlyArray<string>): ReadonlyArray<string> => [
+const fish = (options: ReadonlyArray<Documented>, commands: ReadonlyArray<string>): ReadonlyArray<string> => [
   ...options.map(
     ({ description, name, value }) =>
       `complete -c ${programName} -o ${name}${value === undefined ? "" : " -r"} -d ${quoted(description)}`
@@ -31,25 +28,21 @@ const fish = (options: Typable, commands: ReadonlyArray<string>): ReadonlyArray<
 /** Colons and brackets have a meaning of their own in what `_arguments` is given. */
 const escaped = (text: string): string => text.replace(/[:[\]\\]/g, "\\$&")
 
-const zsh = (options: Typable, commands: ReadonlyArray<string>): ReadonlyArray<string> => [
+const zsh = (options: ReadonlyArray<Documented>, commands: ReadonlyArray<string>): ReadonlyArray<string> => [
   `#compdef ${programName}`,
   "_arguments \\",
   ...options.map(({ description, name, value }) => {
-    const taken = value === undefined ? "" : `:${escaped(value)}:_files`
-    return `  ${quoted(`*-${name}[${escaped(description)}]${taken}`)} \\`
+    const argument = value === undefined ? "" : `:${escaped(value)}:_files`
+    return `  ${quoted(`*-${name}[${escaped(description)}]${argument}`)} \\`
   }),
   `  ${quoted(`1:command:(${commands.join(" ")})`)}`
 ]
 
 const lines = { bash, fish, zsh } as const
 
-/** The text to put where the shell reads its completions. */
+/** The script. `options` that cannot be typed or have been replaced are left out. */
 export const script = (
   shell: Shell,
   options: ReadonlyArray<Documented>,
   commands: ReadonlyArray<string>
-): string =>
-  lines[shell](
-    options.filter(({ hasFlag = true, replacedBy }) => hasFlag && replacedBy === undefined),
-    commands
-  ).join("\n")
+): string => lines[shell](options.filter(isShown), commands).join("\n")

@@ -5,7 +5,7 @@ import * as Arr from "effect/Array"
 import * as Option from "effect/Option"
 import * as Order from "effect/Order"
 
-/** How many letters must be put in, left out, replaced, or swapped with their neighbour to make one word of the other. */
+/** How many letters must be added, removed, replaced, or swapped with their neighbour to turn one word into the other. */
 export const distance = (one: string, other: string): number => {
   const rows = Array.from({ length: one.length + 1 }, (_, i) =>
     Array.from({ length: other.length + 1 }, (_, j) => (i === 0 ? j : j === 0 ? i : 0))
@@ -28,7 +28,7 @@ export const distance = (one: string, other: string): number => {
   return at(one.length, other.length)
 }
 
-/** A longer word than any option has is nobody's slip of the finger. */
+/** The length above which a word is no misspelt option. */
 const longest = 40
 
 /**
@@ -48,3 +48,15 @@ export const didYouMean = (typed: string, words: Iterable<string>): Option.Optio
     ({ candidate }) => candidate
   )
 }
+
+/** The end of a message about a misspelt word: the word that was probably meant, as `shown` writes it, or else `otherwise`. */
+export const hint = (
+  typed: string,
+  words: Iterable<string>,
+  shown: (word: string) => string,
+  otherwise: string
+): string =>
+  Option.match(didYouMean(typed, words), {
+    onNone: () => otherwise,
+    onSome: (word) => `did you mean ${shown(word)}?`
+  })

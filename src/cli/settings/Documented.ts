@@ -1,5 +1,5 @@
 /**
- * What the help says of an option.
+ * An option, as the help shows it.
  */
 export interface Documented {
   /** Without the dash. */
@@ -9,12 +9,16 @@ export interface Documented {
   /** The name of the option's value; a flag has none. */
   readonly value?: string | undefined
   readonly description: string
-  /** What counts if the option is not given, for a person. */
+  /** The default, as text for a person. */
   readonly shownDefault?: string | undefined
   /** Variables of the environment that count if the option is not given. */
   readonly variables?: ReadonlyArray<string>
-  /** What to write instead: the help shows no option that another has replaced. */
+  /** The options that have replaced this one, which the help does not show then. */
   readonly replacedBy?: string | undefined
-  /** False: the option has keys of files and variables alone. */
+  /** Whether the setting can be typed; true unless given. If false, it has only keys of files and variables. */
   readonly hasFlag?: boolean
 }
+
+/** Whether the help and the completions show an option. */
+export const isShown = ({ hasFlag = true, replacedBy }: Documented): boolean =>
+  hasFlag && replacedBy === undefined

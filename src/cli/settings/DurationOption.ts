@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
 import * as GoDuration from "../../internal/consul/GoDuration.js"
 
-/** Left: what is wrong with the text, and how a duration is written. */
+/** A duration. Left: the problem, and how a duration is written. */
 export const parse = (text: string): Either.Either<Duration.Duration, string> =>
   GoDuration.parse(text.replace(/[µμ]s/g, "us")).pipe(
     Either.filterOrLeft(

@@ -7,22 +7,25 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ProxyVariables } from "../node/HttpProxy.js"
-import { didYouMean } from "./DidYouMean.js"
+import { hint } from "./DidYouMean.js"
 import { type Given, Origin } from "./Origin.js"
 import type { Setting } from "./Setting.js"
 import type { ByName } from "./Sources.js"
 
-/** For the help: what is no setting. */
+/** Variables that are no settings, for the help. */
 export const documented = [
   [
     "HTTP_PROXY, HTTPS_PROXY",
-    "proxy for http:// and for https:// addresses, except for those in NO_PROXY and for this machine"
+    "proxy for http:// and for https:// addresses, except for hosts in NO_PROXY and for this machine"
   ],
-  ["NODE_EXTRA_CA_CERTS", "file of certificates to trust beside those of Node.js, if no authority is named"],
+  [
+    "NODE_EXTRA_CA_CERTS",
+    "file of certificates to trust beside the ones of Node.js, if no authority is named"
+  ],
   ["NO_COLOR", "no colours on a terminal, if it is not empty"]
 ] as const
 
-/** An empty variable is none. Several texts of one variable have commas between them. */
+/** The texts of a variable, with commas between them if the setting is repeated. An empty variable counts as not set. */
 const inVariable = (name: string, isRepeated: boolean): Effect.Effect<ReadonlyArray<Given>, ConfigError> =>
   Effect.map(
     Config.option(Config.nonEmptyString(name)),
@@ -33,7 +36,7 @@ const inVariable = (name: string, isRepeated: boolean): Effect.Effect<ReadonlyAr
     })
   )
 
-/** What the variables of settings hold. Of a setting that may be repeated, the first variable that is set counts alone. */
+/** The texts of the variables of settings. Of a setting that may be repeated, only the first variable that is set counts. */
 export const read = (settings: ReadonlyArray<Setting<unknown>>): Effect.Effect<ByName, ConfigError> =>
   Effect.forEach(settings, ({ isRepeated, name, variables }) =>
     Effect.map(
@@ -52,7 +55,7 @@ const own = "CONSUL_REPLICATE_"
 /** Kubernetes sets these in each container if a service is called consul-replicate. */
 const ofKubernetes = /^(?:SERVICE_HOST|SERVICE_PORT|PORT)(?:_|$)/
 
-/** Variables that are named like one of this program's own, and that no setting reads. No warning has a value. */
+/** Warnings of variables that are named like the ones of this program, and that no setting reads. No warning has a value. */
 export const warnOfUnread = (
   settings: ReadonlyArray<Setting<unknown>>
 ): Effect.Effect<ReadonlyArray<string>> =>
@@ -64,12 +67,11 @@ export const warnOfUnread = (
     return names
       .filter((name) => name.startsWith(own) && !read.has(name) && !ofKubernetes.test(name.slice(own.length)))
       .toSorted()
-      .map((name) =>
-        Option.match(didYouMean(name.slice(own.length), parts), {
-          onNone: () => `${name}: is the variable of no option; -help lists them`,
-          onSome: (near) => `${name}: is the variable of no option; did you mean ${own}${near.toUpperCase()}?`
-        })
-      )
+      .map((name) => {
+        const shown = (near: string) => `${own}${near.toUpperCase()}`
+        const instead = hint(name.slice(own.length), parts, shown, "-help lists them")
+        return `${name}: is the variable of no option; ${instead}`
+      })
   })
 
 /** The variables that name proxies, as Go's programs read them. */

@@ -1,4 +1,4 @@
-/** Why a file cannot be read or written, in words for a person. */
+/** Reasons for which a file cannot be read or written, in words for a person. */
 import type { PlatformError } from "@effect/platform/Error"
 
 const describe = (error: PlatformError, notFound: string, denied: string): string => {
@@ -13,10 +13,10 @@ const describe = (error: PlatformError, notFound: string, denied: string): strin
   }
 }
 
-/** Why a file cannot be read. */
+/** The reason for which a file cannot be read. */
 export const reasonOf = (error: PlatformError): string =>
   describe(error, "it is not there", "this user may not read it")
 
-/** Why a file cannot be written or removed. A file that is not there is made, if its folder is there. */
+/** The reason for which a file cannot be written or removed. A missing file is created if its folder exists. */
 export const reasonNotWritten = (error: PlatformError): string =>
   describe(error, "its folder is not there", "this user may not write there")

@@ -1,12 +1,11 @@
 /**
- * What to call a field that the library refuses: where it was given, or the option that gives it. The library knows nothing of
- * options.
+ * The place of a field that the library refuses: where it was given, or the option that sets it. The library has no options.
  */
 import type { InvalidOptions } from "../../InvalidOptions.js"
 import { type Origin, shown } from "./Origin.js"
 import { WrongUse } from "./WrongUse.js"
 
-/** The names of the options that give the library's fields. */
+/** The options that set the library's fields, without their dash. */
 const options: Readonly<Record<string, string>> = {
   source: "src",
   sourceAgent: "src-addr",
@@ -24,15 +23,15 @@ const options: Readonly<Record<string, string>> = {
   sessionTtl: "session-ttl"
 }
 
-/** The name of the field itself, if no option gives it. */
+/** The option that sets a field, with its dash, or the name of the field if there is none. */
 export const flagOf = (field: string): string => {
   const option = options[field]
   return option === undefined ? field : `-${option}`
 }
 
 /**
- * `origins` has where settings were given, by the names of their options. The destination of a prefix that names its own
- * datacenter is given where the datacenter is, and not by an option of its own.
+ * Makes the error of the command from an error of the library. `origins` are the places of settings, by the names of their
+ * options. A prefix that names its own datacenter has its destination in the same text, so the message names no second option.
  */
 export const wrongUse =
   (origins: ReadonlyMap<string, Origin>) =>

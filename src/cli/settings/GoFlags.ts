@@ -4,45 +4,36 @@
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Booleans from "./Booleans.js"
-import { didYouMean } from "./DidYouMean.js"
+import { hint } from "./DidYouMean.js"
 import type { Occurrence } from "./Parsers.js"
 import { allSpellings, type Setting } from "./Setting.js"
 import { WrongUse } from "./WrongUse.js"
 
 export interface Normalized {
+  /** The arguments for `@effect/cli`. */
   readonly args: ReadonlyArray<string>
   /** The options in `args`, in their order. */
   readonly occurrences: ReadonlyArray<Occurrence>
 }
 
-/** Options of older releases that no other took over, and what to write. */
+/** Options of older releases without a successor of the same meaning, and what to write instead. */
 const gone: ReadonlyMap<string, string> = new Map([
   ["dst", 'write the destination behind the prefix: -prefix="source@datacenter:destination"'],
   ["path", "name files by -config"]
 ])
 
 const unknown = (typed: string, settings: ReadonlyArray<Setting<unknown>>): WrongUse => {
-  const near = didYouMean(
-    typed,
-    settings.flatMap(({ hasFlag, name, spellings }) => (hasFlag ? [name, ...spellings] : []))
-  )
-  return new WrongUse({
-    problem: `unknown option -${typed}; ${
-      gone.get(typed) ??
-      Option.match(near, {
-        onNone: () => "-help lists the options",
-        onSome: (name) => `did you mean -${name}?`
-      })
-    }`
-  })
+  const names = settings.flatMap(({ hasFlag, name, spellings }) => (hasFlag ? [name, ...spellings] : []))
+  const instead = gone.get(typed) ?? hint(typed, names, (name) => `-${name}`, "-help lists the options")
+  return new WrongUse({ problem: `unknown option -${typed}; ${instead}` })
 }
 
 const onlyArgument = (argument: string): Normalized => ({ args: [argument], occurrences: [] })
 
 /**
- * One dash is as good as two. A value may be empty or begin with a dash: Go takes whatever follows an option that
- * has one. A flag has a value only behind `=`. `-help` and `-version` are all that counts if they are asked for. Left: the
- * first option that is unknown, or that lacks its value.
+ * One dash is as good as two. As in Go, the argument behind an option with a value is the value, also if it is
+ * empty or begins with a dash. A flag has a value only behind `=`. With `-help` or `-version` nothing else counts. Left: the first
+ * option that is unknown, or that lacks its value.
  */
 export const normalize = (
   args: ReadonlyArray<string>,
@@ -73,8 +64,8 @@ export const normalize = (
       wrong.push(unknown(name, settings))
       continue
     }
-    const taken = value ?? (setting.value === undefined ? "true" : args[++i])
-    if (taken === undefined) {
+    const text = value ?? (setting.value === undefined ? "true" : args[++i])
+    if (text === undefined) {
       wrong.push(
         new WrongUse({ subject: `-${name}`, problem: `needs a value; write -${name}=${setting.value}` })
       )
@@ -82,9 +73,9 @@ export const normalize = (
     }
     const parsedAs = `${name}.${occurrences.length}`
     occurrences.push({ name: setting.name, spelling: name, parsedAs })
-    // Apart, `@effect/cli` takes every value as it is but `--`; joined it would drop spaces and miss newlines.
-    if (taken === "--") normalized.push(`--${parsedAs}=--`)
-    else normalized.push(`--${parsedAs}`, taken)
+    // As two arguments, `@effect/cli` leaves each value except `--` as it is; as one, it would drop spaces and newlines.
+    if (text === "--") normalized.push(`--${parsedAs}=--`)
+    else normalized.push(`--${parsedAs}`, text)
   }
   const [first] = wrong
   return first === undefined ? Either.right({ args: normalized, occurrences }) : Either.left(first)

@@ -1,8 +1,8 @@
 /**
- * The text of the help: made from what each option, command, variable and signal says of itself.
+ * The text of the help, made from the descriptions of options, commands, variables and signals.
  */
 import * as Arr from "effect/Array"
-import type { Documented } from "./Documented.js"
+import { type Documented, isShown } from "./Documented.js"
 
 export const programName = "consul-replicate"
 
@@ -17,16 +17,19 @@ export interface Section {
 }
 
 export interface Help {
+  /** The command line, as in `consul-replicate demo`. */
   readonly usage: string
+  /** A paragraph on what the command does. */
   readonly summary: string
   /** Shown by their groups, in this order. */
   readonly options: ReadonlyArray<Documented>
   readonly sections: ReadonlyArray<Section>
+  /** Paragraphs. */
   readonly footer: ReadonlyArray<string>
 }
 
-/** In columns. Elsewhere than on a terminal it is this wide. */
-export const defaultWidth = 80
+/** The width of the help if there is no terminal, in columns. */
+const defaultWidth = 80
 
 const narrowest = 60
 const widest = 120
@@ -37,7 +40,7 @@ export const widthFor = (columns: number): number =>
 
 const meaningColumn = 26
 
-/** Greedy, at spaces. (`@effect/printer` takes exponential time for a page of reflowed paragraphs.) */
+/** Wraps at spaces, greedily. (`@effect/printer` needs exponential time for a page of reflowed paragraphs.) */
 const wrap = (text: string, width: number): ReadonlyArray<string> => {
   const lines: Array<string> = []
   let line = ""
@@ -63,7 +66,7 @@ const entry = ([term, meaning]: Entries[number], width: number): ReadonlyArray<s
   return [...beginning, ...rest.map((line) => " ".repeat(meaningColumn) + line)]
 }
 
-/** With the default, and with the variables that count if the option is not given. */
+/** An option with its description, its default and its variables. */
 const optionEntry = ({
   description,
   name,
@@ -79,8 +82,6 @@ const optionEntry = ({
   ].join(" ")
 ]
 
-const isShown = ({ hasFlag = true, replacedBy }: Documented): boolean => hasFlag && replacedBy === undefined
-
 const grouped = (options: ReadonlyArray<Documented>): ReadonlyArray<Section> =>
   Arr.dedupe(options.map(({ group }) => group)).map((title) => ({
     title,
@@ -95,7 +96,7 @@ const section = ({ entries = [], title, verbatim = [] }: Section, width: number)
   ...verbatim.map((line) => `  ${line}`)
 ]
 
-/** No line is longer than `width`, in columns, but for a word that is. */
+/** The text of a help page. Only a line with a single word can be longer than `width` columns. */
 export const render = ({ footer, options, sections, summary, usage }: Help, width = defaultWidth): string =>
   [
     `Usage: ${usage}`,

@@ -54,12 +54,12 @@ export const replicateHelp: Help = {
           "1",
           "failed; with -once also if deletes were held back, keys were refused, or a signal came before it was done"
         ],
-        ["2", "wrong use, found before anything was touched"]
+        ["2", "wrong use, before anything was touched"]
       ]
     }
   ],
   footer: [
-    "Options may be typed with one dash or two, as -name=value or -name value; durations as in 250ms, 60s or 1m30s. " +
+    "Options have one dash or two, as -name=value or -name value. Durations are written as 250ms, 60s or 1m30s. " +
       "An option counts before files, and files count before the variables in brackets, of which the first that is set " +
       "counts. docs/options.md has the keys of files and the older names that work."
   ]

@@ -1,5 +1,5 @@
 /**
- * Where a setting was given.
+ * The place at which a setting was given.
  */
 import * as Data from "effect/Data"
 
@@ -14,13 +14,13 @@ export type Origin = Data.TaggedEnum<{
 
 export const Origin = Data.taggedEnum<Origin>()
 
-/** A text, and where it was given. */
+/** A text that was given for a setting, and its place. */
 export interface Given {
   readonly text: string
   readonly origin: Origin
 }
 
-/** For a person: `-reconcile`, `CONSUL_HTTP_SSL`, `/etc/replicate.hcl:12: log_level`. `name` is the option's own. */
+/** A place, for a person: `-reconcile`, `CONSUL_HTTP_SSL`, `/etc/replicate.hcl:12: log_level`. `name` is the option's own. */
 export const shown = (origin: Origin, name: string): string => {
   switch (origin._tag) {
     case "Flag":

@@ -7,8 +7,9 @@ import * as Either from "effect/Either"
 /** The parts that a text names. */
 export interface PrefixText {
   readonly source: string
+  /** Undefined if the text names none. */
   readonly datacenter: string | undefined
-  /** Undefined: the same as the source's. */
+  /** Undefined if it is the same as `source`. */
   readonly destination: string | undefined
 }
 
@@ -17,12 +18,12 @@ const withDatacenter = /^([^@]*)@([A-Za-z0-9_-]+)$/
 const inFile = (source: string): string =>
   `a prefix that itself holds "@" or ":" is given in a file, as in prefix { source = ${JSON.stringify(source)} datacenter = "…" }`
 
-/** Go's tool drops one slash at the front since 0.2.0: hardly any key begins with one. */
+/** Without one slash at the front, as in 0.2.0 and later: hardly any key begins with a slash. */
 const withoutSlash = (prefix: string): string => prefix.replace(/^\//, "")
 
 /**
- * The first colon ends the source. What stands behind an `@` can only be a datacenter if it could be the name of one: all
- * else is a part of the prefix, as in the first release. Left: what is wrong.
+ * The first colon ends the source. The text behind an `@` is a datacenter only if it could be the name of one: otherwise it is
+ * a part of the prefix, as in 0.1.0. Left: the problem.
  */
 export const parse = (text: string): Either.Either<PrefixText, string> => {
   const colon = text.indexOf(":")
@@ -52,7 +53,7 @@ export const parse = (text: string): Either.Either<PrefixText, string> => {
     : Either.right({ source: left, datacenter: undefined, destination })
 }
 
-/** A colon without a datacenter was a part of the prefix in the first release, and of two colons the second is one of the destination. */
+/** Warns of a colon that may be meant as a part of a prefix: one without a datacenter, as in 0.1.0, or a second one. */
 export const warnOfColon = (
   where: string,
   text: string,
@@ -64,7 +65,7 @@ export const warnOfColon = (
       ]
     : []
 
-/** A key may begin with a slash, but only a transaction can write it. */
+/** Warns of a prefix with a slash at its front. A key may begin with a slash, but only a transaction can write it. */
 export const warn = (option: string, prefix: string): Effect.Effect<void> =>
   prefix.startsWith("/")
     ? Effect.logWarning(
@@ -76,8 +77,8 @@ export const warn = (option: string, prefix: string): Effect.Effect<void> =>
 const quoted = (texts: ReadonlyArray<string>): string => texts.map((text) => JSON.stringify(text)).join(", ")
 
 /**
- * An exclude is the front of a key's whole name at the source. One that all replications share need not concern each of them,
- * so it is warned of only if it begins with none of their prefixes.
+ * Warns of excludes that exclude no key or all keys of prefixes. An exclude that several replications share need not concern each
+ * of them: the log warns that it excludes no key only if this is so for all.
  */
 export const warnOfExcludes = (
   replications: ReadonlyArray<{ readonly prefix: string; readonly exclude: ReadonlyArray<string> }>
@@ -102,7 +103,10 @@ export const warnOfExcludes = (
 /** Whether a prefix ends in the middle of a name. One that ends with a punctuation mark, such as `app-`, is meant so. */
 const endsInName = (prefix: string): boolean => /[\p{L}\p{N}]$/u.test(prefix)
 
-/** The destination prefix takes the place of the prefix character by character: with a slash at the end of one alone, names change. */
+/**
+ * Warns if only one of the two prefixes ends with a slash. The prefix of a key is replaced character by character, so names
+ * change then.
+ */
 export const warnOfSlashes = (prefix: string, destinationPrefix: string): Effect.Effect<void> => {
   const isGlued = endsInName(destinationPrefix) && (prefix === "" || prefix.endsWith("/"))
   const isDoubled = endsInName(prefix) && destinationPrefix.endsWith("/")

@@ -1,6 +1,6 @@
 /**
- * What is replicated from where to where: the prefixes of the command line, of files and of the environment, each with what
- * it inherits.
+ * The settings of each replication: the prefixes of the command line, of files and of the environment, each with the settings that
+ * all share.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -18,22 +18,24 @@ import type { Values } from "./Setting.js"
 import * as Sources from "./Sources.js"
 import { subject, WrongUse } from "./WrongUse.js"
 
+/** The settings of one replication. */
 export interface ReplicationSettings {
   /** The datacenter that is authoritative; empty if none was named. */
   readonly datacenter: string
+  /** The prefix at the source. */
   readonly prefix: string
   readonly destinationPrefix: string
-  /** The front of source keys that are left alone. */
+  /** Source keys that begin with one of these texts are excluded. */
   readonly excludes: ReadonlyArray<string>
   /** Key of the status. */
   readonly status: string
-  /** What was given for the source's Consul, if the prefix names one of its own. */
+  /** The texts for the source's agent, if the prefix has its own. */
   readonly source: AgentSettings | undefined
-  /** Where its parts were given, by the names of their options. */
+  /** The places of its settings, by the names of their options. */
   readonly origins: ReadonlyMap<string, Origin>
 }
 
-/** A prefix with its parts. */
+/** A prefix with its parts. Undefined parts are the ones that all prefixes share. */
 interface Entry extends PrefixOption.PrefixText {
   readonly origin: Origin
   readonly excludes: ReadonlyArray<string>
@@ -41,6 +43,7 @@ interface Entry extends PrefixOption.PrefixText {
   readonly connection: AgentSettings | undefined
 }
 
+/** An entry, and warnings for the log. */
 interface Read {
   readonly entry: Entry
   readonly warnings: ReadonlyArray<string>
@@ -52,7 +55,7 @@ const ofText = ({
   given: { origin, text }
 }: PrefixEntry & { _tag: "Text" }): Either.Either<Read, WrongUse> => {
   const where = shown(origin, "prefix")
-  // A list of a file or a variable may end with a comma; the whole store is asked for by the option alone.
+  // A list of a file or a variable may end with a comma. Only the option can mean the whole store.
   if (text === "" && origin._tag !== "Flag") {
     return Either.left(
       new WrongUse({
@@ -115,7 +118,7 @@ type Given = Values<typeof replicated> & Pick<Values<typeof instance>, "status" 
 const wrong = (origin: Origin, name: string, problem: string) =>
   new WrongUse({ subject: shown(origin, name), problem })
 
-/** What concerns one replication cannot be given for several. */
+/** Refuses settings for one replication that are given for several, and settings that contradict each other. */
 const validate = ({ destinationPrefix, src, status, statusDir }: Given, entries: ReadonlyArray<Entry>) =>
   Effect.gen(function* () {
     const [first] = entries
@@ -151,14 +154,14 @@ const validate = ({ destinationPrefix, src, status, statusDir }: Given, entries:
     }
   })
 
-/** Excludes of the whole, and of this prefix. */
+/** Makes the settings of one replication from its entry and the settings that all share. */
 const make =
   (given: Given, hasSeveral: boolean) =>
   (entry: Entry): ReplicationSettings => {
     const { destinationPrefix: dst, excludes, src, status, statusDir } = given
     const { connection, datacenter, source: prefix } = entry
     const destinationPrefix = entry.destination ?? dst?.value ?? prefix
-    const isFirstReleases =
+    const hasSingleStatus =
       !hasSeveral && statusDir === undefined && (datacenter === undefined || status.origin._tag !== "Default")
     return {
       datacenter: datacenter ?? src.value,
@@ -167,7 +170,7 @@ const make =
       excludes: [...excludes.map(({ value }) => value), ...entry.excludes],
       status:
         entry.status ??
-        (isFirstReleases
+        (hasSingleStatus
           ? status.value
           : StatusFolder.keyOf(statusDir?.value ?? defaultStatusDir, { prefix, destinationPrefix })),
       source: connection,
@@ -185,8 +188,10 @@ const sameAs = (one: ReplicationSettings) => (other: ReplicationSettings) =>
   one.prefix === other.prefix &&
   one.destinationPrefix === other.destinationPrefix
 
-/** All replications, the one of the first release's options if no prefix is given. `entries` are in the order in which they
- * count, and `to` is what was given for the destination. */
+/**
+ * All replications: one for each entry, or one with the default prefix if there is none. `entries` are in the order in which they
+ * count, and `to` has the texts for the destination.
+ */
 export const read: (
   entries: ReadonlyArray<PrefixEntry>,
   given: Given,
@@ -211,11 +216,11 @@ export const read: (
       : yield* Effect.forEach(entries, (entry) =>
           entry._tag === "Text" ? ofText(entry) : ofBlock(entry, to)
         )
-  const found = read.map(({ entry }) => entry)
-  yield* validate(given, found)
-  const all = found.map(make(given, found.length > 1))
-  const replications = all.filter((one, i) => all.findIndex(sameAs(one)) === i)
-  const twice = all.filter((one) => !replications.includes(one))
+  const all = read.map(({ entry }) => entry)
+  yield* validate(given, all)
+  const made = all.map(make(given, all.length > 1))
+  const replications = made.filter((one, i) => made.findIndex(sameAs(one)) === i)
+  const twice = made.filter((one) => !replications.includes(one))
   return {
     replications,
     warnings: [

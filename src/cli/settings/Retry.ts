@@ -1,22 +1,22 @@
 /**
- * After how long to give up, in this program's way and in 0.4.0's: that has a number of attempts, with pauses between that
- * double. Here attempts go on by rules of their own, for as long as those of 0.4.0 would take.
+ * The time after which the program gives up: `-timeout`, or the time that the attempts of 0.4.0 would last. 0.4.0 makes a number of
+ * attempts, with pauses that double. This program makes attempts at times of its own.
  */
 import * as Duration from "effect/Duration"
 import type { retry } from "./options/Compatible.js"
 import type { Resolved, Values } from "./Setting.js"
 
 export interface Patience {
-  /** Zero: for ever. */
+  /** Zero for no limit. */
   readonly timeout: Duration.Duration
-  /** The option that says so, with its dash. */
+  /** The option that sets it, with its dash. */
   readonly option: string
 }
 
-/** 0.4.0's own. */
+/** The defaults of 0.4.0. */
 const defaults = { backoff: Duration.millis(250), maxBackoff: Duration.minutes(1) } as const
 
-/** The sum of the pauses. Without a longest pause they grow past all sense within a few attempts. */
+/** The sum of the pauses. Without a longest pause it can be infinite. */
 const total = (
   attempts: number,
   backoff: Duration.Duration,
@@ -31,7 +31,7 @@ const total = (
 
 const isGiven = ({ origin }: Resolved<unknown>): boolean => origin._tag !== "Default"
 
-/** Undefined if nothing was given. `-timeout` counts before the options of 0.4.0. */
+/** Undefined if neither way sets a limit. `-timeout` counts before the options of 0.4.0. */
 export const patience = (
   timeout: Resolved<Duration.Duration | undefined> | undefined,
   { retryAttempts, retryBackoff, retryBoth, retryEnabled, retryMaxBackoff }: Values<typeof retry>

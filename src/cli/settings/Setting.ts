@@ -9,44 +9,46 @@ import type { Documented } from "./Documented.js"
 import { type Given, Origin, shown } from "./Origin.js"
 import { subject, WrongUse } from "./WrongUse.js"
 
-/** What a value of a configuration file has to be. A `Flag` is true or false, and needs no value on the command line. */
+/** The kind of a setting's value in a configuration file. A `Flag` is true or false, and needs no value on the command line. */
 export type Kind = "Text" | "Number" | "Flag"
 
-/** The value of a setting, and where it was given. */
+/** The value of a setting, and the place at which it was given. */
 export interface Resolved<A> {
   readonly value: A
   readonly origin: Origin
 }
 
-/** What is the same for all settings. */
+/** The fields that every kind of setting has. */
 interface Description {
   /** The option, without its dash. */
   readonly name: string
+  /** The heading under which the help shows the option. */
   readonly group: string
   readonly description: string
-  /** Other names that are as good: those of 0.4.0. */
+  /** Other names that work without a warning, such as the ones of 0.4.0. */
   readonly spellings?: ReadonlyArray<string>
   /** Names that work with a warning. */
   readonly deprecated?: ReadonlyArray<string>
-  /** What to write instead of an option that works with a warning. The help does not show it. */
+  /** The options to write instead of one that works with a warning, which the help does not show. */
   readonly replacedBy?: string
   /** Variables of the environment that others defined, after this program's own. */
   readonly variables?: ReadonlyArray<string>
   /** Keys of a configuration file. The first is the one to write. */
   readonly keys?: ReadonlyArray<string>
-  /** Whether there is an option; false: only keys and variables. */
+  /** Whether the setting can be typed; true unless given. If false, it has only keys and variables. */
   readonly hasFlag?: boolean
-  /** Whether this program has a variable of its own for it, as for all but those of small commands. */
+  /** Whether the setting has a variable `CONSUL_REPLICATE_…`; true unless given. Small commands have none. */
   readonly hasVariable?: boolean
   /** Whether the value is a password or a token: no message repeats it. */
   readonly isSecret?: boolean
-  /** What a reload does with a new value; `anew` unless given. */
+  /** The effect of a reload with a new value; `anew` unless given. */
   readonly reload?: Reload
 }
 
 /**
- * What a reload does with a new value of a setting. `kept`: replications that it does not concern go on. `anew`: the lock is
- * given back, and all begins anew. `refused`: the value holds as long as the program runs.
+ * The effect of a reload with a new value of a setting. `kept`: replications that the setting does not concern go on. `anew`: the
+ * lock is given back, and all replications begin anew. `refused`: the reload fails, as the value cannot change while the program
+ * runs.
  */
 export type Reload = "kept" | "anew" | "refused"
 
@@ -66,7 +68,7 @@ export interface Setting<A> extends Documented {
 }
 
 /** The variable of the environment that this program defines for a setting. */
-export const variableOf = (name: string): string =>
+const variableOf = (name: string): string =>
   `CONSUL_REPLICATE_${name
     .replace(/^consul-/, "")
     .replaceAll("-", "_")
@@ -91,7 +93,7 @@ const described = (description: Description, kind: Kind, isRepeated: boolean) =>
   isRepeated
 })
 
-/** A schema of texts from a function whose left says what is wrong with a text and what to write, without the text. */
+/** A schema of texts from a function. Its left is the problem of a text, and what to write instead, without the text. */
 export const textSchema = <A>(parse: (text: string) => Either.Either<A, string>): Schema.Schema<A, string> =>
   Schema.transformOrFail(
     Schema.String,
@@ -105,7 +107,7 @@ export const textSchema = <A>(parse: (text: string) => Either.Either<A, string>)
     }
   )
 
-/** A text that is refused may hold a password in an address; `mayRepeat` says whether it can be shown. */
+/** Decodes one text. The error shows the text if `mayRepeat` allows it: an address may hold a password. */
 const decodeText =
   <A>(name: string, schema: Schema.Schema<A, string>, mayRepeat: (text: string) => boolean) =>
   ({ origin, text }: Given): Either.Either<Resolved<A>, WrongUse> =>
@@ -127,61 +129,51 @@ interface Valued<A> extends Description {
   /** The name of the value in the help. */
   readonly value: string
   readonly schema: Schema.Schema<A, string>
-  /** What the help shows as default, if it is no text to decode; null shows none. */
+  /** The default in the help, if it is not the decoded text; null for none. */
   readonly shownDefault?: string | null
+  /** `Text` unless given. */
   readonly kind?: "Text" | "Number"
+  /** Whether a message may show a text; of a secret none unless given. */
   readonly mayRepeat?: (text: string) => boolean
 }
 
-/** A setting that is nothing unless it is given. */
-export const optional = <A>(options: Valued<A>): Setting<Resolved<A> | undefined> => {
-  const {
-    isSecret = false,
-    kind = "Text",
-    mayRepeat = () => !isSecret,
-    name,
-    schema,
-    shownDefault,
-    value
-  } = options
-  const decode = decodeText(name, schema, mayRepeat)
+/** The fields of a setting with a value, and the decoder of one text. */
+const valued = <A>(options: Valued<A>, isRepeated: boolean) => {
+  const { isSecret = false, kind = "Text", mayRepeat = () => !isSecret, name, schema, value } = options
   return {
-    ...described(options, kind, false),
-    value,
-    shownDefault: shownDefault ?? undefined,
+    fields: { ...described(options, kind, isRepeated), value },
+    decode: decodeText(name, schema, mayRepeat)
+  }
+}
+
+/** A setting whose value is undefined unless it is given. */
+export const optional = <A>(options: Valued<A>): Setting<Resolved<A> | undefined> => {
+  const { decode, fields } = valued(options, false)
+  return {
+    ...fields,
+    shownDefault: options.shownDefault ?? undefined,
     decode: ([first]) => (first === undefined ? Either.right(undefined) : decode(first))
   }
 }
 
-/** A setting with a default, which is decoded as a text that was given. */
+/** A setting with a default, which is decoded like a given text. */
 export const setting = <A>(options: Valued<A> & { readonly default: string }): Setting<Resolved<A>> => {
-  const { isSecret = false, kind = "Text", mayRepeat = () => !isSecret, name, schema, value } = options
-  const decode = decodeText(name, schema, mayRepeat)
+  const { decode, fields } = valued(options, false)
   return {
-    ...described(options, kind, false),
-    value,
+    ...fields,
     shownDefault: (options.shownDefault === undefined ? options.default : options.shownDefault) ?? undefined,
     decode: ([first]) => decode(first ?? { text: options.default, origin: Origin.Default() })
   }
 }
 
-/** A setting that may be given several times. All that was given counts: of files first, then of the command line. */
+/** A setting that may be given several times. All texts count: first the ones of files, then the ones of the command line. */
 export const repeated = <A>(
   options: Valued<A> & { readonly default?: ReadonlyArray<string> }
 ): Setting<ReadonlyArray<Resolved<A>>> => {
-  const {
-    default: texts = [],
-    isSecret = false,
-    kind = "Text",
-    mayRepeat = () => !isSecret,
-    name,
-    schema,
-    value
-  } = options
-  const decode = decodeText(name, schema, mayRepeat)
+  const { default: texts = [] } = options
+  const { decode, fields } = valued(options, true)
   return {
-    ...described(options, kind, true),
-    value,
+    ...fields,
     shownDefault: options.shownDefault ?? (texts.length === 0 ? undefined : texts.join(" ")),
     decode: (given) =>
       Either.all(

@@ -1,5 +1,5 @@
 /**
- * Everything that the command was told: by its options, by files and by the environment, as one value.
+ * All settings of the command, from its options, from files and from the environment, as one value.
  */
 
 import * as Duration from "effect/Duration"
@@ -37,50 +37,59 @@ export const all: ReadonlyArray<Setting<unknown>> = [
 
 export interface Settings {
   readonly replications: ReadonlyArray<Replications.ReplicationSettings>
-  /** What was given for the agent that is replicated into. */
+  /** The texts for the agent that is replicated into. */
   readonly destination: AgentSettings & { readonly address: NamedText }
-  /** What was given for the source, for each replication that names none of its own. */
+  /** The texts for the source's agent, for each replication that has none of its own. */
   readonly source: AgentSettings
+  /** Whether keys may be deleted at the destination. */
   readonly deletes: boolean
+  /** The most deletes of one pass, such as `50%` or `200`. */
   readonly maxDeletes: string
+  /** The time between two looks for drift; zero for none. */
   readonly reconcile: Duration.Duration
+  /** The most blocking queries of a large prefix. */
   readonly watchShards: number
+  /** The key of the lock. */
   readonly lock: string
+  /** The name of the service of the instances. */
   readonly service: string
   readonly agentless: boolean
+  /** The time to live of the lock's session; undefined for the default. */
   readonly sessionTtl: Duration.Duration | undefined
   readonly once: boolean
-  /** After how long to give up, and the option that says so; undefined: as long as is usual. */
+  /** The time after which to give up; undefined for the default. */
   readonly patience: Retry.Patience | undefined
-  /** How long changes have to be quiet. */
+  /** How long no change must come before changes are replicated; undefined for no wait. */
   readonly wait: Texts.Quiescence | undefined
+  /** The path of the file with the number of the process. */
   readonly pidFile: Resolved<string> | undefined
-  /** Stops the program, beside those that always do. */
+  /** A signal that stops the program, beside the ones that always do. */
   readonly killSignal: NodeJS.Signals | undefined
-  /** At which the configuration is read again. */
+  /** The signal at which the configuration is read again. */
   readonly reloadSignal: NodeJS.Signals | undefined
+  /** The lowest level that is logged. */
   readonly logLevel: LogLevel.LogLevel
-  /** The facility of syslog, if that was asked for. */
+  /** The facility of syslog; undefined for no syslog. */
   readonly syslog: string | undefined
-  /** What was given for each setting that cannot change while replications go on. The texts can hold secrets. */
+  /** The texts of each setting that cannot change while replications go on. They can be secrets. */
   readonly fixed: ReadonlyArray<{
     /** The option, without its dash. */
     readonly name: string
     readonly reload: Exclude<Reload, "kept">
     readonly texts: ReadonlyArray<string>
-    /** Where it was given, for messages. */
+    /** The place at which it was given, for messages. */
     readonly where: string
   }>
-  /** Where settings were given, by the names of their options. */
+  /** The places of settings, by the names of their options. */
   readonly origins: ReadonlyMap<string, Origin>
-  /** For the log, at the start. None holds a secret. */
+  /** For the log, at the start. None has a secret. */
   readonly warnings: ReadonlyArray<string>
 }
 
 const originOf = (resolved: Resolved<unknown> | undefined): Origin | undefined =>
   resolved === undefined || resolved.origin._tag === "Default" ? undefined : resolved.origin
 
-/** The files that `-config` names, read in order: what a later one says stands for what an earlier one said. */
+/** The files that `-config` names, read in order. A setting of a later file counts before the same of an earlier one. */
 const readFiles = (paths: Values<typeof instance>["configs"]) =>
   Effect.gen(function* () {
     const files = yield* Effect.forEach(paths, ({ origin, value }) =>
@@ -89,7 +98,7 @@ const readFiles = (paths: Values<typeof instance>["configs"]) =>
     return yield* Effect.forEach(files.flat(), ({ path, text }) => ConfigFile.parse(path, text, all))
   })
 
-/** In the order of the maps. */
+/** One map with the texts of all maps, in the order of the maps. */
 const joined = (maps: ReadonlyArray<Sources.ByName>): Sources.ByName =>
   new Map(
     [...new Set(maps.flatMap((map) => [...map.keys()]))].map((name) => [
@@ -98,7 +107,7 @@ const joined = (maps: ReadonlyArray<Sources.ByName>): Sources.ByName =>
     ])
   )
 
-/** By the option, or by the two keys of the block. */
+/** The wait from the option, or from the two keys of a `wait` block. */
 const waitOf = ({
   wait,
   waitMax,
@@ -112,16 +121,16 @@ const waitOf = ({
   )
 }
 
-/** A signal cannot stop the program and have it read its files. */
+/** Refuses one signal for both purposes. */
 const validateSignals = ({ killSignal, reloadSignal }: Values<typeof instance>) =>
   killSignal.value !== undefined && killSignal.value === reloadSignal.value
     ? new WrongUse({
         subject: subject(shown(killSignal.origin, "kill-signal"), killSignal.value),
-        problem: `is what ${shown(reloadSignal.origin, "reload-signal")} is too; choose another for one of them`
+        problem: `is also the signal of ${shown(reloadSignal.origin, "reload-signal")}; choose another one for one of them`
       })
     : Effect.void
 
-/** Names that work, and are not those to write. */
+/** Warnings of deprecated names. */
 const warnOfSpellings = (flags: Sources.ByName): ReadonlyArray<string> =>
   all.flatMap(({ deprecated, name, replacedBy }) =>
     (flags.get(name) ?? []).flatMap(({ origin }) =>
@@ -131,7 +140,7 @@ const warnOfSpellings = (flags: Sources.ByName): ReadonlyArray<string> =>
     )
   )
 
-/** As in 0.4.0, the last one counts. */
+/** Warnings of options that are given several times with different texts. The last one counts, as in 0.4.0. */
 const warnOfRepeats = (flags: Sources.ByName): ReadonlyArray<string> =>
   all.flatMap(({ isRepeated, name }) => {
     const typed = flags.get(name) ?? []
@@ -150,7 +159,7 @@ const warnOfUseless = (values: Values<typeof withoutMeaning>): ReadonlyArray<str
     return origin === undefined ? [] : [`${shown(origin, name)} has no use here: ${description}`]
   })
 
-/** 0.4.0 ignores `consul = "address"`. If it differs from the address in use, it is refused: one of the two is a mistake. */
+/** Refuses `consul = "address"`, which 0.4.0 ignores, if it differs from the address in use: one of the two is a mistake. */
 const validateIgnored = (files: ReadonlyArray<ConfigFile.ConfigFile>, address: string) =>
   Effect.forEach(
     files.flatMap(({ ignoredAddresses }) => ignoredAddresses),
@@ -164,16 +173,7 @@ const validateIgnored = (files: ReadonlyArray<ConfigFile.ConfigFile>, address: s
     { discard: true }
   )
 
-/** Where a setting was given, with its name. */
-const originOfFirst = (
-  setting: Setting<unknown>,
-  sources: Sources.Sources
-): ReadonlyArray<readonly [string, Origin]> =>
-  Sources.givenFor(setting, sources)
-    .slice(0, 1)
-    .map(({ origin }) => [setting.name, origin] as const)
-
-/** What has no use may change. */
+/** The texts of settings that cannot change while replications go on. Settings without a meaning may change. */
 const fixed = (sources: Sources.Sources): Settings["fixed"] =>
   all
     .filter((setting) => !Object.values<Setting<unknown>>(withoutMeaning).includes(setting))
@@ -189,7 +189,7 @@ const fixed = (sources: Sources.Sources): Settings["fixed"] =>
       }
     })
 
-/** From what was typed, with all that files and the environment add. */
+/** Reads all settings. `flags` are the texts of the command line. */
 export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName) {
   const variables = yield* Environment.read(all)
   const { configs } = yield* Sources.values(
@@ -224,14 +224,11 @@ export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName)
   yield* validateSignals(instances)
   const wait = yield* waitOf(instances)
   yield* validateIgnored(files, to.address.text)
-  const { facility, isSyslog } = {
-    facility: instances.syslogFacility,
-    // As in 0.4.0, the facility alone asks for it.
-    isSyslog:
-      originOf(instances.syslog) === undefined
-        ? originOf(instances.syslogFacility) !== undefined
-        : instances.syslog.value
-  }
+  // As in 0.4.0, the facility alone asks for syslog.
+  const isSyslog =
+    originOf(instances.syslog) === undefined
+      ? originOf(instances.syslogFacility) !== undefined
+      : instances.syslog.value
   return {
     replications,
     destination: to,
@@ -254,9 +251,14 @@ export const load = Effect.fn("Settings.load")(function* (flags: Sources.ByName)
     killSignal: instances.killSignal.value,
     reloadSignal: instances.reloadSignal.value,
     logLevel: instances.logLevel.value,
-    syslog: isSyslog ? facility.value : undefined,
+    syslog: isSyslog ? instances.syslogFacility.value : undefined,
     fixed: fixed(sources),
-    origins: new Map(all.flatMap((setting) => originOfFirst(setting, sources))),
+    origins: new Map(
+      all.flatMap((setting) => {
+        const [first] = Sources.givenFor(setting, sources)
+        return first === undefined ? [] : [[setting.name, first.origin] as const]
+      })
+    ),
     warnings: [
       ...warnOfSpellings(flags),
       ...warnOfRepeats(flags),

@@ -11,7 +11,7 @@ const isSignal = (name: string): name is NodeJS.Signals => names.has(name)
 /** No program can listen for these. */
 const uncatchable: ReadonlySet<string> = new Set(["SIGKILL", "SIGSTOP"])
 
-/** A name in any case; an empty text is none. Left: what is wrong. */
+/** A signal from its name in any case, or undefined for an empty text. Left: the problem. */
 export const parse = (text: string): Either.Either<NodeJS.Signals | undefined, string> => {
   const name = text.toUpperCase()
   if (name === "") return Either.right(undefined)

@@ -1,6 +1,6 @@
 /**
- * What was given by the command line, by files and by the environment, and which of it counts: the command line before
- * files, files before the environment, and a later one of the command line or of the files before an earlier one.
+ * The texts of settings from the command line, from files and from the environment, and which text counts: the command line before
+ * files, files before the environment, and later texts of the command line or of files before earlier ones.
  */
 import * as Either from "effect/Either"
 import type { Given } from "./Origin.js"
@@ -21,7 +21,7 @@ export interface Sources {
 
 export const nothing: Sources = { flags: new Map(), files: new Map(), variables: new Map() }
 
-/** What was given for a setting, with what counts most in front; or all that counts, if the setting is repeated. */
+/** The texts of a setting, the one that counts first; or, if the setting is repeated, all texts that count. */
 export const givenFor = (
   { isRepeated, name }: Setting<unknown>,
   { files, flags, variables }: Sources
@@ -33,7 +33,7 @@ export const givenFor = (
   return typed.length + read.length > 0 ? [...read, ...typed] : inherited
 }
 
-/** The values of all settings of a record; left is the first that is wrong. */
+/** The values of all settings of a record. Left: the first error. */
 export const values = <S extends Settings>(
   settings: S,
   sources: Sources

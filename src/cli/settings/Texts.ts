@@ -1,5 +1,5 @@
 /**
- * How the values of settings are written.
+ * Schemas of the texts of settings.
  */
 import * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
@@ -16,43 +16,38 @@ import * as Signals from "./Signals.js"
 /** Any text. */
 export const Text = Schema.String
 
-/** Any text but an empty one. */
+/** Any text that is not empty. */
 export const required = (problem: string): Schema.Schema<string> =>
   Schema.String.pipe(Schema.filter((text) => text !== "" || problem))
 
-/** An empty text counts as not given: a variable of the shell that is not set. */
-export const TextOrNone: Schema.Schema<string | undefined, string> = textSchema((text) =>
-  Either.right(text === "" ? undefined : text)
-)
+/** An empty text counts as not given: it may be a variable of the shell that is not set. */
+const orNone = <A>(parse: (text: string) => Either.Either<A, string>): Schema.Schema<A | undefined, string> =>
+  textSchema((text) => (text === "" ? Either.right(undefined) : parse(text)))
+
+export const TextOrNone = orNone(Either.right<string>)
 
 export const Truth: Schema.Schema<boolean, string> = textSchema((text) =>
   Either.fromOption(Booleans.parse(text), () => "neither true nor false; write one of them")
 )
 
-/** On the command line, where an option is enough. */
+/** True or false, for a flag: its message shows the option. */
 export const truthOf = (name: string): Schema.Schema<boolean, string> =>
   textSchema((text) =>
     Either.fromOption(Booleans.parse(text), () => `neither true nor false; write -${name} or -${name}=false`)
   )
 
-/** The text of an address that can be used: whether it is asked over TLS depends on other settings. */
-export const Address: Schema.Schema<string, string> = textSchema((text) =>
-  Either.map(AddressOption.parse(text), () => text)
-)
+/** The text of a valid address. Other settings decide whether it is asked over TLS. */
+const addressText = (text: string) => Either.map(AddressOption.parse(text), () => text)
 
-/** An empty text counts as not given. */
-export const AddressOrNone: Schema.Schema<string | undefined, string> = textSchema((text) =>
-  text === "" ? Either.right(undefined) : Either.map(AddressOption.parse(text), () => text)
-)
+export const Address: Schema.Schema<string, string> = textSchema(addressText)
+
+export const AddressOrNone = orNone(addressText)
 
 const GoDuration: Schema.Schema<Duration.Duration, string> = textSchema(DurationOption.parse)
 
 export { GoDuration as Duration }
 
-/** An empty text counts as not given. */
-export const DurationOrNone: Schema.Schema<Duration.Duration | undefined, string> = textSchema((text) =>
-  text === "" ? Either.right(undefined) : DurationOption.parse(text)
-)
+export const DurationOrNone = orNone(DurationOption.parse)
 
 const Whole: Schema.Schema<number, string> = textSchema((text) =>
   /^\d{1,6}$/.test(text) ? Either.right(Number(text)) : Either.left("not a number; write one such as 16")
@@ -70,7 +65,7 @@ const levels: ReadonlyMap<string, LogLevel.LogLevel> = new Map([
   ["err", LogLevel.Error]
 ])
 
-/** In any case. 0.4.0 drops spaces around the level of a variable. */
+/** A log level, in any case. As in 0.4.0, spaces around it are dropped. */
 export const Level: Schema.Schema<LogLevel.LogLevel, string> = textSchema((text) =>
   Either.fromNullable(
     levels.get(text.trim().toLowerCase()),
@@ -78,7 +73,7 @@ export const Level: Schema.Schema<LogLevel.LogLevel, string> = textSchema((text)
   )
 )
 
-/** The text itself: the library reads it again. */
+/** The text of a valid limit: the library parses it again. */
 export const Limit: Schema.Schema<string, string> = textSchema((text) =>
   Either.mapBoth(DeleteLimit.parse(text), {
     onLeft: () => "not a limit; write a share from 0% to 100%, such as 50%, or a number of keys such as 200",
@@ -94,21 +89,23 @@ export const UserAndPassword: Schema.Schema<string> = Schema.String.pipe(
   Schema.filter((text) => (text === "" ? "needs a user; write user:password" : undefined))
 )
 
-/** How long changes may have to be quiet before they are replicated, and how long at most. */
+/** How long changes wait before they are replicated. */
 export interface Quiescence {
+  /** The time without a change after which changes are replicated. */
   readonly min: Duration.Duration
+  /** The time after the first change at which changes are replicated even if more follow. */
   readonly max: Duration.Duration
 }
 
-/** So many times the shortest wait is the longest, unless that is given: 0.4.0's rule. */
-const longestWait = 4
+/** `max` divided by `min` if only `min` is given, as in 0.4.0. */
+const maxPerMin = 4
 
 const wrongWait = "not a wait; write it as min or min:max, such as 5s or 5s:10s"
 
-/** `max` is four times `min` unless given. Left: what is wrong. */
+/** A wait. `max` is four times `min` unless given. Left: the problem. */
 export const quiescence = (
   min: Duration.Duration,
-  max: Duration.Duration = Duration.times(min, longestWait)
+  max: Duration.Duration = Duration.times(min, maxPerMin)
 ): Either.Either<Quiescence, string> =>
   Duration.lessThan(max, min)
     ? Either.left("the longest wait is shorter than the shortest; write min:max, such as 5s:10s")
@@ -136,7 +133,9 @@ export const Facility: Schema.Schema<string, string> = textSchema((text) =>
     : Either.left("not a facility of syslog; write DAEMON, USER, or LOCAL0 to LOCAL7")
 )
 
-/** An exclude without a letter would exclude every key. */
+/** An exclude. An empty one would exclude every key. */
 export const Exclude: Schema.Schema<string, string> = textSchema((text) =>
-  text.trim() === "" ? Either.left("an empty exclude would exclude every key") : Either.right(text)
+  text.trim() === ""
+    ? Either.left("an empty exclude would exclude every key; write the front of a source key")
+    : Either.right(text)
 )

@@ -1,11 +1,11 @@
 /**
- * What ends the command with exit code 2: a command line or an environment that cannot be meant.
+ * The error that ends the command with exit code 2: settings or arguments that are wrong.
  */
 import * as Data from "effect/Data"
 
 /**
- * `subject` is what is wrong, as a person typed it: `-reconcile "5x"`, `CONSUL_HTTP_SSL "true"`. `problem` is what is wrong
- * with it and what to write instead, in one line. Neither holds a token.
+ * `subject` is the place of the setting and its text: `-reconcile "5x"`, `CONSUL_HTTP_SSL "true"`. `problem` is the problem of the
+ * text and what to write instead, in one line. Neither has a token.
  */
 export class WrongUse extends Data.TaggedError("WrongUse")<{
   readonly subject?: string
@@ -16,6 +16,6 @@ export class WrongUse extends Data.TaggedError("WrongUse")<{
   }
 }
 
-/** The name of an option or a variable with the text that it was given. */
+/** A subject: the name of an option or a variable, and the text that was given for it. */
 export const subject = (name: string, given?: string): string =>
   given === undefined ? name : `${name} ${JSON.stringify(given)}`

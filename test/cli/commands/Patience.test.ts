@@ -121,7 +121,7 @@ describe("-timeout", () => {
     })
   )
 
-  it.effect("does not end for trouble that nobody attempts any more", () =>
+  it.effect("does not end for trouble of an attempt that is not made any more", () =>
     Effect.gen(function* () {
       const { consume, message } = yield* make("Trouble")
       yield* consume(failure("a"))

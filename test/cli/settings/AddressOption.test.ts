@@ -3,7 +3,7 @@ import * as Either from "effect/Either"
 import { mayRepeat, parse } from "../../../src/cli/settings/AddressOption.js"
 
 describe("-addr", () => {
-  it("is what the library takes for an address", () => {
+  it("is what the library accepts as an address", () => {
     expect(parse("127.0.0.1")).toEqual(Either.right("http://127.0.0.1:8500"))
   })
 

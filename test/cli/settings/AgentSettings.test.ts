@@ -37,7 +37,6 @@ const nothing: AgentSettings.AgentSettings = {
 
 const flags: AgentSettings.Flags = {
   address: "-addr",
-  token: "-consul-token",
   caFile: "-consul-ssl-ca-cert",
   certificateFile: "-consul-ssl-cert",
   serverName: "-consul-ssl-server-name"
@@ -100,7 +99,7 @@ describe("an agent", () => {
         ]) {
           const { message } = yield* failureOf(resolve(address, given))
           expect(message).toMatch(
-            /^(CONSUL_HTTP_SSL|-consul-ssl-[a-z-]+) ".+": asks for TLS, and .* is an address without; give -addr=https:\/\/host:port, or drop \1 if the agent speaks no TLS$/
+            /^(CONSUL_HTTP_SSL|-consul-ssl-[a-z-]+) ".+": asks for TLS, and the address .* has none; give -addr=https:\/\/host:port, or drop \1 if the agent speaks no TLS$/
           )
         }
         // May be meant for another program.
@@ -168,7 +167,7 @@ describe("an agent", () => {
           ).pipe(Effect.provide(NodeContext.layer))
         const refused = yield* failureOf(same({ caFile: option("src-ssl-ca-cert", "/ca.pem") }))
         expect(refused.message).toBe(
-          '-src-ssl-ca-cert "/ca.pem": is for an agent of the source\'s own; name it by -src-addr'
+          '-src-ssl-ca-cert "/ca.pem": is for a source with an agent of its own; name that agent by -src-addr'
         )
         expect(yield* same({ namespace: option("src-namespace", "team") })).toEqual({ namespace: "team" })
       })
@@ -193,7 +192,9 @@ describe("the token", () => {
       const tokenFile = variable("CONSUL_HTTP_TOKEN_FILE", path)
       expect(yield* tokenOf({ tokenFile, token: h })).toBe("h")
       const { message } = yield* failureOf(tokenOf({ tokenFile }))
-      expect(message).toBe(`CONSUL_HTTP_TOKEN_FILE ${JSON.stringify(path)}: the file holds no token`)
+      expect(message).toBe(
+        `CONSUL_HTTP_TOKEN_FILE ${JSON.stringify(path)}: the file has no token; write the token alone into it`
+      )
     })
   )
 
@@ -256,7 +257,7 @@ describe("the token", () => {
           yield* until("second-5ecret")
           yield* files.writeFileString(path, "")
           yield* Effect.repeat(look, {
-            until: () => logs.lines.some((line) => line.includes("holds no token"))
+            until: () => logs.lines.some((line) => line.includes("has no token"))
           })
           expect(yield* now).toBe("second-5ecret")
           yield* files.remove(path)

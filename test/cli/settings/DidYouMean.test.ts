@@ -19,12 +19,12 @@ describe("did you mean", () => {
     ["max-delete", "max-deletes"],
     ["log", "log-level"],
     ["stauts", "status"]
-  ])("%s is taken for %s", (typed, meant) => {
+  ])("%s is corrected to %s", (typed, meant) => {
     expect(didYouMean(typed, names)).toEqual(Option.some(meant))
   })
 
   it.each(["", "x", "xy", "frobnicate", "template", "prefix".repeat(1_000)])(
-    "%s is taken for nothing",
+    "%s is corrected to nothing",
     (typed) => {
       expect(didYouMean(typed, names)).toEqual(Option.none())
     }

@@ -11,7 +11,9 @@ import { load, type Variables, within } from "./Loading.js"
 
 const agents = (variables: Variables, args: ReadonlyArray<string> = []) =>
   Effect.flatMap(load(["-src=nyc1", ...args], variables), (settings) =>
-    Agents.make({ destination: settings.destination, sources: [settings.source] })
+    Effect.flatMap(Agents.resolver, (resolve) =>
+      resolve({ destination: settings.destination, sources: [settings.source] })
+    )
   ).pipe(within(variables), Effect.provide(NodeContext.layer))
 
 const tokenOf = (variables: Variables, args: ReadonlyArray<string> = []) =>
@@ -59,7 +61,9 @@ describe("the token", () => {
       const path = yield* file("\n")
       expect(yield* tokenOf({ CONSUL_HTTP_TOKEN_FILE: path, CONSUL_HTTP_TOKEN: "h" })).toBe("h")
       const { message } = yield* failureOf(tokenOf({ CONSUL_HTTP_TOKEN_FILE: path }))
-      expect(message).toBe(`CONSUL_HTTP_TOKEN_FILE ${JSON.stringify(path)}: the file holds no token`)
+      expect(message).toBe(
+        `CONSUL_HTTP_TOKEN_FILE ${JSON.stringify(path)}: the file has no token; write the token alone into it`
+      )
     })
   )
 
@@ -157,7 +161,7 @@ describe("the environment of the consul command", () => {
 
 describe("variables of this program", () => {
   it.effect(
-    "give each setting; the command line counts before them, and they count before those of others",
+    "give each setting; the command line counts before them, and they count before the variables of other programs",
     () =>
       Effect.gen(function* () {
         const variables = {

@@ -120,15 +120,13 @@ describe("arguments", () => {
     })
   )
 
-  it.effect.each(["true", "false", "yes", "no", "x"])(
-    "a flag does not take the next word for its value: %s",
-    (word) =>
-      Effect.gen(function* () {
-        expect(yield* texts(["-src=x", "-once", word])).toEqual({
-          texts: { src: ["x"], once: ["true"] },
-          leftover: [word]
-        })
+  it.effect.each(["true", "false", "yes", "no", "x"])("the word behind a flag is not its value: %s", (word) =>
+    Effect.gen(function* () {
+      expect(yield* texts(["-src=x", "-once", word])).toEqual({
+        texts: { src: ["x"], once: ["true"] },
+        leftover: [word]
       })
+    })
   )
 
   it.effect.each([
@@ -153,7 +151,7 @@ describe("arguments", () => {
     })
   )
 
-  it.effect("the names of 0.4.0, and those that it deprecates, give the same setting", () =>
+  it.effect("the names of 0.4.0, and its deprecated ones, give the same setting", () =>
     Effect.gen(function* () {
       for (const name of ["addr", "consul-addr", "consul"]) {
         expect(yield* texts([`-${name}`, "a:1"])).toEqual({ texts: { addr: ["a:1"] }, leftover: [] })

@@ -68,7 +68,7 @@ describe("help", () => {
   })
 
   it.each([60, 100, 120])(
-    "of %d columns has no longer line, but for examples and for one long word",
+    "of %d columns has no longer line, except for examples and for one long word",
     (width) => {
       const examples = replicateHelp.sections.flatMap(({ verbatim = [] }) =>
         verbatim.map((line) => `  ${line}`)

@@ -10,7 +10,7 @@ const saidOf = (warning: Effect.Effect<void>) => {
   return Effect.as(logs.capture(warning), logs.lines)
 }
 
-const said = (from: string, to: string) => saidOf(PrefixOption.warnOfSlashes(from, to))
+const warningsOf = (from: string, to: string) => saidOf(PrefixOption.warnOfSlashes(from, to))
 
 const name = fc.string({ minLength: 1 }).filter((text) => !/[@:]/.test(text) && !text.startsWith("/"))
 
@@ -31,7 +31,7 @@ describe("a prefix as one text", () => {
   )
 
   it.prop(
-    "without a colon and a datacenter is taken exactly, as in the first release",
+    "without a colon and a datacenter counts as it is written, as in 0.1.0",
     [fc.string()],
     ([text]) => {
       fc.pre(!text.includes(":") && !/@[A-Za-z0-9_-]+$/.test(text))
@@ -69,13 +69,13 @@ describe("a prefix as one text", () => {
 describe("a slash at the end of one prefix alone", () => {
   it.effect("is warned of with what becomes of a name", () =>
     Effect.gen(function* () {
-      expect(yield* said("global/", "backup")).toEqual([
+      expect(yield* warningsOf("global/", "backup")).toEqual([
         'WARN -dst-prefix: "backup" does not end with a slash, unlike -prefix: "global/x" is copied to "backupx"'
       ])
-      expect(yield* said("", "backup")).toEqual([
+      expect(yield* warningsOf("", "backup")).toEqual([
         'WARN -dst-prefix: "backup" does not end with a slash, and -prefix is empty: "x" is copied to "backupx"'
       ])
-      expect(yield* said("global", "backup/")).toEqual([
+      expect(yield* warningsOf("global", "backup/")).toEqual([
         'WARN -dst-prefix: "backup/" ends with a slash, unlike -prefix: "global/x" is copied to "backup//x"'
       ])
     })
@@ -92,7 +92,7 @@ describe("a slash at the end of one prefix alone", () => {
         ["global/", "copy-"],
         ["app-", "copy/"]
       ] as const) {
-        expect(yield* said(from, to)).toEqual([])
+        expect(yield* warningsOf(from, to)).toEqual([])
       }
     })
   )

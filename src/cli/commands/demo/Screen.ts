@@ -56,7 +56,10 @@ export const render = (table: Table): ReadonlyArray<string> => [
   )
 ]
 
-/** Back to where the table before began, and over it. A line that were wrapped would take two: too long, it is cut. */
+/**
+ * Moves the cursor to the first line of the former table, and writes over it. Long lines are cut, since a wrapped line would
+ * count as two.
+ */
 const redraw = (lines: ReadonlyArray<string>, linesBefore: number): string => {
   const up = linesBefore > 0 ? `\x1b[${linesBefore}A` : ""
   return `${up}\x1b[?7l${lines.map((text) => `\x1b[2K${text}`).join("\n")}\x1b[?7h`

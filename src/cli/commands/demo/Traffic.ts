@@ -1,21 +1,22 @@
 /**
- * What the demo's datacenters copy from each other: which change arrived where, and how long after it was made.
+ * The changes that the demo's replicators copy: where each arrived, and how long after it was made.
  */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { SimConsul } from "../../../testing/SimConsul.js"
 
-/** One key that a replicator wrote or deleted; `latency` is in ms and undefined when the source was first. */
+/** One key that a replicator wrote or deleted. */
 export interface Arrival {
   readonly from: string
   readonly to: string
   readonly key: string
   readonly deleted: boolean
+  /** The time since the change at the source in ms; undefined if the source has not changed the key. */
   readonly latency: number | undefined
 }
 
-/** Watches the commits themselves, inside of the servers. */
+/** Observes the commits inside the simulated servers. */
 export const arrivals = (
   sim: SimConsul,
   { prefix, source }: { readonly source: string; readonly prefix: string }

@@ -1,6 +1,6 @@
 /**
- * What an embedded server takes: requests that were meant for it, with bodies of the size that Consul takes. It refuses
- * others without reading their bodies to the end.
+ * An embedded server accepts requests whose host is its own, with bodies of a size that Consul accepts. It refuses other requests
+ * without reading their bodies to the end.
  */
 import type * as Http from "node:http"
 import { hostname } from "node:os"
@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Hosts from "./Hosts.js"
 
-/** Consul's for a value and for a transaction, in bytes. */
+/** Consul's limit for the body of a value and of a transaction, in bytes. */
 const longestBody = 524_288
 
 /** The bytes of a body, or none as soon as there are too many of them. A request that breaks off is not answered. */
@@ -34,7 +34,7 @@ const bodyOf = (request: Http.IncomingMessage): Effect.Effect<Option.Option<Uint
     request.once("error", () => end(Effect.interrupt))
   })
 
-/** The rest of the body arrives in vain: the connection ends with the answer. */
+/** A refusal. The connection ends with it, so the rest of the body is not read. */
 const refuse = (status: number, problem: string) =>
   HttpServerResponse.text(problem, { status, headers: { connection: "close" } })
 
@@ -48,7 +48,7 @@ const withBody = (
 ): HttpServerRequest.HttpServerRequest =>
   Object.create(request, { arrayBuffer: { value: Effect.succeed(body) } })
 
-/** Lets an app see only what this server takes. `names` are those that it has beside its addresses. */
+/** Passes accepted requests to an app. `names` are the names of this server beside its addresses. */
 export const admit = <E, R>(
   app: HttpApp.Default<E, R>,
   names: ReadonlyArray<string>

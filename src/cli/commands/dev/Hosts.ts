@@ -1,6 +1,6 @@
 /**
- * Whom a request was meant for, by its `Host` header. A page of another site can have its own name lead to 127.0.0.1 (DNS
- * rebinding), and then read and write what listens there; its requests name that site as their host.
+ * Whether a request was meant for this server, by its `Host` header. A page of another site can have its own name lead to
+ * 127.0.0.1 (DNS rebinding), and then read and write the store of a server there. Its requests name that site as their host.
  */
 import * as Option from "effect/Option"
 
@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 const nameOf = (header: string): Option.Option<string> =>
   URL.canParse(`http://${header}`) ? Option.some(new URL(`http://${header}`).hostname) : Option.none()
 
-/** An address as sockets tell it, with IPv4 inside of IPv6 made plain. */
+/** The address of a socket as URLs write it. IPv4 inside IPv6 is written as IPv4. */
 const written = (address: string): string => {
   const plain = address.replace(/^::ffff:(?=\d+\.)/i, "")
   return plain.includes(":") ? `[${plain}]` : plain

@@ -21,16 +21,16 @@ export interface Agents {
   readonly destination: Endpoint
   /** The sources, in the order in which their settings were given. */
   readonly sources: ReadonlyArray<SourceAgent>
-  /** How each address is reached. */
+  /** The connection of each address. */
   readonly connections: ReadonlyArray<AgentConnection>
-  /** How each address of a source is reached, as text: equal texts are the same way. */
+  /** The TLS settings of each address of a source, as text, for comparison. */
   readonly ways: ReadonlyMap<string, string>
 }
 
-/** What was given for all agents. */
+/** The texts for all agents. */
 export interface AgentsGiven {
   readonly destination: Given & { readonly address: AgentSettings.Given }
-  /** Of each replication. */
+  /** The texts for the source of each replication. */
   readonly sources: ReadonlyArray<Given>
 }
 
@@ -42,13 +42,12 @@ const flagsOf = (
   options: Readonly<Record<keyof typeof Connections.source, Setting<unknown>>>
 ): AgentSettings.Flags => ({
   address: `-${options.addr.name}`,
-  token: `-${options.token.name}`,
   caFile: `-${options.caCert.name}`,
   certificateFile: `-${options.cert.name}`,
   serverName: `-${options.serverName.name}`
 })
 
-/** What says how an address is reached. Two agents of one address share their connections. */
+/** The TLS settings of an agent as text. Two agents of one address share their connections, so theirs must be equal. */
 const wayOf = ({ caFile, caPath, certificateFile, keyFile, serverName, sslVerify }: Given): string =>
   JSON.stringify(
     [caFile, caPath, certificateFile, keyFile, serverName, sslVerify].map((given) => given?.text)
@@ -81,12 +80,12 @@ const sourceOf = Effect.fnUntraced(function* (
   return { agent, connection: source.connection }
 })
 
-/** What an agent is resolved from: the texts, and not the lines of a file in which they stand. */
+/** The texts of an agent, without the places at which they were given. */
 const keyOf = (given: Given): string =>
   JSON.stringify(given, (key, value: unknown) => (key === "name" ? undefined : value))
 
-/** Keeps what is made, by a key. Made one after another: nothing is made twice. */
-const kept = <A, E, R>(
+/** Returns the value that was made for a key, or makes it. Callers run one after another, so no value is made twice. */
+const memoized = <A, E, R>(
   made: Map<string, A>,
   key: string,
   make: Effect.Effect<A, E, R>
@@ -99,8 +98,8 @@ const kept = <A, E, R>(
   })
 
 /**
- * Resolves what was given for agents. What was resolved before is the same object: a reload disturbs no replication of which
- * nothing has changed, and follows no token file twice.
+ * Makes a function that checks the texts of agents. For equal texts it returns the same agents: a reload disturbs no replication
+ * whose settings have not changed, and follows no token file twice.
  */
 export const resolver: Effect.Effect<Resolve> = Effect.sync(() => {
   const destinations = new Map<string, AgentSettings.Agent>()
@@ -108,7 +107,7 @@ export const resolver: Effect.Effect<Resolve> = Effect.sync(() => {
   return (given) =>
     Effect.gen(function* () {
       const proxies = yield* Environment.proxies
-      const destination = yield* kept(
+      const destination = yield* memoized(
         destinations,
         keyOf(given.destination),
         AgentSettings.resolve(given.destination, flagsOf(Connections.destination), proxies, undefined)
@@ -117,7 +116,7 @@ export const resolver: Effect.Effect<Resolve> = Effect.sync(() => {
       const ways = new Map<string, string>()
       const agents: Array<SourceAgent> = []
       for (const settings of given.sources) {
-        const { agent, connection } = yield* kept(
+        const { agent, connection } = yield* memoized(
           sources,
           keyOf(settings),
           sourceOf(settings, destination, proxies)
@@ -142,6 +141,3 @@ export const resolver: Effect.Effect<Resolve> = Effect.sync(() => {
       }
     })
 })
-
-/** What was given for all agents, resolved once. */
-export const make: Resolve = (given) => Effect.flatMap(resolver, (resolve) => resolve(given))

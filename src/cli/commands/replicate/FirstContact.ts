@@ -1,6 +1,6 @@
 /**
- * What no waiting mends, asked for when `-once` begins: whoever waits for it to end must not wait for nothing. Without
- * `-once` it is waited for all the same: an agent that has just started may not know other datacenters yet.
+ * Requests at the start of `-once` that find failures which time does not mend, so that a script does not wait in vain. Without
+ * `-once` the program waits all the same: an agent that has just started may not know other datacenters yet.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -16,35 +16,37 @@ import { authorize, present, userAgent } from "../../../internal/consul/HttpRequ
 import { isTlsExpected, ofTransport } from "../../../internal/consul/Words.js"
 import type { Replication } from "../../../Replication.js"
 
-/** The same request would fail for ever. */
+/** A failure that time does not mend. */
 export class Hopeless extends Data.TaggedError("Hopeless")<{ readonly problem: string }> {
   override get message() {
     return this.problem
   }
 }
 
-/** It may answer in another way later. */
+/** A failure that may be over later. */
 class Undecided extends Data.TaggedError("Undecided") {}
 
+/** An agent to ask. */
 export interface Contact {
   readonly endpoint: Endpoint
   /** The option that names the address. */
   readonly flag: string
-  /** The datacenter that the agent has to know, in lower case; none: any. */
+  /** The datacenter that the agent must know, in lower case; undefined for any. */
   readonly datacenter: string | undefined
-  /** Whether the agent has to say who it is. */
+  /** Whether the agent must also answer `/v1/agent/self`, as the destination's agent must. */
   readonly isOurs: boolean
 }
 
+/** The time between two requests. */
 const pause = Duration.seconds(1)
 
-/** For one answer. An agent gives it from its memory. */
+/** The time limit of one answer, which an agent gives from its memory. */
 const answerTimeout = Duration.seconds(10)
 
 const withTls = (address: string) => address.replace(/^http:/, "https:")
 const withoutTls = (address: string) => address.replace(/^https:/, "http:")
 
-/** What is wrong where no answer came, if that is for good. */
+/** The failure of a request without an answer. */
 const brokenOff = (cause: unknown, { endpoint, flag }: Contact): Hopeless | Undecided => {
   const { address, settings } = endpoint
   const { kind, words } = ofTransport(cause, settings)
@@ -120,7 +122,7 @@ const judgeDatacenters = (
       })
 }
 
-/** With a token, missing rights may be on their way from another datacenter. */
+/** Judges the answer of `/v1/agent/self`. If there is a token, its rights may still be on their way from another datacenter. */
 const judgeSelf = ({ status }: Answer, { endpoint }: Contact): Effect.Effect<void, Hopeless | Undecided> =>
   status === 403 && endpoint.token === undefined
     ? new Hopeless({
@@ -130,7 +132,7 @@ const judgeSelf = ({ status }: Answer, { endpoint }: Contact): Effect.Effect<voi
       ? new Undecided()
       : Effect.void
 
-/** Succeeds when the agent has shown that it is one, and knows the datacenter. */
+/** Succeeds when the answers come from a Consul agent that knows the datacenter. */
 export const make = (contact: Contact): Effect.Effect<void, Hopeless, HttpClient.HttpClient> =>
   Effect.gen(function* () {
     yield* judgeDatacenters(yield* ask(contact, "/v1/catalog/datacenters"), contact)

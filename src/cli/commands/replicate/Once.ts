@@ -1,5 +1,5 @@
 /**
- * `-once`: one full pass over every replication, and what failed by name.
+ * `-once`: one full pass over every replication, with an error that names each that failed.
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -17,18 +17,21 @@ import * as Replicator from "../../../Replicator.js"
 import * as FirstContact from "./FirstContact.js"
 import * as Patience from "./Patience.js"
 
-/** Everything is replicated except for the deletes that the limit holds back, and what is refused. */
+/** The sides differ after `-once`: deletes are held back, or keys are refused. */
 export class NotEqual extends Data.TaggedError("NotEqual")<{
-  readonly held: number
-  readonly refused: number
+  /** The number of keys whose deletion is held back. */
+  readonly heldDeletes: number
+  /** The number of refused keys. */
+  readonly refusedKeys: number
+  /** The limit that holds the deletes back. */
   readonly limit: DeleteLimit.DeleteLimit
 }> {
   override get message() {
-    const { held, limit, refused } = this
+    const { heldDeletes, limit, refusedKeys } = this
     const left = [
-      held > 0 &&
-        `the deletion of ${count(held, "key")} is held back by -max-deletes=${DeleteLimit.format(limit)}`,
-      refused > 0 && `${count(refused, "key")} did not land`
+      heldDeletes > 0 &&
+        `the deletion of ${count(heldDeletes, "key")} is held back by -max-deletes=${DeleteLimit.format(limit)}`,
+      refusedKeys > 0 && `${count(refusedKeys, "key")} did not land`
     ]
     return [...left.filter((text) => text !== false), "all else is replicated"].join("; ")
   }
@@ -36,7 +39,7 @@ export class NotEqual extends Data.TaggedError("NotEqual")<{
 
 /** Some of several replications failed, or are left unequal. */
 export class SomeFailed extends Data.TaggedError("SomeFailed")<{
-  /** The number of replications. */
+  /** The number of all replications. */
   readonly of: number
   readonly failures: ReadonlyArray<{ readonly route: string; readonly message: string }>
 }> {
@@ -49,26 +52,29 @@ export class SomeFailed extends Data.TaggedError("SomeFailed")<{
 interface Options {
   /** The agent that is replicated into. */
   readonly agent: Endpoint
-  /** How long each replication may wait for one thing; zero for ever. */
+  /** How long each replication may wait for one thing; zero for no limit. */
   readonly timeout: Duration.Duration
-  /** The option that says how long, with its dash. */
+  /** The option that sets `timeout`, with its dash. */
   readonly option: string
 }
 
 const compare = (replication: Replication.Replication) =>
   Effect.gen(function* () {
     const left = yield* Replicator.runOnce(replication)
-    const { held, refused } = { held: left.held.size, refused: left.refused.size }
-    if (held + refused > 0) return yield* new NotEqual({ held, refused, limit: replication.maxDeletes })
+    const heldDeletes = left.held.size
+    const refusedKeys = left.refused.size
+    if (heldDeletes + refusedKeys > 0) {
+      return yield* new NotEqual({ heldDeletes, refusedKeys, limit: replication.maxDeletes })
+    }
   })
 
-/** Ends with the reason for which no waiting would help. */
+/** Fails for a reason that time does not mend; otherwise it never ends. */
 const hopeless = (replication: Replication.Replication, { agent }: Options) =>
   Effect.zipRight(FirstContact.all(agent, replication), Effect.never)
 
 const ofLeadership: ReadonlySet<string> = new Set(["Agent", "Leadership", "Lock", "Session"])
 
-/** Whether an event is about the lock that several replications share, and not about one of these. */
+/** Whether an event is about the lock that all replications share, and not about one replication. */
 export const isOfAll = (event: ReplicationEvent): boolean => {
   switch (event._tag) {
     case "Leading":
@@ -99,7 +105,10 @@ const patiently = (replication: Replication.Replication, options: Options) =>
     )
   })
 
-/** One replication fails with its own error. Of several each that failed is named, after all of them have ended. */
+/**
+ * Copies once. A single replication fails with its own error; several fail, after all have ended, with an error that names each
+ * failed one.
+ */
 export const run = Effect.fnUntraced(function* (
   replications: ReadonlyArray<Replication.Replication>,
   options: Options

@@ -1,6 +1,6 @@
 /**
- * How long replication may wait for one thing, be it as long as `-timeout` allows or, for a right that the token lacks, not at
- * all. It may take as long as it likes to copy.
+ * How long replication may wait for one thing: as long as `-timeout` allows, or not at all for a right that the token lacks. The
+ * time for copying has no limit.
  */
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
@@ -12,11 +12,12 @@ import * as EventText from "../../../internal/report/EventText.js"
 import type { ReplicationEvent } from "../../../ReplicationEvent.js"
 import { Hopeless } from "./FirstContact.js"
 
-/** Nothing got ahead for as long as `-timeout` allows. `what` is what was waited for. */
+/** A wait lasted longer than `-timeout` allows. */
 export class TimedOut extends Data.TaggedError("TimedOut")<{
   readonly timeout: Duration.Duration
-  /** The option that says how long, with its dash. */
+  /** The option that sets `timeout`, with its dash. */
   readonly option: string
+  /** The wait, for a person. */
   readonly what: string
 }> {
   override get message() {
@@ -25,7 +26,7 @@ export class TimedOut extends Data.TaggedError("TimedOut")<{
 }
 
 /**
- * What replication waits for. `Trouble`: an attempt failed, and another one follows. `Turn`: another instance holds the lock, as
+ * A kind of wait. `Trouble`: an attempt failed, and another one follows. `Turn`: another instance holds the lock, as
  * it should while it leads, or owns the status key; nothing is attempted until that instance gives it back.
  */
 export type Kind = "Trouble" | "Turn"
@@ -33,7 +34,7 @@ export type Kind = "Trouble" | "Turn"
 type Trouble = Extract<ReplicationEvent, { readonly _tag: "Trouble" }>
 
 export interface Patience {
-  /** Gets the events of the replication that is waited for. */
+  /** Consumes the events of the replication. */
   readonly consumer: Pick<Consumer, "consume">
   /** Fails when a wait has lasted for too long. */
   readonly exhausted: Effect.Effect<never, TimedOut>
@@ -41,21 +42,22 @@ export interface Patience {
   readonly denied: Effect.Effect<never, Hopeless>
 }
 
-/** Trouble in which replication goes on. */
+/** Subjects of trouble that does not stop replication. */
 const harmless: ReadonlySet<Trouble["subject"]["_tag"]> = new Set(["Session", "Connections", "Rate"])
 
 /** One wait for a turn. */
 interface Turn {
-  /** ms, monotonic. */
+  /** When it began: ms, monotonic. */
   readonly since: number
+  /** The wait, for a person. */
   readonly what: string
 }
 
 /**
- * `kinds` are the waits that count. Until the first answer, replication waits for `first`.
+ * `kinds` are the waits that count. `first` describes the wait for the first answer.
  *
- * Trouble has lasted for too long when an attempt fails after the time that is allowed, and not before: replication may
- * give up what was in trouble, and attempts it no more then.
+ * Trouble has lasted too long only if an attempt fails after `timeout`: replication may make no further attempt of that kind, and
+ * then the trouble does not count.
  */
 export const make = (options: {
   readonly timeout: Duration.Duration
@@ -92,7 +94,7 @@ export const make = (options: {
       Effect.sync(() => {
         const since = (turns.get(whose) ?? turns.get("first"))?.since ?? now
         turns.delete("first")
-        // Who stands by has nothing else to wait for, whatever an earlier attempt to lead left behind.
+        // An instance that stands by waits for nothing else: trouble of an earlier attempt to lead does not count any more.
         countedFrom = now
         firstTrouble = undefined
         if (kinds.has("Turn")) turns.set(whose, { since, what })
@@ -110,7 +112,7 @@ export const make = (options: {
         case "Trouble": {
           const { cause, message, phase, subject } = event
           if (phase === "Lasts" || harmless.has(subject._tag)) return Effect.void
-          // While another instance owns the status key, nothing is attempted: time alone ends that wait.
+          // While another instance owns the status key, no attempt is made that could fail.
           if (cause === "StatusInUse") return waitForTurn(subject._tag, EventText.lasting(event), now)
           return cause === "SourceUnreadable"
             ? Deferred.fail(denied, new Hopeless({ problem: message }))
@@ -130,8 +132,8 @@ export const make = (options: {
       }
     }
 
-    /** Nothing is attempted while it is another's turn: time alone ends that wait. */
-    const standing = Effect.gen(function* () {
+    /** Fails when a wait for a turn has lasted too long. No attempt is made during that wait, so no event would end it. */
+    const turnTooLong = Effect.gen(function* () {
       for (;;) {
         const now = yield* Monotonic.now
         const [turn] = turns.values()
@@ -146,7 +148,7 @@ export const make = (options: {
       consumer: {
         consume: (event) => Effect.flatMap(Monotonic.now, (now) => Effect.asVoid(next(event, now)))
       },
-      exhausted: Effect.raceFirst(Deferred.await(gaveUp), standing),
+      exhausted: Effect.raceFirst(Deferred.await(gaveUp), turnTooLong),
       denied: Deferred.await(denied)
     }
   })

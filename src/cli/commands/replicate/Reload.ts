@@ -1,7 +1,7 @@
 /**
- * What a reload does. Replications begin and end beside those that have not changed; with another lock, or another way to an
- * agent, all begin anew. What holds for the whole life of the program is refused with its name: to go on without would be
- * another program than the one that the files describe.
+ * The effect of a reload. Replications begin and end while unchanged ones go on. If the lock or a connection to an agent has
+ * changed, all begin anew. A reload that changes a setting for the whole life of the program is refused, and the error names the
+ * setting: otherwise the program would not be the one that the files describe.
  */
 import * as Replication from "../../../Replication.js"
 import type { Changes } from "../../../Replications.js"
@@ -12,7 +12,7 @@ import { WrongUse } from "../../settings/WrongUse.js"
 const namesPrefix = ({ replications }: Settings): boolean =>
   replications.some(({ origins }) => origins.get("prefix")?._tag !== "Default")
 
-/** The places of settings of a kind that are not as before. */
+/** The places of the changed settings of a kind. */
 const changed = (kind: Reload, before: Settings, after: Settings): ReadonlyArray<string> =>
   before.fixed.flatMap(({ name, reload, texts, where }) => {
     const next = after.fixed.find((one) => one.name === name)
@@ -21,15 +21,17 @@ const changed = (kind: Reload, before: Settings, after: Settings): ReadonlyArray
       : [next.texts.length === 0 ? where : next.where]
   })
 
-/** The places of settings for which all begins anew; none if replications that have not changed go on. */
+/** The places of changed settings for which all replications begin anew; empty if unchanged replications go on. */
 export const reasonsToBeginAnew = (before: Settings, after: Settings): ReadonlyArray<string> =>
   changed("anew", before, after)
 
-/** What is wrong with a reload; undefined if nothing is. */
+/** The error of a reload, or undefined. */
 export const problemOf = (before: Settings, after: Settings): WrongUse | undefined => {
-  // A file that is saved by halves can lack all prefixes. To replicate the default one instead would end those that run.
+  // A file that is half saved can lack all prefixes. The default prefix would then replace the replications that run.
   if (namesPrefix(before) && !namesPrefix(after)) {
-    return new WrongUse({ problem: "no prefix is named any more; for the default one write global/" })
+    return new WrongUse({
+      problem: 'no prefix is named any more; write prefix = "global/" if the default is meant'
+    })
   }
   const places = changed("refused", before, after)
   return places.length === 0
@@ -37,7 +39,7 @@ export const problemOf = (before: Settings, after: Settings): WrongUse | undefin
     : new WrongUse({ subject: places.join(", "), problem: "restart the program to change this" })
 }
 
-/** So many replications are named in a line, and the others counted. */
+/** How many replications a line names. It has the number of the others. */
 const mostNamed = 10
 
 const counted = (replications: ReadonlyArray<Replication.Replication>, verb: string): string => {
@@ -48,6 +50,6 @@ const counted = (replications: ReadonlyArray<Replication.Replication>, verb: str
   return `${count} ${verb} (${[...names, ...more].join(", ")})`
 }
 
-/** What a reload has done, for the log. */
+/** The changes of a reload, for the log. */
 export const summary = ({ ended, kept, started }: Changes): string =>
   [counted(started, "started"), counted(ended, "ended"), counted(kept, "go on as before")].join(", ")

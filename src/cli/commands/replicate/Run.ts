@@ -1,5 +1,5 @@
 /**
- * Replicates what the settings say, until a signal stops it, or once.
+ * Replicates by the settings, once or until a signal comes.
  */
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
@@ -31,27 +31,27 @@ import * as Once from "./Once.js"
 import * as Patience from "./Patience.js"
 import * as Reload from "./Reload.js"
 
-/** With `-once`: whatever waits for it must not take it for done. */
+/** A signal ended `-once` before the copy was complete: the exit code must not be 0. */
 export class Unfinished extends Data.TaggedError("Unfinished")<{ readonly signal: NodeJS.Signals }> {
   override get message() {
     return `stopped by ${this.signal} before it was done`
   }
 }
 
-/** What can be read again while the program runs. */
+/** The settings that a reload can change while replications go on. */
 export interface Reloadable {
   readonly replications: ReadonlyArray<Replication.Replication>
-  /** The least level that is logged. */
+  /** The lowest level that is logged. */
   readonly logLevel: LogLevel.LogLevel
-  /** Logs which settings have no effect, or probably another one than was meant. */
+  /** Logs warnings of settings that have no effect or are probably mistakes. */
   readonly warn: Effect.Effect<void>
-  /** What the library refuses, by the place where it was given. */
+  /** Makes the error of the command from an error of the library, with the place of the setting. */
   readonly wrongUse: (error: InvalidOptions | ReplicationConflict) => WrongUse
 }
 
-/** What was read again. */
+/** The settings of a reload. */
 export interface Reloaded extends Reloadable {
-  /** What has changed that no replication can go on with, such as the lock; none if replications go on. */
+  /** The places of changed settings with which no replication can go on, such as the lock; empty if replications go on. */
   readonly reasonsToBeginAnew: ReadonlyArray<string>
 }
 
@@ -59,20 +59,21 @@ export interface RunSettings extends Reloadable {
   readonly lock: Omit<LeaderLock.LockOptions, "purpose">
   /** The agent that is replicated into. */
   readonly agent: Endpoint
-  /** How the agents of both sides are connected to. */
+  /** The connections to the agents of both sides. */
   readonly connections: ReadonlyArray<AgentConnections.AgentConnection>
-  /** How many blocking queries all replications may have at one agent. */
+  /** The most blocking queries of all replications at one agent. */
   readonly queries: number
+  /** Whether to copy once and end. */
   readonly once: boolean
-  /** How long to wait for one thing, and the option that says so; undefined: as long as is usual. */
+  /** How long to wait for one thing; undefined for the default. */
   readonly patience: Retry.Patience | undefined
-  /** Stops the program, beside the signals that always do. */
+  /** A signal that stops the program, beside the ones that always do. */
   readonly killSignal: NodeJS.Signals | undefined
-  /** At which settings are read again. */
+  /** The signal at which settings are read again. */
   readonly reloadSignal: NodeJS.Signals | undefined
 }
 
-/** At the first signal that stops the program, `killSignal` among them. A second one finds no listener, and ends the program. */
+/** Waits for the first signal that stops the program, such as `killSignal`. A second one has no listener, and ends the process. */
 const stopSignal = (killSignal: NodeJS.Signals | undefined) =>
   Effect.gen(function* () {
     const usual = yield* StopSignals.StopSignal
@@ -82,7 +83,7 @@ const stopSignal = (killSignal: NodeJS.Signals | undefined) =>
   }).pipe(Effect.scoped)
 
 /**
- * What is done at the signal to reload. What is refused leaves all as it is. Done when all is to begin anew.
+ * Reloads once, after `signal`. A refused reload changes nothing. Completes `beginsAnew` if all replications must begin anew.
  */
 const reloading = <E extends { readonly message: string }, R>(
   signal: NodeJS.Signals,
@@ -94,7 +95,7 @@ const reloading = <E extends { readonly message: string }, R>(
   threshold: LogThreshold
 ): Effect.Effect<void, never, R> => {
   const { beginsAnew, started } = running
-  /** Reads the settings. Returns whether all begins anew by them. */
+  /** Reads the settings. Returns none if all replications begin anew by them. */
   const readAgain = Effect.gen(function* () {
     const next = yield* read
     const { reasonsToBeginAnew } = next
@@ -130,8 +131,8 @@ const purposeOf = ([only, ...others]: ReadonlyArray<Replication.Replication>): s
   only === undefined || others.length > 0 ? undefined : Replication.route(only)
 
 /**
- * `reload` reads the settings again, and `threshold` is what a reload sets to their level. Returns when all is to begin anew by
- * settings that were read again, and the lock has been given back: then true.
+ * Replicates. `reload` reads the settings again, and a reload sets `threshold` to their log level. Returns true, with the lock
+ * given back, if all replications must begin anew by the settings of a reload.
  */
 export const run = Effect.fnUntraced(function* <E extends { readonly message: string }, R>({
   reload,
@@ -145,7 +146,7 @@ export const run = Effect.fnUntraced(function* <E extends { readonly message: st
     LeaderLock.shared(lockOptions),
     IdleGc.layer
   ).pipe(
-    // Refused above, where it cannot be used.
+    // The address was checked with the settings.
     Layer.provideMerge(Layer.orDie(ConsulHttp.layer(agent))),
     Layer.provideMerge(AgentConnections.layer(queries, connections))
   )
@@ -162,7 +163,7 @@ export const run = Effect.fnUntraced(function* <E extends { readonly message: st
   const { consumer, denied, exhausted } = yield* Patience.make({
     timeout,
     option,
-    // An instance that stands by behind a leader is where it should be, unless it was to copy once.
+    // An instance may stand by for ever, except with `-once`.
     kinds: new Set<Patience.Kind>(once ? ["Trouble", "Turn"] : ["Trouble"]),
     first: `no answer from the agent at ${agent.address}`
   })
@@ -187,7 +188,7 @@ export const run = Effect.fnUntraced(function* <E extends { readonly message: st
     Effect.scoped
   )
   const doing = once ? Once.run(replications, { agent, timeout, option }) : replicating
-  // Once, each of several replications has its own patience.
+  // With `-once`, each of several replications has its own patience.
   const isWaitedFor = once && replications.length > 1 ? Once.isOfAll : () => true
   return yield* doing.pipe(
     Effect.as(false),

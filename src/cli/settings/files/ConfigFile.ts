@@ -1,5 +1,5 @@
 /**
- * What a configuration file gives, in the shapes of 0.4.0, and of 0.2 and 0.3 before it.
+ * A configuration file, in the shapes of 0.4.0, and of 0.2 and 0.3 before it.
  */
 import * as Either from "effect/Either"
 import * as Hcl from "../hcl/Hcl.js"
@@ -7,15 +7,19 @@ import * as Json from "../hcl/Json.js"
 import type { Item } from "../hcl/Syntax.js"
 import type { Given } from "../Origin.js"
 import type { Setting } from "../Setting.js"
+import type * as Sources from "../Sources.js"
 import { WrongUse } from "../WrongUse.js"
 import * as Keys from "./Keys.js"
 import * as PrefixBlocks from "./PrefixBlocks.js"
 
 export interface ConfigFile {
-  readonly given: Keys.ByName
+  /** The texts of all keys except `prefix` and `exclude`. */
+  readonly given: Sources.ByName
+  /** The prefixes, in the order of the file. */
   readonly prefixes: ReadonlyArray<PrefixBlocks.PrefixEntry>
+  /** The excludes of all prefixes. */
   readonly excludes: ReadonlyArray<Given>
-  /** `consul = "address"`, as before 0.4.0: 0.4.0 takes it and ignores it. */
+  /** The texts of `consul = "address"`, as before 0.4.0. 0.4.0 accepts and ignores them. */
   readonly ignoredAddresses: ReadonlyArray<Given>
   /** For the log, each with its file and line. */
   readonly warnings: ReadonlyArray<string>
@@ -30,9 +34,12 @@ const inside = (block: string, item: Item): Item => ({
   value: { _tag: "Block", items: [item], at: item.key.at }
 })
 
-/** What is at the top counts as if it stood in a block of its own. Not merged: 0.4.0 lets it replace what `consul` has. */
+/**
+ * Finds the shapes of older releases. An item of `within` stood at the top and is wrapped in a `consul` block of its own, which
+ * is not merged with others: in 0.4.0 it replaces the item of the `consul` block.
+ */
 const older = (reading: Keys.Reading, items: ReadonlyArray<Item>) => {
-  const kept: Array<Item> = []
+  const current: Array<Item> = []
   const within: Array<Item> = []
   const addresses: Array<Given> = []
   for (const item of items) {
@@ -59,10 +66,10 @@ const older = (reading: Keys.Reading, items: ReadonlyArray<Item>) => {
           "retry: is now inside of consul; write consul { retry { backoff = … max_backoff = … } }"
         )
       }
-      kept.push(item)
+      current.push(item)
     }
   }
-  return { kept, within, addresses }
+  return { current, within, addresses }
 }
 
 /** `file` is its path, for messages. A text whose first character is `{` is JSON, as in 0.4.0. */
@@ -78,10 +85,10 @@ export const parse = (
     )
     const reading = Keys.reading(file)
     const keys = Keys.make(settings)
-    const { addresses, kept, within } = older(reading, items)
-    const { excludes, others, prefixes } = yield* PrefixBlocks.split(reading, kept)
+    const { addresses, current, within } = older(reading, items)
+    const { excludes, others, prefixes } = yield* PrefixBlocks.split(reading, current)
     yield* Keys.read(reading, keys, others)
-    // One by one: as one list, each would stand for the one before.
+    // One by one: in one list, a later block would replace an earlier one.
     for (const item of within) yield* Keys.read(reading, keys, [item])
     return {
       given: reading.given,

@@ -10,18 +10,13 @@ import { reasonOf } from "../FileReason.js"
 import { type Given, shown } from "../Origin.js"
 import { subject, WrongUse } from "../WrongUse.js"
 
-export interface NamedFile {
-  readonly path: string
-  readonly text: string
-}
-
-/** No configuration is larger (bytes). A log or an archive that was named by mistake is. */
+/** The size in bytes above which a file is not a configuration, but a log or an archive that was named by mistake. */
 const largest = 4 * 1024 * 1024
 
 const isLink = (path: string) =>
   Effect.flatMap(FileSystem.FileSystem, (files) => Effect.isSuccess(files.readLink(path)))
 
-/** In a folder, everything that is no link. */
+/** The files in a folder and in the folders below. Links are left out. */
 const filesUnder = (
   folder: string
 ): Effect.Effect<ReadonlyArray<string>, PlatformError, FileSystem.FileSystem | Path.Path> =>
@@ -29,7 +24,7 @@ const filesUnder = (
     const files = yield* FileSystem.FileSystem
     const { join } = yield* Path.Path
     const names = (yield* files.readDirectory(folder)).sort()
-    const found = yield* Effect.forEach(names, (name) =>
+    const paths = yield* Effect.forEach(names, (name) =>
       Effect.gen(function* () {
         const path = join(folder, name)
         if (yield* isLink(path)) return []
@@ -37,7 +32,7 @@ const filesUnder = (
         return type === "Directory" ? yield* filesUnder(path) : [path]
       })
     )
-    return found.flat()
+    return paths.flat()
   })
 
 /** The files of one `-config`, with their texts. */
@@ -54,9 +49,12 @@ export const read = Effect.fn("ConfigPaths.read")(function* ({ origin, text: pat
     Effect.gen(function* () {
       const { size } = yield* Effect.mapError(files.stat(file), wrong(file))
       if (size > largest)
-        return yield* new WrongUse({ subject: file, problem: "is no configuration: it has more than 4 MB" })
+        return yield* new WrongUse({
+          subject: file,
+          problem: "the file has more than 4 MB; name a file of configuration"
+        })
       const text = yield* Effect.mapError(files.readFileString(file), wrong(file))
-      return { path: file, text } satisfies NamedFile
+      return { path: file, text }
     })
   )
 })

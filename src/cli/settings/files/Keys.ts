@@ -4,17 +4,15 @@
 import * as Arr from "effect/Array"
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
-import { didYouMean } from "../DidYouMean.js"
+import { hint } from "../DidYouMean.js"
 import type { Item, Position, Value } from "../hcl/Syntax.js"
 import { type Given, Origin } from "../Origin.js"
 import type { Setting } from "../Setting.js"
 import { WrongUse } from "../WrongUse.js"
 
-/** Texts by the name of their setting, in the order of the file. */
-export type ByName = ReadonlyMap<string, ReadonlyArray<Given>>
-
-/** Which keys there are. Names are in lower case: as in 0.4.0, capitals do not count. */
+/** The keys that a file may have. Names are in lower case: as in 0.4.0, capitals do not count. */
 export interface Keys {
+  /** Settings by their whole key, such as `consul.ssl.verify`. */
   readonly settings: ReadonlyMap<string, Setting<unknown>>
   /** The names of blocks, such as `consul` and `consul.ssl`. */
   readonly blocks: ReadonlySet<string>
@@ -33,10 +31,13 @@ export const make = (settings: ReadonlyArray<Setting<unknown>>): Keys => {
   }
 }
 
-/** What a file has given so far, and what the log has to say of it. */
+/** A file that is being read. */
 export interface Reading {
+  /** The path of the file, for messages. */
   readonly file: string
+  /** Texts by the name of their setting, in the order of the file. */
   readonly given: Map<string, Array<Given>>
+  /** For the log, each with the file and a line. */
   readonly warnings: Array<string>
 }
 
@@ -45,7 +46,7 @@ export const reading = (file: string): Reading => ({ file, given: new Map(), war
 export const originOf = (file: string, key: string, { line }: Position): Origin =>
   Origin.File({ file, line, key })
 
-/** `file:line: key: what is wrong`. */
+/** An error `file:line: key: problem`. */
 export const wrong = (file: string, key: string, { line }: Position, problem: string): WrongUse =>
   new WrongUse({ subject: `${file}:${line}: ${key}`, problem })
 
@@ -59,7 +60,7 @@ const kinds = {
   Flag: "neither true nor false; write one of them without quotes"
 } as const
 
-/** The text of a value that is what the setting needs. */
+/** The text of a value, if the value has the kind that the setting needs. */
 const textOf = ({ kind }: Setting<unknown>, value: Value): Option.Option<string> => {
   if (kind === "Text" && value._tag === "Text") return Option.some(value.text)
   if (kind === "Number" && value._tag === "Number") return Option.some(value.text)
@@ -75,7 +76,7 @@ export const add = (
   given.set(name, [...(given.get(name) ?? []), ...texts])
 }
 
-/** The names that can stand where an unknown one does. */
+/** The names of the keys and blocks of the `parent`. */
 const siblings = ({ blocks, settings }: Keys, parent: string): ReadonlyArray<string> =>
   Arr.dedupe(
     [...blocks, ...settings.keys()]
@@ -86,15 +87,12 @@ const siblings = ({ blocks, settings }: Keys, parent: string): ReadonlyArray<str
 
 const unknown = (keys: Keys, file: string, parent: string, { key }: Item): WrongUse => {
   const names = siblings(keys, parent)
-  const problem = Option.match(didYouMean(key.name, names), {
-    onNone: () =>
-      `unknown key; ${parent === "" ? "the keys" : `those of ${parent.slice(0, -1)}`} are ${names.join(", ")}`,
-    onSome: (name) => `unknown key; did you mean ${parent}${name}?`
-  })
-  return wrong(file, `${parent}${key.name}`, key.at, problem)
+  const of = parent === "" ? "" : ` of ${parent.slice(0, -1)}`
+  const instead = hint(key.name, names, (name) => `${parent}${name}`, `the keys${of} are ${names.join(", ")}`)
+  return wrong(file, `${parent}${key.name}`, key.at, `unknown key; ${instead}`)
 }
 
-/** The blocks of a value: one, or a list of them. */
+/** The items of each block of a value that is a block or a list of blocks. */
 const blocksOf = (value: Value): Option.Option<ReadonlyArray<ReadonlyArray<Item>>> => {
   if (value._tag === "Block") return Option.some([value.items])
   return value._tag === "List"

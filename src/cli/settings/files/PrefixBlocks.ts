@@ -1,11 +1,12 @@
 /**
- * `prefix` and `exclude` in a configuration file: texts, lists and blocks, in all shapes that 0.4.0 takes.
+ * `prefix` and `exclude` in a configuration file: texts, lists and blocks, in all shapes that 0.4.0 accepts.
  */
 import * as Either from "effect/Either"
 import type { Item, Position, Value } from "../hcl/Syntax.js"
 import type { Given, Origin } from "../Origin.js"
 import { source as sourceConsul } from "../options/Connections.js"
 import { optional, repeated } from "../Setting.js"
+import type * as Sources from "../Sources.js"
 import * as Texts from "../Texts.js"
 import type { WrongUse } from "../WrongUse.js"
 import * as Keys from "./Keys.js"
@@ -13,7 +14,7 @@ import * as Keys from "./Keys.js"
 /** A prefix as it was given: as one text, or as a block with a key for each part. */
 export type PrefixEntry =
   | { readonly _tag: "Text"; readonly given: Given }
-  | { readonly _tag: "Block"; readonly given: Keys.ByName; readonly origin: Origin }
+  | { readonly _tag: "Block"; readonly given: Sources.ByName; readonly origin: Origin }
 
 const part = (name: string, description: string, keys: ReadonlyArray<string>) =>
   optional({
@@ -27,9 +28,9 @@ const part = (name: string, description: string, keys: ReadonlyArray<string>) =>
     schema: Texts.Text
   })
 
-/** The keys of a `prefix` block. Each part is taken exactly, so that it can hold `@` and `:`. */
+/** The keys of a `prefix` block. Each part counts as it is written, so it can hold `@` and `:`. */
 export const parts = {
-  source: part("source", "keys to replicate: those that begin with this", ["source"]),
+  source: part("source", "replicate the keys that begin with this", ["source"]),
   datacenter: part("datacenter", "datacenter to replicate from, -src unless given", ["datacenter", "dc"]),
   destination: part("destination", "what takes its place at the destination, the same unless given", [
     "destination"
@@ -48,7 +49,7 @@ export const parts = {
 
 const blockKeys = Keys.make([...Object.values(parts), ...Object.values(sourceConsul)])
 
-/** 0.4.0 cuts a text at commas, and takes each element of a list as it is. */
+/** The parts of a text between commas, or the elements of a list as they are, as in 0.4.0. Undefined for a number or a truth. */
 const texts = (value: Value): ReadonlyArray<Value> | undefined => {
   switch (value._tag) {
     case "Text":
@@ -95,7 +96,7 @@ const excludes = (
             file,
             "exclude",
             key.at,
-            'names nothing, and would exclude every key; write exclude { source = "…" }'
+            'has no source, and would exclude every key; write exclude { source = "…" }'
           )
         )
   })
@@ -153,16 +154,19 @@ const prefixes = (
     return entries
   })
 
-/** What the `prefix` and `exclude` items of a file give, and the items that are left. */
+/** The items of a file, by what they are about. */
 export interface Split {
+  /** From `prefix` items. */
   readonly prefixes: ReadonlyArray<PrefixEntry>
+  /** From `exclude` items. */
   readonly excludes: ReadonlyArray<Given>
+  /** All other items. */
   readonly others: ReadonlyArray<Item>
 }
 
 const isText = ({ value }: Item) => value._tag === "Text"
 
-/** Of several texts 0.4.0 takes the last alone; who writes several means all of them. */
+/** Warns of several texts: all of them count here, as a person who writes several means, but in 0.4.0 only the last. */
 const warnOfTexts = (reading: Keys.Reading, items: ReadonlyArray<Item>) => {
   const [first, second] = items.filter(isText)
   if (first === undefined || second === undefined) return
@@ -170,7 +174,7 @@ const warnOfTexts = (reading: Keys.Reading, items: ReadonlyArray<Item>) => {
   Keys.warn(
     reading,
     key.at,
-    `${key.name}: stands again on line ${second.key.at.line}; all of them count, and 0.4.0 took the last alone`
+    `${key.name}: stands again on line ${second.key.at.line}; all of them count; in 0.4.0 only the last counted`
   )
 }
 

@@ -6,11 +6,11 @@ import type { Position } from "./Syntax.js"
 export interface Cursor {
   /** The character here, or `""` at the end. */
   readonly peek: () => string
-  /** Whether the text goes on with this. */
+  /** Whether the text from here on begins with `text`. */
   readonly sees: (text: string) => boolean
-  /** The character here, or `""` at the end; goes on behind it. */
+  /** Returns the character here, or `""` at the end, and moves behind it. */
   readonly next: () => string
-  /** The characters from here on that match, one by one; goes on behind them. */
+  /** Returns the characters from here on as long as each matches, and moves behind them. */
   readonly while: (matches: (character: string) => boolean) => string
   readonly position: () => Position
 }

@@ -5,11 +5,7 @@
 import * as Either from "effect/Either"
 import * as Cursor from "./Cursor.js"
 import * as Lexer from "./Lexer.js"
-import { deepest, type Item, type Key, type Position, SyntaxProblem, Value } from "./Syntax.js"
-
-type Read<A> = Either.Either<A, SyntaxProblem>
-
-const refuse = (at: Position, problem: string) => Either.left(new SyntaxProblem({ at, problem }))
+import { deepest, type Item, type Key, type Parsed, refuse, type SyntaxProblem, Value } from "./Syntax.js"
 
 const shown = (token: Lexer.Token): string => {
   switch (token._tag) {
@@ -28,15 +24,15 @@ const shown = (token: Lexer.Token): string => {
 
 const isMark = (token: Lexer.Token, text: string) => token._tag === "Mark" && token.text === text
 
-/** A grammar needs one word of foresight: `peek` is the word that `next` takes. */
+/** The words of a text, with one word of foresight: `peek` returns the word that `next` returns after it. */
 interface Words {
-  readonly peek: () => Read<Lexer.Token>
-  readonly next: () => Read<Lexer.Token>
+  readonly peek: () => Parsed<Lexer.Token>
+  readonly next: () => Parsed<Lexer.Token>
 }
 
 const words = (text: string): Words => {
   const cursor = Cursor.make(text)
-  let ahead: Read<Lexer.Token> | undefined
+  let ahead: Parsed<Lexer.Token> | undefined
   const peek = () => {
     ahead ??= Lexer.next(cursor)
     return ahead
@@ -51,8 +47,8 @@ const words = (text: string): Words => {
   }
 }
 
-/** The words up to `=` or `{`, which stays. */
-const keys = (words: Words): Read<ReadonlyArray<Key>> => {
+/** Reads keys up to `=` or `{`, and leaves that mark to the next reader. */
+const keys = (words: Words): Parsed<ReadonlyArray<Key>> => {
   const read: Array<Key> = []
   for (;;) {
     const token = words.peek()
@@ -78,7 +74,7 @@ const keys = (words: Words): Read<ReadonlyArray<Key>> => {
 
 const isTruth = (word: string) => word === "true" || word === "false"
 
-const item = (words: Words, depth: number): Read<Item> =>
+const item = (words: Words, depth: number): Parsed<Item> =>
   Either.gen(function* () {
     const [key, ...labels] = yield* keys(words)
     if (isMark(yield* words.peek(), "=")) yield* words.next()
@@ -87,8 +83,8 @@ const item = (words: Words, depth: number): Read<Item> =>
     return { key: key ?? { name: "", at: read.at }, labels, value: read }
   })
 
-/** Up to the mark that closes them, or the end of the file. */
-const items = (words: Words, depth: number, closing: "}" | undefined): Read<ReadonlyArray<Item>> =>
+/** Reads items up to the mark that closes their block, or to the end of the file. */
+const items = (words: Words, depth: number, closing: "}" | undefined): Parsed<ReadonlyArray<Item>> =>
   Either.gen(function* () {
     const read: Array<Item> = []
     for (;;) {
@@ -102,7 +98,7 @@ const items = (words: Words, depth: number, closing: "}" | undefined): Read<Read
     }
   })
 
-const list = (words: Words, depth: number): Read<ReadonlyArray<Value>> =>
+const list = (words: Words, depth: number): Parsed<ReadonlyArray<Value>> =>
   Either.gen(function* () {
     const read: Array<Value> = []
     for (let needsComma = false; ; ) {
@@ -122,7 +118,7 @@ const list = (words: Words, depth: number): Read<ReadonlyArray<Value>> =>
     }
   })
 
-const value = (words: Words, depth: number): Read<Value> =>
+const value = (words: Words, depth: number): Parsed<Value> =>
   Either.gen(function* () {
     const token = yield* words.next()
     const { at } = token
@@ -148,6 +144,6 @@ const value = (words: Words, depth: number): Read<Value> =>
     }
   })
 
-/** What a file of HCL says. Lines may end as on Windows, and a byte order mark is skipped. */
+/** The items of a file of HCL. Lines may end as on Windows, and a byte order mark is skipped. */
 export const parse = (text: string): Either.Either<ReadonlyArray<Item>, SyntaxProblem> =>
   items(words(text.replace(/^\ufeff/, "").replaceAll("\r\n", "\n")), 0, undefined)

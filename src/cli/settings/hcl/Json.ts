@@ -3,19 +3,13 @@
  */
 import * as Either from "effect/Either"
 import * as Cursor from "./Cursor.js"
-import { deepest, type Item, type Key, type Position, SyntaxProblem, Value } from "./Syntax.js"
-
-type Read<A> = Either.Either<A, SyntaxProblem>
-
-const refuse = (at: Position, problem: string) => Either.left(new SyntaxProblem({ at, problem }))
-
-const isSpace = (character: string) => /^[ \t\r\n]$/.test(character)
+import { deepest, type Item, isSpace, type Key, type Parsed, refuse, SyntaxProblem, Value } from "./Syntax.js"
 
 const shown = (cursor: Cursor.Cursor): string =>
   cursor.peek() === "" ? "the end of the file" : JSON.stringify(cursor.peek())
 
-/** From the quote that opens it. */
-const text = (cursor: Cursor.Cursor): Read<string> => {
+/** Reads a text from its first quote on. */
+const text = (cursor: Cursor.Cursor): Parsed<string> => {
   const at = cursor.position()
   let written = cursor.next()
   for (;;) {
@@ -32,8 +26,8 @@ const text = (cursor: Cursor.Cursor): Read<string> => {
   })
 }
 
-/** A mark behind spaces. */
-const mark = (cursor: Cursor.Cursor, expected: string): Read<void> => {
+/** Reads spaces and the expected mark. */
+const mark = (cursor: Cursor.Cursor, expected: string): Parsed<void> => {
   cursor.while(isSpace)
   if (!cursor.sees(expected))
     return refuse(cursor.position(), `${expected} is expected, not ${shown(cursor)}`)
@@ -41,8 +35,12 @@ const mark = (cursor: Cursor.Cursor, expected: string): Read<void> => {
   return Either.void
 }
 
-/** What stands between two marks, with commas between. */
-const members = <A>(cursor: Cursor.Cursor, closing: string, member: () => Read<A>): Read<ReadonlyArray<A>> =>
+/** Reads the members of an object or a list, from its first mark to the `closing` one. */
+const members = <A>(
+  cursor: Cursor.Cursor,
+  closing: string,
+  member: () => Parsed<A>
+): Parsed<ReadonlyArray<A>> =>
   Either.gen(function* () {
     const read: Array<A> = []
     cursor.next()
@@ -65,7 +63,7 @@ const members = <A>(cursor: Cursor.Cursor, closing: string, member: () => Read<A
     }
   })
 
-const item = (cursor: Cursor.Cursor, depth: number): Read<Item> =>
+const item = (cursor: Cursor.Cursor, depth: number): Parsed<Item> =>
   Either.gen(function* () {
     cursor.while(isSpace)
     const at = cursor.position()
@@ -77,8 +75,8 @@ const item = (cursor: Cursor.Cursor, depth: number): Read<Item> =>
 
 const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/
 
-/** `null` is a text without a letter, as 0.4.0 reads it. */
-const value = (cursor: Cursor.Cursor, depth: number): Read<Value> =>
+/** `null` is an empty text, as in 0.4.0. */
+const value = (cursor: Cursor.Cursor, depth: number): Parsed<Value> =>
   Either.gen(function* () {
     cursor.while(isSpace)
     const at = cursor.position()
@@ -103,7 +101,7 @@ const value = (cursor: Cursor.Cursor, depth: number): Read<Value> =>
     )
   })
 
-/** Whether a file is JSON: 0.4.0 goes by the first character that is no space. */
+/** Whether the first character of a file that is no space begins a JSON object, as in 0.4.0. */
 export const isJson = (text: string): boolean => /^\s*\{/.test(text)
 
 export const parse = (text: string): Either.Either<ReadonlyArray<Item>, SyntaxProblem> =>

@@ -5,13 +5,13 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 import type { Cursor } from "./Cursor.js"
 import * as Strings from "./Strings.js"
-import { type Position, SyntaxProblem } from "./Syntax.js"
+import { isSpace, type Parsed, type Position, refuse } from "./Syntax.js"
 
 export type Token = Data.TaggedEnum<{
   /** A word without quotes, `true` and `false` among them. */
   Word: { readonly text: string; readonly at: Position }
   Text: { readonly text: string; readonly at: Position }
-  /** What only a value can be, and no key. */
+  /** A text of several lines, which can be a value and no key. */
   Heredoc: { readonly text: string; readonly at: Position }
   Number: { readonly text: string; readonly at: Position }
   Mark: { readonly text: "{" | "}" | "[" | "]" | "," | "="; readonly at: Position }
@@ -20,11 +20,6 @@ export type Token = Data.TaggedEnum<{
 
 export const Token = Data.taggedEnum<Token>()
 
-type Read<A> = Either.Either<A, SyntaxProblem>
-
-const problem = (at: Position, problem: string) => Either.left(new SyntaxProblem({ at, problem }))
-
-const isSpace = (character: string) => /^[ \t\r\n]$/.test(character)
 const beginsWord = (character: string) => /^[\p{L}_]$/u.test(character)
 const continuesWord = (character: string) => /^[\p{L}\p{Nd}_.-]$/u.test(character)
 const continuesNumber = (character: string) => /^[0-9a-zA-Z.+-]$/.test(character)
@@ -33,8 +28,8 @@ const isMark = (character: string): character is "{" | "}" | "[" | "]" | "," | "
 
 const number = /^-?(?:0[xX][0-9a-fA-F]+|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)$/
 
-/** Spaces, and comments: `#` and `//` to the end of the line, and what stands between the marks of a long one. */
-const skip = (cursor: Cursor): Read<void> => {
+/** Skips spaces and comments: from `#` or `//` to the end of the line, and from `/*` to the mark that ends it. */
+const skip = (cursor: Cursor): Parsed<void> => {
   for (;;) {
     cursor.while(isSpace)
     if (cursor.peek() === "#" || cursor.sees("//")) cursor.while((character) => character !== "\n")
@@ -44,7 +39,7 @@ const skip = (cursor: Cursor): Read<void> => {
       cursor.next()
       while (!cursor.sees("*/")) {
         if (cursor.next() === "")
-          return problem(at, "the comment that begins here has no end; close it with */")
+          return refuse(at, "the comment that begins here has no end; close it with */")
       }
       cursor.next()
       cursor.next()
@@ -53,7 +48,7 @@ const skip = (cursor: Cursor): Read<void> => {
 }
 
 /** The next word, behind spaces and comments. */
-export const next = (cursor: Cursor): Read<Token> => {
+export const next = (cursor: Cursor): Parsed<Token> => {
   const skipped = skip(cursor)
   if (Either.isLeft(skipped)) return Either.left(skipped.left)
   const at = cursor.position()
@@ -70,7 +65,7 @@ export const next = (cursor: Cursor): Read<Token> => {
     const text = cursor.while(continuesNumber)
     return number.test(text)
       ? Either.right(Token.Number({ text, at }))
-      : problem(at, `${JSON.stringify(text)} is no number; put other values into quotes, as in "1m30s"`)
+      : refuse(at, `${JSON.stringify(text)} is no number; put other values into quotes, as in "1m30s"`)
   }
-  return problem(at, `${JSON.stringify(character)} is not expected here; put texts into quotes, as in "a"`)
+  return refuse(at, `${JSON.stringify(character)} is not expected here; put texts into quotes, as in "a"`)
 }

@@ -3,11 +3,7 @@
  */
 import * as Either from "effect/Either"
 import type { Cursor } from "./Cursor.js"
-import { type Position, SyntaxProblem } from "./Syntax.js"
-
-type Read<A> = Either.Either<A, SyntaxProblem>
-
-const problem = (at: Position, problem: string) => Either.left(new SyntaxProblem({ at, problem }))
+import { type Parsed, type Position, refuse, SyntaxProblem } from "./Syntax.js"
 
 const plain: Readonly<Record<string, number>> = {
   a: 7,
@@ -21,7 +17,7 @@ const plain: Readonly<Record<string, number>> = {
   '"': 34
 }
 
-/** The number of hexadecimal digits behind the letter. */
+/** The number of hexadecimal digits behind the letter of an escape. */
 const hexadecimal: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 
 const encoder = new TextEncoder()
@@ -30,13 +26,13 @@ const highest = 0x10ffff
 
 const isSurrogate = (code: number) => code >= 0xd800 && code <= 0xdfff
 
-/** What stands for an escape, as bytes of UTF-8. `\x` and octal digits stand for one byte, which may be a part of a letter. */
-const escape = (cursor: Cursor): Read<ReadonlyArray<number>> => {
+/** Reads an escape behind its backslash: bytes of UTF-8. `\x` and octal digits are one byte, which may be a part of a letter. */
+const escape = (cursor: Cursor): Parsed<ReadonlyArray<number>> => {
   const at = cursor.position()
   const letter = cursor.next()
   const byte = plain[letter]
   if (byte !== undefined) return Either.right([byte])
-  const unknown = problem(
+  const unknown = refuse(
     at,
     `\\${letter} is no escape; write \\\\ for a backslash, and \\n, \\t, \\", \\xNN or \\uNNNN for others`
   )
@@ -57,13 +53,13 @@ const escape = (cursor: Cursor): Read<ReadonlyArray<number>> => {
     : Either.right([...encoder.encode(String.fromCodePoint(value))])
 }
 
-const decode = (bytes: ReadonlyArray<number>, at: Position): Read<string> =>
+const decode = (bytes: ReadonlyArray<number>, at: Position): Parsed<string> =>
   Either.try({
     try: () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes)),
     catch: () => new SyntaxProblem({ at, problem: "the bytes that \\x or octal digits name are not UTF-8" })
   })
 
-/** Up to the brace that closes `${`, as it stands there: 0.4.0 fills nothing in. */
+/** Reads from `${` to the brace that closes it. The text stays as it is written: 0.4.0 replaces no variable. */
 const interpolation = (cursor: Cursor): string => {
   let text = cursor.next() + cursor.next()
   for (let depth = 1; depth > 0 && cursor.peek() !== ""; ) {
@@ -76,8 +72,8 @@ const interpolation = (cursor: Cursor): string => {
   return text
 }
 
-/** From the quote that opens it. */
-export const quoted = (cursor: Cursor): Read<string> => {
+/** Reads a text from its first quote on. */
+export const quoted = (cursor: Cursor): Parsed<string> => {
   const at = cursor.position()
   cursor.next()
   const bytes: Array<number> = []
@@ -89,7 +85,7 @@ export const quoted = (cursor: Cursor): Read<string> => {
     const character = cursor.next()
     if (character === '"') return decode(bytes, at)
     if (character === "" || character === "\n") {
-      return problem(at, 'the text that begins here has no end; close it with " on the same line')
+      return refuse(at, 'the text that begins here has no end; close it with " on the same line')
     }
     if (character !== "\\") bytes.push(...encoder.encode(character))
     else {
@@ -102,22 +98,22 @@ export const quoted = (cursor: Cursor): Read<string> => {
 
 const isAnchor = (character: string) => /^[\p{L}\p{Nd}_]$/u.test(character)
 
-/** With `<<-`, lines lose the spaces that stand before the last anchor, if all of them have these. */
+/** With `<<-`, all lines lose the spaces that stand before the last anchor, if each line begins with that many. */
 const unindent = (lines: ReadonlyArray<string>, indent: string): string =>
   lines.every((line) => line.startsWith(indent))
     ? lines.map((line) => `${line.slice(indent.length)}\n`).join("")
     : lines.map((line) => `${line}\n`).join("")
 
-/** From `<<` on. The last line is the anchor alone, with or without spaces before it. */
-export const heredoc = (cursor: Cursor): Read<string> => {
+/** Reads a heredoc from `<<` on. Its last line is the anchor alone, with or without spaces before it. */
+export const heredoc = (cursor: Cursor): Parsed<string> => {
   const at = cursor.position()
   cursor.next()
-  if (cursor.next() !== "<") return problem(at, "< begins nothing; a text of several lines begins with <<EOF")
+  if (cursor.next() !== "<") return refuse(at, "< begins nothing; a text of several lines begins with <<EOF")
   const isIndented = cursor.peek() === "-"
   if (isIndented) cursor.next()
   const anchor = cursor.while(isAnchor)
   if (anchor === "" || cursor.next() !== "\n") {
-    return problem(at, "a word and the end of the line are expected behind <<, as in <<EOF")
+    return refuse(at, "a word and the end of the line are expected behind <<, as in <<EOF")
   }
   const lines: Array<string> = []
   while (cursor.peek() !== "") {
@@ -131,5 +127,5 @@ export const heredoc = (cursor: Cursor): Read<string> => {
     if (isIndented) return Either.right(unindent(lines, indent))
     return Either.right(lines.map((text) => `${text}\n`).join("") + indent)
   }
-  return problem(at, `the text that begins here has no end; close it with a line that is ${anchor} alone`)
+  return refuse(at, `the text that begins here has no end; close it with a line that is ${anchor} alone`)
 }

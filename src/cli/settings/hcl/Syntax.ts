@@ -1,7 +1,8 @@
 /**
- * What a configuration file says, be it HCL 1 or JSON: items with keys and values, each with its place in the file.
+ * The syntax of a configuration file in HCL 1 or JSON: items with keys and values, each with its place in the file.
  */
 import * as Data from "effect/Data"
+import * as Either from "effect/Either"
 
 /** A place in a file. Both numbers begin at 1; a column is a character. */
 export interface Position {
@@ -33,7 +34,7 @@ export interface Item {
   readonly value: Value
 }
 
-/** A file that is neither HCL nor JSON. `problem` says what stands there and what was expected. */
+/** A file that is neither HCL nor JSON. `problem` names the text at the place, and what was expected there. */
 export class SyntaxProblem extends Data.TaggedError("SyntaxProblem")<{
   readonly at: Position
   readonly problem: string
@@ -43,5 +44,13 @@ export class SyntaxProblem extends Data.TaggedError("SyntaxProblem")<{
   }
 }
 
-/** How deep blocks and lists may stand in each other. No configuration has more than four. */
+/** A part of a file, or the problem that ends the reading of the file. */
+export type Parsed<A> = Either.Either<A, SyntaxProblem>
+
+export const refuse = (at: Position, problem: string): Parsed<never> =>
+  Either.left(new SyntaxProblem({ at, problem }))
+
+export const isSpace = (character: string): boolean => /^[ \t\r\n]$/.test(character)
+
+/** How deep blocks and lists may be nested. No configuration has more than four levels. */
 export const deepest = 100

@@ -5,7 +5,7 @@ import { flag, optional } from "../Setting.js"
 import * as Texts from "../Texts.js"
 
 const retries = "How long to try when Consul does not answer, as in 0.4.0:"
-const ignored = "Taken for the sake of 0.4.0, and without a meaning here:"
+const ignored = "Accepted for the sake of 0.4.0, and without a meaning here:"
 
 export const retry = {
   retryEnabled: flag({
@@ -57,12 +57,21 @@ export const retry = {
   })
 } as const
 
-const duration = (name: string, key: string, description: string) =>
-  optional({ name, group: ignored, value: "DURATION", description, keys: [key], schema: Texts.Duration })
-
-const number = (name: string, key: string, description: string) =>
+const duration = (name: string, key: string, description: string, hasFlag = true) =>
   optional({
     name,
+    hasFlag,
+    group: ignored,
+    value: "DURATION",
+    description,
+    keys: [key],
+    schema: Texts.Duration
+  })
+
+const number = (name: string, key: string, description: string, hasFlag = true) =>
+  optional({
+    name,
+    hasFlag,
     group: ignored,
     value: "NUMBER",
     kind: "Number",
@@ -71,7 +80,7 @@ const number = (name: string, key: string, description: string) =>
     schema: Texts.Number
   })
 
-/** Each is read, so that what cannot be meant is refused, and logged as of no use. */
+/** Settings that are checked and then ignored. The log warns of each that is given. */
 export const withoutMeaning = {
   maxStale: duration("max-stale", "max_stale", "nothing that is copied is stale"),
   dialKeepAlive: duration(
@@ -101,25 +110,18 @@ export const withoutMeaning = {
     "consul.transport.tls_handshake_timeout",
     "how long to wait for an agent is what -timeout says"
   ),
-  idleConnTimeout: optional({
-    name: "consul-transport-idle-conn-timeout",
-    hasFlag: false,
-    group: ignored,
-    value: "DURATION",
-    description: "connections are kept for as long as they serve",
-    keys: ["consul.transport.idle_conn_timeout"],
-    schema: Texts.Duration
-  }),
-  maxIdleConns: optional({
-    name: "consul-transport-max-idle-conns",
-    hasFlag: false,
-    group: ignored,
-    value: "NUMBER",
-    kind: "Number",
-    description: "the number of connections follows from -watch-shards",
-    keys: ["consul.transport.max_idle_conns"],
-    schema: Texts.Number
-  }),
+  idleConnTimeout: duration(
+    "consul-transport-idle-conn-timeout",
+    "consul.transport.idle_conn_timeout",
+    "connections are kept for as long as they serve",
+    false
+  ),
+  maxIdleConns: number(
+    "consul-transport-max-idle-conns",
+    "consul.transport.max_idle_conns",
+    "the number of connections follows from -watch-shards",
+    false
+  ),
   waitEnabled: flag({
     name: "wait-enabled",
     hasFlag: false,

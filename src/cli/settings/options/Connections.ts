@@ -9,8 +9,9 @@ import * as Texts from "../Texts.js"
 const destinationGroup = "The Consul to replicate into:"
 const sourceGroup = "The Consul to replicate from, if it is another:"
 
-/** How the same setting is called at each side. */
+/** The names that the settings of one side have. */
 interface Side {
+  /** The heading in the help. */
   readonly group: string
   /** The front of the option's name: `consul` or `src`. */
   readonly flag: string
@@ -20,7 +21,7 @@ interface Side {
   readonly isDestination: boolean
 }
 
-/** TLS. Each of the others asks for it too, unless `enabled` says no. */
+/** The settings of TLS. Each of them asks for TLS, unless `sslEnabled` is false. */
 const tls = ({ block, flag: front, group, isDestination }: Side) => {
   const older = (name: string) => (isDestination ? [name] : [])
   const file = (
@@ -89,7 +90,7 @@ const tls = ({ block, flag: front, group, isDestination }: Side) => {
   }
 }
 
-/** Who asks, and where. */
+/** The settings that say who sends the requests: token, user, namespace and partition. */
 const identity = ({ block, flag: front, group, isDestination }: Side) => {
   const older = (...names: ReadonlyArray<string>) => (isDestination ? names : [])
   const plain = isDestination ? "" : `${front}-`

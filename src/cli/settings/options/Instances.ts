@@ -1,5 +1,5 @@
 /**
- * Settings of the instances: what they share, and how each runs.
+ * Settings that all instances share, and settings of how one instance runs.
  */
 import * as Duration from "effect/Duration"
 import * as LeaderLock from "../../../LeaderLock.js"
@@ -25,7 +25,7 @@ export const instance = {
     description: "key of the lock that the leading instance holds; another replication needs another",
     default: LeaderLock.defaults.lock,
     keys: ["lock"],
-    schema: Texts.required("the lock needs a key")
+    schema: Texts.required(`the lock needs a key; write one such as ${LeaderLock.defaults.lock}`)
   }),
   status: setting({
     name: "status",
@@ -35,7 +35,7 @@ export const instance = {
     description: "key of the status, written with each change; another replication needs another",
     default: Replication.defaults.status,
     keys: ["status"],
-    schema: Texts.required("the status needs a key")
+    schema: Texts.required(`the status needs a key; write one such as ${Replication.defaults.status}`)
   }),
   statusDir: optional({
     name: "status-dir",
@@ -46,7 +46,7 @@ export const instance = {
       "folder of one status for each replication, named as by 0.4.0; for a prefix with its own datacenter, and for several",
     shownDefault: defaultStatusDir,
     keys: ["status_dir"],
-    schema: Texts.required("the statuses need a folder")
+    schema: Texts.required(`the statuses need a folder; write one such as ${defaultStatusDir}`)
   }),
   service: setting({
     name: "service",
@@ -55,7 +55,7 @@ export const instance = {
     description: "name of the service under which the instances are registered",
     default: LeaderLock.defaults.service,
     keys: ["service"],
-    schema: Texts.required("the service needs a name")
+    schema: Texts.required(`the service needs a name; write one such as ${LeaderLock.defaults.service}`)
   }),
   agentless: flag({
     name: "agentless",
@@ -84,7 +84,7 @@ export const instance = {
     description:
       "file of configuration in HCL or JSON, or a folder of such files; later ones count more; may be repeated",
     shownDefault: "none",
-    schema: Texts.required("needs a file or a folder")
+    schema: Texts.required("needs a file or a folder; write its path")
   }),
   once: flag({
     name: "once",

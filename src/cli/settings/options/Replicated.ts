@@ -1,5 +1,5 @@
 /**
- * Settings of what is replicated, and of what may be deleted.
+ * Settings that say which keys are replicated, and which may be deleted.
  */
 import * as DeleteLimit from "../../../DeleteLimit.js"
 import * as Replication from "../../../Replication.js"
@@ -19,7 +19,7 @@ export const replicated = {
     default: "",
     shownDefault: null,
     keys: ["src"],
-    // Refused when it is empty and needed, after the prefix was read: that may hold the datacenter.
+    // An empty text is refused later, if a prefix names no datacenter of its own.
     schema: Texts.Text
   }),
   prefixes: repeated({
@@ -27,7 +27,7 @@ export const replicated = {
     group: what,
     value: "PREFIX",
     description:
-      "keys to replicate: those that begin with this; empty for all. Or PREFIX[@DATACENTER][:DESTINATION]; may be repeated",
+      "replicate the keys that begin with this; empty for all. Or PREFIX[@DATACENTER][:DESTINATION]; may be repeated",
     shownDefault: Replication.defaults.prefix,
     keys: ["prefix"],
     reload: "kept",

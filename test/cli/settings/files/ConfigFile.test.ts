@@ -148,7 +148,7 @@ describe("a configuration file", () => {
     ['consul { adress = "a" }', "1: consul.adress: unknown key; did you mean consul.address?"],
     [
       "consul { ssl { frob = 1 } }",
-      "1: consul.ssl.frob: unknown key; those of consul.ssl are enabled, verify, ca_cert, ca_path, cert, key, server_name"
+      "1: consul.ssl.frob: unknown key; the keys of consul.ssl are enabled, verify, ca_cert, ca_path, cert, key, server_name"
     ],
     ["log_level = 5", "1: log_level: not a text; put it into quotes"],
     ['log_level = "loud"', '1: log_level "loud": not a level; write trace, debug, info, warning or error'],
@@ -167,8 +167,11 @@ describe("a configuration file", () => {
     ["consul = 5", "1: consul: not a block; write consul { … }"],
     ['consul "x" { address = "a" }', '1: consul: has no name in quotes; write consul { … } without "x"'],
     ["syslog = true", "1: syslog: not a block; write syslog { … }"],
-    ['exclude = ""', '1: exclude "": an empty exclude would exclude every key'],
-    ["exclude {}", '1: exclude: names nothing, and would exclude every key; write exclude { source = "…" }'],
+    [
+      'exclude = ""',
+      '1: exclude "": an empty exclude would exclude every key; write the front of a source key'
+    ],
+    ["exclude {}", '1: exclude: has no source, and would exclude every key; write exclude { source = "…" }'],
     ["exclude = 1", '1: exclude: needs a text in quotes or a block; write exclude { source = "…" }'],
     ["prefix {}", '1: prefix: names no keys; write prefix { source = "…" datacenter = "…" }'],
     ['prefix = "a@x,"', '1: prefix "": names no keys; for the whole store write -src and -prefix='],
@@ -191,8 +194,8 @@ describe("a configuration file", () => {
   ] as const)("%j is refused with its file and its line: %s", ([text, message]) =>
     Effect.gen(function* () {
       const root = yield* folder({ "a.hcl": text })
-      const { message: said } = yield* failureOf(refusing([`-config=${root}/a.hcl`]))
-      expect(said.replace(`${root}/a.hcl:`, "")).toBe(message)
+      const { message: refusal } = yield* failureOf(refusing([`-config=${root}/a.hcl`]))
+      expect(refusal.replace(`${root}/a.hcl:`, "")).toBe(message)
     })
   )
 
@@ -205,7 +208,9 @@ describe("a configuration file", () => {
       const wrong = yield* loadFile('src = "x" consul { token = "5ecret\\n\\u00e9" }')
       const error = yield* failureOf(
         Effect.provide(
-          Agents.make({ destination: wrong.destination, sources: [wrong.source] }),
+          Effect.flatMap(Agents.resolver, (resolve) =>
+            resolve({ destination: wrong.destination, sources: [wrong.source] })
+          ),
           NodeContext.layer
         )
       )
