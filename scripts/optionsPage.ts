@@ -52,7 +52,7 @@ export const page = [
   "that is set. Prefixes and excludes of files and of the command line add up; variables that may have several texts have commas",
   "between them. One dash or two, `-name=value` or `-name value`; durations as in `250ms`, `60s` or `1m30s`. Inside of a",
   "`prefix` block of a file, the keys of `src_consul` count for that prefix alone, beside `source`, `datacenter`,",
-  "`destination`, `status` and `exclude`. A reload (SIGHUP) takes what can be reloaded, and replications that it does not concern go on.",
+  "`destination`, `status` and `exclude`. At a reload (SIGHUP) a changed option that can be reloaded applies to its replications, and all others go on. If another option has changed, all replications begin anew. An option that holds as long as the program runs keeps its value.",
   "With any other new value the lock is given back and all begins anew, in the same process. [migrating.md](migrating.md) has the options of HashiCorp's tool beside these.",
   "",
   ...groups.flatMap((group) => [table(group), ""])
