@@ -8,7 +8,7 @@ import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 
 /**
- * Where an agent is: `http://127.0.0.1:8500`, `https://consul.example.com/dc1` without a slash at its end, or
+ * The address of an agent: `http://127.0.0.1:8500`, `https://consul.example.com/dc1` without a slash at its end, or
  * `unix:///run/consul.sock`. {@link parse} makes it.
  *
  * @since 0.5.0
@@ -131,7 +131,7 @@ export const isSecure = (address: Address): boolean => address.startsWith("https
 export const socket = (address: Address): string | undefined => socketPath.exec(address)?.[1]
 
 /**
- * What the URL of each request begins with. For a socket it is `http+unix://` with the path percent-encoded in the place of
+ * The front of the URL of each request. For a socket it is `http+unix://` with the path percent-encoded in the place of
  * the host: an `HttpClient` that serves sockets connects to that path. The client of the command does, and `fetch` does not.
  *
  * @since 0.5.0

@@ -117,7 +117,7 @@ export type PutCondition =
   | { readonly release: string }
 
 /**
- * How a transaction is sent.
+ * Options of a transaction.
  *
  * @since 0.5.0
  * @category models

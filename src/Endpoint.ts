@@ -8,7 +8,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Address from "./Address.js"
 
 /**
- * A token, or where the present one is read for each request: it can change while the program runs.
+ * A token, or an effect that reads the present one for each request: it can change while the program runs.
  *
  * @since 0.5.0
  * @category models
@@ -16,9 +16,8 @@ import type * as Address from "./Address.js"
 export type Token = Redacted.Redacted | Effect.Effect<Redacted.Redacted>
 
 /**
- * What an error can be about, so that a person knows which setting to change: the address, the token, the certificates of the
- * authorities that are trusted (`ca`), the client's own certificate or its key, or the name that the server's certificate has
- * to be for.
+ * The setting that an error is about, for a person who has to change it: the address, the token, the certificates of the trusted
+ * authorities (`ca`), the client's own certificate or its key, or the name in the server's certificate.
  *
  * @since 0.5.0
  * @category models
@@ -67,8 +66,8 @@ export interface Endpoint extends Tenancy {
    */
   readonly auth?: Redacted.Redacted | undefined
   /**
-   * What the settings are called where they were given, for messages: `{ ca: "-consul-ssl-ca-cert" }`. A setting that is not
-   * here has the name of {@link Setting}.
+   * The names of the settings in messages, such as `{ ca: "-consul-ssl-ca-cert" }`. A setting without a name here has the name
+   * of {@link Setting}.
    *
    * @since 0.5.0
    */

@@ -14,13 +14,13 @@ import * as Predicate from "effect/Predicate"
  * @category errors
  */
 export class InvalidOptions extends Data.TaggedError("InvalidOptions")<{
-  /** What the options are for. */
+  /** The name of the options. */
   readonly of: "Replication" | "LeaderLock"
   /** Name of the field. Empty if the options are no object. */
   readonly field: string
   /** The field's value as it was given; `undefined` if it was not. */
   readonly given: unknown
-  /** What is wrong with the value, and what to write instead. */
+  /** The problem of the value, and the text to write instead. */
   readonly problem: string
   /** Name of another field that can be changed instead. */
   readonly alternative?: string | undefined

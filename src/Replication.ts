@@ -1,5 +1,5 @@
 /**
- * What is replicated where: the configuration of a replicator, and every reason to refuse it.
+ * The configuration of a replicator, and every reason to refuse it.
  *
  * @since 0.1.0
  */
@@ -54,7 +54,7 @@ export {
 } from "./SourceAgent.js"
 
 /**
- * What was checked: {@link make}, {@link decodeUnknown}, {@link config} and the schema make it. TypeScript (5.9) gives the
+ * A checked configuration. {@link make}, {@link decodeUnknown}, {@link config} and the schema make it. TypeScript (5.9) gives the
  * brand to a spread too, as in `{ ...replication, watchShards: 0 }`. So `Replicator.run` checks each replication again.
  *
  * @since 0.1.0
@@ -63,7 +63,7 @@ export {
 export type Replication = ReplicationFields & Brand.Brand<"consul-replicate/Replication">
 
 /**
- * Decodes options with defaults for what is not given. Encodes to options that JSON can hold, all of them.
+ * Decodes options, with defaults for missing fields. Encodes to all options, as JSON can hold them.
  *
  * @since 0.5.0
  * @category schemas
@@ -342,7 +342,7 @@ export const route = ({
   routeText({ source: sourceName({ source, sourceAgent }), prefix, destinationPrefix })
 
 /**
- * What a replication watches.
+ * The options of the watch of a replication's source.
  *
  * @since 0.5.0
  * @category watching

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Exclusion from "./internal/plan/Exclusion.js"
 import { type Replication, route } from "./Replication.js"
 
-/** What decides whether replications get in each other's way. */
+/** The fields of a replication that decide whether it conflicts with others. */
 type Subject = Pick<
   Replication,
   "destinationPrefix" | "exclude" | "prefix" | "source" | "sourceAgent" | "status"
@@ -59,7 +59,7 @@ const messageOf = ({ key, reason, routes }: Fields): string => {
 }
 
 /**
- * Wrong use, found before anything is written.
+ * Replications that must not run beside each other. No request was sent.
  *
  * @since 0.5.0
  * @category errors
@@ -70,7 +70,7 @@ export class ReplicationConflict extends Data.TaggedError("ReplicationConflict")
   }
 }
 
-/** What the excluded keys begin with at the destination. */
+/** The fronts of the excluded keys, named as at the destination. */
 const excludedThere = (replication: Subject): ReadonlyArray<string> =>
   Exclusion.make(replication, replication.exclude).atDestination
 
@@ -78,7 +78,7 @@ const excludedThere = (replication: Subject): ReadonlyArray<string> =>
 const common = (a: string, b: string): string | undefined =>
   a.startsWith(b) ? a : b.startsWith(a) ? b : undefined
 
-/** What the keys begin with that are in both ranges, and not under one of the `excluded` fronts. */
+/** The front of the keys that both ranges have; undefined if there are none, or all are `excluded`. */
 const shared = (a: string, b: string, excluded: ReadonlyArray<string>): string | undefined => {
   const front = common(a, b)
   return front === undefined || excluded.some((one) => front.startsWith(one)) ? undefined : front
@@ -123,16 +123,15 @@ export const find = (replications: ReadonlyArray<Subject>): Option.Option<Replic
   return Option.none()
 }
 
-/** What one replication writes and the next one copies, if that reads from the destination. */
+/** The front of the keys that `a` writes and `b` copies, if `b` reads from the destination. */
 const fed = (a: Subject, b: Subject): string | undefined =>
   shared(a.destinationPrefix, b.prefix, [...excludedThere(a), ...b.exclude])
 
 /**
- * Replications that copy in a circle. `isLocal` says of a replication whether its source is the destination itself. Only
- * those can be in a circle: the keys of another cluster are written by nobody here.
+ * Replications that copy in a circle. `isLocal` returns whether the source of a replication is the destination itself. Only such
+ * replications can be in a circle, since no replication writes to another cluster.
  *
- * A replication whose own destination is under its own prefix is no matter of this function: see
- * `Replication.validateIn`.
+ * A replication whose own destination is under its own prefix is checked by `Replication.validateIn`.
  *
  * @since 0.5.0
  * @category validation

@@ -1,5 +1,5 @@
 /**
- * How the source of a replication is reached, if it differs from the destination in more than the datacenter.
+ * The agent of a source that differs from the destination in more than the datacenter.
  *
  * @since 0.5.0
  */
@@ -14,7 +14,7 @@ import type { Endpoint, Token } from "./Endpoint.js"
 /**
  * The fields in which the source's endpoint differs from the destination's, except for the datacenter. With an `address`, requests
  * to the source go to an agent of its own, with the token, the password, the namespace and the partition that are given here.
- * Without, the destination's agent forwards them.
+ * Without an `address`, the destination's agent forwards them.
  *
  * @since 0.5.0
  * @category models

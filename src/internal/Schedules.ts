@@ -1,18 +1,18 @@
 /**
- * Every schedule that something is retried on, and every interval that follows from another, in one place.
+ * The schedules of all retries, and the intervals of everything that happens from time to time.
  *
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
 import * as Schedule from "effect/Schedule"
 
-/** Whole milliseconds: `TestClock` cannot tell the nanoseconds of a fraction of one, and dies of it. */
+/** Rounds to whole milliseconds: `TestClock` fails with fractions of one. */
 const whole = (duration: Duration.Duration): Duration.Duration =>
   Duration.millis(Math.round(Duration.toMillis(duration)))
 
 /**
- * For whatever depends on a server that is away: quick at first, since elections take a second or two, then every 5
- * s, which a server that comes back bears from any number of instances. Jitter keeps those from coming in step.
+ * Attempts to reach a server that does not answer. The first ones follow quickly, since elections take a second or two. Then one
+ * follows every 5 s, so that a server that comes back can bear any number of instances. Jitter keeps the instances out of step.
  *
  * @since 0.1.0
  * @category schedules
@@ -24,8 +24,8 @@ export const reconnect = Schedule.exponential("100 millis", 2).pipe(
 )
 
 /**
- * Between two attempts to lead. Starts over after a minute of leading or standing by, so that a lock lost once a day
- * is stood for again at once.
+ * The pauses between attempts to lead. They are short again after a minute of leading or standing by: an instance that loses the
+ * lock once a day stands for it again at once.
  *
  * @since 0.1.0
  * @category schedules
@@ -33,8 +33,8 @@ export const reconnect = Schedule.exponential("100 millis", 2).pipe(
 export const retryLeadership = reconnect.pipe(Schedule.resetAfter("1 minute"))
 
 /**
- * After an error while applying, before both sides are compared in full again. It starts over when they have been, and
- * not while that fails: `Schedule.resetAfter` counts from the first of the failures.
+ * The pauses after a failed pass, before both sides are compared in full again. They are short again after a full comparison, and
+ * not while comparisons fail. (`Schedule.resetAfter` would count from the first failure.)
  *
  * @since 0.1.0
  * @category schedules
@@ -42,9 +42,8 @@ export const retryLeadership = reconnect.pipe(Schedule.resetAfter("1 minute"))
 export const retryApply = reconnect
 
 /**
- * For a read of the destination that had no answer, before the whole pass is tried again: an address behind which one of
- * several servers is away refuses some connections, and a pass of many reads would never end. Nothing is tried again after a
- * read that took 2 s to fail.
+ * Attempts to read the destination before the whole pass fails. An address with several servers behind it, one of which is away,
+ * refuses some connections: without these attempts a pass of many reads would never end. After 2 s there are no more attempts.
  *
  * @since 0.5.0
  * @category schedules
@@ -52,8 +51,8 @@ export const retryApply = reconnect
 export const retryRead = reconnect.pipe(Schedule.upTo("2 seconds"))
 
 /**
- * Between a doubtful read of the source and the one that settles it: a source that keeps giving wrong answers at once
- * is asked every 5 s, and a few times more at the beginning of each minute.
+ * The pauses between a doubtful answer of the source and the read that confirms or corrects it. A source that answers wrongly
+ * all the time is asked every 5 s, and a few times more at the beginning of each minute.
  *
  * @since 0.5.0
  * @category schedules
@@ -61,8 +60,7 @@ export const retryRead = reconnect.pipe(Schedule.upTo("2 seconds"))
 export const retryDoubtful = retryLeadership
 
 /**
- * How long nothing need be heard of a source before the check of the service warns. Where nothing changes, the watch says
- * so about once a minute.
+ * A source is silent after this time without an answer. A source in which nothing changes answers about once a minute.
  *
  * @since 0.5.0
  * @category intervals
@@ -70,7 +68,7 @@ export const retryDoubtful = retryLeadership
 export const silenceLimit = Duration.minutes(2)
 
 /**
- * How often it is looked whether a source that is silent is heard again. Costs nothing but the look.
+ * The time between two looks whether a silent source has answered. No request is sent.
  *
  * @since 0.5.0
  * @category intervals
@@ -78,8 +76,8 @@ export const silenceLimit = Duration.minutes(2)
 export const silencePoll = Duration.seconds(1)
 
 /**
- * Between two tries of keys that the destination refuses, at most. Changes wait while they are tried, which is a moment unless
- * their values are large: each costs two reads and a write.
+ * The longest time between two attempts to write refused keys. Each attempt costs two reads and a write, and changes wait for it:
+ * a moment, unless the values are large.
  *
  * @since 0.5.0
  * @category intervals
@@ -87,7 +85,7 @@ export const silencePoll = Duration.seconds(1)
 export const refusedInterval = Duration.minutes(1)
 
 /**
- * When to reconcile.
+ * How often the destination is scanned and refused keys are tried again.
  *
  * @since 0.5.0
  * @category intervals
@@ -122,8 +120,8 @@ export const reconcileRhythm = (reconcile: Duration.Duration): ReconcileRhythm =
 }
 
 /**
- * How long the service's check passes without a heartbeat. Consul releases the lock of a killed leader this long
- * after its last one (3.0 s measured with 3 s), so it bounds the failover; below 3 s a paused process loses it easily.
+ * The time to live of the service's check. Consul releases the lock of a killed leader this long after its last heartbeat (3.0 s
+ * measured with 3 s), so it limits the failover. With less than 3 s, a process that is paused for a moment loses the lock.
  *
  * @since 0.1.0
  * @category intervals
@@ -131,7 +129,7 @@ export const reconcileRhythm = (reconcile: Duration.Duration): ReconcileRhythm =
 export const checkTtl = Duration.seconds(3)
 
 /**
- * Three heartbeats fit the time to live, so that two may be lost before the check is critical.
+ * The time between two heartbeats. Three fit the time to live: two may be lost before the check is critical.
  *
  * @since 0.1.0
  * @category intervals
@@ -140,7 +138,7 @@ export const heartbeatInterval = (ttl: Duration.Duration): Duration.Duration =>
   whole(Duration.times(ttl, 1 / 3))
 
 /**
- * After a failed heartbeat the next one follows soon: what is left of the time to live is short.
+ * The pause after a failed heartbeat. It is short, since the rest of the time to live is.
  *
  * @since 0.1.0
  * @category intervals
@@ -149,8 +147,8 @@ export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration =>
   whole(Duration.times(ttl, 1 / 10))
 
 /**
- * The time to live of the lock's session itself, which Consul (1.8.7) lets live up to twice as long. The check ends it
- * sooner, unless the agent cannot tell the servers of that: with a token that was deleted it never does.
+ * The time to live of the lock's session. Consul (1.8.7) lets the session live up to twice as long. A critical check ends it
+ * sooner, if the agent can report the check to the servers: an agent with a deleted token cannot.
  *
  * @since 0.5.0
  * @category intervals
@@ -158,8 +156,8 @@ export const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration =>
 export const sessionTtl = Duration.seconds(30)
 
 /**
- * The time to live of the lock's session where nothing else ends it: without an agent. Consul (1.8.7) lets a session live
- * twice as long after its last renewal, or after an election, so that the next leader follows a killed one within 30 s.
+ * The time to live of the lock's session without an agent, where no check ends it. Consul (1.8.7) lets a session live twice as
+ * long after its last renewal, or after an election: the next leader follows a killed one within 30 s.
  *
  * @since 0.5.0
  * @category intervals
@@ -167,8 +165,8 @@ export const sessionTtl = Duration.seconds(30)
 export const agentlessSessionTtl = Duration.seconds(15)
 
 /**
- * Between two renewals of a session that nothing else keeps alive, and how long each may take. While the servers have no
- * leader, none is confirmed: the lock outlasts elections of four fifths of the time to live.
+ * The time between two renewals of a session without an agent, and the time limit of each renewal. Servers without a leader
+ * confirm no renewal: the lock outlasts elections of four fifths of the time to live.
  *
  * @since 0.5.0
  * @category intervals
@@ -177,7 +175,7 @@ export const agentlessRenewalInterval = (ttl: Duration.Duration): Duration.Durat
   whole(Duration.times(ttl, 1 / 5))
 
 /**
- * Three renewals fit the time to live of a session.
+ * The time between two renewals of a session with an agent. Three fit the time to live.
  *
  * @since 0.5.0
  * @category intervals
@@ -194,7 +192,7 @@ export const renewalInterval = (ttl: Duration.Duration): Duration.Duration =>
 export const firstReminders: ReadonlyArray<Duration.Duration> = [Duration.minutes(1), Duration.minutes(4)]
 
 /**
- * Between two log lines about trouble that has lasted for more than five minutes.
+ * The time between two log lines about trouble that has lasted for more than five minutes.
  *
  * @since 0.5.0
  * @category intervals
@@ -202,7 +200,7 @@ export const firstReminders: ReadonlyArray<Duration.Duration> = [Duration.minute
 export const reminderInterval = Duration.minutes(15)
 
 /**
- * How long a lock that is free but refused, because another tool's session left a lock delay on it, is left alone.
+ * The pause before the next attempt to acquire a lock that is free and refused: the session of another tool has left a lock delay.
  *
  * @since 0.1.0
  * @category intervals
@@ -210,8 +208,8 @@ export const reminderInterval = Duration.minutes(15)
 export const lockDelayPoll = Duration.seconds(1)
 
 /**
- * How long a blocking query blocks. An idle watch costs one request a minute, and a connection that died without a
- * word is noticed soon after.
+ * The wait of a blocking query. An idle watch costs one request a minute, and a connection that died without notice is detected
+ * soon after.
  *
  * @since 0.1.0
  * @category intervals
@@ -219,10 +217,10 @@ export const lockDelayPoll = Duration.seconds(1)
 export const watchWait = Duration.minutes(1)
 
 /**
- * How long the blocking query of a part blocks whose watch began so long ago. Consul keeps the queries of a process that
- * has ended until their time is up, and refuses an address with 200 connections: so none outlasts its process by more
- * than twice the age of that, and one that is restarted again and again finds room. At rest the ends of these queries are
- * much of what there is to do (3 ms of CPU each), which is why they block for longer than that of the whole.
+ * The wait of a shard's blocking query, given the age of its watch. After a process has ended, Consul keeps its queries until
+ * their waits are over, and refuses an address with 200 connections. So a query outlasts its process by no more than twice the age
+ * of the watch: a process that is restarted again and again finds room. At rest the ends of these queries are most of the work
+ * (3 ms of CPU each), so old watches have longer waits than `watchWait`.
  *
  * @since 0.5.0
  * @category intervals
@@ -231,8 +229,7 @@ export const shardWait = (age: Duration.Duration): Duration.Duration =>
   Duration.clamp(Duration.times(age, 2), { minimum: Duration.seconds(1), maximum: Duration.minutes(3) })
 
 /**
- * Between two looks at the names of all keys of a prefix that is watched in parts: a new key that belongs to none of
- * them is seen within a second.
+ * The time between two listings of a prefix that is watched in shards: a new key that no shard has is seen within a second.
  *
  * @since 0.5.0
  * @category intervals
@@ -240,8 +237,8 @@ export const shardWait = (age: Duration.Duration): Duration.Duration =>
 export const pollInterval = Duration.millis(500)
 
 /**
- * The same for a prefix whose names take so long to list: about a tenth of the time goes into looking, which takes 26 ms for
- * 100,000 keys. One that answers slowly for a while costs no more than ten seconds.
+ * The pause before the next listing, given how long the last one took: about a tenth of the time goes into listings. For 100,000
+ * keys a listing takes 26 ms. The pause is at most ten seconds, also behind a slow link.
  *
  * @since 0.5.0
  * @category intervals
@@ -253,8 +250,8 @@ export const pollPause = (took: Duration.Duration): Duration.Duration =>
   })
 
 /**
- * How long a busy source may go without being asked whether its parts have said everything; a quiet one is asked at
- * once.
+ * The longest time between two verifications that all shards have emitted everything, while changes never cease. After a change,
+ * a quiet source is verified at once.
  *
  * @since 0.5.0
  * @category intervals
@@ -262,7 +259,8 @@ export const pollPause = (took: Duration.Duration): Duration.Duration =>
 export const verifyInterval = Duration.seconds(5)
 
 /**
- * How long a part that has changed may take to say so, before its query is given up and its keys are read again.
+ * The time in which a shard must emit a change that a verification has shown. Then its query is given up and its keys are read
+ * again.
  *
  * @since 0.5.0
  * @category intervals
@@ -270,7 +268,7 @@ export const verifyInterval = Duration.seconds(5)
 export const shardTimeout = Duration.seconds(2)
 
 /**
- * Before a watch starts over whose query was broken off.
+ * The pause before a watch starts over after its query ended early.
  *
  * @since 0.1.0
  * @category intervals
@@ -278,8 +276,8 @@ export const shardTimeout = Duration.seconds(2)
 export const restartPause = Duration.seconds(1)
 
 /**
- * How long a source is silent about a part before it is asked whether it answers at all. A wait of a minute takes up to 64
- * s, so that at rest nobody asks.
+ * After this time without an answer about a shard, one request asks whether the source answers at all. Consul lengthens a wait of
+ * a minute to up to 64 s: at rest no such request is sent.
  *
  * @since 0.5.0
  * @category intervals
@@ -287,7 +285,7 @@ export const restartPause = Duration.seconds(1)
 export const pulseAfter = Duration.seconds(80)
 
 /**
- * How often the silence of a source is looked at.
+ * The time between two looks for shards without an answer.
  *
  * @since 0.5.0
  * @category intervals
@@ -295,8 +293,8 @@ export const pulseAfter = Duration.seconds(80)
 export const pulseInterval = Duration.seconds(15)
 
 /**
- * How long a blocking query must have blocked for its end to count as the end of its wait, when something between here and
- * Consul cuts it off: balancers allow at least so long, and what fails sooner is a failure.
+ * If a connection is cut off after a query has blocked for this time, a balancer may have ended the wait. Balancers allow at least
+ * this long. A query that is cut off sooner has failed.
  *
  * @since 0.5.0
  * @category intervals
@@ -304,8 +302,8 @@ export const pulseInterval = Duration.seconds(15)
 export const cutOffAfter = Duration.seconds(5)
 
 /**
- * For how long an unmoved `X-Consul-Index` says that nothing changed under a prefix. Consul forgets a delete after 15
- * minutes, and with it the index that it gave to the prefix.
+ * For this time an unmoved `X-Consul-Index` proves that nothing changed under a prefix. After 15 minutes Consul forgets a delete,
+ * and the index that the delete gave to the prefix.
  *
  * @since 0.5.0
  * @category intervals
@@ -313,8 +311,8 @@ export const cutOffAfter = Duration.seconds(5)
 export const indexMaxAge = Duration.minutes(10)
 
 /**
- * How long an answer may be on its way and wait to be dealt with, while newer ones are. The body of a large one may take
- * two minutes to arrive.
+ * The longest time from an answer's index to its processing, while newer answers are processed. The body of a large answer may
+ * arrive for two minutes.
  *
  * @since 0.5.0
  * @category intervals

@@ -1,4 +1,4 @@
-/** What a health check is to show, and what the agent was last sent. */
+/** The output that a health check is to have, and the one that the agent was last sent. */
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import type { Health } from "./Health.js"
