@@ -63,6 +63,49 @@ describe("a key that the source creates again between the answer that lacks it a
       expect(instance.events.some(({ _tag }) => _tag === "AnswersWrong")).toBe(false)
     }))
 
+  it("leaves the destination as the source was at the index of the status, if the source deletes another key too", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      const instance = yield* synced(5)
+      const sources = new Map<number, string>()
+      const wrong: Array<unknown> = []
+      const contents = ({ after }: SimConsul.Commit) =>
+        JSON.stringify(
+          [...OrderedMap.values(after.kv)]
+            .filter(({ key }) => key.startsWith("global/"))
+            .map(({ key, value }) => [key, new TextDecoder().decode(value)])
+        )
+      yield* sim.observe((commit) => {
+        if (commit.datacenter === source) sources.set(commit.index, contents(commit))
+        const status = OrderedMap.get(commit.after.kv, "service/consul-replicate/status")
+        if (commit.datacenter !== destination || status === undefined) return
+        const { LastReplicated } = JSON.parse(new TextDecoder().decode(status.value))
+        const wanted = sources.get(LastReplicated)
+        if (wanted !== undefined && wanted !== contents(commit)) {
+          wrong.push({ LastReplicated, wanted, actual: contents(commit) })
+        }
+      })
+      const changing = Effect.zipRight(
+        World.put(source, { "global/0": "changed", "global/1": "created again" }),
+        remove(source, "global/3")
+      )
+      yield* instance.network.disturb(yield* beforeByName(changing))
+      yield* sim.request(`${source}-a`, {
+        method: "PUT",
+        target: "/v1/txn",
+        body: new TextEncoder().encode(
+          JSON.stringify([
+            { KV: { Verb: "delete", Key: "global/1" } },
+            { KV: { Verb: "set", Key: "global/3", Value: "bmV3" } }
+          ])
+        )
+      })
+      yield* Effect.sleep("10 seconds")
+      expect(yield* converged).toBe(true)
+      expect(wrong).toEqual([])
+      expect(sources.size).toBeGreaterThan(3)
+    }))
+
   it("does not change the fate of other keys: a deleted key goes, and another key that was created again stays", () =>
     Effect.gen(function* () {
       const instance = yield* synced(9)

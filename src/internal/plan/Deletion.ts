@@ -197,40 +197,54 @@ const rereadExisting = Effect.fnUntraced(function* (
   }
 })
 
-/**
- * Plans to delete keys that answers of the source lacked, if the source says by name that they do not exist. A key that the
- * token may not read is in no answer: it stays. A key that was created after its range was read stays, and its range is read
- * again: the key alone, beside the earlier content of its range, would mix two states of the source. If the key is deleted again
- * before that, the source is asked for it by name a second time.
- */
-const deleteAbsent = Effect.fnUntraced(function* (
-  deciding: Deciding,
-  { changes, state }: Draft,
+/** The answers of the source about keys of the destination, for which it was asked by name. */
+interface ByName extends Existing {
+  readonly absent: ReadonlyArray<DestinationKey>
+  /** The token may not read these keys, so that they are in no answer. */
+  readonly unreadable: ReadonlySet<DestinationKey>
+}
+
+/** Asks the source by name for keys that its answers lacked. The second time, a key that exists was not created after them. */
+const askByName = Effect.fnUntraced(function* (
+  { mapping, oddities, replication, watcher }: Deciding,
+  readUpTo: number,
   missing: Iterable<DestinationKey>,
-  lackedBy: Answers,
   isSecondTime = false
-): Effect.fn.Return<ReplicaState, ConsulError> {
-  const { mapping, oddities, replication, watcher } = deciding
+): Effect.fn.Return<ByName, ConsulError> {
   const keys = new Map<SourceKey, DestinationKey>()
   for (const key of missing) {
     const atSource = nameAtSource(mapping, key)
     // The source cannot be asked for a key that is not in the destination prefix: such a key stays.
     if (Option.isSome(atSource)) keys.set(atSource.value, key)
   }
-  if (keys.size === 0) return state
-  const readUpTo = changes.index
-  const presence = yield* watcher.presence({ ...watched(replication), keys: [...keys.keys()] })
-  yield* oddities.hidden([...presence.unreadable])
   const absent: Array<DestinationKey> = []
   const unreadable = new Set<DestinationKey>()
   const contradicting: Array<DestinationKey> = []
   const created: Array<DestinationKey> = []
+  if (keys.size === 0) return { absent, unreadable, contradicting, created }
+  const presence = yield* watcher.presence({ ...watched(replication), keys: [...keys.keys()] })
+  yield* oddities.hidden([...presence.unreadable])
   for (const [atSource, key] of keys) {
     if (presence.absent.has(atSource)) absent.push(key)
     else if (presence.unreadable.has(atSource)) unreadable.add(key)
     else if (!isSecondTime && (presence.created.get(atSource) ?? 0) > readUpTo) created.push(key)
     else contradicting.push(key)
   }
+  return { absent, unreadable, contradicting, created }
+})
+
+/**
+ * Plans to delete keys that answers of the source lacked, if the source says by name that they do not exist. A key that the
+ * token may not read is in no answer: it stays. A key that was created after its range was read stays, and its range is read
+ * again: the key alone, beside the earlier content of its range, would mix two states of the source. If the key is deleted again
+ * before that, the source is asked for it by name a second time.
+ */
+const deleteAnswered = Effect.fnUntraced(function* (
+  deciding: Deciding,
+  { changes, state }: Draft,
+  { absent, contradicting, created, unreadable }: ByName,
+  lackedBy: Answers
+): Effect.fn.Return<ReplicaState, ConsulError> {
   const asked = { ...state, toReread: new Set(without(state.toReread, unreadable)) }
   const existing = { contradicting, created }
   const reread = yield* rereadExisting(deciding, { state: asked, changes }, existing, lackedBy)
@@ -239,14 +253,21 @@ const deleteAbsent = Effect.fnUntraced(function* (
   const gone = absent.filter((key) => missingStill.has(key) || !isRead(key))
   const planned = planDeletes(reread.state, changes, gone)
   const goneAgain = created.filter((key) => missingStill.has(key))
-  return yield* deleteAbsent(
-    deciding,
-    { state: planned, changes },
-    goneAgain,
-    { ranges: [], doubtful: false },
-    true
-  )
+  if (goneAgain.length === 0) return planned
+  const answer = yield* askByName(deciding, changes.index, goneAgain, true)
+  const noAnswers = { ranges: [], doubtful: false }
+  return yield* deleteAnswered(deciding, { state: planned, changes }, answer, noAnswers)
 })
+
+const deleteAbsent = (
+  deciding: Deciding,
+  draft: Draft,
+  missing: Iterable<DestinationKey>,
+  lackedBy: Answers
+): Effect.Effect<ReplicaState, ConsulError> =>
+  Effect.flatMap(askByName(deciding, draft.changes.index, missing), (answer) =>
+    deleteAnswered(deciding, draft, answer, lackedBy)
+  )
 
 /** Lists the source. Returns the keys that the list lacks. Reads `lacked` keys again that it has. */
 const listAgain = Effect.fnUntraced(function* (
@@ -336,20 +357,24 @@ export const decideOnListing = Effect.fnUntraced(function* (
 
 /**
  * Decides on all keys that the source lacks, when a snapshot of the whole prefix was read. That snapshot covers every key, so the
- * source is listed only before keys are held that were not held before.
+ * source is listed only before keys are held that were not held before. If the source has created some of the keys again, and
+ * the prefix `mayBeRead` once more, returns none: another snapshot is to decide, so that the destination is as the source was at
+ * one index.
  */
 export const decideOnWhole = Effect.fnUntraced(function* (
   deciding: Deciding,
   draft: Draft,
-  lacking: Lacking
-): Effect.fn.Return<ReplicaState, ConsulError> {
+  lacking: Lacking,
+  mayBeRead: boolean
+): Effect.fn.Return<Option.Option<ReplicaState>, ConsulError> {
   const { lostAll, missing, ranges } = lacking
   const { changes } = draft
   const counted = withDrift(draft.state, { extra: missing.length })
   const settled: ReplicaState = { ...counted, ...DeletePolicy.nothing }
-  if (missing.length === 0) return settled
-  if (!deciding.replication.deletes)
-    return yield* confirmEmptied(deciding, { state: settled, changes }, lacking)
+  if (missing.length === 0) return Option.some(settled)
+  if (!deciding.replication.deletes) {
+    return Option.some(yield* confirmEmptied(deciding, { state: settled, changes }, lacking))
+  }
   const view = viewOf(deciding, { state: counted, changes })
   const isSuspicious = lostAll || !DeletePolicy.isFew(counted, missing)
   const isHeldAlready = missing.every((key) => counted.held.has(key))
@@ -362,6 +387,11 @@ export const decideOnWhole = Effect.fnUntraced(function* (
     judged = DeletePolicy.ofListing(counted, view, listed.gone)
   }
   const doomed = missing.filter((key) => judged.approved.has(key))
-  const left = yield* deleteAbsent(deciding, { state, changes }, doomed, { ranges, doubtful: isSuspicious })
-  return { ...left, held: judged.held, toReread: judged.held }
+  const answer = yield* askByName(deciding, changes.index, doomed)
+  if (mayBeRead && answer.created.length > 0) return Option.none()
+  const left = yield* deleteAnswered(deciding, { state, changes }, answer, {
+    ranges,
+    doubtful: isSuspicious
+  })
+  return Option.some({ ...left, held: judged.held, toReread: judged.held })
 })

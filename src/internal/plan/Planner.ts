@@ -55,8 +55,8 @@ interface DraftPlan extends Plan {
   readonly completedDeletes: number
   /** The keys that snapshots of the source have lacked since that `CaughtUp`. */
   readonly lacking: Deletion.Lacking
-  /** Whether a snapshot of the whole prefix was added since that `CaughtUp`. */
-  readonly isWhole: boolean
+  /** Index of the last snapshot of the whole prefix that was added since that `CaughtUp`, if any was. */
+  readonly wholeIndex: Option.Option<number>
 }
 
 const emptyDraft = (state: ReplicaState, changes: ChangeSet): DraftPlan => ({
@@ -66,7 +66,7 @@ const emptyDraft = (state: ReplicaState, changes: ChangeSet): DraftPlan => ({
   aheadOfCheckpoint: false,
   completedDeletes: 0,
   lacking: Deletion.nothingLacking,
-  isWhole: false
+  wholeIndex: Option.none()
 })
 
 const begin = (state: ReplicaState): DraftPlan => {
@@ -83,23 +83,6 @@ const completedAt = (state: ReplicaState, changes: ChangeSet, index: number): Dr
     completedDeletes: state.deletesSinceComplete
   }
 }
-
-/** Every range was read up to an index: decides on the keys that the ranges lacked, and on the keys that no range covers. */
-const addCaughtUp = Effect.fnUntraced(function* (
-  deciding: Deletion.Deciding,
-  draft: DraftPlan,
-  { index, layoutChanged, names }: CaughtUp
-) {
-  const { changes, isWhole, lacking } = draft
-  if (isWhole) return completedAt(yield* Deletion.decideOnWhole(deciding, draft, lacking), changes, index)
-  const decided = yield* Deletion.decideOnShards(deciding, draft, lacking)
-  const isUnsettled =
-    layoutChanged || isComparing(draft.state) || decided.held.size + decided.toReread.size > 0
-  const state = isUnsettled
-    ? yield* Deletion.decideOnListing(deciding, { state: decided, changes }, sourceKeys(names))
-    : decided
-  return completedAt({ ...state, approved: DeletePolicy.nothing.approved }, changes, index)
-})
 
 const addSnapshot = Effect.fnUntraced(function* (
   deciding: Deletion.Deciding,
@@ -133,8 +116,53 @@ const addSnapshot = Effect.fnUntraced(function* (
         lacking.lostAll ||
         (missing.length > 0 && Exclusion.coversAll(deciding.mapping.excluded.atSource, entries))
     },
-    isWhole: draft.isWhole || KeyRange.equals(range, KeyRange.under(deciding.replication.prefix))
+    wholeIndex: KeyRange.equals(range, KeyRange.under(deciding.replication.prefix))
+      ? Option.some(index)
+      : draft.wholeIndex
   }
+})
+
+/** The most reads of the whole prefix before keys that were created again are read alone. */
+const mostWholeReads = 3
+
+/** Reads the whole prefix, consistently, in place of a snapshot of before. */
+const readWholeAgain = Effect.fnUntraced(function* (deciding: Deletion.Deciding, draft: DraftPlan) {
+  const compared = yield* deciding.check.confirm(draft.state, KeyRange.under(deciding.replication.prefix))
+  return yield* addSnapshot(deciding, { ...draft, lacking: Deletion.nothingLacking }, compared)
+})
+
+/** Decides on the keys that a snapshot of the whole prefix lacked. */
+const decideOnWhole = Effect.fnUntraced(function* (deciding: Deletion.Deciding, whole: DraftPlan) {
+  let draft = whole
+  for (let reads = 1; ; reads++) {
+    const decided = yield* Deletion.decideOnWhole(deciding, draft, draft.lacking, reads < mostWholeReads)
+    if (Option.isSome(decided)) return { state: decided.value, wholeIndex: draft.wholeIndex }
+    draft = yield* readWholeAgain(deciding, draft)
+  }
+})
+
+/** Every range was read up to an index: decides on the keys that the ranges lacked, and on the keys that no range covers. */
+const addCaughtUp = Effect.fnUntraced(function* (
+  deciding: Deletion.Deciding,
+  draft: DraftPlan,
+  { index, layoutChanged, names }: CaughtUp
+) {
+  const { changes, lacking } = draft
+  if (Option.isSome(draft.wholeIndex)) {
+    const { state, wholeIndex } = yield* decideOnWhole(deciding, draft)
+    return completedAt(
+      state,
+      changes,
+      Option.getOrElse(wholeIndex, () => index)
+    )
+  }
+  const decided = yield* Deletion.decideOnShards(deciding, draft, lacking)
+  const isUnsettled =
+    layoutChanged || isComparing(draft.state) || decided.held.size + decided.toReread.size > 0
+  const state = isUnsettled
+    ? yield* Deletion.decideOnListing(deciding, { state: decided, changes }, sourceKeys(names))
+    : decided
+  return completedAt({ ...state, approved: DeletePolicy.nothing.approved }, changes, index)
 })
 
 /**
