@@ -152,7 +152,7 @@ const join = (sharing: Sharing, use: Use): Effect.Effect<Term> =>
     sharing.joining.withPermits(1)
   )
 
-/** Writes the last operations of a use, if it has any and the lock is acquired and not lost. */
+/** Writes the last operations of a use while the others lead on. Does nothing without the lock. */
 const writeLast = Effect.fnUntraced(function* (
   { consul }: Sharing,
   { last }: Use,

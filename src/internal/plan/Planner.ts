@@ -125,19 +125,23 @@ const addSnapshot = Effect.fnUntraced(function* (
 /** The most reads of the whole prefix before keys that were created again are read alone. */
 const mostWholeReads = 3
 
-/** Reads the whole prefix, consistently, in place of a snapshot of before. */
-const readWholeAgain = Effect.fnUntraced(function* (deciding: Deletion.Deciding, draft: DraftPlan) {
-  const compared = yield* deciding.check.confirm(draft.state, KeyRange.under(deciding.replication.prefix))
-  return yield* addSnapshot(deciding, { ...draft, lacking: Deletion.nothingLacking }, compared)
-})
+const readWhole = ({ check, replication }: Deletion.Deciding, { state }: DraftPlan) =>
+  check.confirm(state, KeyRange.under(replication.prefix))
 
-/** Decides on the keys that a snapshot of the whole prefix lacked. */
-const decideOnWhole = Effect.fnUntraced(function* (deciding: Deletion.Deciding, whole: DraftPlan) {
-  let draft = whole
+/** Decides on the keys that a snapshot of the whole prefix at `index` lacked, or that a later read of the prefix lacks. */
+const decideOnWhole = Effect.fnUntraced(function* (
+  deciding: Deletion.Deciding,
+  draft: DraftPlan,
+  index: number
+): Effect.fn.Return<DraftPlan, ConsulError> {
+  let latest = { draft, index }
   for (let reads = 1; ; reads++) {
-    const decided = yield* Deletion.decideOnWhole(deciding, draft, draft.lacking, reads < mostWholeReads)
-    if (Option.isSome(decided)) return { state: decided.value, wholeIndex: draft.wholeIndex }
-    draft = yield* readWholeAgain(deciding, draft)
+    const { changes, lacking } = latest.draft
+    const state = yield* Deletion.decideOnWhole(deciding, latest.draft, lacking, reads < mostWholeReads)
+    if (Option.isSome(state)) return completedAt(state.value, changes, latest.index)
+    const compared = yield* readWhole(deciding, latest.draft)
+    const before = { ...latest.draft, lacking: Deletion.nothingLacking }
+    latest = { draft: yield* addSnapshot(deciding, before, compared), index: compared.snapshot.index }
   }
 })
 
@@ -148,14 +152,7 @@ const addCaughtUp = Effect.fnUntraced(function* (
   { index, layoutChanged, names }: CaughtUp
 ) {
   const { changes, lacking } = draft
-  if (Option.isSome(draft.wholeIndex)) {
-    const { state, wholeIndex } = yield* decideOnWhole(deciding, draft)
-    return completedAt(
-      state,
-      changes,
-      Option.getOrElse(wholeIndex, () => index)
-    )
-  }
+  if (Option.isSome(draft.wholeIndex)) return yield* decideOnWhole(deciding, draft, draft.wholeIndex.value)
   const decided = yield* Deletion.decideOnShards(deciding, draft, lacking)
   const isUnsettled =
     layoutChanged || isComparing(draft.state) || decided.held.size + decided.toReread.size > 0
@@ -175,8 +172,7 @@ const addOverlooked = Effect.fnUntraced(function* (
   event: CaughtUp
 ): Effect.fn.Return<readonly [DraftPlan, CaughtUp], ConsulError> {
   yield* deciding.pass.pause
-  const all = KeyRange.under(deciding.replication.prefix)
-  const compared = yield* deciding.check.confirm(draft.state, all)
+  const compared = yield* readWhole(deciding, draft)
   const names = compared.snapshot.entries.map(({ key }) => key)
   const overlooked = compared.snapshot.entries.filter(({ createIndex }) => createIndex <= event.index)
   if (overlooked.length === 0) return [draft, event]

@@ -1,7 +1,7 @@
 /**
  * Estimates from a few keys how heavy the keys of a range are, before all of them are read. Consul does not announce the size of
- * an answer, and an answer that is cut off costs its servers as much as one that is used: 400 MB kept a server of two cores busy
- * for 10 s, in which it confirmed no heartbeat.
+ * an answer. An answer that is cut off costs its servers as much as a complete one: 400 MB kept a server with two cores busy for
+ * 10 s, and it confirmed no heartbeat in that time.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
