@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import type * as Arr from "effect/Array"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -22,12 +21,14 @@ import * as Reconciling from "./internal/destination/Reconciling.js"
 import * as Replica from "./internal/destination/Replica.js"
 import type { ReplicaState } from "./internal/destination/ReplicaState.js"
 import * as StatusOwner from "./internal/destination/StatusOwner.js"
+import { raceFirst } from "./internal/effect/RaceFirst.js"
 import * as CheckReport from "./internal/report/CheckReport.js"
 import { emit, observing } from "./internal/report/EventSink.js"
 import { routeOf } from "./internal/report/Route.js"
 import * as Silence from "./internal/report/Silence.js"
 import * as Trouble from "./internal/report/Trouble.js"
 import * as Schedules from "./internal/Schedules.js"
+import * as Batch from "./internal/source/Batch.js"
 import * as Liveness from "./internal/source/Liveness.js"
 import * as Quiescence from "./internal/source/Quiescence.js"
 import * as SameCluster from "./internal/source/SameCluster.js"
@@ -91,35 +92,63 @@ interface Leading {
 interface Attempt extends Leading {
   /** Opens the writer at the first use. */
   readonly writer: Effect.Effect<FencedWriter.FencedWriter, FencedWriter.WriterError>
+  /** Waits for the next events of the source. */
+  readonly next: Effect.Effect<Batch.Batch, ConsulError>
 }
 
 /** Begins an attempt to replicate. */
-const begin = ({ replica }: Replicating, leading: Leading): Effect.Effect<Attempt> =>
-  Effect.map(Effect.cached(replica.open(leading.leader)), (writer) => ({ ...leading, writer }))
+const begin = Effect.fnUntraced(function* (
+  { replica, replication, watcher }: Replicating,
+  leading: Leading
+): Effect.fn.Return<Attempt, never, Scope.Scope> {
+  const { leader, liveness } = leading
+  const writer = yield* Effect.cached(replica.open(leader))
+  const next = yield* Batch.pull(watcher.events({ ...Replication.watched(replication), liveness }))
+  return { ...leading, writer, next }
+})
 
-const eventsOfSource = ({ replication, watcher }: Replicating, { liveness }: Leading) =>
-  watcher.events({ ...Replication.watched(replication), liveness })
+/** A pass has landed: the failures to apply changes are over. */
+const endTrouble = ({ applying, pace }: Replicating) => Effect.zipRight(applying.resolve, pace.reset)
 
-/** Whether a comparison in full is complete: it has an index up to which everything has landed. */
-const isCompared = (state: Option.Option<ReplicaState>): boolean =>
-  Option.exists(state, ({ index }) => Option.isSome(index))
+/** Compares both sides in full. Reads the destination as soon as the source has answered. */
+const compare = Effect.fnUntraced(function* (
+  replicating: Replicating,
+  { leader, next, writer }: Attempt
+): Effect.fn.Return<ReplicaState, Failure> {
+  const { refuseItself, replica } = replicating
+  const first = yield* next
+  yield* refuseItself
+  const uncompared = yield* replica.takeOver(leader, yield* writer)
+  const compared = yield* replica.compare(uncompared, first, next)
+  // A part of a comparison that has landed does not show that the rest of it will.
+  yield* endTrouble(replicating)
+  return compared
+})
 
-/** Applies events of the source. Reads the destination first if there is no state yet. */
-const applyEvents = (
-  { applying, pace, refuseItself, replica }: Replicating,
-  { leader, writer }: Attempt,
-  before: Option.Option<ReplicaState>,
-  events: Arr.NonEmptyReadonlyArray<Watcher.WatchEvent>
-): Effect.Effect<Option.Option<ReplicaState>, Failure> =>
-  Option.match(before, {
-    onNone: () =>
-      Effect.flatMap(Effect.zipRight(refuseItself, writer), (writer) => replica.takeOver(leader, writer)),
-    onSome: Effect.succeed
-  }).pipe(
-    Effect.flatMap((state) => Effect.asSome(replica.applyEvents(state, events))),
-    // A part of a comparison that has landed does not show that the rest of it will.
-    Effect.tap((after) => (isCompared(after) ? Effect.zipRight(applying.resolve, pace.reset) : Effect.void))
+/** Follows the source from snapshot to snapshot, and reconciles between them. */
+const followFrom = Effect.fnUntraced(function* (
+  replicating: Replicating,
+  { next }: Attempt,
+  compared: ReplicaState
+): Effect.fn.Return<never, Failure> {
+  const { replica, replication } = replicating
+  // One pass at a time.
+  const state = yield* SynchronizedRef.make(compared)
+  const following = Stream.repeatEffect(next).pipe(
+    Quiescence.gather(replication.wait),
+    Stream.runForEach((events) =>
+      Effect.zipRight(
+        SynchronizedRef.updateEffect(state, (before) => replica.applyEvents(before, events)),
+        endTrouble(replicating)
+      )
+    )
   )
+  const reconciling = Reconciling.forever(replica, state, replication.reconcile)
+  return yield* Effect.zipRight(
+    Effect.all([following, reconciling], { concurrency: "unbounded", discard: true }),
+    Effect.never
+  )
+})
 
 const watchSilence = ({ about }: Replicating, { isSilent, liveness, writer }: Attempt) =>
   Silence.watch({
@@ -129,48 +158,23 @@ const watchSilence = ({ about }: Replicating, { isSilent, liveness, writer }: At
     mark: (isSilent) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
   })
 
-/** Compares both sides in full, then follows the source from snapshot to snapshot, and reconciles between them. */
+/** Compares both sides in full, then follows the source. */
 const follow = Effect.fnUntraced(function* (replicating: Replicating, leading: Leading) {
   const attempt = yield* begin(replicating, leading)
-  // One pass at a time.
-  const state = yield* SynchronizedRef.make(Option.none<ReplicaState>())
-  const isComparing = Effect.map(SynchronizedRef.get(state), (state) => !isCompared(state))
-  const quiet = Quiescence.gather(
-    replicating.replication.wait,
-    isComparing
-  )(eventsOfSource(replicating, leading))
-  const following = Stream.runForEach(quiet, (events) =>
-    SynchronizedRef.updateEffect(state, (before) => applyEvents(replicating, attempt, before, events))
+  const following = Effect.flatMap(compare(replicating, attempt), (compared) =>
+    followFrom(replicating, attempt, compared)
   )
-  yield* Effect.all(
-    [
-      following,
-      Reconciling.forever(replicating.replica, state, replicating.replication.reconcile),
-      watchSilence(replicating, attempt)
-    ],
-    {
-      concurrency: "unbounded",
-      discard: true
-    }
-  )
-  return yield* Effect.never
+  return yield* raceFirst(following, watchSilence(replicating, attempt))
 })
 
 /** Compares both sides in full, once. */
 const compareOnce = Effect.fnUntraced(function* (replicating: Replicating, leading: Leading) {
   const attempt = yield* begin(replicating, leading)
-  const comparing = eventsOfSource(replicating, leading).pipe(
-    Stream.runFoldWhileEffect(
-      Option.none<ReplicaState>(),
-      (state) => !isCompared(state),
-      (before, events) => applyEvents(replicating, attempt, before, events)
-    )
+  const { held, refused } = yield* raceFirst(
+    compare(replicating, attempt),
+    watchSilence(replicating, attempt)
   )
-  const compared = yield* Effect.raceFirst(comparing, watchSilence(replicating, attempt))
-  return Option.match(compared, {
-    onNone: (): LeftOver => ({ held: new Set(), refused: new Set() }),
-    onSome: ({ held, refused }): LeftOver => ({ held, refused: new Set(refused.keys()) })
-  })
+  return { held, refused: new Set(refused.keys()) } satisfies LeftOver
 })
 
 /** The operation that marks the status as that of a stopped leader, if this leader has written the status. */

@@ -2,7 +2,6 @@ import { describe, expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as fc from "effect/FastCheck"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
@@ -40,15 +39,12 @@ const named = (event: WatchEvent) =>
   event._tag === "CaughtUp" ? `caught up ${event.index}` : `${event.range.prefix} ${event.index}`
 
 /** Batches are offered, and emitted with the second at which they are. */
-const gathering = (options: { readonly isExempt: boolean } = { isExempt: false }) =>
+const gathering = () =>
   Effect.gen(function* () {
     const queue = yield* Queue.unbounded<readonly [WatchEvent, ...ReadonlyArray<WatchEvent>]>()
     const emitted: Array<string> = []
     yield* Stream.fromQueue(queue, { maxChunkSize: 1 }).pipe(
-      Quiescence.gather(
-        wait,
-        Effect.sync(() => options.isExempt)
-      ),
+      Quiescence.gather(wait),
       Stream.runForEach((events) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           emitted.push(`${now / 1_000}: ${events.map(named).join(", ")}`)
@@ -60,19 +56,6 @@ const gathering = (options: { readonly isExempt: boolean } = { isExempt: false }
       Effect.zipRight(Queue.offer(queue, events), TestClock.adjust(0))
     return { emitted, offer }
   })
-
-const range = fc.constantFrom("a", "b", "c")
-const event = fc.oneof(
-  fc
-    .record({ range, index: fc.nat({ max: 9 }), restarted: fc.boolean() })
-    .map((one) => snapshot(one.range, one.index, one.restarted)),
-  fc
-    .record({ index: fc.nat({ max: 9 }), layoutChanged: fc.boolean() })
-    .map((one) => caughtUp(one.index, one.layoutChanged))
-)
-const events = fc
-  .tuple(event, fc.array(event, { maxLength: 5 }))
-  .map(([first, others]): readonly [WatchEvent, ...ReadonlyArray<WatchEvent>] => [first, ...others])
 
 describe("a wait for quiet", () => {
   it.scoped("ends when no change has come for the shortest time, and emits all changes as one batch", () =>
@@ -117,72 +100,16 @@ describe("a wait for quiet", () => {
     })
   )
 
-  it.scoped("does not delay a full comparison", () =>
-    Effect.gen(function* () {
-      const options = { isExempt: true }
-      const { emitted, offer } = yield* gathering(options)
-      yield* offer(snapshot("a", 1))
-      yield* offer(snapshot("b", 1))
-      expect(emitted).toEqual(["0: a 1", "0: b 1"])
-      options.isExempt = false
-      yield* offer(snapshot("b", 2))
-      yield* TestClock.adjust("5 seconds")
-      expect(emitted.at(-1)).toBe("5: b 2")
-    })
-  )
-
   it.scoped("fails with the watch, at once", () =>
     Effect.gen(function* () {
       const failing = Stream.concat(
         Stream.make([snapshot("a", 1)] as const),
         Stream.fromEffect(Effect.zipRight(Effect.sleep("1 second"), Effect.fail("gone")))
       )
-      const fiber = yield* failing.pipe(
-        Quiescence.gather(wait, Effect.succeed(false)),
-        Stream.runDrain,
-        Effect.flip,
-        Effect.fork
-      )
+      const fiber = yield* failing.pipe(Quiescence.gather(wait), Stream.runDrain, Effect.flip, Effect.fork)
       yield* TestClock.adjust("1 second")
       expect(yield* fiber.await).toMatchObject({ _tag: "Success", value: "gone" })
     })
-  )
-
-  it.prop(
-    "keeps the latest snapshot of each range, with the marks of those that it replaces",
-    [events, events],
-    ([a, b]) => {
-      const all = [...a, ...b]
-      const merged = [...a.slice(1), ...b].reduce<typeof a>(
-        (merged, one) => {
-          const [first = one, ...others] = Quiescence.merge(merged, [one])
-          return [first, ...others]
-        },
-        [a[0]]
-      )
-      for (const prefix of ["a", "b", "c"]) {
-        const of = (events: ReadonlyArray<WatchEvent>) =>
-          events.flatMap((one) => (one._tag === "Snapshot" && one.range.prefix === prefix ? [one] : []))
-        expect(of(merged).map(({ index }) => index)).toEqual(
-          of(all)
-            .slice(-1)
-            .map(({ index }) => index)
-        )
-        expect(of(merged).some(({ restarted }) => restarted)).toBe(of(all).some(({ restarted }) => restarted))
-      }
-      const complete = (events: ReadonlyArray<WatchEvent>) =>
-        events.flatMap((one) => (one._tag === "CaughtUp" ? [one] : []))
-      expect(complete(merged).map(({ index }) => index)).toEqual(
-        complete(all)
-          .slice(-1)
-          .map(({ index }) => index)
-      )
-      expect(complete(merged).some(({ layoutChanged }) => layoutChanged)).toBe(
-        complete(all).some(({ layoutChanged }) => layoutChanged)
-      )
-      // The latest event is the last that is applied.
-      expect(named(merged.at(-1) ?? b[0])).toBe(named(all.at(-1) ?? b[0]))
-    }
   )
 })
 

@@ -38,10 +38,14 @@ export interface Landed {
   readonly bytes: number
 }
 
-/**
- * Sends a plan, with the checkpoint if the plan has an index. Sends nothing if the status would stay as it is, and the
- * destination too.
- */
+/** Numbers of keys that a pass leaves as they were if it ends with this state. */
+export const remaining = ({ held, refused }: ReplicaState): FencedWriter.Remaining => ({
+  heldDeletes: held.size,
+  refusedWrites: refused.size,
+  unreadable: RefusedKeys.countUnreadable(refused)
+})
+
+/** Sends a plan, with the checkpoint. Sends nothing if the status would stay as it is, and the destination too. */
 const send = (
   before: ReplicaState,
   plan: Planner.Plan,
@@ -49,14 +53,7 @@ const send = (
 ): Effect.Effect<Sent, FencedWriter.WriterError> => {
   const { index, state } = plan
   const { held, refused } = state
-  const { writer } = before
-  const remaining: FencedWriter.Remaining = {
-    heldDeletes: held.size,
-    refusedWrites: refused.size,
-    unreadable: RefusedKeys.countUnreadable(refused)
-  }
   const sending = Effect.suspend(() => {
-    if (isComparing(before) && Option.isNone(index)) return writer.write(changes.writes, remaining)
     const isNews =
       !Diff.isEmpty(changes) ||
       held.size !== before.held.size ||
@@ -68,7 +65,7 @@ const send = (
       Option.orElse(index, () => before.index),
       () => 0
     )
-    return writer.commit(changes, replicated, remaining)
+    return before.writer.commit(changes, replicated, remaining(state))
   })
   return Effect.map(Effect.timed(sending), ([duration, refusals]) => ({ duration, refusals }))
 }
@@ -88,7 +85,7 @@ export const landed = (
 }
 
 /** Reads the keys that the destination has refused, and adds them to the refused keys of the state. */
-const recordRefused = Effect.fnUntraced(function* (
+export const recordRefused = Effect.fnUntraced(function* (
   { kv, mapping }: ReplicaServices,
   { contents, refused }: ReplicaState,
   refusals: ReadonlyArray<FencedWriter.Refusal>
@@ -137,7 +134,7 @@ const stateAfter = (
   }
 }
 
-/** Emits that the changes have landed, or how far the comparison is. */
+/** Emits that the changes have landed, or that the comparison is complete. */
 const emitLanded = Effect.fnUntraced(function* (
   { about }: ReplicaServices,
   before: ReplicaState,
@@ -150,11 +147,6 @@ const emitLanded = Effect.fnUntraced(function* (
   const wasComparing = isComparing(before)
   const isEqual = held.size + refused.size === 0
   const inSync = isEqual && (wasComparing || before.held.size + before.refused.size > 0)
-  if (wasComparing && isComparing(after)) {
-    const { compared, expectedKeys, writes } = comparison
-    const elapsed = (yield* Monotonic.now) - comparison.startedAt
-    return yield* emit({ _tag: "ComparisonProgressed", ...about, compared, expectedKeys, writes, elapsed })
-  }
   const common = {
     ...about,
     deletes: deleted,
@@ -196,7 +188,10 @@ const emitRemaining = Effect.fnUntraced(function* (
   yield* refusing.report(kind, refusals)
 })
 
-/** Writes a plan. If the plan has an `index`, the checkpoint says that everything up to that index has landed. */
+/**
+ * Writes a plan. If the plan has an `index`, the checkpoint says that everything up to that index has landed. The plan of a state
+ * that was not compared yet must have one.
+ */
 export const applyPlan = Effect.fn("Replica.applyPlan")(function* (
   services: ReplicaServices,
   before: ReplicaState,
@@ -214,6 +209,6 @@ export const applyPlan = Effect.fn("Replica.applyPlan")(function* (
     )
   )
   yield* emitLanded(services, before, after, highest, counts, duration)
-  if (!isComparing(after)) yield* emitRemaining(services, after)
+  yield* emitRemaining(services, after)
   return after
 })

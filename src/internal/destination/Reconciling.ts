@@ -3,7 +3,6 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import { breathe } from "../effect/EventLoop.js"
 import * as Schedules from "../Schedules.js"
@@ -11,8 +10,8 @@ import type * as FencedWriter from "./FencedWriter.js"
 import * as Replica from "./Replica.js"
 import type { ReplicaState } from "./ReplicaState.js"
 
-/** None before the destination was read. One pass at a time changes it. */
-export type State = SynchronizedRef.SynchronizedRef<Option.Option<ReplicaState>>
+/** The state of a replica that was compared. One pass at a time changes it. */
+export type State = SynchronizedRef.SynchronizedRef<ReplicaState>
 
 /** Does some of the work of a reconcile, and returns the rest of it. */
 const reconcileSome = (
@@ -20,16 +19,8 @@ const reconcileSome = (
   state: State,
   work: Replica.Work
 ): Effect.Effect<Replica.Work, FencedWriter.WriterError> =>
-  SynchronizedRef.modifyEffect(
-    state,
-    Option.match({
-      onNone: () => Effect.succeed([Replica.noWork, Option.none<ReplicaState>()] as const),
-      onSome: (before) =>
-        Effect.map(
-          replica.reconcile(before, work),
-          (after) => [Replica.workLeft(before, after), Option.some(after)] as const
-        )
-    })
+  SynchronizedRef.modifyEffect(state, (before) =>
+    Effect.map(replica.reconcile(before, work), (after) => [Replica.workLeft(before, after), after] as const)
   )
 
 /** Reconciles after each `interval`, until it is interrupted. */

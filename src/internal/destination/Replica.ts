@@ -4,7 +4,6 @@
  * out, and tried again.
  */
 
-import type * as Arr from "effect/Array"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -13,7 +12,6 @@ import { ConsulHttp } from "../../ConsulHttp.js"
 import { LeaderLock, type Leadership } from "../../LeaderLock.js"
 import type { Replication } from "../../Replication.js"
 import type { DeletesHeld, RefusedKey } from "../../ReplicationEvent.js"
-import type { WatchEvent } from "../../WatchEvent.js"
 import type { Watcher } from "../../Watcher.js"
 import * as Throttle from "../consul/Throttle.js"
 import * as Monotonic from "../effect/Monotonic.js"
@@ -29,13 +27,15 @@ import { emit } from "../report/EventSink.js"
 import * as Oddities from "../report/Oddities.js"
 import * as Outage from "../report/Outage.js"
 import { routeOf } from "../report/Route.js"
+import type { Batch } from "../source/Batch.js"
 import { applyPlan } from "./ApplyPlan.js"
+import * as Comparing from "./Comparing.js"
 import * as DriftScan from "./DriftScan.js"
 import * as FencedWriter from "./FencedWriter.js"
 import * as RefusedKeys from "./RefusedKeys.js"
 import { type Repaired, repair } from "./Repair.js"
 import type { ReplicaServices } from "./ReplicaServices.js"
-import { isComparing, type ReplicaState, uncompared } from "./ReplicaState.js"
+import { type ReplicaState, uncompared } from "./ReplicaState.js"
 
 /**
  * The passes. Each pass gets the state and returns the next one. After a failure any of the changes may have landed or not: take
@@ -49,10 +49,19 @@ export interface Replica {
     leader: Leadership,
     writer: FencedWriter.FencedWriter
   ) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
-  /** Makes the destination equal to the snapshots in events of the watcher. */
+  /**
+   * Makes the destination equal to the source in full: applies the `first` events of the watcher and those that come `next`, until
+   * every range was read. Fails also as `next` does.
+   */
+  readonly compare: <E>(
+    replica: ReplicaState,
+    first: Batch,
+    next: Effect.Effect<Batch, E>
+  ) => Effect.Effect<ReplicaState, FencedWriter.WriterError | E>
+  /** Makes the destination equal to the snapshots in events of the watcher. The replica was compared before. */
   readonly applyEvents: (
     replica: ReplicaState,
-    events: Arr.NonEmptyReadonlyArray<WatchEvent>
+    events: Batch
   ) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
   /**
    * Scans the destination for drift, tries refused keys again, and makes the drifted ranges and these keys equal to the source. A
@@ -73,8 +82,6 @@ export interface Work {
   /** Whether it tries refused keys again. */
   readonly retry: boolean
 }
-
-export const noWork: Work = { scan: false, retry: false }
 
 /**
  * The work that is to be done at once after a reconcile: the rest of an interrupted scan, and more refused keys while some of
@@ -115,7 +122,7 @@ const takeOver = Effect.fn("Replica.takeOver")(function* (
 const applyEvents = Effect.fn("Replica.applyEvents")(function* (
   services: ReplicaServices,
   state: ReplicaState,
-  events: Arr.NonEmptyReadonlyArray<WatchEvent>
+  events: Batch
 ): Effect.fn.Return<ReplicaState, FencedWriter.WriterError> {
   const after = yield* applyPlan(services, state, yield* services.planner.planEvents(state, events))
   after.consistentReads.forget(yield* Monotonic.now, services.replication.wait.max)
@@ -152,7 +159,6 @@ const reconcile = Effect.fn("Replica.reconcile")(function* (
   replica: ReplicaState,
   { retry, scan }: Work
 ): Effect.fn.Return<ReplicaState, FencedWriter.WriterError> {
-  if (isComparing(replica)) return replica
   const { cursor, drifted } = scan
     ? yield* scanForDrift(services, replica)
     : { cursor: replica.cursor, drifted: [] }
@@ -172,6 +178,7 @@ const ofServices = (services: OwnServices, leave: Effect.Effect<void>): Replica 
     return Effect.provide(FencedWriter.open({ leader, memory, replication }), context)
   },
   takeOver: (leader, writer) => takeOver(services, leader, writer),
+  compare: (replica, first, next) => Comparing.inFull(services, replica, first, next),
   applyEvents: (replica, events) => applyEvents(services, replica, events),
   reconcile: (replica, work) => reconcile(services, replica, work),
   leave

@@ -36,6 +36,11 @@ export class ChangeSet {
     this.all.set(key, undefined)
   }
 
+  /** Whether the set has a change of the key. */
+  has(key: DestinationKey): boolean {
+    return this.all.has(key)
+  }
+
   /** The keys in the order in which each was first changed. */
   changes(): Changes {
     const writes: Array<Write> = []

@@ -2,17 +2,17 @@
  * Waits after a change until the source has been quiet for a while, and then emits all changes as one batch. A source that
  * changes many times within a moment is replicated once.
  */
-import * as Arr from "effect/Array"
-import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as KeyRange from "../../KeyRange.js"
-import type { WatchEvent } from "../../WatchEvent.js"
 import * as Monotonic from "../effect/Monotonic.js"
+import * as Batch from "./Batch.js"
 
 /** Changes are emitted when none has come for `min`, or `max` after the first of them. No wait if `min` is zero. */
 export interface Wait {
@@ -40,42 +40,14 @@ export const problemOf = ({ max, min }: Wait): string | undefined =>
     ? undefined
     : "the longest wait is not shorter than the shortest, and not endless"
 
-type Events = Arr.NonEmptyReadonlyArray<WatchEvent>
-
 /** When changes are due, the first of which came at `first` and the latest at `latest` (all ms of `Monotonic.now`). */
 export const dueAt = ({ max, min }: Wait, first: number, latest: number): number =>
   Math.min(latest + Duration.toMillis(min), first + Duration.toMillis(max))
 
-/** Whether two events are of the same range, or both a `CaughtUp`. */
-const isSameKind = (one: WatchEvent, other: WatchEvent): boolean =>
-  one._tag === "Snapshot"
-    ? other._tag === "Snapshot" && KeyRange.equals(one.range, other.range)
-    : other._tag === "CaughtUp"
-
-/** The later of two events of the same kind, with the marks of both. */
-const replace = (later: WatchEvent, earlier: WatchEvent): WatchEvent => {
-  if (later._tag === "CaughtUp") {
-    return earlier._tag === "CaughtUp" && earlier.layoutChanged ? { ...later, layoutChanged: true } : later
-  }
-  return earlier._tag === "Snapshot" && earlier.restarted ? { ...later, restarted: true } : later
-}
-
-/** All events, without those that a later event of the same kind replaces. So a batch never has much more than all keys. */
-export const merge = (earlier: Events, later: Events): Events => {
-  const merged: Array<WatchEvent> = [...earlier]
-  for (const event of later) {
-    const at = merged.findIndex((one) => isSameKind(one, event))
-    const before = at < 0 ? undefined : merged[at]
-    if (at >= 0) merged.splice(at, 1)
-    merged.push(before === undefined ? event : replace(event, before))
-  }
-  return Arr.isNonEmptyReadonlyArray(merged) ? merged : later
-}
-
 /** Makes a function that remembers the index of each range, and returns whether events show a change. */
 const changes = () => {
   const indexes = new Map<string, number>()
-  return (events: Events): boolean => {
+  return (events: Batch.Batch): boolean => {
     let isChanged = false
     for (const event of events) {
       if (event._tag === "CaughtUp") continue
@@ -87,56 +59,63 @@ const changes = () => {
   }
 }
 
+/** The state of a wait for quiet. */
+interface Gathering<E> {
+  readonly wait: Wait
+  /** Keeps the pull of a batch. */
+  readonly scope: Scope.Scope
+  /** Pulls the next batch of the watch. */
+  readonly pull: Effect.Effect<Batch.Batch, E>
+  /** The pull of the next batch. The batch is not lost when a fiber that waits for it is interrupted. */
+  readonly pulling: Ref.Ref<Fiber.RuntimeFiber<Batch.Batch, E>>
+  /** Whether events show a change. */
+  readonly showChange: (events: Batch.Batch) => boolean
+}
+
+/** The batch that was pulled. Begins to pull the next one. */
+const batchOf = <E>(
+  { pull, pulling, scope }: Gathering<E>,
+  exit: Exit.Exit<Batch.Batch, E>
+): Effect.Effect<Batch.Batch, E> =>
+  Effect.zipLeft(
+    exit,
+    Effect.flatMap(Effect.forkIn(pull, scope), (fiber) => Ref.set(pulling, fiber))
+  )
+
+/** Waits for the next batch, and after a change for further batches until the change is due. */
+const next = Effect.fnUntraced(function* <E>(gathering: Gathering<E>) {
+  const { pulling, showChange, wait } = gathering
+  const pulled = Effect.flatMap(Ref.get(pulling), Fiber.await)
+  let gathered = yield* Effect.flatMap(pulled, (exit) => batchOf(gathering, exit))
+  if (!showChange(gathered)) return gathered
+  const first = yield* Monotonic.now
+  let latest = first
+  for (;;) {
+    const left = Math.ceil(dueAt(wait, first, latest) - (yield* Monotonic.now))
+    if (left <= 0) return gathered
+    const exit = yield* Effect.timeoutOption(pulled, Duration.millis(left))
+    if (Option.isNone(exit)) return gathered
+    const later = yield* batchOf(gathering, exit.value)
+    if (showChange(later)) latest = yield* Monotonic.now
+    gathered = Batch.merge(gathered, later)
+  }
+})
+
 /**
- * The batches of a watch, each emitted when it is due. A batch without a change is emitted at once. So is every batch while
- * `isExempt`: a full comparison need not wait. The next batch is pulled while the consumer still processes the one before.
+ * The batches of a watch, each emitted when it is due. A batch without a change is emitted at once. The next batch is pulled
+ * while the consumer still processes the one before.
  */
 export const gather =
-  (wait: Wait, isExempt: Effect.Effect<boolean>) =>
-  <E>(batches: Stream.Stream<Events, E>): Stream.Stream<Events, E> => {
-    if (Duration.isZero(wait.min)) return batches
-    return Stream.unwrapScoped(
-      Effect.gen(function* () {
-        const scope = yield* Effect.scope
-        const pull = yield* Stream.toPull(batches)
-        const showChange = changes()
-
-        const batch: Effect.Effect<Events, Option.Option<E>> = Effect.flatMap(pull, (chunk) => {
-          const [first, ...others] = Chunk.toReadonlyArray(chunk)
-          return first === undefined ? batch : Effect.succeed(others.reduce(merge, first))
-        })
-        /** The next batch. It is not lost when a fiber that waits for it is interrupted. */
-        let pulling = yield* Effect.forkIn(batch, scope)
-
-        /** The batch that was pulled. Begins to pull the next one. */
-        const batchOf = (exit: Exit.Exit<Events, Option.Option<E>>) =>
-          Effect.zipLeft(
-            exit,
-            Effect.map(Effect.forkIn(batch, scope), (fiber) => {
-              pulling = fiber
-            })
-          )
-
-        const next = Effect.gen(function* () {
-          let gathered = yield* Effect.flatMap(Fiber.await(pulling), batchOf)
-          if (!showChange(gathered) || (yield* isExempt)) return gathered
-          const first = yield* Monotonic.now
-          let latest = first
-          for (;;) {
-            const left = Math.ceil(dueAt(wait, first, latest) - (yield* Monotonic.now))
-            if (left <= 0) return gathered
-            const exit = yield* Effect.timeoutTo(Fiber.await(pulling), {
-              duration: Duration.millis(left),
-              onSuccess: (exit) => exit,
-              onTimeout: () => undefined
-            })
-            if (exit === undefined) return gathered
-            const later = yield* batchOf(exit)
-            if (showChange(later)) latest = yield* Monotonic.now
-            gathered = merge(gathered, later)
-          }
-        })
-        return Stream.repeatEffectOption(next)
-      })
-    )
-  }
+  (wait: Wait) =>
+  <E>(batches: Stream.Stream<Batch.Batch, E>): Stream.Stream<Batch.Batch, E> =>
+    Duration.isZero(wait.min)
+      ? batches
+      : Stream.unwrapScoped(
+          Effect.gen(function* () {
+            const scope = yield* Effect.scope
+            const pull = yield* Batch.pull(batches)
+            const pulling = yield* Ref.make(yield* Effect.forkIn(pull, scope))
+            const gathering = { wait, scope, pull, pulling, showChange: changes() }
+            return Stream.repeatEffect(next(gathering))
+          })
+        )
