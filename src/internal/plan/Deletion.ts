@@ -5,37 +5,25 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { ConsulError } from "../../ConsulError.js"
-import * as KeyRange from "../../KeyRange.js"
-import { type Replication, watched } from "../../Replication.js"
-import type { Watcher } from "../../Watcher.js"
+import type * as KeyRange from "../../KeyRange.js"
+import { watched } from "../../Replication.js"
 import * as RefusedKeys from "../destination/RefusedKeys.js"
 import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
 import { inTurns } from "../effect/EventLoop.js"
-import type { Oddities } from "../report/Oddities.js"
-import type { ChangeSet } from "./ChangeSet.js"
+import type { Deciding, Draft } from "./Deciding.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Diff from "./Diff.js"
+import { type DestinationKey, nameAtSource, type SourceKey, sourceKeys } from "./Mapping.js"
+import { planDeletes, withDrift } from "./PlannedChanges.js"
 import {
-  type DestinationKey,
-  type Mapping,
-  nameAtSource,
-  rangeAtDestination,
-  rangeAtSource,
-  type SourceKey,
-  sourceKeys
-} from "./Mapping.js"
-import { planDeletes, planWrites, withDrift } from "./PlannedChanges.js"
-import type * as SnapshotCheck from "./SnapshotCheck.js"
-
-/** The services and settings that a decision needs beside the state. */
-export interface Deciding {
-  readonly replication: Replication
-  readonly mapping: Mapping
-  readonly watcher: Watcher["Type"]
-  readonly check: SnapshotCheck.SnapshotCheck
-  readonly oddities: Oddities
-  readonly pass: SnapshotCheck.Pass
-}
+  type Answers,
+  type Existing,
+  isInAny,
+  rangesOf,
+  rereadExisting,
+  rereadRanges,
+  without
+} from "./Reread.js"
 
 /** The keys of the destination that snapshots of the source lacked. */
 export interface Lacking {
@@ -47,17 +35,6 @@ export interface Lacking {
 }
 
 export const nothingLacking: Lacking = { missing: [], ranges: [], lostAll: false }
-
-/** A plan in progress. */
-export interface Draft {
-  /** The state after the changes. */
-  readonly state: ReplicaState
-  /** The changes that are planned so far. */
-  readonly changes: ChangeSet
-}
-
-/** The most keys that are read one by one. For more, the whole prefix is read. */
-const mostReadAlone = 64
 
 const viewOf = ({ replication }: Deciding, { changes, state }: Draft): DeletePolicy.View => {
   const { comparison, contents } = state
@@ -75,11 +52,6 @@ const viewOf = ({ replication }: Deciding, { changes, state }: Draft): DeletePol
   }
 }
 
-const without = (
-  keys: Iterable<DestinationKey>,
-  others: ReadonlySet<DestinationKey>
-): ReadonlyArray<DestinationKey> => Array.from(keys).filter((key) => !others.has(key))
-
 /** Keys of the destination that a listing of the source lacks, except those that the destination refuses to delete. */
 const missingFrom = (
   { mapping }: Deciding,
@@ -90,112 +62,6 @@ const missingFrom = (
     inTurns(() => Diff.goneInSteps(contents, mapping, names)),
     (missing) => missing.filter((key) => !RefusedKeys.isDelete(refused, key))
   )
-
-/** Ranges of the source that were read again, consistently. */
-interface Reread {
-  /** The state after what the reads changed. */
-  readonly state: ReplicaState
-  /** The keys of the destination that the reads lacked. */
-  readonly missing: ReadonlyArray<DestinationKey>
-  /** The ranges, named as at the destination. */
-  readonly ranges: ReadonlyArray<KeyRange.KeyRange>
-}
-
-const isInAny =
-  (ranges: ReadonlyArray<KeyRange.KeyRange>) =>
-  (key: DestinationKey): boolean =>
-    ranges.some((range) => KeyRange.contains(range, key))
-
-/** Reads ranges of the source again, consistently, and plans what that changes. */
-const rereadRanges = Effect.fnUntraced(function* (
-  { check, mapping }: Deciding,
-  { changes, state: before }: Draft,
-  ranges: ReadonlyArray<KeyRange.KeyRange>
-): Effect.fn.Return<Reread, ConsulError> {
-  const missing: Array<DestinationKey> = []
-  const read: Array<KeyRange.KeyRange> = []
-  let state = before
-  for (const range of ranges) {
-    const atDestination = rangeAtDestination(mapping, range)
-    if (Option.isNone(atDestination)) continue
-    const { difference, snapshot } = yield* check.confirm(state, range)
-    changes.reach(snapshot.index)
-    const planned = planWrites(state, changes, atDestination.value, difference)
-    state = planned.state
-    missing.push(...planned.difference.missing)
-    read.push(atDestination.value)
-  }
-  return { state, missing, ranges: read }
-})
-
-/** The ranges of the source in which to read keys of the destination again. */
-const rangesOf = (
-  { mapping, replication }: Deciding,
-  keys: ReadonlyArray<DestinationKey>
-): ReadonlyArray<KeyRange.KeyRange> =>
-  keys.length > mostReadAlone
-    ? [KeyRange.under(replication.prefix)]
-    : keys.flatMap((key) => Option.toArray(rangeAtSource(mapping, KeyRange.only(key))))
-
-/** Keys that answers of the source lacked although it has them: it lists them, or says by name that they exist. */
-interface Existing {
-  /** Keys of the destination that the answers must have had: an answer without one of them was wrong. */
-  readonly contradicting: ReadonlyArray<DestinationKey>
-  /** Keys of the destination that were created at the source after the answers. */
-  readonly created: ReadonlyArray<DestinationKey>
-}
-
-/** Answers of the source that lacked keys. */
-interface Answers {
-  /** The ranges of the source that were asked for. */
-  readonly ranges: ReadonlyArray<KeyRange.KeyRange>
-  /** Whether so many keys were missing that the answers may be wrong. */
-  readonly doubtful: boolean
-}
-
-/**
- * Reads the source again for keys that it has and that its answers lacked. First it reads whole ranges, so that the keys of a
- * range land as they were at one moment: the ranges of created keys, and of contradicting keys if the answers are `doubtful`, since
- * doubtful answers may lack more keys. Then it reads each key alone that no range had. If the read of a contradicting key alone
- * lacks that key too, the source contradicts itself, and the key counts as unreadable.
- */
-const rereadExisting = Effect.fnUntraced(function* (
-  deciding: Deciding,
-  { changes, state }: Draft,
-  { contradicting, created }: Existing,
-  { doubtful, ranges }: Answers
-): Effect.fn.Return<Reread, ConsulError> {
-  const existing = [...contradicting, ...created]
-  if (existing.length === 0) return { state, missing: [], ranges: [] }
-  if (doubtful && ranges.length > 0 && contradicting.length > 0)
-    yield* deciding.pass.contradicted(contradicting.length)
-  const toRead = doubtful ? existing : created
-  const lacked = ranges.filter((range) =>
-    toRead.some(isInAny(Option.toArray(rangeAtDestination(deciding.mapping, range))))
-  )
-  const first = yield* rereadRanges(deciding, { state, changes }, lacked)
-  const missing = new Set(first.missing)
-  const isRead = isInAny(first.ranges)
-  const left = existing.filter((key) => missing.has(key) || !isRead(key))
-  const second = yield* rereadRanges(deciding, { state: first.state, changes }, rangesOf(deciding, left))
-  const asked = new Set(left)
-  const isReadLast = isInAny(second.ranges)
-  const reason = "a read of it finds nothing, but the source says that it exists"
-  const lacking = new Set(second.missing)
-  const unreadable = contradicting
-    .filter((key) => asked.has(key) && lacking.has(key))
-    .map((key) => ({ key, reason }))
-  const toReread: ReplicaState["toReread"] = new Set(without(second.state.toReread, new Set(existing)))
-  return {
-    state: {
-      ...second.state,
-      toReread,
-      refused: RefusedKeys.withUnreadable(second.state.refused, unreadable)
-    },
-    missing: [...first.missing.filter((key) => !isReadLast(key)), ...second.missing],
-    ranges: [...first.ranges, ...second.ranges]
-  }
-})
 
 /** The answers of the source about keys of the destination, for which it was asked by name. */
 interface ByName extends Existing {

@@ -14,6 +14,7 @@ import { isComparing, type ReplicaState } from "../destination/ReplicaState.js"
 import type { Oddities } from "../report/Oddities.js"
 import { ChangeSet } from "./ChangeSet.js"
 import type { Compared } from "./Compared.js"
+import type { Deciding } from "./Deciding.js"
 import * as DeletePolicy from "./DeletePolicy.js"
 import * as Deletion from "./Deletion.js"
 import type { EmptySource } from "./EmptySource.js"
@@ -85,7 +86,7 @@ const completedAt = (state: ReplicaState, changes: ChangeSet, index: number): Dr
 }
 
 const addSnapshot = Effect.fnUntraced(function* (
-  deciding: Deletion.Deciding,
+  deciding: Deciding,
   draft: DraftPlan,
   { difference: compared, snapshot }: Compared
 ): Effect.fn.Return<DraftPlan, ConsulError> {
@@ -125,12 +126,12 @@ const addSnapshot = Effect.fnUntraced(function* (
 /** The most reads of the whole prefix before keys that were created again are read alone. */
 const mostWholeReads = 3
 
-const readWhole = ({ check, replication }: Deletion.Deciding, { state }: DraftPlan) =>
+const readWhole = ({ check, replication }: Deciding, { state }: DraftPlan) =>
   check.confirm(state, KeyRange.under(replication.prefix))
 
 /** Decides on the keys that a snapshot of the whole prefix at `index` lacked, or that a later read of the prefix lacks. */
 const decideOnWhole = Effect.fnUntraced(function* (
-  deciding: Deletion.Deciding,
+  deciding: Deciding,
   draft: DraftPlan,
   index: number
 ): Effect.fn.Return<DraftPlan, ConsulError> {
@@ -147,7 +148,7 @@ const decideOnWhole = Effect.fnUntraced(function* (
 
 /** Every range was read up to an index: decides on the keys that the ranges lacked, and on the keys that no range covers. */
 const addCaughtUp = Effect.fnUntraced(function* (
-  deciding: Deletion.Deciding,
+  deciding: Deciding,
   draft: DraftPlan,
   { index, layoutChanged, names }: CaughtUp
 ) {
@@ -167,7 +168,7 @@ const addCaughtUp = Effect.fnUntraced(function* (
  * answers are no contradiction: their own answer brings them.
  */
 const addOverlooked = Effect.fnUntraced(function* (
-  deciding: Deletion.Deciding,
+  deciding: Deciding,
   draft: DraftPlan,
   event: CaughtUp
 ): Effect.fn.Return<readonly [DraftPlan, CaughtUp], ConsulError> {
@@ -181,7 +182,7 @@ const addOverlooked = Effect.fnUntraced(function* (
 })
 
 const finish = Effect.fnUntraced(function* (
-  deciding: Deletion.Deciding,
+  deciding: Deciding,
   draft: DraftPlan
 ): Effect.fn.Return<Plan, ConsulError> {
   const { aheadOfCheckpoint, changes, completedDeletes, index, lacking } = draft
@@ -202,7 +203,7 @@ export const make = (options: {
     const { check, emptySource, firstComparison, ...others } = options
     const beginDeciding = Effect.map(
       check.beginPass,
-      (pass): Deletion.Deciding => ({ ...others, check, pass, watcher })
+      (pass): Deciding => ({ ...others, check, pass, watcher })
     )
     return {
       planEvents: Effect.fnUntraced(function* (state, events) {
