@@ -125,31 +125,6 @@ const compare = Effect.fnUntraced(function* (
   return compared
 })
 
-/** Follows the source from snapshot to snapshot, and reconciles between them. */
-const followFrom = Effect.fnUntraced(function* (
-  replicating: Replicating,
-  { next }: Attempt,
-  compared: ReplicaState
-): Effect.fn.Return<never, Failure> {
-  const { replica, replication } = replicating
-  // One pass at a time.
-  const state = yield* SynchronizedRef.make(compared)
-  const following = Stream.repeatEffect(next).pipe(
-    Quiescence.gather(replication.wait),
-    Stream.runForEach((events) =>
-      Effect.zipRight(
-        SynchronizedRef.updateEffect(state, (before) => replica.applyEvents(before, events)),
-        endTrouble(replicating)
-      )
-    )
-  )
-  const reconciling = Reconciling.forever(replica, state, replication.reconcile)
-  return yield* Effect.zipRight(
-    Effect.all([following, reconciling], { concurrency: "unbounded", discard: true }),
-    Effect.never
-  )
-})
-
 const watchSilence = ({ about }: Replicating, { isSilent, liveness, writer }: Attempt) =>
   Silence.watch({
     ...about,
@@ -158,13 +133,27 @@ const watchSilence = ({ about }: Replicating, { isSilent, liveness, writer }: At
     mark: (isSilent) => Effect.flatMap(writer, ({ markSilence }) => markSilence(isSilent))
   })
 
-/** Compares both sides in full, then follows the source. */
+/** Compares both sides in full, then follows the source from snapshot to snapshot, and reconciles between them. */
 const follow = Effect.fnUntraced(function* (replicating: Replicating, leading: Leading) {
+  const { replica, replication } = replicating
   const attempt = yield* begin(replicating, leading)
-  const following = Effect.flatMap(compare(replicating, attempt), (compared) =>
-    followFrom(replicating, attempt, compared)
+  // One pass at a time.
+  const state = yield* Effect.cached(Effect.flatMap(compare(replicating, attempt), SynchronizedRef.make))
+  const quiet = Quiescence.gather(replication.wait)(Stream.repeatEffect(attempt.next))
+  const following = Effect.flatMap(state, (state) =>
+    Stream.runForEach(quiet, (events) =>
+      Effect.zipRight(
+        SynchronizedRef.updateEffect(state, (before) => replica.applyEvents(before, events)),
+        endTrouble(replicating)
+      )
+    )
   )
-  return yield* raceFirst(following, watchSilence(replicating, attempt))
+  const reconciling = Reconciling.forever(replica, state, replication.reconcile)
+  yield* Effect.all([following, reconciling, watchSilence(replicating, attempt)], {
+    concurrency: "unbounded",
+    discard: true
+  })
+  return yield* Effect.never
 })
 
 /** Compares both sides in full, once. */

@@ -23,15 +23,19 @@ const reconcileSome = (
     Effect.map(replica.reconcile(before, work), (after) => [Replica.workLeft(before, after), after] as const)
   )
 
-/** Reconciles after each `interval`, until it is interrupted. */
-export const forever = Effect.fnUntraced(function* (
+/**
+ * Reconciles after each `interval`, until it is interrupted. The first interval begins at once. `compared` waits until there is a
+ * state to reconcile.
+ */
+export const forever = Effect.fnUntraced(function* <E>(
   replica: Pick<Replica.Replica, "reconcile">,
-  state: State,
+  compared: Effect.Effect<State, E>,
   interval: Duration.Duration
-): Effect.fn.Return<never, FencedWriter.WriterError> {
+): Effect.fn.Return<never, FencedWriter.WriterError | E> {
   const { retryEvery, scanEvery, tick } = Schedules.reconcileRhythm(interval)
   for (let count = 1; ; count++) {
     yield* Effect.sleep(tick)
+    const state = yield* compared
     let work: Replica.Work = { scan: count % scanEvery === 0, retry: count % retryEvery === 0 }
     while (work.scan || work.retry) {
       work = yield* reconcileSome(replica, state, work)
