@@ -70,63 +70,86 @@ export const withoutFailures = (
   return [batch.filter((_, at) => !reasons.has(at)), refusals]
 }
 
+/** The state of one `Splitting`. */
+interface State {
+  /** The limits of the destination. A refusal lowers them for this writer and the next. */
+  readonly limits: Ref.Ref<Limits>
+  /** All refusals so far. */
+  readonly refusals: Ref.Ref<ReadonlyArray<Refusal>>
+  /** Number of keys that the destination refused before, and that this writer does not try again. */
+  readonly refusedBefore: number
+}
+
+const refuse = ({ refusals }: State, more: ReadonlyArray<Refusal>): Effect.Effect<void> =>
+  Ref.update(refusals, (all) => [...all, ...more])
+
+/** Fails, and leaves smaller limits to the next writer. */
+const lowerLimits = (
+  { limits }: State,
+  batch: Batch,
+  headBytes: number,
+  limit: Exclude<keyof Limits, "value">,
+  error: TooLarge
+): Effect.Effect<never, LimitLowered | TooLarge> =>
+  Ref.modify(limits, (before) => {
+    const lowered = halve(before, batch, headBytes, limit)
+    return [lowered, Option.getOrElse(lowered, () => before)] as const
+  }).pipe(
+    Effect.flatMap((lowered) =>
+      Effect.fail(Option.isNone(lowered) ? error : new LimitLowered({ limits: lowered.value }))
+    )
+  )
+
+/** Refuses the values of a batch that are too large, lowers the limit of a value, and returns the rest of the batch. */
+const refuseTooLarge = Effect.fnUntraced(function* (
+  state: State,
+  batch: Batch,
+  error: TooLarge
+): Effect.fn.Return<Batch, TooLarge> {
+  const limit = valueLimit(batch, error.reason)
+  if (Option.isNone(limit)) return yield* error
+  const most = limit.value
+  yield* Ref.update(state.limits, (before) => ({ ...before, value: Math.min(before.value, most) }))
+  const [rest, refusals] = withoutLargerThan(batch, most)
+  yield* refuse(state, refusals)
+  return rest
+})
+
+/** Refuses the operations that a conflict names, and returns the rest of the batch. Fails if too many keys are refused. */
+const refuseFailed = Effect.fnUntraced(function* (
+  state: State,
+  batch: Batch,
+  error: Conflict
+): Effect.fn.Return<Batch, Conflict> {
+  const [rest, refusals] = withoutFailures(batch, error)
+  const refused = state.refusedBefore + (yield* Ref.get(state.refusals)).length
+  if (refusals.length === 0 || refused + refusals.length > mostRefused) return yield* error
+  yield* refuse(state, refusals)
+  return rest
+})
+
+const sendOrSplit = <A>(state: State, batch: Batch, sending: Sending<A>): Effect.Effect<A, WriterError> =>
+  Effect.catchTags(sending.send(batch), {
+    TooLarge: (error) => {
+      const { limit } = error
+      return limit === "value"
+        ? Effect.flatMap(refuseTooLarge(state, batch, error), (rest) => sendOrSplit(state, rest, sending))
+        : lowerLimits(state, batch, sending.headBytes, limit, error)
+    },
+    Conflict: (error) =>
+      Effect.flatMap(refuseFailed(state, batch, error), (rest) => sendOrSplit(state, rest, sending))
+  })
+
 /**
  * `limits` are the limits of the destination. A refusal lowers them for this writer and the next. `left` counts the keys that
  * were refused before.
  */
 export const make = (limits: Ref.Ref<Limits>, left: Remaining): Effect.Effect<Splitting> =>
-  Effect.gen(function* () {
-    const refusedNow = yield* Ref.make<ReadonlyArray<Refusal>>([])
-    const refusedBefore = left.refusedWrites - left.unreadable
-
-    const refuse = (refusals: ReadonlyArray<Refusal>) =>
-      Ref.update(refusedNow, (all) => [...all, ...refusals])
-
-    /** Fails, and leaves smaller limits to the next writer. */
-    const lowerLimits = (
-      refused: Batch,
-      headBytes: number,
-      limit: Exclude<keyof Limits, "value">,
-      error: TooLarge
-    ) =>
-      Ref.modify(limits, (before) => {
-        const lowered = halve(before, refused, headBytes, limit)
-        return [lowered, Option.getOrElse(lowered, () => before)] as const
-      }).pipe(
-        Effect.flatMap((lowered) =>
-          Effect.fail(Option.isNone(lowered) ? error : new LimitLowered({ limits: lowered.value }))
-        )
-      )
-
-    const withoutTooLarge = Effect.fnUntraced(function* (batch: Batch, error: TooLarge) {
-      const limit = valueLimit(batch, error.reason)
-      if (Option.isNone(limit)) return yield* error
-      const most = limit.value
-      yield* Ref.update(limits, (before) => ({ ...before, value: Math.min(before.value, most) }))
-      const [rest, refusals] = withoutLargerThan(batch, most)
-      yield* refuse(refusals)
-      return rest
-    })
-
-    const withoutRefused = Effect.fnUntraced(function* (batch: Batch, error: Conflict) {
-      const [rest, refusals] = withoutFailures(batch, error)
-      const refused = refusedBefore + (yield* Ref.get(refusedNow)).length
-      if (refusals.length === 0 || refused + refusals.length > mostRefused) return yield* error
-      yield* refuse(refusals)
-      return rest
-    })
-
-    const sendOrSplit = <A>(batch: Batch, sending: Sending<A>): Effect.Effect<A, WriterError> =>
-      Effect.catchTags(sending.send(batch), {
-        TooLarge: (error) => {
-          const { limit } = error
-          return limit === "value"
-            ? Effect.flatMap(withoutTooLarge(batch, error), (rest) => sendOrSplit(rest, sending))
-            : lowerLimits(batch, sending.headBytes, limit, error)
-        },
-        Conflict: (error) =>
-          Effect.flatMap(withoutRefused(batch, error), (rest) => sendOrSplit(rest, sending))
-      })
-
-    return { sendOrSplit, refuse, refused: Ref.get(refusedNow) }
+  Effect.map(Ref.make<ReadonlyArray<Refusal>>([]), (refusals) => {
+    const state: State = { limits, refusals, refusedBefore: left.refusedWrites - left.unreadable }
+    return {
+      sendOrSplit: (batch, sending) => sendOrSplit(state, batch, sending),
+      refuse: (more) => refuse(state, more),
+      refused: Ref.get(refusals)
+    }
   })
