@@ -47,99 +47,121 @@ interface PooledQuery extends QueryKey {
   waiters: number
 }
 
+/** The state of a pool. */
+interface State {
+  /** Queries run until this scope closes. */
+  readonly scope: Scope.Scope
+  /** One permit for each query that the pool may have. */
+  readonly permits: Effect.Semaphore
+  /** The queries that a fiber may join. */
+  readonly queries: Set<PooledQuery>
+  /** The room that the pool shares with others; undefined if the pool has no other limit than its permits. */
+  readonly room: QueryRoom | undefined
+}
+
+/** Removes the query first: a fiber that asks the same while it ends must not join it. */
+const abandon = ({ queries }: State, one: PooledQuery): Effect.Effect<void> => {
+  queries.delete(one)
+  return Fiber.interruptFork(one.fiber)
+}
+
+/** Abandons a query after a while. Its answer may be on its way. */
+const abandonLater = (state: State, one: PooledQuery) =>
+  Effect.suspend(() => (one.waiters > 0 ? Effect.void : abandon(state, one))).pipe(
+    Effect.delay(Schedules.shardTimeout),
+    Effect.forkIn(state.scope)
+  )
+
+/** Waits for the answer. Queries with the same key have values of the same type. */
+const answer = <A>({ fiber }: PooledQuery): Asked<A> =>
+  Fiber.join(fiber as Fiber.Fiber<BlockingQuery.Raw<A>, ConsulError>)
+
+const leave = ({ room }: State, one: PooledQuery): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    one.waiters -= 1
+    return one.waiters > 0 || room === undefined ? Effect.void : room.adjust
+  })
+
+const join = <A>(state: State, one: PooledQuery): Asked<A> =>
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      one.waiters += 1
+    }),
+    () => answer<A>(one),
+    () => leave(state, one)
+  )
+
+/** Runs a query when there is room for it. */
+const inRoom = <A, E>(
+  state: State,
+  one: () => PooledQuery,
+  query: Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  state.room === undefined
+    ? query
+    : state.room.within({ isIdle: () => one().waiters === 0, abandon: () => abandon(state, one()) }, query)
+
+/** Sends a query when the pool has a permit for it. The query goes on if the fiber that waits for its answer is interrupted. */
+const send = <A>(
+  state: State,
+  { kind, of }: QueryKey,
+  { index, sent, wait }: BlockingQuery.Request,
+  query: Query<A>
+): Asked<A> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const { permits, queries, scope } = state
+      yield* restore(permits.take(1))
+      const at = yield* Monotonic.now
+      sent?.(at)
+      const fiber = yield* inRoom(state, () => one, Effect.timed(query)).pipe(
+        Effect.map(([took, answer]) => ({
+          ...answer,
+          took,
+          isOver: Duration.greaterThanOrEqualTo(took, wait)
+        })),
+        restore,
+        Effect.ensuring(
+          Effect.zipRight(
+            Effect.sync(() => queries.delete(one)),
+            permits.release(1)
+          )
+        ),
+        Effect.interruptible,
+        Effect.forkIn(scope)
+      )
+      const one: PooledQuery = { kind, of, index, at, fiber, waiters: 1 }
+      queries.add(one)
+      return yield* Effect.ensuring(restore(answer<A>(one)), leave(state, one))
+    })
+  )
+
+const ask = <A>(state: State, key: QueryKey, wait: BlockingQuery.Request, query: Query<A>): Asked<A> =>
+  Effect.suspend(() => {
+    const { index } = wait
+    const related = [...state.queries].filter(({ of }) => of === key.of)
+    const same = related.find((one) => one.kind === key.kind && one.index === index)
+    if (same !== undefined) {
+      wait.sent?.(same.at)
+      return join<A>(state, same)
+    }
+    const overdue = related.filter((one) => one.index < index)
+    return Effect.zipRight(
+      Effect.forEach(overdue, (one) => abandonLater(state, one), { discard: true }),
+      send(state, key, wait, query)
+    )
+  })
+
 /**
  * A pool of `most` queries at once. One more waits for the end of another. Pools with the same `room` share that too.
  */
 export const make = (most: number, room?: QueryRoom): Effect.Effect<QueryPool, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const scope = yield* Effect.scope
-    const permits = yield* Effect.makeSemaphore(most)
-    const all = new Set<PooledQuery>()
-
-    /** Removes the query first: a fiber that asks the same while it ends must not join it. */
-    const abandon = (one: PooledQuery) => {
-      all.delete(one)
-      return Fiber.interruptFork(one.fiber)
+    const state: State = {
+      scope: yield* Effect.scope,
+      permits: yield* Effect.makeSemaphore(most),
+      queries: new Set(),
+      room
     }
-
-    const answer = <A>({ fiber }: PooledQuery): Asked<A> =>
-      Fiber.join(fiber as Fiber.Fiber<BlockingQuery.Raw<A>, ConsulError>)
-
-    const leave = (one: PooledQuery) =>
-      Effect.suspend(() => {
-        one.waiters -= 1
-        return one.waiters > 0 || room === undefined ? Effect.void : room.adjust
-      })
-
-    const join = <A>(one: PooledQuery): Asked<A> =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => {
-          one.waiters += 1
-        }),
-        () => answer<A>(one),
-        () => leave(one)
-      )
-
-    /** Runs a query when there is room for it. */
-    const inRoom = <B, E>(one: () => PooledQuery, query: Effect.Effect<B, E>): Effect.Effect<B, E> =>
-      room === undefined
-        ? query
-        : room.within({ isIdle: () => one().waiters === 0, abandon: () => abandon(one()) }, query)
-
-    const send = <A>(
-      { kind, of }: QueryKey,
-      { index, sent, wait }: BlockingQuery.Request,
-      query: Query<A>
-    ): Asked<A> =>
-      Effect.uninterruptibleMask((restore) =>
-        Effect.gen(function* () {
-          yield* restore(permits.take(1))
-          const at = yield* Monotonic.now
-          sent?.(at)
-          const fiber = yield* inRoom(() => one, Effect.timed(query)).pipe(
-            Effect.map(([took, answer]) => ({
-              ...answer,
-              took,
-              isOver: Duration.greaterThanOrEqualTo(took, wait)
-            })),
-            restore,
-            Effect.ensuring(
-              Effect.zipRight(
-                Effect.sync(() => all.delete(one)),
-                permits.release(1)
-              )
-            ),
-            Effect.interruptible,
-            Effect.forkIn(scope)
-          )
-          const one: PooledQuery = { kind, of, index, at, fiber, waiters: 1 }
-          all.add(one)
-          return yield* Effect.ensuring(restore(answer<A>(one)), leave(one))
-        })
-      )
-
-    /** Abandons a query after a while. Its answer may be on its way. */
-    const abandonLater = (one: PooledQuery) =>
-      Effect.suspend(() => (one.waiters > 0 ? Effect.void : abandon(one))).pipe(
-        Effect.delay(Schedules.shardTimeout),
-        Effect.forkIn(scope)
-      )
-
-    return {
-      ask: <A>(key: QueryKey, wait: BlockingQuery.Request, query: Query<A>): Asked<A> =>
-        Effect.suspend(() => {
-          const { index } = wait
-          const related = [...all].filter(({ of }) => of === key.of)
-          const same = related.find((one) => one.kind === key.kind && one.index === index)
-          if (same !== undefined) {
-            wait.sent?.(same.at)
-            return join<A>(same)
-          }
-          const overdue = related.filter((one) => one.index < index)
-          return Effect.zipRight(
-            Effect.forEach(overdue, abandonLater, { discard: true }),
-            send(key, wait, query)
-          )
-        })
-    }
+    return { ask: (key, wait, query) => ask(state, key, wait, query) }
   })
