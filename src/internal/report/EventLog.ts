@@ -45,87 +45,103 @@ export interface Options {
   readonly progress: boolean
 }
 
+/** The state of one consumer. */
+interface State extends Options {
+  /** The state of each replication, by its route. */
+  readonly paces: Map<string, Pace>
+  /** Open from the first pass after a quiet time until it is quiet again. */
+  readonly busy: Effect.Latch
+}
+
+const paceOf = ({ paces }: State, replication: Route): Pace => {
+  const key = routeText(replication)
+  const pace = paces.get(key) ?? { name: "", summary: Summary.quiet, progressDue: progressInterval }
+  paces.set(key, pace)
+  return pace
+}
+
+const logPasses = (name: string, passes: Option.Option<Summary.Passes>): Effect.Effect<void> =>
+  Option.match(passes, {
+    onNone: () => Effect.void,
+    onSome: (passes) => Effect.logInfo(name + format(passes))
+  })
+
+/** Logs the summaries that are due, and returns when the next one is: ms, monotonic. */
+const logDue = ({ paces }: State): Effect.Effect<number> =>
+  Effect.gen(function* () {
+    const now = yield* Monotonic.now
+    let next = Number.POSITIVE_INFINITY
+    for (const pace of paces.values()) {
+      const [passes, summary] = Summary.due(pace.summary, now)
+      pace.summary = summary
+      yield* logPasses(pace.name, passes)
+      if (Option.isSome(summary)) next = Math.min(next, summary.value.until)
+    }
+    return next
+  })
+
+/** Waits for the next pass, and logs summaries while passes follow one another. */
+const collect = (state: State): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { busy } = state
+    yield* busy.await
+    for (;;) {
+      const next = yield* logDue(state)
+      if (next === Number.POSITIVE_INFINITY) {
+        yield* busy.close
+        return
+      }
+      yield* Effect.sleep(Math.max(next - (yield* Monotonic.now), 1))
+    }
+  })
+
+/** Logs the passes that are not summed up yet. */
+const logRest = ({ paces }: State): Effect.Effect<void> =>
+  Effect.forEach(
+    paces.values(),
+    ({ name, summary }) =>
+      logPasses(
+        name,
+        Option.flatMap(summary, ({ collected }) => collected)
+      ),
+    { discard: true }
+  )
+
+/** Logs the first pass after a pause at `info`. Those that follow it are collected for a summary. */
+const logApplied = (state: State, event: Applied): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const now = yield* Monotonic.now
+    const pace = paceOf(state, event.replication)
+    pace.name = (yield* NamesReplications)() ? `${routeText(event.replication)}: ` : ""
+    const [isFirst, next] = Summary.add(pace.summary, now, passOf(event))
+    pace.summary = next
+    yield* isFirst ? Effect.zipRight(state.busy.open, logEvent(event)) : logEvent(event, "Debug")
+  })
+
+const consume = (state: State, event: ReplicationEvent): Effect.Effect<void> => {
+  switch (event._tag) {
+    case "Applied":
+      return event.inSync ? logEvent(event) : logApplied(state, event)
+    case "ComparisonProgressed": {
+      const pace = paceOf(state, event.replication)
+      if (!state.progress || event.elapsed < pace.progressDue) return Effect.void
+      pace.progressDue = event.elapsed + progressInterval
+      return logEvent(event)
+    }
+    case "ComparisonBegan":
+    case "ComparisonDone":
+      paceOf(state, event.replication).progressDue = progressInterval
+      return logEvent(event)
+    default:
+      return logEvent(event)
+  }
+}
+
 /** Makes a consumer that logs events. It logs the passes that it has not yet summed up when the scope closes. */
 export const make = (options: Options): Effect.Effect<Consumer, never, Scope.Scope> =>
   Effect.gen(function* () {
-    /** The state of each replication, by its route. */
-    const paces = new Map<string, Pace>()
-    const busy = yield* Effect.makeLatch()
-
-    const paceOf = (replication: Route): Pace => {
-      const key = routeText(replication)
-      const pace = paces.get(key) ?? { name: "", summary: Summary.quiet, progressDue: progressInterval }
-      paces.set(key, pace)
-      return pace
-    }
-
-    const logPasses = (name: string) =>
-      Option.match({
-        onNone: () => Effect.void,
-        onSome: (passes: Summary.Passes) => Effect.logInfo(name + format(passes))
-      })
-
-    /** Logs the summaries that are due, and returns when the next one is: ms, monotonic. */
-    const logDue = Effect.gen(function* () {
-      const now = yield* Monotonic.now
-      let next = Number.POSITIVE_INFINITY
-      for (const pace of paces.values()) {
-        const [passes, summary] = Summary.due(pace.summary, now)
-        pace.summary = summary
-        yield* logPasses(pace.name)(passes)
-        if (Option.isSome(summary)) next = Math.min(next, summary.value.until)
-      }
-      return next
-    })
-
-    /** Logs summaries while passes follow one another, and waits for the next pass after that. */
-    const collecting = Effect.gen(function* () {
-      yield* busy.await
-      for (;;) {
-        const next = yield* logDue
-        if (next === Number.POSITIVE_INFINITY) return yield* busy.close
-        yield* Effect.sleep(Math.max(next - (yield* Monotonic.now), 1))
-      }
-    })
-    yield* Effect.forkScoped(Effect.forever(collecting))
-    yield* Effect.addFinalizer(() =>
-      Effect.forEach(
-        paces.values(),
-        ({ name, summary }) => logPasses(name)(Option.flatMap(summary, ({ collected }) => collected)),
-        { discard: true }
-      )
-    )
-
-    const logApplied = (event: Applied) =>
-      Effect.gen(function* () {
-        const now = yield* Monotonic.now
-        const pace = paceOf(event.replication)
-        pace.name = (yield* NamesReplications)() ? `${routeText(event.replication)}: ` : ""
-        const [isFirst, next] = Summary.add(pace.summary, now, passOf(event))
-        pace.summary = next
-        yield* isFirst ? Effect.zipRight(busy.open, logEvent(event)) : logEvent(event, "Debug")
-      })
-
-    const consume = (event: ReplicationEvent): Effect.Effect<void> => {
-      switch (event._tag) {
-        case "Applied":
-          return event.inSync ? logEvent(event) : logApplied(event)
-        case "ComparisonProgressed": {
-          const pace = paceOf(event.replication)
-          if (!options.progress || event.elapsed < pace.progressDue) return Effect.void
-          pace.progressDue = event.elapsed + progressInterval
-          return logEvent(event)
-        }
-        case "ComparisonDone":
-          paceOf(event.replication).progressDue = progressInterval
-          return logEvent(event)
-        case "ComparisonBegan":
-          paceOf(event.replication).progressDue = progressInterval
-          return logEvent(event)
-        default:
-          return logEvent(event)
-      }
-    }
-
-    return { consume, wantsRequests: logsDebug }
+    const state: State = { ...options, paces: new Map(), busy: yield* Effect.makeLatch() }
+    yield* Effect.forkScoped(Effect.forever(collect(state)))
+    yield* Effect.addFinalizer(() => logRest(state))
+    return { consume: (event) => consume(state, event), wantsRequests: logsDebug }
   })

@@ -82,107 +82,189 @@ class Failing {
   }
 }
 
-/** An outage with several reporters, each with its own `Failing`. */
-interface Reported<in A> extends OwnOutage<A> {
-  /** `report` of one reporter. */
-  readonly reportAs: (failing: Failing, kind: string, what: A) => Effect.Effect<void>
-  /** `mention` of one reporter. */
-  readonly mentionAs: (failing: Failing, what: A) => Effect.Effect<void>
+/** The state of an outage. Each reporter has a `Failing` of its own. */
+interface State<A> {
+  /** The events that the outage emits. */
+  readonly events: Events<A>
+  /** Reminders end with this scope. */
+  readonly parent: Scope.Scope
+  /** The causes of the outage, by kind. Empty unless the outage lasts. */
+  readonly causes: Map<string | symbol, Cause<A>>
+  /** Measures how long no reporter has had a success. */
+  readonly failing: Failing
+  /** The kind of the latest report. */
+  latest: string | symbol
+  /** The fibers that emit reminders, one for each kind. Undefined unless the outage lasts. */
+  reminders: Scope.CloseableScope | undefined
 }
 
-const makeReported = <A>({ lasts, over }: Events<A>): Effect.Effect<Reported<A>, never, Scope.Scope> =>
-  Effect.map(Effect.scope, (parent): Reported<A> => {
-    const causes = new Map<string | symbol, Cause<A>>()
-    const own = new Failing()
-    /** The kind of the latest report. */
-    let latest: string | symbol = others
-    /** The fibers that emit reminders, one for each kind. Undefined unless the outage lasts. */
-    let reminders: Scope.CloseableScope | undefined
-
-    /**
-     * Emits a reminder of a cause. A cause that was neither reported since its last event nor is the latest may be over: it has
-     * no reminder.
-     */
-    const remind = (kind: string | symbol, cause: Cause<A>) =>
-      Effect.flatMap(Monotonic.now, (now) => {
-        if (!cause.isRecurring && kind !== latest) return Effect.void
-        cause.isRecurring = false
-        const lasted = now - cause.began
-        return emit(lasts(cause.what, { phase: "Lasts", lasted, failingFor: own.at(now) }))
-      })
-
-    const reminding = Effect.fnUntraced(function* (kind: string | symbol, cause: Cause<A>) {
-      for (const pause of Schedules.firstReminders) {
-        yield* Effect.sleep(pause)
-        yield* remind(kind, cause)
-      }
-      return yield* Effect.forever(
-        Effect.zipRight(Effect.sleep(Schedules.reminderInterval), remind(kind, cause))
-      )
-    })
-
-    const begin = (kind: string | symbol, cause: Cause<A>) =>
-      Effect.gen(function* () {
-        causes.set(kind, cause)
-        reminders ??= yield* Scope.fork(parent, ExecutionStrategy.sequential)
-        yield* Effect.forkIn(Effect.interruptible(withoutSpan(reminding(kind, cause))), reminders)
-      }).pipe(Effect.uninterruptible)
-
-    const end = Effect.suspend(() => {
-      const scope = reminders
-      causes.clear()
-      reminders = undefined
-      return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
-    }).pipe(Effect.uninterruptible)
-
-    const resolveAll = Effect.flatMap(Monotonic.now, (now) => {
-      const lasted = own.at(now)
-      own.succeed()
-      return Effect.zipRight(end, emit(over(lasted)))
-    })
-
-    const reportAs: Reported<A>["reportAs"] = (failing, cause, what) =>
-      Effect.flatMap(Monotonic.now, (now) => {
-        const failingFor = failing.at(now)
-        own.at(now)
-        const kind = causes.has(cause) || causes.size < mostKinds ? cause : others
-        latest = kind
-        const before = causes.get(kind)
-        if (before === undefined) {
-          const phase = kind === others ? "Again" : "Began"
-          return Effect.zipRight(
-            begin(kind, { began: now, what, isRecurring: false }),
-            emit(lasts(what, { phase, lasted: 0, failingFor }))
-          )
-        }
-        before.what = what
-        before.isRecurring = true
-        return emit(lasts(what, { phase: "Again", lasted: now - before.began, failingFor }))
-      })
-
-    const mentionAs: Reported<A>["mentionAs"] = (failing, what) =>
-      Effect.flatMap(Monotonic.now, (now) => {
-        const failingFor = failing.at(now)
-        return emit(lasts(what, { phase: "Again", lasted: failingFor, failingFor }))
-      })
-
-    return {
-      reportAs,
-      mentionAs,
-      report: (kind, what) => reportAs(own, kind, what),
-      mention: (what) => mentionAs(own, what),
-      // Runs after each answer, and costs nothing if the outage has not begun.
-      resolve: Effect.suspend(() => {
-        if (causes.size > 0) return resolveAll
-        own.succeed()
-        return Effect.void
-      }),
-      forget: end
+/**
+ * Emits a reminder of a cause. A cause that was neither reported since its last event nor is the latest may be over: it has no
+ * reminder.
+ */
+const remind = <A>(state: State<A>, kind: string | symbol, cause: Cause<A>): Effect.Effect<void> =>
+  Effect.flatMap(Monotonic.now, (now) => {
+    if (!cause.isRecurring && kind !== state.latest) return Effect.void
+    cause.isRecurring = false
+    const lasting: Lasting = {
+      phase: "Lasts",
+      lasted: now - cause.began,
+      failingFor: state.failing.at(now)
     }
+    return emit(state.events.lasts(cause.what, lasting))
   })
 
+/** Emits reminders of a cause without end. */
+const keepReminding = Effect.fnUntraced(function* <A>(
+  state: State<A>,
+  kind: string | symbol,
+  cause: Cause<A>
+): Effect.fn.Return<never> {
+  for (const pause of Schedules.firstReminders) {
+    yield* Effect.sleep(pause)
+    yield* remind(state, kind, cause)
+  }
+  return yield* Effect.forever(
+    Effect.zipRight(Effect.sleep(Schedules.reminderInterval), remind(state, kind, cause))
+  )
+})
+
+const begin = <A>(state: State<A>, kind: string | symbol, cause: Cause<A>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    state.causes.set(kind, cause)
+    state.reminders ??= yield* Scope.fork(state.parent, ExecutionStrategy.sequential)
+    yield* Effect.forkIn(
+      Effect.interruptible(withoutSpan(keepReminding(state, kind, cause))),
+      state.reminders
+    )
+  }).pipe(Effect.uninterruptible)
+
+const end = <A>(state: State<A>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { causes, reminders } = state
+    causes.clear()
+    state.reminders = undefined
+    return reminders === undefined ? Effect.void : Scope.close(reminders, Exit.void)
+  }).pipe(Effect.uninterruptible)
+
+/** Ends an outage that has begun, and emits that. */
+const emitOver = <A>(state: State<A>): Effect.Effect<void> =>
+  Effect.flatMap(Monotonic.now, (now) => {
+    const { events, failing } = state
+    const lasted = failing.at(now)
+    failing.succeed()
+    return Effect.zipRight(end(state), emit(events.over(lasted)))
+  })
+
+/** Runs after each answer, and costs nothing if the outage has not begun. */
+const resolve = <A>(state: State<A>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (state.causes.size > 0) return emitOver(state)
+    state.failing.succeed()
+    return Effect.void
+  })
+
+/** Reports a cause for the reporter that `failing` belongs to. */
+const reportAs = <A>(state: State<A>, failing: Failing, cause: string, what: A): Effect.Effect<void> =>
+  Effect.flatMap(Monotonic.now, (now) => {
+    const { causes, events } = state
+    const failingFor = failing.at(now)
+    state.failing.at(now)
+    const kind = causes.has(cause) || causes.size < mostKinds ? cause : others
+    state.latest = kind
+    const before = causes.get(kind)
+    if (before === undefined) {
+      const phase = kind === others ? "Again" : "Began"
+      return Effect.zipRight(
+        begin(state, kind, { began: now, what, isRecurring: false }),
+        emit(events.lasts(what, { phase, lasted: 0, failingFor }))
+      )
+    }
+    before.what = what
+    before.isRecurring = true
+    return emit(events.lasts(what, { phase: "Again", lasted: now - before.began, failingFor }))
+  })
+
+/** Emits a further occurrence for the reporter that `failing` belongs to. */
+const mentionAs = <A>({ events }: State<A>, failing: Failing, what: A): Effect.Effect<void> =>
+  Effect.flatMap(Monotonic.now, (now) => {
+    const failingFor = failing.at(now)
+    return emit(events.lasts(what, { phase: "Again", lasted: failingFor, failingFor }))
+  })
+
+const makeState = <A>(events: Events<A>): Effect.Effect<State<A>, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (parent) => ({
+    events,
+    parent,
+    causes: new Map(),
+    failing: new Failing(),
+    latest: others,
+    reminders: undefined
+  }))
+
 /** Makes an outage. Its reminders end with the scope. */
-export const make: <A>(events: Events<A>) => Effect.Effect<OwnOutage<A>, never, Scope.Scope> = makeReported
+export const make = <A>(events: Events<A>): Effect.Effect<OwnOutage<A>, never, Scope.Scope> =>
+  Effect.map(makeState(events), (state) => ({
+    report: (kind, what) => reportAs(state, state.failing, kind, what),
+    mention: (what) => mentionAs(state, state.failing, what),
+    resolve: resolve(state),
+    forget: end(state)
+  }))
+
+/** An outage of several members. */
+interface Shared<A> {
+  readonly state: State<A>
+  /** The members whose scopes are open. */
+  readonly open: Set<symbol>
+  /** The members that have reported a failure after their last success, in the order of the first of these reports. */
+  readonly troubled: Set<symbol>
+}
+
+/** Reports a cause for a member. Unless the member was the first to report one, that is only a mention. */
+const reportOf = <A>(
+  { open, state, troubled }: Shared<A>,
+  member: symbol,
+  failing: Failing,
+  kind: string,
+  what: A
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    // A request may fail after the member's scope has closed.
+    if (open.has(member)) troubled.add(member)
+    const [first] = troubled
+    return first === member ? reportAs(state, failing, kind, what) : mentionAs(state, failing, what)
+  })
+
+const resolveMember = <A>(
+  { state, troubled }: Shared<A>,
+  member: symbol,
+  failing: Failing
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    failing.succeed()
+    troubled.delete(member)
+    return troubled.size === 0 ? resolve(state) : Effect.void
+  })
+
+/** Adds a member until the scope closes. */
+const join = <A>(shared: Shared<A>): Effect.Effect<Outage<A>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { open, state, troubled } = shared
+    const member = Symbol()
+    const failing = new Failing()
+    open.add(member)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        open.delete(member)
+        troubled.delete(member)
+      })
+    )
+    return {
+      report: (kind, what) => reportOf(shared, member, failing, kind, what),
+      mention: (what) => mentionAs(state, failing, what),
+      resolve: resolveMember(shared, member, failing)
+    }
+  })
 
 /**
  * Makes an effect that makes members of one outage. The outage begins with the first report of a member, and ends when all
@@ -191,33 +273,4 @@ export const make: <A>(events: Events<A>) => Effect.Effect<OwnOutage<A>, never, 
 export const shared = <A>(
   events: Events<A>
 ): Effect.Effect<Effect.Effect<Outage<A>, never, Scope.Scope>, never, Scope.Scope> =>
-  Effect.map(makeReported(events), (outage) => {
-    const open = new Set<symbol>()
-    const troubled = new Set<symbol>()
-    return Effect.gen(function* () {
-      const member = Symbol()
-      const failing = new Failing()
-      open.add(member)
-      yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          open.delete(member)
-          troubled.delete(member)
-        })
-      )
-      return {
-        report: (kind, what) =>
-          Effect.suspend(() => {
-            // A request may fail after the member's scope has closed.
-            if (open.has(member)) troubled.add(member)
-            const [first] = troubled
-            return first === member ? outage.reportAs(failing, kind, what) : outage.mentionAs(failing, what)
-          }),
-        mention: (what) => outage.mentionAs(failing, what),
-        resolve: Effect.suspend(() => {
-          failing.succeed()
-          troubled.delete(member)
-          return troubled.size === 0 ? outage.resolve : Effect.void
-        })
-      }
-    })
-  })
+  Effect.map(makeState(events), (state) => join({ state, open: new Set(), troubled: new Set() }))
