@@ -120,128 +120,200 @@ const blocking = <A>(
   query: (wait: BlockingQuery.Request) => Effect.Effect<Answer<A>, ConsulError>
 ) => options.means.shards.ask({ kind, of: KeyRange.id(range) }, wait, query(wait))
 
-/**
- * Asks for all keys of a range. If the range has been quiet for a while, asks only for its index: an answer without a change has
- * all keys too, and is a load on both sides. The first change then waits for about 3 ms until it is read.
- */
-const askingAll = (state: State, { processed, shard: { range } }: Running, source: SourceReader) => {
-  const { options, reader } = state
-  // With a permit: the range may have become heavy.
-  const now = reader.reads(reader.look(source, PartReader.noTrust, range))
-  let isQuiet = true
-  return (wait: BlockingQuery.Request): Effect.Effect<BlockingQuery.Raw<PartReader.Looked>, ConsulError> =>
-    Effect.gen(function* () {
-      const before = yield* SubscriptionRef.get(processed)
-      const isSame = (version: RangeVersion.RangeVersion) =>
-        Option.exists(before, (before) => RangeVersion.equals(before, version))
-      if (isQuiet && !range.exact) {
-        const answer = yield* blocking(state, "moved", range, wait, (wait) =>
-          source.moved(range.prefix, wait)
-        )
-        isQuiet = isSame(RangeVersion.of(answer))
-        return isQuiet ? { ...answer, value: { hasKeys: answer.value, unread: Option.none() } } : yield* now
-      }
-      const limit = { maxBytes: 1.25 * mostLight(state) }
-      const answer = yield* blocking(state, "keys", range, wait, (wait) =>
-        source.newer(range, { ...wait, ...limit })
-      )
-      const { value } = answer
-      if (Option.isNone(value)) {
-        isQuiet = true
-        const hasKeys = Option.exists(before, ({ hasKeys }) => hasKeys)
-        return { ...answer, value: { hasKeys, unread: value } }
-      }
-      const version = RangeVersion.ofEntries({ ...answer, value: value.value })
-      isQuiet = isSame(version)
-      if (isQuiet) return { ...answer, value: { hasKeys: version.hasKeys, unread: Option.none() } }
-      if (reader.isIncomplete(range, value.value)) return yield* now
-      options.means.weights.note(range, value.value.entries.length, Weights.bytesOf(value.value))
-      return { ...answer, value: { hasKeys: version.hasKeys, unread: value } }
-    }).pipe(Effect.catchTag("AnswerTooLarge", () => now))
+/** How far the fiber of a shard has come. Mutable: the fiber changes its own. */
+interface Progress {
+  /** The cursor of the last answer. */
+  from: BlockingQuery.Cursor
+  /** The parts of the shard. Those that have changed last come first. */
+  order: ReadonlyArray<KeyRange.KeyRange>
+  /** Whether the last query for all keys had nothing new. True before the first one. */
+  isQuiet: boolean
+  /**
+   * When a request of the chain last failed (ms of `Monotonic.now`); -Infinity before the first failure. The failure may have
+   * been a restart with older data: a read from before that time proves nothing.
+   */
+  failedAt: number
 }
+
+/** The state of the fiber that watches one shard. */
+interface Following {
+  /** The state that all shards of the watch share. */
+  readonly state: State
+  readonly one: Running
+  readonly source: SourceReader
+  /** The chain of queries of the shard. */
+  readonly links: BlockingQuery.Sequence
+  readonly progress: Progress
+}
+
+/** An answer of the chain whose value is whether the range of the shard has keys. */
+type Link = BlockingQuery.Answered<boolean>
+
+const trustSince = ({ progress, state }: Following, since: number): PartReader.Trust => ({
+  since,
+  notBefore: Math.max(progress.failedAt, state.marks.rewoundAt)
+})
+
+const isProcessed = ({ processed }: Running, version: RangeVersion.RangeVersion): Effect.Effect<boolean> =>
+  Effect.map(
+    SubscriptionRef.get(processed),
+    Option.exists((before) => RangeVersion.equals(before, version))
+  )
+
+/** Reads all keys of the range, whatever was read before. With a permit: the range may have become heavy. */
+const lookNow = ({ one, source, state: { reader } }: Following) =>
+  reader.reads(reader.look(source, PartReader.noTrust, one.shard.range))
+
+type AskedAll = Effect.Effect<BlockingQuery.Raw<PartReader.Looked>, ConsulError>
+
+/** Asks for the index of the range, and reads all keys if it has moved. */
+const askQuiet = (following: Following, wait: BlockingQuery.Request): AskedAll =>
+  Effect.gen(function* () {
+    const { one, progress, source, state } = following
+    const { range } = one.shard
+    const answer = yield* blocking(state, "moved", range, wait, (wait) => source.moved(range.prefix, wait))
+    progress.isQuiet = yield* isProcessed(one, RangeVersion.of(answer))
+    if (!progress.isQuiet) return yield* lookNow(following)
+    return { ...answer, value: { hasKeys: answer.value, unread: Option.none() } }
+  })
+
+/** Asks for all keys of the range. */
+const askKeys = (following: Following, wait: BlockingQuery.Request): AskedAll =>
+  Effect.gen(function* () {
+    const { one, progress, source, state } = following
+    const { options, reader } = state
+    const { range } = one.shard
+    const limit = { maxBytes: 1.25 * mostLight(state) }
+    const answer = yield* blocking(state, "keys", range, wait, (wait) =>
+      source.newer(range, { ...wait, ...limit })
+    )
+    const { value } = answer
+    if (Option.isNone(value)) {
+      progress.isQuiet = true
+      const hasKeys = Option.exists(yield* SubscriptionRef.get(one.processed), ({ hasKeys }) => hasKeys)
+      return { ...answer, value: { hasKeys, unread: value } }
+    }
+    const version = RangeVersion.ofEntries({ ...answer, value: value.value })
+    const { hasKeys } = version
+    progress.isQuiet = yield* isProcessed(one, version)
+    if (progress.isQuiet) return { ...answer, value: { hasKeys, unread: Option.none() } }
+    if (reader.isIncomplete(range, value.value)) return yield* lookNow(following)
+    options.means.weights.note(range, value.value.entries.length, Weights.bytesOf(value.value))
+    return { ...answer, value: { hasKeys, unread: value } }
+  })
+
+/**
+ * Asks for all keys of the range. If the range has been quiet for a while, asks only for its index: an answer without a change
+ * has all keys too, and is a load on both sides. The first change then waits for about 3 ms until it is read.
+ */
+const askAll = (following: Following, wait: BlockingQuery.Request): AskedAll =>
+  Effect.suspend(() => {
+    const { one, progress } = following
+    const asks = progress.isQuiet && !one.shard.range.exact ? askQuiet : askKeys
+    return asks(following, wait)
+  }).pipe(Effect.catchTag("AnswerTooLarge", () => lookNow(following)))
+
+/** Asks for all keys, and emits them if they have changed. */
+const readAll = (following: Following, wait: Duration.Duration): Effect.Effect<Link, ConsulError> =>
+  Effect.gen(function* () {
+    const { links, one, progress, source, state } = following
+    const { reader } = state
+    const { range } = one.shard
+    const { from } = progress
+    const link = yield* one.topic.asking(
+      links.ask(from, wait, (wait) =>
+        BlockingQuery.isNow(wait)
+          ? reader.look(source, trustSince(following, from.at), range)
+          : askAll(following, wait)
+      )
+    )
+    one.isAsking = false
+    const { hasKeys, unread } = link.value
+    if (Option.isSome(unread)) yield* reader.emitRange({ ...unread.value, range, index: link.index })
+    return { ...link, value: hasKeys }
+  })
+
+/** Emits the parts that have changed since the last answer; after an answer to a query without an index, since any time. */
+const readChanged = (following: Following, { wasUnconditional }: Link): Effect.Effect<void, ConsulError> =>
+  Effect.gen(function* () {
+    const { one, progress, source, state } = following
+    const { from, order } = progress
+    const trust = trustSince(following, wasUnconditional ? Number.NEGATIVE_INFINITY : from.at)
+    const examine = state.reader.examine(source, one.topic, trust)
+    const changed = new Set<KeyRange.KeyRange>()
+    for (const some of Arr.chunksOf(order, wasUnconditional ? order.length : examinedAtOnce)) {
+      const areChanged = yield* Effect.forEach(some, examine, { concurrency: "unbounded" })
+      for (const [i, range] of some.entries()) if (areChanged[i] === true) changed.add(range)
+    }
+    // Parts that have changed are likely to change again.
+    progress.order = [...changed, ...order.filter((range) => !changed.has(range))]
+  })
+
+/** Asks for the index, and emits the parts that have changed if it has moved. */
+const readParts = (following: Following, wait: Duration.Duration): Effect.Effect<Link, ConsulError> =>
+  Effect.gen(function* () {
+    const { links, one, progress, source, state } = following
+    const { range } = one.shard
+    const link = yield* one.topic.asking(
+      links.ask(progress.from, wait, (wait) =>
+        BlockingQuery.isNow(wait)
+          ? source.moved(range.prefix, current)
+          : blocking(state, "moved", range, wait, (wait) => source.moved(range.prefix, wait))
+      )
+    )
+    one.isAsking = false
+    const isSame = yield* isProcessed(one, RangeVersion.of(link))
+    if (!isSame || link.wasUnconditional) yield* readChanged(following, link)
+    return link
+  })
+
+/** Whether all keys of the shard are few and light enough for one answer. */
+const isLight = ({ one: { shard }, state }: Following): boolean => {
+  const { listing, means } = state.options
+  const { parts, range } = shard
+  return parts.length <= 1 && means.weights.estimate(range, listing.count(range)) <= mostLight(state)
+}
+
+/** Waits for one answer of the chain, and emits what has changed. */
+const followOnce = (following: Following): Effect.Effect<void, ConsulError> =>
+  Effect.gen(function* () {
+    const { one, progress, state } = following
+    one.isAsking = true
+    const isBegun = progress.from.index > 0
+    const wait = isBegun ? yield* nextWait(state) : Duration.zero
+    const light = isLight(following)
+    const reading = light ? readAll(following, wait) : readParts(following, wait)
+    // The first read needs a permit: nothing shows yet how heavy the keys are.
+    const link = yield* light && !isBegun ? state.reader.reads(reading) : reading
+    const before = yield* SubscriptionRef.get(one.processed)
+    if (link.restarted) yield* noteRewound(state)
+    else if (link.wasUnconditional && Option.isSome(before)) state.marks.restartedAt = yield* Monotonic.now
+    yield* SubscriptionRef.set(one.processed, Option.some(RangeVersion.of(link)))
+    progress.from = link.next
+  })
+
+const makeFollowing = (state: State, one: Running, source: SourceReader): Effect.Effect<Following> =>
+  Effect.gen(function* () {
+    const progress: Progress = {
+      from: BlockingQuery.fromScratch,
+      order: one.shard.parts,
+      isQuiet: true,
+      failedAt: Number.NEGATIVE_INFINITY
+    }
+    const noteFailed = Effect.map(Monotonic.now, (now) => {
+      progress.failedAt = now
+    })
+    const links = yield* chain(
+      { ...source, failed: (error) => Effect.zipRight(noteFailed, source.failed(error)) },
+      state.options.means.limit,
+      noteRewound(state)
+    )
+    return { state, one, source, links, progress }
+  })
 
 /** Watches a shard, from one blocking query to the next. Fails with `AnswerTooLarge` if a part of it must be divided. */
 export const follow = (state: State, one: Running, source: SourceReader): Effect.Effect<never, ConsulError> =>
   Effect.gen(function* () {
-    const { marks, options, reader } = state
-    const { limit, weights } = options.means
-    const { parts, range } = one.shard
-    /** A read before this time (ms of `Monotonic.now`) proves nothing. */
-    let notBefore = Number.NEGATIVE_INFINITY
-    const distrust = Effect.map(Monotonic.now, (now) => {
-      notBefore = now
-    })
-    const distrustAll = noteRewound(state)
-    const links = yield* chain(
-      { ...source, failed: (e) => Effect.zipRight(distrust, source.failed(e)) },
-      limit,
-      distrustAll
-    )
-    const askAll = askingAll(state, one, source)
-    let order = parts
-    let from = BlockingQuery.fromScratch
-
-    const trust = (since: number): PartReader.Trust => ({
-      since,
-      notBefore: Math.max(notBefore, marks.rewoundAt)
-    })
-
-    /** Asks for all keys, and emits them if they have changed. */
-    const readAll = (wait: Duration.Duration) =>
-      Effect.gen(function* () {
-        const link = yield* one.topic.asking(
-          links.ask(from, wait, (wait) =>
-            BlockingQuery.isNow(wait) ? reader.look(source, trust(from.at), range) : askAll(wait)
-          )
-        )
-        one.isAsking = false
-        const { hasKeys, unread } = link.value
-        if (Option.isSome(unread)) yield* reader.emitRange({ ...unread.value, range, index: link.index })
-        return { ...link, value: hasKeys }
-      })
-
-    /** Asks for the index, and emits the parts that have changed if it has moved. */
-    const readParts = (wait: Duration.Duration) =>
-      Effect.gen(function* () {
-        const link = yield* one.topic.asking(
-          links.ask(from, wait, (wait) =>
-            BlockingQuery.isNow(wait)
-              ? source.moved(range.prefix, current)
-              : blocking(state, "moved", range, wait, (wait) => source.moved(range.prefix, wait))
-          )
-        )
-        one.isAsking = false
-        const before = yield* SubscriptionRef.get(one.processed)
-        const isSame = Option.exists(before, (before) => RangeVersion.equals(before, RangeVersion.of(link)))
-        if (isSame && !link.wasUnconditional) return link
-        const examine = reader.examine(
-          source,
-          one.topic,
-          trust(link.wasUnconditional ? Number.NEGATIVE_INFINITY : from.at)
-        )
-        const changed = new Set<KeyRange.KeyRange>()
-        for (const some of Arr.chunksOf(order, link.wasUnconditional ? parts.length : examinedAtOnce)) {
-          const areChanged = yield* Effect.forEach(some, examine, { concurrency: "unbounded" })
-          for (const [i, range] of some.entries()) if (areChanged[i] === true) changed.add(range)
-        }
-        // Parts that have changed are likely to change again.
-        order = [...changed, ...order.filter((range) => !changed.has(range))]
-        return link
-      })
-
-    for (;;) {
-      one.isAsking = true
-      const isBegun = from.index > 0
-      const wait = isBegun ? yield* nextWait(state) : Duration.zero
-      const isLight =
-        parts.length <= 1 && weights.estimate(range, options.listing.count(range)) <= mostLight(state)
-      const step = isLight ? readAll(wait) : readParts(wait)
-      // The first read needs a permit: nothing shows yet how heavy the keys are.
-      const link = yield* isLight && !isBegun ? reader.reads(step) : step
-      const before = yield* SubscriptionRef.get(one.processed)
-      if (link.restarted) yield* distrustAll
-      else if (link.wasUnconditional && Option.isSome(before)) marks.restartedAt = yield* Monotonic.now
-      yield* SubscriptionRef.set(one.processed, Option.some(RangeVersion.of(link)))
-      from = link.next
-    }
+    const following = yield* makeFollowing(state, one, source)
+    for (;;) yield* followOnce(following)
   })
