@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "../../ConsulError.js"
-import { ConsulHttp, type SessionInfo, type SessionOptions } from "../../ConsulHttp.js"
+import { type Consul, ConsulHttp, type SessionInfo, type SessionOptions } from "../../ConsulHttp.js"
 import { leastTtl } from "../consul/Session.js"
 import { emit } from "../report/EventSink.js"
 import * as Trouble from "../report/Trouble.js"
@@ -84,115 +84,146 @@ export const isOfLock = (
   )
 }
 
+/** The services and the state of the sessions for one lock. */
+interface State extends Pick<LeaderLockOptions, "agentless" | "lock" | "service"> {
+  readonly consul: Pick<Consul, "agent" | "session">
+  /** The time to live of the next session: as configured, or the shortest that the servers allow if they have refused that. */
+  readonly ttl: Ref.Ref<Duration.Duration>
+  /** Ids of sessions whose end Consul has not confirmed. */
+  readonly open: Ref.Ref<HashSet.HashSet<string>>
+  /** Reported while the token lacks the right to renew a session. */
+  readonly trouble: Trouble.OwnTrouble
+}
+
+/** Raises the time to live to the shortest that the servers allow, if the error names it. */
+const raiseTtl = ({ agentless, lock, service, ttl }: State, error: ConsulError): Effect.Effect<void> =>
+  Option.match(leastTtl(error), {
+    onNone: () => Effect.void,
+    onSome: (least) =>
+      Effect.flatMap(Ref.getAndSet(ttl, least), (before) =>
+        Duration.equals(before, least)
+          ? Effect.void
+          : emit({
+              _tag: "SessionTtlRaised",
+              lock,
+              service,
+              agentless,
+              ttl: Duration.toMillis(least),
+              before: Duration.toMillis(before)
+            })
+      )
+  })
+
+const destroy = ({ consul: { session }, open }: State, id: string): Effect.Effect<void, ConsulError> =>
+  Effect.zipRight(session.destroy(id), Ref.update(open, HashSet.remove(id)))
+
+/** Ends sessions of former attempts. If one still holds the lock, this process would wait for itself. */
+const destroyAll = (state: State, ids: HashSet.HashSet<string>): Effect.Effect<void> =>
+  Effect.forEach(
+    ids,
+    (id) =>
+      Effect.ignore(Effect.retry(destroy(state, id), { schedule: Schedules.reconnect, while: isRetryable })),
+    { concurrency: "unbounded", discard: true }
+  )
+
+/** Requests a session until the servers accept it: they refuse it until the agent has sent them the new check. */
+const request = (
+  state: State,
+  { checks, name }: Pick<SessionOptions, "checks" | "name">
+): Effect.Effect<Session, ConsulError> =>
+  Ref.get(state.ttl).pipe(
+    Effect.flatMap((ttl) =>
+      Effect.map(
+        state.consul.session.create({ name, checks, behavior: "release", lockDelay: 0, ttl }),
+        (id): Session => ({ id, ttl })
+      )
+    ),
+    Effect.tapError((error) => raiseTtl(state, error)),
+    Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable })
+  )
+
+// A session whose creation was interrupted, or whose answer was lost, holds nothing, and ends with its checks or by its time to
+// live.
+const create = (
+  state: State,
+  options: Pick<SessionOptions, "checks" | "name">
+): Effect.Effect<Session, ConsulError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    restore(request(state, options)).pipe(
+      Effect.tap(({ id }) => whenDone(farewell(destroy(state, id)))),
+      Effect.tap(({ id }) =>
+        Effect.flatMap(Ref.getAndUpdate(state.open, HashSet.add(id)), (former) =>
+          Effect.forkScoped(Effect.interruptible(destroyAll(state, former)))
+        )
+      )
+    )
+  )
+
+/** Renews a session once. None if the session is gone. */
+const renewOnce = ({ consul: { session }, trouble }: State, id: string) =>
+  session.renew(id).pipe(
+    Effect.tapErrorTag("Denied", (error) => Trouble.report(trouble, error)),
+    Effect.zipLeft(trouble.resolve)
+  )
+
+const keep = (state: State, { id, ttl }: Session): Effect.Effect<string> =>
+  Heartbeat.keepSession(
+    Effect.map(renewOnce(state, id), (renewed) => (Option.isNone(renewed) ? ended : undefined)),
+    ttl
+  ).pipe(Effect.ensuring(state.trouble.forget))
+
+const renew = Effect.fnUntraced(
+  function* (
+    state: State,
+    { id, ttl }: Session,
+    checkId: string,
+    checkTtl: Duration.Duration,
+    { markReported, changed, reported, requested }: CheckOutput
+  ): Effect.fn.Return<void> {
+    const { agent } = state.consul
+    const interval = Schedules.renewalInterval(ttl)
+    for (;;) {
+      const change = yield* Effect.timeoutOption(changed.await, interval)
+      const health = yield* requested
+      const answer = yield* renewOnce(state, id).pipe(
+        Effect.tapError(({ _tag, message }) =>
+          emit({ _tag: "RequestFailed", purpose: "renewal", cause: _tag, message })
+        ),
+        Effect.option
+      )
+      if (Option.isNone(answer)) {
+        yield* Effect.sleep(Schedules.heartbeatInterval(checkTtl))
+        continue
+      }
+      if (Option.isNone(answer.value)) return
+      if (Option.isNone(change)) continue
+      const isUrgent = (yield* reported).status !== health.status
+      yield* markReported(health)
+      // The next heartbeat sends the output.
+      if (isUrgent) yield* Effect.ignore(agent.updateCheck(checkId, health))
+    }
+  },
+  (renewal, { trouble }) => Effect.ensuring(renewal, trouble.forget)
+)
+
 /** Makes sessions that live for `ttl` without a renewal, or for longer if the servers demand it. */
 export const make = Effect.fnUntraced(function* (
   { agentless, lock, service }: Pick<LeaderLockOptions, "agentless" | "lock" | "service">,
   ttl: Duration.Duration
 ): Effect.fn.Return<LockSession, never, ConsulHttp | Scope.Scope> {
   const { agent, session } = yield* ConsulHttp
-  /** The time to live of the next session: `ttl`, or the shortest that the servers allow if they have refused `ttl`. */
-  const sessionTtl = yield* Ref.make(ttl)
-  /** Sessions whose end Consul has not confirmed. */
-  const open = yield* Ref.make(HashSet.empty<string>())
-  const renewing = yield* Trouble.make({ _tag: "Session", lock, service })
-
-  /** Raises the time to live to the shortest that the servers allow, if the error names it. */
-  const raiseTtl = (error: ConsulError) =>
-    Option.match(leastTtl(error), {
-      onNone: () => Effect.void,
-      onSome: (least) =>
-        Effect.flatMap(Ref.getAndSet(sessionTtl, least), (before) =>
-          Duration.equals(before, least)
-            ? Effect.void
-            : emit({
-                _tag: "SessionTtlRaised",
-                lock,
-                service,
-                agentless,
-                ttl: Duration.toMillis(least),
-                before: Duration.toMillis(before)
-              })
-        )
-    })
-
-  const destroy = (id: string) => Effect.zipRight(session.destroy(id), Ref.update(open, HashSet.remove(id)))
-
-  /** Ends sessions of former attempts. If one still holds the lock, this process would wait for itself. */
-  const destroyAll = (ids: HashSet.HashSet<string>) =>
-    Effect.forEach(
-      ids,
-      (id) => Effect.ignore(Effect.retry(destroy(id), { schedule: Schedules.reconnect, while: isRetryable })),
-      { concurrency: "unbounded", discard: true }
-    )
-
-  // The servers refuse the session until the agent has sent them the new check. A session whose creation was interrupted, or
-  // whose answer was lost, holds nothing, and ends with its checks or by its time to live.
-  const create: LockSession["create"] = ({ checks, name }) =>
-    Effect.uninterruptibleMask((restore) =>
-      Ref.get(sessionTtl).pipe(
-        Effect.flatMap((ttl) =>
-          Effect.map(
-            session.create({
-              name,
-              checks,
-              behavior: "release",
-              lockDelay: 0,
-              ttl
-            }),
-            (id): Session => ({ id, ttl })
-          )
-        ),
-        Effect.tapError(raiseTtl),
-        Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable }),
-        restore,
-        Effect.tap(({ id }) => whenDone(farewell(destroy(id)))),
-        Effect.tap(({ id }) =>
-          Effect.flatMap(Ref.getAndUpdate(open, HashSet.add(id)), (ids) =>
-            Effect.forkScoped(Effect.interruptible(destroyAll(ids)))
-          )
-        )
-      )
-    )
-
-  /** None if the session is gone. */
-  const renewOnce = (id: string) =>
-    session.renew(id).pipe(
-      Effect.tapErrorTag("Denied", (error) => Trouble.report(renewing, error)),
-      Effect.zipLeft(renewing.resolve)
-    )
-
-  const keep: LockSession["keep"] = ({ id, ttl }) =>
-    Heartbeat.keepSession(
-      Effect.map(renewOnce(id), (renewed) => (Option.isNone(renewed) ? ended : undefined)),
-      ttl
-    ).pipe(Effect.ensuring(renewing.forget))
-
-  const renew: LockSession["renew"] = Effect.fnUntraced(
-    function* ({ id, ttl }, checkId, checkTtl, { markReported, changed, reported, requested }) {
-      const interval = Schedules.renewalInterval(ttl)
-      for (;;) {
-        const change = yield* Effect.timeoutOption(changed.await, interval)
-        const health = yield* requested
-        const answer = yield* renewOnce(id).pipe(
-          Effect.tapError(({ _tag, message }) =>
-            emit({ _tag: "RequestFailed", purpose: "renewal", cause: _tag, message })
-          ),
-          Effect.option
-        )
-        if (Option.isNone(answer)) {
-          yield* Effect.sleep(Schedules.heartbeatInterval(checkTtl))
-          continue
-        }
-        if (Option.isNone(answer.value)) return
-        if (Option.isNone(change)) continue
-        const isUrgent = (yield* reported).status !== health.status
-        yield* markReported(health)
-        // The next heartbeat sends the output.
-        if (isUrgent) yield* Effect.ignore(agent.updateCheck(checkId, health))
-      }
-    },
-    (renewal) => Effect.ensuring(renewal, renewing.forget)
-  )
-
-  return { create, keep, renew }
+  const state: State = {
+    agentless,
+    lock,
+    service,
+    consul: { agent, session },
+    ttl: yield* Ref.make(ttl),
+    open: yield* Ref.make(HashSet.empty<string>()),
+    trouble: yield* Trouble.make({ _tag: "Session", lock, service })
+  }
+  return {
+    create: (options) => create(state, options),
+    keep: (session) => keep(state, session),
+    renew: (session, checkId, checkTtl, output) => renew(state, session, checkId, checkTtl, output)
+  }
 })
