@@ -33,73 +33,90 @@ const shortestPause = 10
 /** The longest `Retry-After` that is obeyed. A longer one is a mistake of the server. */
 const longestRetryAfter = Duration.minutes(5)
 
-/** `requests` names the requests in events. */
-export const make = Effect.fnUntraced(function* (
-  requests: "reads" | "writes"
-): Effect.fn.Return<Throttle, never, Scope.Scope> {
-  const turn = yield* Effect.makeSemaphore(1)
-  const trouble = yield* Trouble.make({ _tag: "Rate", requests })
-  /** Milliseconds between two requests; 0: no limit. */
-  let pause = 0
-  /** When the next request may leave (ms, monotonic). */
-  let next = 0
+/** The state of a throttle. */
+interface State {
+  /** Requests leave one by one while their rate is limited. */
+  readonly turn: Effect.Semaphore
+  /** Reported while the rate is limited. */
+  readonly trouble: Trouble.Trouble
+  /** The pause between two requests: ms. 0: no limit. */
+  pause: number
+  /** When the next request may leave: ms, monotonic. */
+  next: number
   /** Number of times that the pause has grown. */
-  let slowdowns = 0
+  slowdowns: number
+}
 
-  /** `slowdownsBefore`: `slowdowns` when the refused request was sent. */
-  const slowDown = Effect.fnUntraced(function* (
-    slowdownsBefore: number,
-    { message, retryAfter }: RateLimited
-  ) {
-    const now = yield* Monotonic.now
-    // A request that was sent before the last slowdown shows nothing about the present pause.
-    if (slowdownsBefore === slowdowns) {
-      pause = Math.min(longestPause, Math.max(firstPause, pause * 1.5))
-      slowdowns += 1
-    }
-    const jittered = pause * (yield* Random.nextRange(1, 1.2))
-    const asked = Duration.toMillis(Duration.min(retryAfter ?? Duration.zero, longestRetryAfter))
-    next = Math.max(next, now + Math.max(jittered, asked))
-    yield* trouble.report("limited", { cause: "RateLimited", message })
+/** `slowdownsBefore`: `slowdowns` when the refused request was sent. */
+const slowDown = Effect.fnUntraced(function* (
+  state: State,
+  slowdownsBefore: number,
+  { message, retryAfter }: RateLimited
+): Effect.fn.Return<void> {
+  const now = yield* Monotonic.now
+  // A request that was sent before the last slowdown shows nothing about the present pause.
+  if (slowdownsBefore === state.slowdowns) {
+    state.pause = Math.min(longestPause, Math.max(firstPause, state.pause * 1.5))
+    state.slowdowns += 1
+  }
+  const jittered = state.pause * (yield* Random.nextRange(1, 1.2))
+  const asked = Duration.toMillis(Duration.min(retryAfter ?? Duration.zero, longestRetryAfter))
+  state.next = Math.max(state.next, now + Math.max(jittered, asked))
+  yield* state.trouble.report("limited", { cause: "RateLimited", message })
+})
+
+const speedUp = (state: State): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { pause, trouble } = state
+    state.pause = pause < shortestPause ? 0 : pause * 0.95
+    return state.pause === 0 ? trouble.resolve : Effect.void
   })
 
-  const speedUp = Effect.suspend(() => {
-    pause = pause < shortestPause ? 0 : pause * 0.95
-    return pause === 0 ? trouble.resolve : Effect.void
-  })
-
-  const awaitTurn = turn.withPermits(1)(
+const awaitTurn = (state: State): Effect.Effect<void> =>
+  state.turn.withPermits(1)(
     Effect.gen(function* () {
       for (;;) {
         const now = yield* Monotonic.now
-        if (now >= next) {
-          next = now + pause
+        if (now >= state.next) {
+          state.next = now + state.pause
           return
         }
-        yield* Effect.sleep(Duration.millis(Math.ceil(next - now)))
+        yield* Effect.sleep(Duration.millis(Math.ceil(state.next - now)))
       }
     })
   )
 
-  /** Sends a request when it is its turn, and slows down if the request is refused for the rate. */
-  const sendSlowly = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.zipRight(awaitTurn, sendNow(request))
+/** Sends a request when it is its turn, and slows down if the request is refused for the rate. */
+const sendSlowly = <A, E, R>(state: State, request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.zipRight(awaitTurn(state), sendNow(state, request))
 
-  const sendNow = <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.suspend(() => {
-      const slowdownsBefore = slowdowns
-      return Effect.matchEffect(request, {
-        onFailure: (error) =>
-          error instanceof RateLimited
-            ? Effect.zipRight(slowDown(slowdownsBefore, error), sendSlowly(request))
-            : Effect.fail(error),
-        onSuccess: (answer) => (pause === 0 ? Effect.succeed(answer) : Effect.as(speedUp, answer))
-      })
+const sendNow = <A, E, R>(state: State, request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const slowdownsBefore = state.slowdowns
+    return Effect.matchEffect(request, {
+      onFailure: (error) =>
+        error instanceof RateLimited
+          ? Effect.zipRight(slowDown(state, slowdownsBefore, error), sendSlowly(state, request))
+          : Effect.fail(error),
+      onSuccess: (answer) => (state.pause === 0 ? Effect.succeed(answer) : Effect.as(speedUp(state), answer))
     })
+  })
 
-  const send: Throttle["send"] = (request) =>
-    Effect.suspend(() => (pause === 0 ? sendNow(request) : sendSlowly(request)))
-  return { send }
+/** `requests` names the requests in events. */
+export const make = Effect.fnUntraced(function* (
+  requests: "reads" | "writes"
+): Effect.fn.Return<Throttle, never, Scope.Scope> {
+  const state: State = {
+    turn: yield* Effect.makeSemaphore(1),
+    trouble: yield* Trouble.make({ _tag: "Rate", requests }),
+    pause: 0,
+    next: 0,
+    slowdowns: 0
+  }
+  return {
+    send: (request) =>
+      Effect.suspend(() => (state.pause === 0 ? sendNow(state, request) : sendSlowly(state, request)))
+  }
 })
 
 /** A read, sent when it is its turn, and again for a while if the agent is not reached. */

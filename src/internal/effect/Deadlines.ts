@@ -46,77 +46,87 @@ const clockOf = ({ fiberRefs }: Runtime.Runtime<never>): Clock.Clock =>
 
 const now = (clock: Clock.Clock): number => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n)
 
-/** `shortest` is the shortest limit that an effect may have, and the longest time between two looks at the limits. */
-export const make = (shortest: Duration.Duration): Deadlines => {
-  const running = new Set<Timed>()
-  let keeper: Fiber.RuntimeFiber<never> | undefined
+/** The limits that one fiber keeps. */
+interface State {
+  /** The shortest limit that an effect may have, and the longest time between two looks at the limits. */
+  readonly shortest: Duration.Duration
+  /** The effects that have not ended. */
+  readonly running: Set<Timed>
+  /** The fiber that keeps the limits; undefined while no effect runs. */
+  keeper: Fiber.RuntimeFiber<never> | undefined
+}
 
-  const keep = Effect.clockWith((clock) =>
-    Effect.suspend(() => {
-      const time = now(clock)
-      let next = time + Duration.toMillis(shortest)
-      const expiring: Array<Effect.Effect<void>> = []
-      for (const timed of running) {
-        if (timed.until > time) next = Math.min(next, timed.until)
-        else {
-          // The effect stays in `running`, so that the keeper does not end, and does not expire twice.
-          timed.until = Number.POSITIVE_INFINITY
-          expiring.push(timed.expire())
-        }
+/** Looks at all limits, ends or extends the effects whose limits have passed, and sleeps until the next limit. */
+const look = ({ running, shortest }: State, clock: Clock.Clock): Effect.Effect<void> => {
+  const time = now(clock)
+  let next = time + Duration.toMillis(shortest)
+  const expiring: Array<Effect.Effect<void>> = []
+  for (const timed of running) {
+    if (timed.until > time) next = Math.min(next, timed.until)
+    else {
+      // The effect stays in `running`, so that the keeper does not end, and does not expire twice.
+      timed.until = Number.POSITIVE_INFINITY
+      expiring.push(timed.expire())
+    }
+  }
+  const sleep = Effect.sleep(Duration.millis(next - time))
+  return expiring.length === 0 ? sleep : Effect.zipRight(Effect.forEach(expiring, Effect.forkDaemon), sleep)
+}
+
+const keep = (state: State): Effect.Effect<never> =>
+  Effect.clockWith((clock) => Effect.forever(Effect.suspend(() => look(state, clock))))
+
+// The first effect starts the keeper, and the end of the last one ends it: no fiber is left behind.
+const begin = (state: State, timed: Timed, runtime: Runtime.Runtime<never>): void => {
+  state.running.add(timed)
+  state.keeper ??= Runtime.runFork(runtime, Effect.interruptible(keep(state)))
+}
+
+const end = (state: State, timed: Timed): void => {
+  const { keeper, running } = state
+  running.delete(timed)
+  if (running.size > 0) return
+  keeper?.unsafeInterruptAsFork(FiberId.none)
+  state.keeper = undefined
+}
+
+// One step forks the fiber, observes its end and registers its interruption: a mask and a finalizer around these three would cost
+// more than the request.
+const withDeadline = <A, E, R, E2>(
+  state: State,
+  first: Duration.Duration,
+  use: (extend: Extend) => Effect.Effect<A, E, R>,
+  late: (limit: Duration.Duration) => Effect.Effect<Duration.Duration, E2>
+): Effect.Effect<A, E | E2, R> =>
+  Effect.flatMap(Effect.runtime<R>(), (runtime) =>
+    Effect.async<A, E | E2>((resume) => {
+      const clock = clockOf(runtime)
+      const after = (limit: Duration.Duration) => now(clock) + Duration.toMillis(limit)
+      const extend: Extend = (limit) => {
+        timed.limit = limit
+        timed.until = after(limit)
       }
-      const sleep = Effect.sleep(Duration.millis(next - time))
-      return expiring.length === 0
-        ? sleep
-        : Effect.zipRight(Effect.forEach(expiring, Effect.forkDaemon), sleep)
-    }).pipe(Effect.forever)
+      const fail = (error: E2) => {
+        resume(Effect.fail(error))
+        fiber.unsafeInterruptAsFork(FiberId.none)
+      }
+      const timed: Timed = {
+        limit: first,
+        until: after(first),
+        expire: () => Effect.match(late(timed.limit), { onFailure: fail, onSuccess: extend })
+      }
+      begin(state, timed, runtime)
+      const fiber = Runtime.runFork(runtime, Effect.interruptible(use(extend)))
+      fiber.addObserver((exit) => {
+        end(state, timed)
+        resume(exit)
+      })
+      return Fiber.interrupt(fiber)
+    })
   )
 
-  // The first effect starts the keeper, and the end of the last one ends it: no fiber is left behind.
-  const begin = (timed: Timed, runtime: Runtime.Runtime<never>) => {
-    running.add(timed)
-    keeper ??= Runtime.runFork(runtime, Effect.interruptible(keep))
-  }
-
-  const end = (timed: Timed) => {
-    running.delete(timed)
-    if (running.size > 0) return
-    keeper?.unsafeInterruptAsFork(FiberId.none)
-    keeper = undefined
-  }
-
-  // One step forks the fiber, observes its end and registers its interruption: a mask and a finalizer around these three would
-  // cost more than the request.
-  const withDeadline: Deadlines["withDeadline"] = <A, E, R, E2>(
-    first: Duration.Duration,
-    use: (extend: Extend) => Effect.Effect<A, E, R>,
-    late: (limit: Duration.Duration) => Effect.Effect<Duration.Duration, E2>
-  ) =>
-    Effect.flatMap(Effect.runtime<R>(), (runtime) =>
-      Effect.async<A, E | E2>((resume) => {
-        const clock = clockOf(runtime)
-        const after = (limit: Duration.Duration) => now(clock) + Duration.toMillis(limit)
-        const extend: Extend = (limit) => {
-          timed.limit = limit
-          timed.until = after(limit)
-        }
-        const fail = (error: E2) => {
-          resume(Effect.fail(error))
-          fiber.unsafeInterruptAsFork(FiberId.none)
-        }
-        const timed: Timed = {
-          limit: first,
-          until: after(first),
-          expire: () => Effect.match(late(timed.limit), { onFailure: fail, onSuccess: extend })
-        }
-        begin(timed, runtime)
-        const fiber = Runtime.runFork(runtime, Effect.interruptible(use(extend)))
-        fiber.addObserver((exit) => {
-          end(timed)
-          resume(exit)
-        })
-        return Fiber.interrupt(fiber)
-      })
-    )
-
-  return { withDeadline }
+/** `shortest` is the shortest limit that an effect may have, and the longest time between two looks at the limits. */
+export const make = (shortest: Duration.Duration): Deadlines => {
+  const state: State = { shortest, running: new Set(), keeper: undefined }
+  return { withDeadline: (limit, use, late) => withDeadline(state, limit, use, late) }
 }
