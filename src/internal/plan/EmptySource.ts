@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { type ConsulError, isDenial, isRetryable } from "../../ConsulError.js"
-import { ConsulHttp } from "../../ConsulHttp.js"
+import { type Consul, ConsulHttp } from "../../ConsulHttp.js"
 import { Operation } from "../../Operation.js"
 import { type Replication, sourceName, watched } from "../../Replication.js"
 import type { CaughtUp } from "../../WatchEvent.js"
@@ -55,67 +55,84 @@ const rightsBy = (error: ConsulError): Rights => {
   return denial === undefined ? { _tag: "Readable" } : { _tag: "Unreadable", reason: denial.reason }
 }
 
+/** The services and the state of one replication. */
+interface State {
+  readonly replication: Replication
+  /** Sends to the source. */
+  readonly consul: Consul
+  readonly watcher: Watcher["Type"]
+  /** Whether `SourceEmpty` was emitted, and the source has had no keys since then. */
+  isEmitted: boolean
+  /** When the rights were last asked for: ms, monotonic. */
+  askedAt: number
+}
+
+/**
+ * Asks for the rights of the token. Consul (1.8.7) refuses `check-index` of a key that the token may not read, whether the key
+ * exists or not. It does not refuse `get` and `get-tree`: `get` answers that a missing key does not exist, and `get-tree` answers
+ * nothing.
+ */
+const askRights = ({ consul, replication: { prefix } }: State): Effect.Effect<Rights> =>
+  consul.transaction([Operation.CheckIndex({ key: prefix === "" ? anyName : prefix, index: 0 })]).pipe(
+    Effect.retry({
+      schedule: Schedule.intersect(Schedules.reconnect, Schedule.recurs(mostRetries)),
+      while: isRetryable
+    }),
+    Effect.match({ onFailure: rightsBy, onSuccess: (): Rights => ({ _tag: "Readable" }) })
+  )
+
+const unreadable = ({ consul, replication }: State, reason: string): SourceUnreadable =>
+  new SourceUnreadable({
+    source: sourceName(replication),
+    place:
+      replication.sourceAgent.address === undefined
+        ? `datacenter ${replication.source}`
+        : sourceName(replication),
+    prefix: replication.prefix,
+    reason,
+    isAnonymous: consul.endpoint.token === undefined
+  })
+
+const ask = Effect.fn("EmptySource.ask")(function* (
+  state: State
+): Effect.fn.Return<ReadonlyArray<string>, ConsulError | SourceUnreadable> {
+  const { replication, watcher } = state
+  // An answer without keys may be wrong. This listing is a consistent read.
+  const names = yield* watcher.names(watched(replication))
+  if (names.length > 0) return names
+  const now = yield* Monotonic.now
+  if (state.isEmitted && now - state.askedAt < Duration.toMillis(askInterval)) return names
+  const rights = yield* askRights(state)
+  state.askedAt = now
+  if (rights._tag === "Unreadable") {
+    state.isEmitted = false
+    return yield* unreadable(state, rights.reason)
+  }
+  if (state.isEmitted) return names
+  state.isEmitted = true
+  yield* emit({
+    _tag: "SourceEmpty",
+    replication: routeOf(replication),
+    isReadable: rights._tag === "Readable"
+  })
+  return names
+})
+
 export const make = Effect.fnUntraced(function* (
   replication: Replication
 ): Effect.fn.Return<EmptySource, never, ConsulHttp | Watcher> {
-  const { prefix } = replication
-  const consul = (yield* ConsulHttp).at(watched(replication).source)
-  const watcher = yield* Watcher
-  /** Whether `SourceEmpty` was emitted, and the source has had no keys since then. */
-  let isEmitted = false
-  /** When the rights were last asked for: ms, monotonic. */
-  let askedAt = 0
-
-  /**
-   * Consul (1.8.7) refuses `check-index` of a key that the token may not read, whether the key exists or not. It does not refuse
-   * `get` and `get-tree`: `get` answers that a missing key does not exist, and `get-tree` answers nothing.
-   */
-  const rights = consul
-    .transaction([Operation.CheckIndex({ key: prefix === "" ? anyName : prefix, index: 0 })])
-    .pipe(
-      Effect.retry({
-        schedule: Schedule.intersect(Schedules.reconnect, Schedule.recurs(mostRetries)),
-        while: isRetryable
-      }),
-      Effect.match({ onFailure: rightsBy, onSuccess: (): Rights => ({ _tag: "Readable" }) })
-    )
-
-  const ask = Effect.fn("EmptySource.ask")(function* () {
-    // An answer without keys may be wrong. This listing is a consistent read.
-    const names = yield* watcher.names(watched(replication))
-    if (names.length > 0) return names
-    const now = yield* Monotonic.now
-    if (isEmitted && now - askedAt < Duration.toMillis(askInterval)) return names
-    const answer = yield* rights
-    askedAt = now
-    if (answer._tag === "Unreadable") {
-      isEmitted = false
-      return yield* new SourceUnreadable({
-        source: sourceName(replication),
-        place:
-          replication.sourceAgent.address === undefined
-            ? `datacenter ${replication.source}`
-            : sourceName(replication),
-        prefix,
-        reason: answer.reason,
-        isAnonymous: consul.endpoint.token === undefined
-      })
-    }
-    if (isEmitted) return names
-    isEmitted = true
-    yield* emit({
-      _tag: "SourceEmpty",
-      replication: routeOf(replication),
-      isReadable: answer._tag === "Readable"
-    })
-    return names
-  })
-
+  const state: State = {
+    replication,
+    consul: (yield* ConsulHttp).at(watched(replication).source),
+    watcher: yield* Watcher,
+    isEmitted: false,
+    askedAt: 0
+  }
   const forget = Effect.sync(() => {
-    isEmitted = false
+    state.isEmitted = false
   })
-
-  const examine: EmptySource["examine"] = ({ names }) => (names.length === 0 ? ask() : Effect.as(forget, []))
-
-  return { examine, forget }
+  return {
+    examine: ({ names }) => (names.length === 0 ? ask(state) : Effect.as(forget, [])),
+    forget
+  }
 })

@@ -37,6 +37,7 @@ export interface Liveness {
   readonly hearIdle: Effect.Effect<void>
 }
 
+/** A topic whose scope is open. */
 interface Heard {
   /** When the source last answered (ms of `Monotonic.now`). */
   at: number
@@ -44,62 +45,75 @@ interface Heard {
   asking: number
 }
 
+/** The state of the liveness of one source. */
+interface State {
+  /** The topics whose scopes are open. */
+  readonly topics: Set<Heard>
+  /** `lastHeard` while there is no topic: that of the last topics (ms of `Monotonic.now`). */
+  last: number
+}
+
+const lastHeard = ({ last, topics }: State): number => {
+  if (topics.size === 0) return last
+  let oldest = Number.POSITIVE_INFINITY
+  for (const { at } of topics) oldest = Math.min(oldest, at)
+  return oldest
+}
+
+/** The source has answered about the topics for which `which` returns true. */
+const hear = (state: State, which: (topic: Heard) => boolean): Effect.Effect<void> =>
+  Effect.map(Monotonic.now, (now) => {
+    const { topics } = state
+    if (topics.size === 0) state.last = now
+    for (const topic of topics) if (which(topic)) topic.at = now
+  })
+
+const topicOf = (topic: Heard): Topic => ({
+  lastHeard: Effect.sync(() => topic.at),
+  asking: (request) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        topic.asking += 1
+      }),
+      () =>
+        Effect.zipLeft(
+          request,
+          Effect.map(Monotonic.now, (now) => {
+            topic.at = now
+          })
+        ),
+      () =>
+        Effect.sync(() => {
+          topic.asking -= 1
+        })
+    )
+})
+
+const addTopic = (state: State, since?: number): Effect.Effect<Topic, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const topic: Heard = { at: since ?? lastHeard(state), asking: 0 }
+        state.topics.add(topic)
+        return topic
+      }),
+      (topic) =>
+        Effect.sync(() => {
+          state.last = lastHeard(state)
+          state.topics.delete(topic)
+        })
+    ),
+    topicOf
+  )
+
 /** The source counts as heard when this is made. */
 export const make: Effect.Effect<Liveness> = Effect.map(Monotonic.now, (now) => {
-  const topics = new Set<Heard>()
-  /** `lastHeard` while there is no topic: that of the last topics. */
-  let last = now
-  const oldest = (): number => {
-    let oldest = Number.POSITIVE_INFINITY
-    for (const { at } of topics) oldest = Math.min(oldest, at)
-    return topics.size === 0 ? last : oldest
-  }
-  const lastHeard = Effect.sync(oldest)
-  const hear = (which: (topic: Heard) => boolean) =>
-    Effect.map(Monotonic.now, (now) => {
-      if (topics.size === 0) last = now
-      for (const topic of topics) if (which(topic)) topic.at = now
-    })
-  const handle = (topic: Heard): Topic => ({
-    lastHeard: Effect.sync(() => topic.at),
-    asking: (request) =>
-      Effect.acquireUseRelease(
-        Effect.sync(() => {
-          topic.asking += 1
-        }),
-        () =>
-          Effect.zipLeft(
-            request,
-            Effect.map(Monotonic.now, (now) => {
-              topic.at = now
-            })
-          ),
-        () =>
-          Effect.sync(() => {
-            topic.asking -= 1
-          })
-      )
-  })
+  const state: State = { topics: new Set(), last: now }
   return {
-    lastHeard,
-    silence: Effect.zipWith(Monotonic.now, lastHeard, (now, at) => Duration.millis(Math.max(0, now - at))),
-    topic: (since) =>
-      Effect.map(
-        Effect.acquireRelease(
-          Effect.sync(() => {
-            const topic: Heard = { at: since ?? oldest(), asking: 0 }
-            topics.add(topic)
-            return topic
-          }),
-          (topic) =>
-            Effect.sync(() => {
-              last = oldest()
-              topics.delete(topic)
-            })
-        ),
-        handle
-      ),
-    hearAll: hear(() => true),
-    hearIdle: hear(({ asking }) => asking === 0)
+    lastHeard: Effect.sync(() => lastHeard(state)),
+    silence: Effect.map(Monotonic.now, (now) => Duration.millis(Math.max(0, now - lastHeard(state)))),
+    topic: (since) => addTopic(state, since),
+    hearAll: hear(state, () => true),
+    hearIdle: hear(state, ({ asking }) => asking === 0)
   }
 })

@@ -27,37 +27,49 @@ export interface QueryRoom {
  */
 const connectionKeptFor = 195_000
 
+/** A query that waits for room. */
 interface Waiting {
   readonly occupant: Occupant
+  /** Done when the query may be sent. */
   readonly admitted: Deferred.Deferred<void>
 }
 
-/**
- * `most` returns how many queries there may be now. Of abandoned queries whose connections Consul still keeps there are no more
- * either: it refuses an address with 200 connections.
- */
-export const make = (most: () => number): QueryRoom => {
-  const inside = new Set<Occupant>()
-  const waiting: Array<Waiting> = []
+/** The state of a room. */
+interface State {
+  /** Returns how many queries there may be now. */
+  readonly most: () => number
+  /** The queries that were admitted and have not ended. */
+  readonly inside: Set<Occupant>
+  /** The queries that wait for room, in the order of the calls. */
+  readonly waiting: Array<Waiting>
   /** When queries were abandoned whose connections Consul may still keep (ms of `Monotonic.now`), oldest first. */
-  const abandoned: Array<number> = []
+  readonly abandoned: Array<number>
+}
 
-  /** Makes room for the first query that waits, and for the limit if it is lower now. Returns effects that end idle queries. */
-  const evict = (now: number): ReadonlyArray<Effect.Effect<void>> => {
-    while ((abandoned[0] ?? now) < now - connectionKeptFor) abandoned.shift()
-    const tooMany = inside.size - most() + (waiting.length > 0 ? 1 : 0)
-    const idle = tooMany > 0 ? [...inside].filter(({ isIdle }) => isIdle()) : []
-    return idle.slice(0, Math.min(tooMany, Math.max(0, most() - abandoned.length))).map((one) => {
-      inside.delete(one)
-      abandoned.push(now)
-      return one.abandon()
-    })
-  }
+/** Makes room for the first query that waits, and for the limit if it is lower now. Returns effects that end idle queries. */
+const evict = (
+  { abandoned, inside, most, waiting }: State,
+  now: number
+): ReadonlyArray<Effect.Effect<void>> => {
+  while ((abandoned[0] ?? now) < now - connectionKeptFor) abandoned.shift()
+  const tooMany = inside.size - most() + (waiting.length > 0 ? 1 : 0)
+  const idle = tooMany > 0 ? [...inside].filter(({ isIdle }) => isIdle()) : []
+  return idle.slice(0, Math.min(tooMany, Math.max(0, most() - abandoned.length))).map((one) => {
+    inside.delete(one)
+    abandoned.push(now)
+    return one.abandon()
+  })
+}
 
-  const adjust = Effect.flatMap(Monotonic.now, (now) => {
+/** Whether there is room for all. */
+const isAmple = ({ inside, most, waiting }: State): boolean => waiting.length === 0 && inside.size <= most()
+
+const adjust = (state: State): Effect.Effect<void> =>
+  Effect.flatMap(Monotonic.now, (now) => {
+    const { inside, most, waiting } = state
     const steps: Array<Effect.Effect<void>> = []
     for (;;) {
-      steps.push(...evict(now))
+      steps.push(...evict(state, now))
       const first = inside.size < most() ? waiting.shift() : undefined
       if (first === undefined) break
       inside.add(first.occupant)
@@ -66,29 +78,39 @@ export const make = (most: () => number): QueryRoom => {
     return Effect.all(steps, { discard: true })
   })
 
-  /** Whether there is room for all. */
-  const isAmple = () => waiting.length === 0 && inside.size <= most()
+const adjustIfNeeded = (state: State): Effect.Effect<void> =>
+  Effect.suspend(() => (isAmple(state) ? Effect.void : adjust(state)))
 
-  const leave = (one: Waiting) =>
-    Effect.suspend(() => {
-      inside.delete(one.occupant)
-      const at = waiting.indexOf(one)
-      if (at >= 0) waiting.splice(at, 1)
-      return isAmple() ? Effect.void : adjust
-    })
+const enter = (state: State, occupant: Occupant): Effect.Effect<Waiting> =>
+  Effect.gen(function* () {
+    const one: Waiting = { occupant, admitted: yield* Deferred.make<void>() }
+    state.waiting.push(one)
+    yield* adjust(state)
+    return one
+  })
 
+const leave = (state: State, one: Waiting): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { inside, waiting } = state
+    inside.delete(one.occupant)
+    const at = waiting.indexOf(one)
+    if (at >= 0) waiting.splice(at, 1)
+    return adjustIfNeeded(state)
+  })
+
+/**
+ * `most` returns how many queries there may be now. Of abandoned queries whose connections Consul still keeps there are no more
+ * either: it refuses an address with 200 connections.
+ */
+export const make = (most: () => number): QueryRoom => {
+  const state: State = { most, inside: new Set(), waiting: [], abandoned: [] }
   return {
-    adjust: Effect.suspend(() => (isAmple() ? Effect.void : adjust)),
+    adjust: adjustIfNeeded(state),
     within: (occupant, query) =>
       Effect.acquireUseRelease(
-        Effect.gen(function* () {
-          const one: Waiting = { occupant, admitted: yield* Deferred.make<void>() }
-          waiting.push(one)
-          yield* adjust
-          return one
-        }),
+        enter(state, occupant),
         ({ admitted }) => Effect.zipRight(Deferred.await(admitted), query),
-        leave
+        (one) => leave(state, one)
       )
   }
 }
