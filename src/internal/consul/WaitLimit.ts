@@ -37,52 +37,86 @@ const lastTry = 4 * 3_600_000
 /** Queries that were ended at the same moment were ended by one event (ms). */
 const moment = 1_000
 
-/** `learned` is run when a limit has been seen twice. */
-export const make = (learned: (limit: Duration.Duration) => Effect.Effect<void>): WaitLimit => {
-  /** ms; none while every query lasts. */
-  let limit: number | undefined
-  let tryAt = Number.POSITIVE_INFINITY
-  let tryAfter = firstTry
-  let last: { readonly waited: number; readonly at: number } | undefined
-  let isReported = false
-
-  return {
-    next: (wait) =>
-      Effect.map(Monotonic.now, (now) => {
-        const wanted = Duration.toMillis(wait)
-        if (limit === undefined || wanted <= limit) return wait
-        if (now < tryAt) return Duration.millis(limit)
-        tryAt = now + tryAfter
-        return Duration.millis(Math.round(Math.min(wanted, limit * growth)))
-      }),
-    ended: (waited) =>
-      Effect.flatMap(Monotonic.now, (now) => {
-        const ms = Duration.toMillis(waited)
-        const isSame =
-          last !== undefined &&
-          now - last.at >= moment &&
-          Math.abs(last.waited - ms) <= tolerance * Math.max(last.waited, ms)
-        limit = Math.max(shortest, Math.min(limit ?? Number.POSITIVE_INFINITY, Math.round(ms * share)))
-        if (isSame) tryAfter = tryAfter === firstTry ? laterTry : Math.min(lastTry, 2 * tryAfter)
-        if (last === undefined || now - last.at >= moment) last = { waited: ms, at: now }
-        tryAt = now + tryAfter
-        if (!isSame || isReported) return Effect.void
-        isReported = true
-        return learned(waited)
-      }),
-    lasted: (wait) =>
-      Effect.map(Monotonic.now, (now) => {
-        if (limit === undefined || Duration.toMillis(wait) <= limit) return
-        limit = Duration.toMillis(wait)
-        tryAfter = firstTry
-        tryAt = now + tryAfter
-        if (limit < longest) return
-        limit = undefined
-        isReported = false
-        last = undefined
-      })
-  }
-}
-
 /** No query of this program asks for a longer wait: ms. */
 const longest = 180_000
+
+/** What queries that were ended early have shown. */
+interface State {
+  /** Runs when a limit has been seen twice. */
+  readonly learned: (limit: Duration.Duration) => Effect.Effect<void>
+  /** The longest wait of a query that does not try a longer one: ms. Undefined while every query lasts. */
+  limit: number | undefined
+  /** When a query may try a longer wait: ms, monotonic. */
+  tryAt: number
+  /** The time from a query that tried a longer wait, or was ended, until the next one may try: ms. */
+  tryAfter: number
+  /** The last query that was ended, without those that were ended at the same moment after it. */
+  last: EndedQuery | undefined
+  /** Whether `learned` was run for this limit. */
+  isReported: boolean
+}
+
+/** A query that was ended before its own wait was over. */
+interface EndedQuery {
+  /** How long it had waited: ms. */
+  readonly waited: number
+  /** When it was ended: ms, monotonic. */
+  readonly at: number
+}
+
+const next = (state: State, wait: Duration.Duration, now: number): Duration.Duration => {
+  const { limit, tryAfter, tryAt } = state
+  const wanted = Duration.toMillis(wait)
+  if (limit === undefined || wanted <= limit) return wait
+  if (now < tryAt) return Duration.millis(limit)
+  state.tryAt = now + tryAfter
+  return Duration.millis(Math.round(Math.min(wanted, limit * growth)))
+}
+
+/** Whether a query was ended by the same limit as the last one, and not by the same event. */
+const isSameLimit = ({ last }: State, waited: number, now: number): boolean =>
+  last !== undefined &&
+  now - last.at >= moment &&
+  Math.abs(last.waited - waited) <= tolerance * Math.max(last.waited, waited)
+
+const lower = (state: State, wait: Duration.Duration, now: number): Effect.Effect<void> => {
+  const { last, learned, limit, tryAfter } = state
+  const waited = Duration.toMillis(wait)
+  const isSame = isSameLimit(state, waited, now)
+  state.limit = Math.max(shortest, Math.min(limit ?? Number.POSITIVE_INFINITY, Math.round(waited * share)))
+  if (isSame) state.tryAfter = tryAfter === firstTry ? laterTry : Math.min(lastTry, 2 * tryAfter)
+  if (last === undefined || now - last.at >= moment) state.last = { waited, at: now }
+  state.tryAt = now + state.tryAfter
+  if (!isSame || state.isReported) return Effect.void
+  state.isReported = true
+  return learned(wait)
+}
+
+const raise = (state: State, wait: Duration.Duration, now: number): void => {
+  const waited = Duration.toMillis(wait)
+  if (state.limit === undefined || waited <= state.limit) return
+  state.limit = waited
+  state.tryAfter = firstTry
+  state.tryAt = now + firstTry
+  if (waited < longest) return
+  state.limit = undefined
+  state.isReported = false
+  state.last = undefined
+}
+
+/** `learned` is run when a limit has been seen twice. */
+export const make = (learned: State["learned"]): WaitLimit => {
+  const state: State = {
+    learned,
+    limit: undefined,
+    tryAt: Number.POSITIVE_INFINITY,
+    tryAfter: firstTry,
+    last: undefined,
+    isReported: false
+  }
+  return {
+    next: (wait) => Effect.map(Monotonic.now, (now) => next(state, wait, now)),
+    ended: (waited) => Effect.flatMap(Monotonic.now, (now) => lower(state, waited, now)),
+    lasted: (wait) => Effect.map(Monotonic.now, (now) => raise(state, wait, now))
+  }
+}

@@ -39,53 +39,71 @@ const numbered = (
   return [number + 1, events]
 }
 
+/** The state of a hub. */
+interface State {
+  readonly pubsub: PubSub.PubSub<Numbered>
+  /** The number of the next element. */
+  number: number
+  /** How many streams there are. */
+  subscribers: number
+  /** Whether the scope has closed. */
+  isOver: boolean
+}
+
+/** Publishes an event, or the end. */
+const publish = (state: State, event: ReplicationEvent | undefined): Effect.Effect<unknown> =>
+  Effect.suspend(() => {
+    const { number, pubsub, subscribers } = state
+    state.number += 1
+    return subscribers === 0 ? Effect.void : PubSub.publish(pubsub, { number, event })
+  })
+
+const close = (state: State): Effect.Effect<unknown> =>
+  Effect.suspend(() => {
+    state.isOver = true
+    return publish(state, undefined)
+  })
+
+/** Counts a stream until the scope closes. */
+const addSubscriber = (state: State): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      state.subscribers += 1
+    }),
+    () =>
+      Effect.sync(() => {
+        state.subscribers -= 1
+      })
+  )
+
+const subscribe = (state: State): Effect.Effect<Stream.Stream<ReplicationEvent>, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    if (state.isOver) return Stream.empty
+    yield* addSubscriber(state)
+    const queue = yield* PubSub.subscribe(state.pubsub)
+    return Stream.fromQueue(queue).pipe(
+      Stream.takeUntil(({ event }) => event === undefined),
+      Stream.mapAccum(state.number, numbered),
+      Stream.mapChunks(Chunk.flatMap(Chunk.fromIterable))
+    )
+  })
+
 /** Makes a hub whose streams end with the scope. */
 export const make = (
   consumer: Consumer,
   options: { readonly capacity?: number | undefined } = {}
 ): Effect.Effect<EventHub, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const pubsub = yield* PubSub.sliding<Numbered>(options.capacity ?? capacity)
-    let number = 0
-    let subscribers = 0
-    let isOver = false
-
-    const publish = (event: ReplicationEvent | undefined) =>
-      Effect.suspend(() => {
-        const one = { number, event }
-        number += 1
-        return subscribers === 0 ? Effect.void : PubSub.publish(pubsub, one)
-      })
-
-    yield* Effect.addFinalizer(() =>
-      Effect.suspend(() => {
-        isOver = true
-        return publish(undefined)
-      })
-    )
-
-    const subscribe = Effect.gen(function* () {
-      if (isOver) return Stream.empty
-      yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          subscribers += 1
-        }),
-        () =>
-          Effect.sync(() => {
-            subscribers -= 1
-          })
-      )
-      const queue = yield* PubSub.subscribe(pubsub)
-      return Stream.fromQueue(queue).pipe(
-        Stream.takeUntil(({ event }) => event === undefined),
-        Stream.mapAccum(number, numbered),
-        Stream.mapChunks(Chunk.flatMap(Chunk.fromIterable))
-      )
-    })
-
+    const state: State = {
+      pubsub: yield* PubSub.sliding<Numbered>(options.capacity ?? capacity),
+      number: 0,
+      subscribers: 0,
+      isOver: false
+    }
+    yield* Effect.addFinalizer(() => close(state))
     return {
-      subscribe,
-      consume: (event) => Effect.zipRight(consumer.consume(event), publish(event)),
-      wantsRequests: (fiber) => subscribers > 0 || consumer.wantsRequests(fiber)
+      subscribe: subscribe(state),
+      consume: (event) => Effect.zipRight(consumer.consume(event), publish(state, event)),
+      wantsRequests: (fiber) => state.subscribers > 0 || consumer.wantsRequests(fiber)
     }
   })
