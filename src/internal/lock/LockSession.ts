@@ -86,6 +86,7 @@ export const isOfLock = (
 
 /** The services and the state of the sessions for one lock. */
 interface State extends Pick<LeaderLockOptions, "agentless" | "lock" | "service"> {
+  /** For the requests about sessions and checks. */
   readonly consul: Pick<Consul, "agent" | "session">
   /** The time to live of the next session: as configured, or the shortest that the servers allow if they have refused that. */
   readonly ttl: Ref.Ref<Duration.Duration>

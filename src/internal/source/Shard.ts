@@ -139,7 +139,9 @@ interface Progress {
 interface Following {
   /** The state that all shards of the watch share. */
   readonly state: State
+  /** The shard. */
   readonly one: Running
+  /** For the requests of the fiber. */
   readonly source: SourceReader
   /** The chain of queries of the shard. */
   readonly links: BlockingQuery.Sequence
