@@ -8,7 +8,7 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
-import type { Setting } from "./Endpoint.js"
+import type { Setting } from "./internal/consul/Endpoint.js"
 import * as Refusals from "./internal/consul/Refusals.js"
 
 /** The fields of every error. */

@@ -10,15 +10,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Address from "./Address.js"
-import type { Consul, Endpoint } from "./Consul.js"
 import * as Agent from "./internal/consul/Agent.js"
 import * as Catalog from "./internal/consul/Catalog.js"
+import type { Consul, Endpoint } from "./internal/consul/Consul.js"
 import * as Kv from "./internal/consul/Kv.js"
 import * as Request from "./internal/consul/Request.js"
 import * as Session from "./internal/consul/Session.js"
 import * as Transaction from "./internal/consul/Transaction.js"
 
-export * from "./Consul.js"
+export * from "./internal/consul/Consul.js"
 
 /**
  * An endpoint whose `address` is as people write it, in `CONSUL_HTTP_ADDR` for example: `127.0.0.1:8500`, or a URL.

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import type { Tenancy } from "./Endpoint.js"
+import type { Tenancy } from "./internal/consul/Endpoint.js"
 import type { Value } from "./Value.js"
 
 /**

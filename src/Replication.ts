@@ -12,19 +12,19 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import { isSameTenancy, type Tenancy } from "./Endpoint.js"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
+import { isSameTenancy, type Tenancy } from "./internal/consul/Endpoint.js"
 import { overlaps } from "./internal/plan/Overlap.js"
-import { routeText } from "./internal/report/RouteText.js"
-import * as Quiescence from "./internal/source/Quiescence.js"
 import {
   defaults,
   FieldsSchema,
   OptionsSchema,
   type ReplicationFields,
   type ReplicationOptions
-} from "./ReplicationOptions.js"
-import { sourceName } from "./SourceAgent.js"
+} from "./internal/ReplicationOptions.js"
+import { routeText } from "./internal/report/RouteText.js"
+import * as Quiescence from "./internal/source/Quiescence.js"
+import { sourceName } from "./internal/source/SourceAgent.js"
 import * as StatusFolder from "./StatusFolder.js"
 import type * as Watcher from "./Watcher.js"
 
@@ -44,14 +44,24 @@ export {
    * @category models
    */
   type ReplicationOptions
-} from "./ReplicationOptions.js"
+} from "./internal/ReplicationOptions.js"
 export {
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  type SourceAgent,
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  type SourceAgentOptions,
   /**
    * @since 0.5.0
    * @category accessors
    */
   sourceName
-} from "./SourceAgent.js"
+} from "./internal/source/SourceAgent.js"
 
 /**
  * A checked configuration. {@link make}, {@link decodeUnknown}, {@link config} and the schema make it. TypeScript (5.9) gives the

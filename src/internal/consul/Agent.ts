@@ -1,8 +1,8 @@
 /** The agent: who it is, and the services and checks that it looks after. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { CheckStatus, Consul, ServiceOptions } from "../../Consul.js"
 import type { ConsulError } from "../../ConsulError.js"
+import type { CheckStatus, Consul, ServiceOptions } from "./Consul.js"
 import { decode } from "./Document.js"
 import { goDuration } from "./HttpRequest.js"
 import type { Send } from "./Request.js"

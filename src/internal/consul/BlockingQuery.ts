@@ -5,10 +5,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
-import type { Answer } from "../../Consul.js"
 import { type ConsulError, isRetryable } from "../../ConsulError.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as Schedules from "../Schedules.js"
+import type { Answer } from "./Consul.js"
 import * as WaitLimit from "./WaitLimit.js"
 
 /** The position of a chain. */

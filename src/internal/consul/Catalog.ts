@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type { Consul } from "../../Consul.js"
+import type { Consul } from "./Consul.js"
 import { decode } from "./Document.js"
 import type { Send } from "./Request.js"
 

@@ -1,7 +1,7 @@
 /** A request to Consul, and its answer. */
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import type { HttpMethod } from "@effect/platform/HttpMethod"
-import type { ReadOptions } from "../../Consul.js"
+import type { ReadOptions } from "./Consul.js"
 import type * as Refusals from "./Refusals.js"
 
 /** A request to Consul. */

@@ -5,9 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Redacted from "effect/Redacted"
 import * as Address from "../../Address.js"
-import type { ReadOptions } from "../../Consul.js"
-import type { Endpoint, Token } from "../../Endpoint.js"
 import { version } from "../../Version.js"
+import type { ReadOptions } from "./Consul.js"
+import type { Endpoint, Token } from "./Endpoint.js"
 import type { Request } from "./Exchange.js"
 
 /** How long Consul lets a query block that names no `wait`. */

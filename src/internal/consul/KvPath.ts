@@ -2,11 +2,11 @@
  * Requests for keys whose path carries a name, and the answers to them.
  */
 import * as Effect from "effect/Effect"
-import type { ReadOptions } from "../../Consul.js"
 import type { ConsulError, UnexpectedAnswer } from "../../ConsulError.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { emit } from "../report/EventSink.js"
+import type { ReadOptions } from "./Consul.js"
 import type * as EntryReader from "./EntryReader.js"
 import { encodePath } from "./KeyPath.js"
 import { fromEither, type Received, type Request, type Send, unexpected } from "./Request.js"

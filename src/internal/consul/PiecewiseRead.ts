@@ -4,13 +4,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Answer, KeysOptions, ReadOptions } from "../../Consul.js"
 import type { ConsulError } from "../../ConsulError.js"
 import { equals, type KeyRange, only } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import { sorted } from "../plan/SortKeys.js"
 import * as Sample from "../source/Sample.js"
 import * as ShardLayout from "../source/ShardLayout.js"
+import type { Answer, KeysOptions, ReadOptions } from "./Consul.js"
 
 /** The requests for the keys of a range. */
 export interface Reads {

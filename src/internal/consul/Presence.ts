@@ -3,10 +3,10 @@
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import type { Presence } from "../../Consul.js"
 import { Conflict, type ConsulError } from "../../ConsulError.js"
 import { under } from "../../KeyRange.js"
 import { Operation } from "../../Operation.js"
+import type { Presence } from "./Consul.js"
 import * as EntryReader from "./EntryReader.js"
 import * as Refusals from "./Refusals.js"
 import { fromEither, type Send, unexpected } from "./Request.js"

@@ -7,8 +7,9 @@
  * the range leaves a tombstone that counts, a delete from above empties the range completely, and a later write has a later
  * index. After 15 minutes Consul forgets a tombstone, and an index can fall back to an earlier one.
  */
-import type { Answer } from "../../Consul.js"
+
 import type { KeyValues } from "../../KeyValue.js"
+import type { Answer } from "./Consul.js"
 
 export interface RangeVersion {
   /** `X-Consul-Index` of the range. */

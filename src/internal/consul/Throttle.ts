@@ -10,11 +10,11 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import type { Consul } from "../../Consul.js"
 import { type ConsulError, RateLimited } from "../../ConsulError.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as Trouble from "../report/Trouble.js"
 import * as Schedules from "../Schedules.js"
+import type { Consul } from "./Consul.js"
 
 export interface Throttle {
   /** Sends the request when it is its turn, and again until its rate is not refused. */

@@ -1,9 +1,9 @@
 /** Transactions, and their answers. */
 import * as Effect from "effect/Effect"
-import type { Consul } from "../../Consul.js"
 import { Conflict, type ConsulError, Denied } from "../../ConsulError.js"
-import type { Tenancy } from "../../Endpoint.js"
 import { encode, type Operation } from "../../Operation.js"
+import type { Consul } from "./Consul.js"
+import type { Tenancy } from "./Endpoint.js"
 import { checkResults, decodeResults } from "./EntryJson.js"
 import * as Refusals from "./Refusals.js"
 import { fromEither, type Send, unexpected } from "./Request.js"

@@ -4,11 +4,11 @@
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import type * as Option from "effect/Option"
-import type { Answer, Consul } from "../../Consul.js"
 import type { ConsulError } from "../../ConsulError.js"
 import type { KeyValue } from "../../KeyValue.js"
 import * as Schedules from "../Schedules.js"
 import * as BlockingQuery from "./BlockingQuery.js"
+import type { Answer, Consul } from "./Consul.js"
 
 type Entry = Option.Option<KeyValue>
 

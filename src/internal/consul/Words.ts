@@ -3,7 +3,7 @@
  */
 
 import * as Data from "effect/Data"
-import type { Endpoint, Setting } from "../../Endpoint.js"
+import type { Endpoint, Setting } from "./Endpoint.js"
 
 /** The most of a text that a person would read, in characters. */
 const longest = 200

@@ -1,5 +1,5 @@
 /** Names of sources in messages, and keys by which two sources are different. */
-import type { Endpoint } from "../../Endpoint.js"
+import type { Endpoint } from "../consul/Endpoint.js"
 
 /** `own` is the endpoint of the client: a source at its address is named by the datacenter alone. */
 export const nameOf = (own: Endpoint, { address, datacenter, namespace, partition }: Endpoint): string => {

@@ -5,11 +5,11 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
-import type { AgentSelf, Consul } from "../../Consul.js"
 import type { ConsulError } from "../../ConsulError.js"
-import { isSameTenancy } from "../../Endpoint.js"
 import { InvalidOptions } from "../../InvalidOptions.js"
 import * as Replication from "../../Replication.js"
+import type { AgentSelf, Consul } from "../consul/Consul.js"
+import { isSameTenancy } from "../consul/Endpoint.js"
 import { overlaps } from "../plan/Overlap.js"
 
 /** `Unknown` if the token of the source may not read the answers that would decide. */

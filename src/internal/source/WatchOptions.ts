@@ -1,5 +1,5 @@
 /** How a prefix is watched. */
-import type { Endpoint } from "../../Consul.js"
+import type { Endpoint } from "../consul/Consul.js"
 import type { Liveness } from "./Liveness.js"
 
 /**

@@ -5,7 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Redacted from "effect/Redacted"
-import type * as Address from "./Address.js"
+import type * as Address from "../../Address.js"
 
 /**
  * A token, or an effect that reads the present one for each request: it can change while the program runs.

@@ -6,11 +6,11 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
-import type { ConsulError } from "./ConsulError.js"
+import type { ConsulError } from "../../ConsulError.js"
+import type { KeyValue, KeyValues } from "../../KeyValue.js"
+import type { Operation } from "../../Operation.js"
+import type { Value } from "../../Value.js"
 import type { Endpoint } from "./Endpoint.js"
-import type { KeyValue, KeyValues } from "./KeyValue.js"
-import type { Operation } from "./Operation.js"
-import type { Value } from "./Value.js"
 
 export type {
   /**
@@ -23,6 +23,11 @@ export type {
    * @category models
    */
   Setting,
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  Tenancy,
   /**
    * @since 0.5.0
    * @category models

@@ -5,12 +5,12 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import * as DeleteLimit from "./DeleteLimit.js"
-import * as HalfCharacter from "./internal/consul/HalfCharacter.js"
-import { DurationFromInput } from "./internal/effect/DurationFromInput.js"
-import * as Quiescence from "./internal/source/Quiescence.js"
-import { SourceAgent, type SourceAgentOptions } from "./SourceAgent.js"
-import * as Watcher from "./Watcher.js"
+import * as DeleteLimit from "../DeleteLimit.js"
+import * as HalfCharacter from "./consul/HalfCharacter.js"
+import { DurationFromInput } from "./effect/DurationFromInput.js"
+import * as Quiescence from "./source/Quiescence.js"
+import { SourceAgent, type SourceAgentOptions } from "./source/SourceAgent.js"
+import * as WatchOptions from "./source/WatchOptions.js"
 
 /**
  * The fields of a replication.
@@ -106,8 +106,8 @@ export const defaults = {
   maxDeletes: DeleteLimit.defaultLimit,
   reconcile: Duration.minutes(1),
   wait: { min: Duration.zero, max: Duration.zero },
-  watchShards: Watcher.defaults.shards,
-  shardKeys: Watcher.defaults.keysEach
+  watchShards: WatchOptions.defaults.shards,
+  shardKeys: WatchOptions.defaults.keysEach
 } as const
 
 /**

@@ -8,8 +8,8 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
-import * as Address from "./Address.js"
-import type { Endpoint, Token } from "./Endpoint.js"
+import * as Address from "../../Address.js"
+import type { Endpoint, Token } from "../consul/Endpoint.js"
 
 /**
  * The fields in which the source's endpoint differs from the destination's, except for the datacenter. With an `address`, requests
