@@ -11,9 +11,9 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import type { ConsulError } from "./ConsulError.js"
 import { ConsulHttp } from "./ConsulHttp.js"
+import * as StatusFolder from "./internal/destination/StatusFolder.js"
 import { Operation } from "./Operation.js"
 import { type Replication, sourceName } from "./Replication.js"
-import * as StatusFolder from "./StatusFolder.js"
 import * as Value from "./Value.js"
 
 /**
@@ -109,6 +109,24 @@ export const stopped = (last: Status, time: DateTime.Utc): Status =>
   new Status({ ...last, State: "stopped", LastState: last.State, Time: time })
 
 const StatusJson = Schema.parseJson(Status)
+
+/**
+ * The status key of one of several replications: the folder without slashes at its end, a slash, and the MD5 of the source
+ * prefix, a dash and the destination prefix, in hexadecimal digits (consul-replicate 0.4.0, `statusPath` in `runner.go`).
+ *
+ * @since 0.5.0
+ * @category accessors
+ * @example
+ * ```ts
+ * import * as assert from "node:assert"
+ * import { Checkpoint } from "consul-replicate"
+ *
+ * const route = { prefix: "global/", destinationPrefix: "global/" }
+ * assert.strictEqual(Checkpoint.keyIn("statuses/", route), "statuses/a23b7dbbd70bfb79686eb0625532abf7")
+ * ```
+ */
+export const keyIn = (folder: string, route: Pick<Replication, "destinationPrefix" | "prefix">): string =>
+  StatusFolder.keyOf(folder, route)
 
 /**
  * The fields of a status that name its replication. A status in a folder has those of consul-replicate 0.4.0.

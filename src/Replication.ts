@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { fromParseError, InvalidOptions } from "./InvalidOptions.js"
 import { isSameTenancy, type Tenancy } from "./internal/consul/Endpoint.js"
+import * as StatusFolder from "./internal/destination/StatusFolder.js"
 import { overlaps } from "./internal/plan/Overlap.js"
 import {
   defaults,
@@ -25,7 +26,6 @@ import {
 import { routeText } from "./internal/report/RouteText.js"
 import * as Quiescence from "./internal/source/Quiescence.js"
 import { sourceName } from "./internal/source/SourceAgent.js"
-import * as StatusFolder from "./StatusFolder.js"
 import type * as Watcher from "./Watcher.js"
 
 export {

@@ -16,15 +16,28 @@ import type { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import type { InvalidOptions } from "./InvalidOptions.js"
 import type { Tenancy } from "./internal/consul/Endpoint.js"
+import * as ReplicationConflict from "./internal/plan/ReplicationConflict.js"
 import { NamesReplications } from "./internal/report/NamesReplications.js"
 import { routeOf } from "./internal/report/Route.js"
 import * as Trouble from "./internal/report/Trouble.js"
 import * as Schedules from "./internal/Schedules.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
-import * as ReplicationConflict from "./ReplicationConflict.js"
 import * as Replicator from "./Replicator.js"
 import type { Watcher } from "./Watcher.js"
+
+export {
+  /**
+   * @since 0.5.0
+   * @category models
+   */
+  type Reason,
+  /**
+   * @since 0.5.0
+   * @category errors
+   */
+  ReplicationConflict
+} from "./internal/plan/ReplicationConflict.js"
 
 /**
  * The changes of a reload. A replication of which a setting has changed was ended, and started with the new settings.

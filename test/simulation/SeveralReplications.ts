@@ -1,5 +1,5 @@
 /** Several replications under one lock, which a reload begins, ends and changes, and a source of theirs that dies. */
-import * as StatusFolder from "../../src/StatusFolder.js"
+import * as StatusFolder from "../../src/internal/destination/StatusFolder.js"
 import type { SourceWrite, Timed } from "./Action.js"
 import type { Dice } from "./Dice.js"
 import type { Plan } from "./Plan.js"

@@ -4,8 +4,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
+import * as StatusFolder from "../../internal/destination/StatusFolder.js"
 import * as Replication from "../../Replication.js"
-import * as StatusFolder from "../../StatusFolder.js"
 import type { AgentSettings } from "./AgentSettings.js"
 import * as AgentTexts from "./AgentTexts.js"
 import { type PrefixEntry, parts } from "./files/PrefixBlocks.js"

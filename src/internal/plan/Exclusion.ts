@@ -2,7 +2,7 @@
  * The keys that a replication leaves alone on both sides: every key whose name at the source begins with an exclude.
  */
 
-import * as StatusFolder from "../../StatusFolder.js"
+import * as StatusFolder from "../destination/StatusFolder.js"
 
 /** An exclude is the beginning of a key, as it was typed. It is no pattern, and no folder unless it ends with a slash. */
 export interface Exclusion {

@@ -1,12 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-
-import * as Replicator from "../src/Replicator.js"
-import * as StatusFolder from "../src/StatusFolder.js"
-import { SimConsul } from "../src/testing/index.js"
-import * as World from "../src/testing/World.js"
-import { dense } from "./support/Keys.js"
-import * as Replicating from "./support/Replicating.js"
+import * as StatusFolder from "../../src/internal/destination/StatusFolder.js"
+import * as Replicator from "../../src/Replicator.js"
+import { SimConsul } from "../../src/testing/index.js"
+import * as World from "../../src/testing/World.js"
+import { dense } from "../support/Keys.js"
+import * as Replicating from "../support/Replicating.js"
 
 const { destination, source } = World
 

@@ -1,8 +1,4 @@
-/**
- * The status keys of several replications: each has one under a folder, named as by consul-replicate 0.4.0.
- *
- * @since 0.5.0
- */
+/** The status keys of several replications: each has one under a folder, named as by consul-replicate 0.4.0. */
 import { hash } from "node:crypto"
 
 /** The prefixes of a replication. */
@@ -24,17 +20,6 @@ const nameOf = ({ destinationPrefix, prefix }: Route): string => hash("md5", `${
 /**
  * The key of a replication's status under a folder: the folder without slashes at its end, a slash, and the MD5 of the source
  * prefix, a dash and the destination prefix, in hexadecimal digits (consul-replicate 0.4.0, `statusPath` in `runner.go`).
- *
- * @since 0.5.0
- * @category accessors
- * @example
- * ```ts
- * import * as assert from "node:assert"
- * import { StatusFolder } from "consul-replicate"
- *
- * const route = { prefix: "global/", destinationPrefix: "global/" }
- * assert.strictEqual(StatusFolder.keyOf("statuses/", route), "statuses/a23b7dbbd70bfb79686eb0625532abf7")
- * ```
  */
 export const keyOf = (folder: string, route: Route): string =>
   `${folder.replace(/\/+$/, "")}/${nameOf(route)}`
@@ -42,18 +27,12 @@ export const keyOf = (folder: string, route: Route): string =>
 /**
  * Whether the status key of a replication is that of {@link keyOf}, under any folder. Such a status has the fields of
  * consul-replicate 0.4.0 with their meaning there.
- *
- * @since 0.5.0
- * @category predicates
  */
 export const has = (replication: WithStatus): boolean =>
   replication.status.endsWith(`/${nameOf(replication)}`)
 
 /**
  * The folder of a replication's status, with a slash at its end; undefined if the status key is not that of {@link keyOf}.
- *
- * @since 0.5.0
- * @category accessors
  */
 export const frontOf = (replication: WithStatus): string | undefined =>
   has(replication) ? replication.status.slice(0, -nameOf(replication).length) : undefined

@@ -5,8 +5,8 @@
  */
 import * as Data from "effect/Data"
 import * as Option from "effect/Option"
-import * as Exclusion from "./internal/plan/Exclusion.js"
-import { type Replication, route } from "./Replication.js"
+import { type Replication, route } from "../../Replication.js"
+import * as Exclusion from "./Exclusion.js"
 
 /** The fields of a replication that decide whether it conflicts with others. */
 type Subject = Pick<

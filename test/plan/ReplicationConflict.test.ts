@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as fc from "effect/FastCheck"
 import * as Option from "effect/Option"
-import * as ReplicationConflict from "../src/ReplicationConflict.js"
+import * as ReplicationConflict from "../../src/internal/plan/ReplicationConflict.js"
 
 interface Subject {
   readonly source: string
