@@ -4,14 +4,7 @@
  *     CONSUL_HTTP_ADDR=127.0.0.1:8500 npx tsx examples/events.ts
  */
 import { NodeHttpClient, NodeRuntime } from "@effect/platform-node"
-import {
-  ConsulHttp,
-  LeaderLock,
-  Replication,
-  type ReplicationEvent,
-  ReplicationEvents,
-  Replicator
-} from "consul-replicate"
+import { ConsulHttp, LeaderLock, Replication, ReplicationEvent, Replicator } from "consul-replicate"
 import { Config, Console, Effect, Layer, Stream } from "effect"
 
 const Consul = Layer.unwrapEffect(
@@ -25,7 +18,7 @@ const toJson = (event: ReplicationEvent.ReplicationEvent): string =>
   JSON.stringify(event, (_, value: unknown) => (value instanceof Set ? [...value] : value))
 
 const program = Effect.gen(function* () {
-  const { subscribe } = yield* ReplicationEvents.ReplicationEvents
+  const { subscribe } = yield* ReplicationEvent.ReplicationEvents
   // From here on nothing is missed, unless printing is slower than replication by thousands of events.
   const events = yield* subscribe
   yield* Effect.forkScoped(Stream.runForEach(events, (event) => Console.log(toJson(event))))
@@ -35,7 +28,7 @@ const program = Effect.gen(function* () {
 
 program.pipe(
   // In place of the one that `Replicator.services` includes, which logs.
-  Effect.provide(ReplicationEvents.layerWithoutLog),
+  Effect.provide(ReplicationEvent.layerWithoutLog),
   Effect.provide([
     Replicator.services,
     Layer.unwrapEffect(Effect.map(LeaderLock.options({ service: "my-program" }), LeaderLock.layer))

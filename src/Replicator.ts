@@ -35,7 +35,7 @@ import * as SameCluster from "./internal/source/SameCluster.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
 import type { ReplicationEvent, Route } from "./ReplicationEvent.js"
-import * as ReplicationEvents from "./ReplicationEvents.js"
+import * as ReplicationEvents from "./ReplicationEvent.js"
 import * as Watcher from "./Watcher.js"
 
 /**

@@ -21,8 +21,7 @@ import type { InvalidOptions } from "../InvalidOptions.js"
 import { observing } from "../internal/report/EventSink.js"
 import * as LeaderLock from "../LeaderLock.js"
 import * as Replication from "../Replication.js"
-import type { ReplicationEvent } from "../ReplicationEvent.js"
-import type * as ReplicationEvents from "../ReplicationEvents.js"
+import type { ReplicationEvent, ReplicationEvents } from "../ReplicationEvent.js"
 import * as Replicator from "../Replicator.js"
 import type * as Watcher from "../Watcher.js"
 import * as OrderedMap from "./internal/go/OrderedMap.js"
@@ -110,7 +109,7 @@ export type Services =
   | LeaderLock.LeaderLock
   | Watcher.Watcher
   | Checkpoint.Checkpoint
-  | ReplicationEvents.ReplicationEvents
+  | ReplicationEvents
 
 /**
  * @since 0.5.0

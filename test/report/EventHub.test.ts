@@ -6,8 +6,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as EventHub from "../../src/internal/report/EventHub.js"
-import type { ReplicationEvent } from "../../src/ReplicationEvent.js"
-import * as ReplicationEvents from "../../src/ReplicationEvents.js"
+import { type ReplicationEvent, ReplicationEvents } from "../../src/ReplicationEvent.js"
 import * as Replicator from "../../src/Replicator.js"
 import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
@@ -106,7 +105,7 @@ describe("Replicator.events", () => {
       const instance = yield* World.instance()
       const { stuck, tags } = yield* instance.run(
         Effect.gen(function* () {
-          const { subscribe } = yield* ReplicationEvents.ReplicationEvents
+          const { subscribe } = yield* ReplicationEvents
           const stuck = yield* subscribe
           const first = yield* Effect.forkScoped(
             Stream.runCollect(

@@ -5,7 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { type Consumer, observing } from "../../internal/report/EventSink.js"
 import * as EventText from "../../internal/report/EventText.js"
-import * as ReplicationEvents from "../../ReplicationEvents.js"
+import * as ReplicationEvent from "../../ReplicationEvent.js"
 
 const erase = "\r\x1b[K"
 
@@ -45,7 +45,7 @@ export const drawn = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A,
     canRedraw
       ? effect.pipe(
           observing(make((text) => process.stderr.write(text))),
-          Effect.provide(ReplicationEvents.layerWithoutProgress)
+          Effect.provide(ReplicationEvent.layerWithoutProgress)
         )
       : effect
   )

@@ -2,8 +2,8 @@
  * The services that the passes of one replication share, for as long as the replication runs.
  */
 import type { Replication } from "../../Replication.js"
-import type { DeletesHeld, RefusedKey, Route } from "../../ReplicationEvent.js"
 import type * as Throttle from "../consul/Throttle.js"
+import type { DeletesHeld, RefusedKey, Route } from "../event/ReplicationEvent.js"
 import type { Mapping } from "../plan/Mapping.js"
 import type * as Planner from "../plan/Planner.js"
 import type * as SnapshotCheck from "../plan/SnapshotCheck.js"

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { ReplicationEvent } from "../../ReplicationEvent.js"
+import type { ReplicationEvent } from "../event/ReplicationEvent.js"
 import type { Consumer } from "./EventSink.js"
 
 export interface EventHub extends Consumer {

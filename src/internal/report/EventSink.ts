@@ -1,13 +1,13 @@
 /**
  * The sink of events: `emit` gives an event to the consumer in the context of its fiber. Services have no sink of their own:
- * `ReplicationEvents.layer` provides one to all effects that run with it.
+ * `ReplicationEvent.layer` provides one to all effects that run with it.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberRef from "effect/FiberRef"
-import type { ReplicationEvent } from "../../ReplicationEvent.js"
+import type { ReplicationEvent } from "../event/ReplicationEvent.js"
 import * as EventText from "./EventText.js"
 import { logsDebug } from "./LogThreshold.js"
 import { NamesReplications } from "./NamesReplications.js"

@@ -7,7 +7,7 @@ import type {
   DriftCounts,
   ReplicationEvent,
   SentOperation
-} from "../../ReplicationEvent.js"
+} from "../event/ReplicationEvent.js"
 import { count, listed, some } from "./Counts.js"
 import { routeText } from "./RouteText.js"
 import { recovered, trouble } from "./TroubleText.js"

@@ -3,7 +3,7 @@
  * are named.
  */
 import * as Effect from "effect/Effect"
-import type { ReplicationEvent, Route } from "../../ReplicationEvent.js"
+import type { ReplicationEvent, Route } from "../event/ReplicationEvent.js"
 import type { ValuelessSnapshot } from "../plan/Compared.js"
 import * as Exclusion from "../plan/Exclusion.js"
 import { emit } from "./EventSink.js"

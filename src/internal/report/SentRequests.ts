@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { Operation } from "../../Operation.js"
-import type { Route, SentOperation, TransactionSent } from "../../ReplicationEvent.js"
+import type { Route, SentOperation, TransactionSent } from "../event/ReplicationEvent.js"
 import { emit, type Happening, wantsRequests } from "./EventSink.js"
 
 const kindOf = ({ _tag }: Operation): SentOperation["kind"] => {

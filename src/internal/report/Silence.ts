@@ -4,7 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
-import type { Route } from "../../ReplicationEvent.js"
+import type { Route } from "../event/ReplicationEvent.js"
 import * as Schedules from "../Schedules.js"
 import type { Liveness } from "../source/Liveness.js"
 import { emit } from "./EventSink.js"

@@ -1,7 +1,7 @@
 /** Outages of attempts that fail with an error and are made again. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Route, Subject } from "../../ReplicationEvent.js"
+import type { Route, Subject } from "../event/ReplicationEvent.js"
 import * as Outage from "./Outage.js"
 
 /** One attempt that failed. */

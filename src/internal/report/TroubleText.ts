@@ -1,5 +1,5 @@
 /** The text of trouble in log lines, in the output of the check, and for `-timeout`. */
-import type { ReplicationEvent } from "../../ReplicationEvent.js"
+import type { ReplicationEvent } from "../event/ReplicationEvent.js"
 
 type Trouble = Extract<ReplicationEvent, { readonly _tag: "Trouble" }>
 
