@@ -3,8 +3,67 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as fc from "effect/FastCheck"
 import * as Fiber from "effect/Fiber"
+import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
+import * as Scheduler from "effect/Scheduler"
 import * as TestClock from "effect/TestClock"
 import * as FifoSemaphore from "../../src/internal/effect/FifoSemaphore.js"
+
+/** How many tasks the scheduler runs while as many fibers as given use one permit, one after another. */
+const tasksOf = (withPermit: FifoSemaphore.FifoSemaphore, fibers: number) =>
+  Effect.gen(function* () {
+    const scheduler = new Scheduler.MixedScheduler(2048)
+    let tasks = 0
+    const counting: Scheduler.Scheduler = {
+      shouldYield: (fiber) => scheduler.shouldYield(fiber),
+      scheduleTask: (task, priority, fiber) => {
+        tasks += 1
+        scheduler.scheduleTask(task, priority, fiber)
+      }
+    }
+    yield* Effect.all(Effect.replicate(withPermit(Effect.yieldNow()), fibers), {
+      concurrency: "unbounded",
+      discard: true
+    }).pipe(Effect.withScheduler(counting))
+    return tasks
+  })
+
+describe("why Effect's own semaphores (3.22) are not used", () => {
+  it.effect(
+    "a release of Effect.Semaphore wakes all fibers that wait, so that the work grows as their square",
+    () =>
+      Effect.gen(function* () {
+        const own = yield* Effect.makeSemaphore(1)
+        const few = yield* tasksOf(own.withPermits(1), 20)
+        const many = yield* tasksOf(own.withPermits(1), 200)
+        expect(many).toBeGreaterThan(50 * few)
+        const fifo = FifoSemaphore.make(1)
+        expect(yield* tasksOf(fifo, 200)).toBeLessThan(20 * (yield* tasksOf(fifo, 20)))
+      })
+  )
+
+  it.effect("PartitionedSemaphore loses the permit of a fiber that is interrupted at its turn", () =>
+    Effect.gen(function* () {
+      const own = yield* PartitionedSemaphore.make<string>({ permits: 1 })
+      const isFree = (withPermit: FifoSemaphore.FifoSemaphore) =>
+        Effect.gen(function* () {
+          const holder = yield* Effect.fork(withPermit(Effect.never))
+          const waiter = yield* Effect.fork(withPermit(Effect.never))
+          yield* Effect.yieldNow()
+          // The permit goes to the waiter when the holder ends. It is interrupted before it runs again.
+          holder.addObserver(() => waiter.unsafeInterruptAsFork(holder.id()))
+          yield* Fiber.interrupt(holder)
+          yield* Fiber.await(waiter)
+          const next = yield* Effect.fork(withPermit(Effect.void))
+          yield* Effect.repeatN(Effect.yieldNow(), 10)
+          const exit = yield* Fiber.poll(next)
+          yield* Fiber.interruptFork(next)
+          return exit._tag === "Some"
+        })
+      expect(yield* isFree(own.withPermits("all", 1))).toBe(false)
+      expect(yield* isFree(FifoSemaphore.make(1))).toBe(true)
+    })
+  )
+})
 
 describe("Turns", () => {
   it.effect("come in order, no more than so many at once", () =>

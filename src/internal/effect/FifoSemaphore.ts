@@ -3,7 +3,8 @@
  *
  * `Effect.Semaphore` (effect 3.22) wakes all waiting fibers at each release, and all except one wait again with a deeper stack.
  * If hundreds of fibers wait a thousand times, that costs seconds, and their interruption tens of seconds (1,000,000 keys: 9 to
- * 24 s from SIGTERM to the end, instead of 0.2).
+ * 24 s from SIGTERM to the end, instead of 0.2). `PartitionedSemaphore` (effect 3.22) gives permits in order too, but loses the
+ * permit of a fiber that is interrupted at the moment in which it gets the permit. `test/effect/FifoSemaphore.test.ts` shows both.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

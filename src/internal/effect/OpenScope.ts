@@ -1,7 +1,7 @@
 /**
- * Ends the use of a service after its layer's scope has closed. Fibers that such a service forks are interrupted at once: the
- * program that uses the service would end as if it had been interrupted, with exit code 0. That is a mistake of the program, so
- * it is a defect with a message.
+ * Ends the use of a service after its layer's scope has closed. Effect (3.22) interrupts fibers that such a service forks at once:
+ * the program that uses the service would end as if it had been interrupted, with exit code 0. Such a use is a mistake of the
+ * program, so it is a defect with a message. `test/effect/OpenScope.test.ts` shows both ends.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"

@@ -3,6 +3,7 @@
  *
  * Effect 3.22 interrupts the two sides of an interrupted race only when the fiber around the race ends. A scope inside of that
  * fiber closes earlier: the connections of a replicator were closed before it had given its lock back.
+ * `test/effect/RaceFirst.test.ts` shows both races.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
