@@ -73,7 +73,7 @@ describe("Address", () => {
   )
 
   it.effect.prop(
-    "whatever is typed is refused, or a base URL without a query, a user or a slash at its end",
+    "any text is refused, or a base URL without a query, a user or a slash at its end",
     [
       fc.oneof(
         fc.string(),

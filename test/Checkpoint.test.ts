@@ -31,7 +31,7 @@ const status = fc
 
 describe("Checkpoint", () => {
   it.scoped.prop(
-    "what was written is read back, whatever the prefixes",
+    "a status that was written is read back, whatever the prefixes",
     [status],
     ([status]) =>
       Effect.gen(function* () {
@@ -87,7 +87,7 @@ describe("Checkpoint", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("what release 0.1.0 wrote is read, with no deletes held, by no lock that is known", () =>
+  it.scoped("a status of release 0.1.0 is read, with no deletes held and without a lock", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       const written = {

@@ -439,7 +439,7 @@ describe("ConsulHttp", () => {
         })
       )
 
-      it.effect("what is not wanted any more is not waited for", () =>
+      it.effect("an answer is not waited for when it has more bytes than the caller wants", () =>
         Effect.gen(function* () {
           const { kv } = yield* trickling(["1 second", "1 second", "1 second"], false, isOurs)
           const fiber = yield* Effect.fork(Effect.flip(kv.list("a", { maxBytes: 100 })))
@@ -567,15 +567,17 @@ describe("ConsulHttp", () => {
         }).pipe(Effect.provide(SimConsul.layer()))
     )
 
-    it.effect("what one client has learned, all clients of the endpoint know, and no other's", () =>
-      Effect.gen(function* () {
-        const network = Network.scripted(Network.answer(400, ""))
-        const consul = yield* client(network, { datacenter: "nyc1" })
-        yield* Effect.exit(consul.kv.list("ä"))
-        expect(consul.at({}).kv.isNameable("ä")).toBe(false)
-        expect(consul.at({ datacenter: "sfo1" }).kv.isNameable("ä")).toBe(true)
-        expect(consul.at({ datacenter: "sfo1" }).at({ datacenter: "nyc1" }).kv.isNameable("ä")).toBe(false)
-      })
+    it.effect(
+      "a name that one client has learned is shared by all clients of the endpoint, and by no other's",
+      () =>
+        Effect.gen(function* () {
+          const network = Network.scripted(Network.answer(400, ""))
+          const consul = yield* client(network, { datacenter: "nyc1" })
+          yield* Effect.exit(consul.kv.list("ä"))
+          expect(consul.at({}).kv.isNameable("ä")).toBe(false)
+          expect(consul.at({ datacenter: "sfo1" }).kv.isNameable("ä")).toBe(true)
+          expect(consul.at({ datacenter: "sfo1" }).at({ datacenter: "nyc1" }).kv.isNameable("ä")).toBe(false)
+        })
     )
 
     it.effect("another refusal is not taken for one of the name", () =>
@@ -810,17 +812,19 @@ describe("ConsulHttp", () => {
       })
     )
 
-    it.effect("what is not newer is not decoded; what is newer, or of another history, is", () =>
-      Effect.gen(function* () {
-        const newer = (body: string, index: number) =>
-          Effect.flatMap(answering(200, body, indexed), ({ kv }) => kv.newer("a", { index }))
-        expect((yield* newer("neither read nor needed", 7)).value).toEqual(Option.none())
-        for (const index of [6, 8]) {
-          const { value } = yield* newer(`[${entryJson}]`, index)
-          expect(Option.map(value, ({ entries }) => entries.length)).toEqual(Option.some(1))
-          expect(yield* Effect.flip(newer("half", index))).toMatchObject({ _tag: "UnexpectedAnswer" })
-        }
-      })
+    it.effect(
+      "an answer that is not newer is not decoded; an answer that is newer, or of another history, is",
+      () =>
+        Effect.gen(function* () {
+          const newer = (body: string, index: number) =>
+            Effect.flatMap(answering(200, body, indexed), ({ kv }) => kv.newer("a", { index }))
+          expect((yield* newer("neither read nor needed", 7)).value).toEqual(Option.none())
+          for (const index of [6, 8]) {
+            const { value } = yield* newer(`[${entryJson}]`, index)
+            expect(Option.map(value, ({ entries }) => entries.length)).toEqual(Option.some(1))
+            expect(yield* Effect.flip(newer("half", index))).toMatchObject({ _tag: "UnexpectedAnswer" })
+          }
+        })
     )
 
     it.effect("write a key that a path can name by its path, another by a transaction", () =>
@@ -939,7 +943,7 @@ describe("ConsulHttp", () => {
     )
 
     it.effect(
-      "what a PUT answers with false, a transaction does too; an ended session is an error for both",
+      "a condition that a PUT answers with false, a transaction does too; an ended session is an error for both",
       () =>
         Effect.gen(function* () {
           const sim = yield* SimConsul.SimConsul

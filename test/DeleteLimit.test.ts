@@ -26,7 +26,7 @@ describe("DeleteLimit", () => {
   })
 
   it.prop(
-    "what a limit lets pass, a higher one does too",
+    "deletes that a limit lets pass, a higher limit lets pass too",
     [pass, fc.nat(100), fc.nat(100)],
     ([pass, a, b]) => {
       for (const make of [(percent: number) => Share({ percent }), (count: number) => Count({ count })]) {

@@ -179,25 +179,27 @@ describe.concurrent("LeaderLock", () => {
         }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("what is to be written when it is stopped lands with that, or nothing of it does", () =>
-      Effect.gen(function* () {
-        const write = (index: number) =>
-          Operation.Cas({ key: "last", value: Value.fromText("1"), flags: 0n, index })
-        for (const [operations, isWritten] of [
-          [Effect.succeed([write(7)]), false],
-          [Effect.succeed([write(0)]), true]
-        ] as const) {
-          const leader = yield* newcomer
-          yield* leader.led[0]?.onResign(operations) ?? Effect.void
-          yield* Fiber.interrupt(leader.fiber)
-          yield* nothingIsLeft
-          expect("until" in (yield* holder)).toBe(isWritten)
-          expect((yield* World.entry(World.destination, "last")) !== undefined).toBe(isWritten)
-        }
-      }).pipe(Effect.provide(World.layer))
+    it.scoped(
+      "the last operations of a leader that is stopped land with the end of its leadership, or none of them does",
+      () =>
+        Effect.gen(function* () {
+          const write = (index: number) =>
+            Operation.Cas({ key: "last", value: Value.fromText("1"), flags: 0n, index })
+          for (const [operations, isWritten] of [
+            [Effect.succeed([write(7)]), false],
+            [Effect.succeed([write(0)]), true]
+          ] as const) {
+            const leader = yield* newcomer
+            yield* leader.led[0]?.onResign(operations) ?? Effect.void
+            yield* Fiber.interrupt(leader.fiber)
+            yield* nothingIsLeft
+            expect("until" in (yield* holder)).toBe(isWritten)
+            expect((yield* World.entry(World.destination, "last")) !== undefined).toBe(isWritten)
+          }
+        }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("what is to be written when it is stopped is asked for once more after a conflict", () =>
+    it.scoped("the last operations of a leader that is stopped are made once more after a conflict", () =>
       Effect.gen(function* () {
         const leader = yield* newcomer
         let asked = 0
@@ -629,21 +631,23 @@ describe.concurrent("LeaderLock", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("one that would do something else with the lock stands by, and tells both purposes", () =>
-      Effect.gen(function* () {
-        const first = yield* newcomer
-        const other = yield* World.instance({ prefix: "other/", destinationPrefix: "copy/" })
-        const second = yield* stand(other)
-        yield* TestClock.adjust("70 seconds")
-        yield* leadsUndisturbed(first)
-        expect(second.events).toMatchObject([
-          {
-            _tag: "StandingBy",
-            holder: { purpose: 'nyc1 "global/" to "global/"' },
-            purpose: 'nyc1 "other/" to "copy/"'
-          }
-        ])
-      }).pipe(Effect.provide(World.layer))
+    it.scoped(
+      "an instance that would do something else with the lock stands by, and names both purposes",
+      () =>
+        Effect.gen(function* () {
+          const first = yield* newcomer
+          const other = yield* World.instance({ prefix: "other/", destinationPrefix: "copy/" })
+          const second = yield* stand(other)
+          yield* TestClock.adjust("70 seconds")
+          yield* leadsUndisturbed(first)
+          expect(second.events).toMatchObject([
+            {
+              _tag: "StandingBy",
+              holder: { purpose: 'nyc1 "global/" to "global/"' },
+              purpose: 'nyc1 "other/" to "copy/"'
+            }
+          ])
+        }).pipe(Effect.provide(World.layer))
     )
 
     it.scoped("of many, exactly one leads at any time, until none is left", () =>
@@ -661,7 +665,7 @@ describe.concurrent("LeaderLock", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("one that vanished without a word is replaced when its check has lived out its time", () =>
+    it.scoped("a leader that vanished is replaced when the time to live of its check is over", () =>
       Effect.gen(function* () {
         const first = yield* newcomer
         const second = yield* newcomer
@@ -731,7 +735,7 @@ describe.concurrent("LeaderLock", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("one that lost its session while standing by fails, to stand again", () =>
+    it.scoped("an instance that lost its session while it stood by fails, to stand again", () =>
       Effect.gen(function* () {
         const first = yield* newcomer
         const second = yield* newcomer

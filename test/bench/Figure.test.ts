@@ -16,7 +16,7 @@ describe("figures", () => {
     expect(distribution(times).map(({ value }) => value)).toEqual([100, 198, 200])
   })
 
-  it("what is no number has no value", () => {
+  it("a text that is no number has no value", () => {
     expect(less("lag", Number.POSITIVE_INFINITY, "ms").value).toBeNull()
     expect(less("lag", Number.NaN, "ms").value).toBeNull()
   })

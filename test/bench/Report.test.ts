@@ -95,7 +95,7 @@ describe("the page", () => {
   })
 })
 
-it("what the kernel says of a process is read whatever its name", () => {
+it("the kernel's figures of a process are read, whatever its name", () => {
   const stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 1 0 0 0 150 25 0 0 20 0 11 0 1 1 1"
   const status = "Name:\ta\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\n"
   expect(parseUsage(stat, status)).toEqual({ cpuSeconds: 1.75, peakMegabytes: 200, residentMegabytes: 100 })

@@ -32,7 +32,7 @@ const rules = `
 describeConsul("tokens", () => {
   layer(NodeContext.layer, { excludeTestServices: true })((it) => {
     it.scoped(
-      "one that may not change some keys leaves those; one that is deleted does not keep the lock",
+      "a token that may not change some keys leaves those; a token that is deleted does not keep the lock",
       (ctx) =>
         Effect.gen(function* () {
           const { nyc1, sfo1 } = yield* RealConsul.datacenters(["nyc1", "sfo1"], {
@@ -93,7 +93,7 @@ describeConsul("tokens", () => {
         })
     )
 
-    it.scoped("one that may not read the source is told so, with the right that it lacks", () =>
+    it.scoped("a token that may not read the source is named in the log, with the right that it lacks", () =>
       Effect.gen(function* () {
         const { nyc1, sfo1 } = yield* RealConsul.datacenters(["nyc1", "sfo1"], {
           own: { nyc1: { config: { ...guarded, primary_datacenter: "nyc1" } } }

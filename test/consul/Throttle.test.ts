@@ -56,7 +56,7 @@ describe("Throttle", () => {
     })
   )
 
-  it.scoped("who asks for days is asked again after five minutes", () =>
+  it.scoped("a server that asks for days gets the request again after five minutes", () =>
     Effect.gen(function* () {
       const { send } = yield* Throttle.make("writes")
       const sending = yield* Effect.fork(send(failing(1, limited("3 days")).request))
@@ -73,7 +73,7 @@ describe("Throttle", () => {
     })
   )
 
-  it.scoped("one that is given up while it waits for its turn keeps nobody waiting", () =>
+  it.scoped("a request that is given up while it waits for its turn delays no other", () =>
     Effect.gen(function* () {
       const { send } = yield* Throttle.make("writes")
       const waiting = yield* Effect.fork(send(failing(1, limited("10 seconds")).request))

@@ -235,7 +235,7 @@ describe.concurrent("Writer", () => {
         }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("what fits one lands as one, with the checkpoint", () =>
+    it.scoped("changes that fit one transaction land as one, with the checkpoint", () =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
         const leader = yield* leading()
@@ -360,7 +360,7 @@ describe.concurrent("Writer", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("one that was stuck in the network when a newer writer opened does not land", () =>
+    it.scoped("a transaction that was stuck in the network when a newer writer opened does not land", () =>
       Effect.gen(function* () {
         const leader = yield* leading()
         const older = yield* leader.open
@@ -432,7 +432,7 @@ describe.concurrent("Writer", () => {
       }).pipe(Effect.provide(World.layer))
     )
 
-    it.scoped("one that holds another lock is left alone; one that has lost it is ended", () =>
+    it.scoped("a session that holds another lock is left alone; a session that has lost it is ended", () =>
       Effect.gen(function* () {
         const sim = yield* SimConsul.SimConsul
         const other = yield* leading({ lock: "other/leader" })

@@ -77,7 +77,7 @@ describe("Transaction", () => {
     }
   )
 
-  it.prop("what fits one transaction is one transaction", [changes, limits], ([changes, limits]) => {
+  it.prop("changes that fit one transaction are one transaction", [changes, limits], ([changes, limits]) => {
     const packed = TransactionBatches.pack(changes, headBytes, limits)
     const isOne = batchesOf(packed).length === 1 && packed.large.length === 0
     expect(isOne).toBe(fits(operationsOf(changes), limits))

@@ -145,7 +145,7 @@ describe.concurrent("LeaderLock.shared", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("what cannot be acquired fails every use, and is tried again by one of them", () =>
+  it.scoped("a lock that cannot be acquired fails every use, and is tried again by one of them", () =>
     Effect.gen(function* () {
       const instance = yield* sharing
       yield* instance.network.disturb(Network.refused)
@@ -198,20 +198,22 @@ describe.concurrent("LeaderLock.shared", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("what a use leaves is written when it ends, before the others or with the lock's value", () =>
-    Effect.gen(function* () {
-      const instance = yield* sharing
-      const uses = yield* Effect.all([leads(instance), leads(instance), leads(instance)])
-      const write = (key: string) => Operation.Set({ key, value: Value.fromText("done"), flags: 0n })
-      for (const [i, { led }] of uses.entries()) {
-        yield* led[0]?.onResign(Effect.succeed([write(`last/${i}`)])) ?? Effect.void
-      }
-      yield* Fiber.interrupt(uses[0].fiber)
-      expect(Object.keys(yield* contents("last/"))).toEqual(["last/0"])
-      yield* Fiber.interruptAll([uses[1].fiber, uses[2].fiber])
-      expect(Object.keys(yield* contents("last/"))).toEqual(["last/0", "last/1", "last/2"])
-      expect((yield* contents(lock))[lock]).toContain('"until"')
-    }).pipe(Effect.provide(World.layer))
+  it.scoped(
+    "the last operations of a use are written when it ends, before the others or with the lock's value",
+    () =>
+      Effect.gen(function* () {
+        const instance = yield* sharing
+        const uses = yield* Effect.all([leads(instance), leads(instance), leads(instance)])
+        const write = (key: string) => Operation.Set({ key, value: Value.fromText("done"), flags: 0n })
+        for (const [i, { led }] of uses.entries()) {
+          yield* led[0]?.onResign(Effect.succeed([write(`last/${i}`)])) ?? Effect.void
+        }
+        yield* Fiber.interrupt(uses[0].fiber)
+        expect(Object.keys(yield* contents("last/"))).toEqual(["last/0"])
+        yield* Fiber.interruptAll([uses[1].fiber, uses[2].fiber])
+        expect(Object.keys(yield* contents("last/"))).toEqual(["last/0", "last/1", "last/2"])
+        expect((yield* contents(lock))[lock]).toContain('"until"')
+      }).pipe(Effect.provide(World.layer))
   )
 })
 
@@ -264,20 +266,22 @@ describe.concurrent("two replications under one leadership", () => {
     }).pipe(Effect.provide(World.layer))
   )
 
-  it.scoped("one that is stopped alone says so at once, and the other goes on", () =>
-    Effect.gen(function* () {
-      const { instance, one } = yield* replicating
-      yield* Fiber.interrupt(one)
-      expect(yield* stored("status/one")).toMatchObject({ State: "stopped" })
-      yield* put("one/a", "2")
-      yield* put("two/a", "2")
-      yield* VirtualTime.until(arrived("two/a", "2"))
-      yield* VirtualTime.pass("5 seconds")
-      expect(yield* arrived("one/a", "1")).toBe(true)
-      expect(yield* stored("status/two")).toMatchObject({ State: "in-sync" })
-      expect(leaderships(instance)).toHaveLength(1)
-      expect(Events.odd(instance)).toEqual([])
-    }).pipe(Effect.provide(World.layer))
+  it.scoped(
+    "a replication that is stopped alone writes that into its status at once, and the other goes on",
+    () =>
+      Effect.gen(function* () {
+        const { instance, one } = yield* replicating
+        yield* Fiber.interrupt(one)
+        expect(yield* stored("status/one")).toMatchObject({ State: "stopped" })
+        yield* put("one/a", "2")
+        yield* put("two/a", "2")
+        yield* VirtualTime.until(arrived("two/a", "2"))
+        yield* VirtualTime.pass("5 seconds")
+        expect(yield* arrived("one/a", "1")).toBe(true)
+        expect(yield* stored("status/two")).toMatchObject({ State: "in-sync" })
+        expect(leaderships(instance)).toHaveLength(1)
+        expect(Events.odd(instance)).toEqual([])
+      }).pipe(Effect.provide(World.layer))
   )
 
   it.scoped("a lost lock stops both; both replicate again under the next leadership", () =>

@@ -112,7 +112,7 @@ describe("Diff", () => {
   })
 
   it.prop(
-    "what is found is known from then on, and what others did is said",
+    "the index holds a range as it was read last, and an update returns what others changed there",
     [store, store, range],
     ([believed, found, range]) => {
       const contents = contentsOf(believed)
@@ -186,7 +186,7 @@ describe("Diff", () => {
     }
   )
 
-  it("what a session holds and where an index is makes no difference", () => {
+  it("the session that holds a key and the indexes of a key make no difference", () => {
     const here = entry("k", Value.fromText("v"), 3n)
     const there = { ...entry("k", Value.fromText("v"), 3n, "a-session"), lockIndex: 9, modifyIndex: 99 }
     const contents = DestinationIndex.empty()

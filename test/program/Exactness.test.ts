@@ -132,7 +132,7 @@ describeConsul(
       )
 
       it.scoped(
-        "what the prefix means: only the front is renamed, neighbours stay, strangers under it go",
+        "only the front of a key is renamed; neighbours of the prefix stay, and keys of others under it go",
         () =>
           Effect.gen(function* () {
             const { destination, source } = yield* world

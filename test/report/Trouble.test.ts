@@ -176,7 +176,7 @@ describe("trouble", () => {
 
   const request = "GET /v1/kv/a"
 
-  it("what failed for another cause is of another kind", () => {
+  it("a failure for another cause is of another kind", () => {
     const kinds = [
       new ConsulError.Denied({ request, reason: 'token lacks permission "key:write" on "a"' }),
       new ConsulError.Denied({ request, reason: 'token lacks permission "key:write" on "b"' }),
@@ -191,7 +191,7 @@ describe("trouble", () => {
     expect(new Set(kinds).size).toBe(kinds.length)
   })
 
-  it("what failed for the same cause is of the same kind, whatever words vary with the attempt", () => {
+  it("a failure for the same cause is of the same kind, whatever words vary with the attempt", () => {
     const rejected = (reason: string) => new ConsulError.Rejected({ request, status: 500, reason })
     for (const [one, other] of [
       [

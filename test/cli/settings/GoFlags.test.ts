@@ -179,7 +179,7 @@ describe("arguments", () => {
     })
   )
 
-  it("what stands where a value is expected is the value", () => {
+  it("a text in the place of a value is the value, whatever it looks like", () => {
     expect(args(["-src", "-help"])).toEqual(Either.right(["--src.0", "-help"]))
     expect(args(["-src", "--"])).toEqual(Either.right(["--src.0=--"]))
     expect(args(["-prefix", "", "-src=x"])).toEqual(Either.right(["--prefix.0", "", "--src.1", "x"]))
@@ -191,7 +191,7 @@ describe("arguments", () => {
     })
   })
 
-  it("what is unknown is refused, and what is no option is passed on as it is", () => {
+  it("an unknown option is refused, and a word that is no option is passed on as it is", () => {
     expect(Either.isLeft(args(["-nonsense"]))).toBe(true)
     expect(args(["extra", "-", "-1"])).toEqual(Either.right(["extra", "-", "-1"]))
   })
