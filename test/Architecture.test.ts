@@ -51,6 +51,14 @@ describe("the source", () => {
     expect(long).toEqual([])
   })
 
+  it("has in src itself the modules of index.ts alone, each of them exported or closed", () => {
+    const read = (file: string) => readFileSync(Path.join(root, file), "utf8")
+    const isPublic = (file: string) =>
+      read("index.ts").includes(`"./${file.replace(/ts$/, "js")}"`) ||
+      read("../package.json").includes(`"./${file.replace(/\.ts$/, "")}": null`)
+    expect(files.filter((file) => !file.includes("/")).filter((file) => !isPublic(file))).toEqual([])
+  })
+
   it("logs nothing outside of the consumers of events and the command", () => {
     const loggers = files
       .filter((file) => !file.startsWith("internal/report/") && !file.startsWith("cli/"))
