@@ -38,7 +38,7 @@ describe("a snapshot that looks wrong", () => {
       expect(Events.passes(instance).filter(({ deletes }) => deletes > 0)).toEqual([])
     }))
 
-  it("and is empty by a fault hides no change: the range is read again, and not only the keys that it lacked", () =>
+  it("an answer that is empty by a fault hides no change: the range is read again, and not only the keys that it lacked", () =>
     Effect.gen(function* () {
       const instance = yield* synced(5)
       const emptied: Network.Fault = (sent, pass) =>
@@ -53,7 +53,7 @@ describe("a snapshot that looks wrong", () => {
       expect(Events.passes(instance).filter(({ deletes }) => deletes > 0)).toEqual([])
     }))
 
-  it("and is shrunken by a fault deletes nothing", () =>
+  it("an answer that is shrunken by a fault deletes nothing", () =>
     Effect.gen(function* () {
       const instance = yield* synced(40)
       const shrunken = JSON.stringify([
@@ -67,7 +67,7 @@ describe("a snapshot that looks wrong", () => {
       expect(yield* stored).toMatchObject({ State: "in-sync", HeldDeletes: 0 })
     }))
 
-  it("is confirmed only by servers that know their leader, and until then nothing is deleted", () =>
+  it("a doubtful snapshot is confirmed only by servers that know their leader, and until then nothing is deleted", () =>
     Effect.gen(function* () {
       const instance = yield* synced(5)
       const leaderless = { "x-consul-index": "9999", "x-consul-knownleader": "false" }
@@ -86,7 +86,7 @@ describe("a snapshot that looks wrong", () => {
       expect(yield* keys(destination)).toEqual(["global/other"])
     }))
 
-  it("is followed once it is the truth", () =>
+  it("a doubtful snapshot is followed once it is the truth", () =>
     Effect.gen(function* () {
       const instance = yield* synced(5)
       yield* instance.network.disturb(plainReads(nothing))
@@ -98,7 +98,7 @@ describe("a snapshot that looks wrong", () => {
       expect(yield* keys(destination)).toEqual([])
     }))
 
-  it("in many parts at once keeps the next change waiting for one pause, not for one of each", () =>
+  it("doubtful snapshots of many parts at once keep the next change waiting for one pause, not for one of each", () =>
     Effect.gen(function* () {
       const folders = Array.from({ length: 12 }, (_, i) => `f${String.fromCharCode(97 + i)}/`)
       yield* put(source, ...folders.flatMap((folder) => named(10, folder)))
@@ -132,7 +132,7 @@ describe("a snapshot that looks wrong", () => {
       expect(Events.passes(instance).filter(({ deletes }) => deletes > 0)).toEqual([])
     }))
 
-  it("because the source was set up anew is confirmed, and followed in full", () =>
+  it("a source that was set up anew is confirmed, and followed in full", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...named(3, "old"))
@@ -149,7 +149,7 @@ describe("a snapshot that looks wrong", () => {
       expect(consistentReads(instance) - before).toBe(1)
     }))
 
-  it("does not have to: a source restored and written to until its index is that of before is followed", () =>
+  it("a source restored and written to until its index is that of before is followed", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...named(3))

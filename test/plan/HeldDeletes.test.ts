@@ -48,7 +48,7 @@ const hiding =
   }
 
 describe("deletes", () => {
-  it("of a wiped source are held: the copy stays, the warning is one, the status counts them", () =>
+  it("deletes of a wiped source are held: the copy stays, the warning is one, the status counts them", () =>
     Effect.gen(function* () {
       const instance = yield* synced(20)
       const { LastReplicated } = yield* stored
@@ -64,7 +64,7 @@ describe("deletes", () => {
       expect(yield* checks).toEqual(["warning"])
     }))
 
-  it("do not hold up writes, and are confirmed once, by the names of all keys", () =>
+  it("deletes do not hold up writes, and are confirmed once, by the names of all keys", () =>
     Effect.gen(function* () {
       const instance = yield* synced(20)
       const reads = consistentReads(instance)
@@ -89,7 +89,7 @@ describe("deletes", () => {
     ["as one", {}],
     ["in parts", { shardKeys: 4 }]
   ] as const) {
-    it(`that are held stay held while the source gets its keys back one by one, watched ${how}`, () =>
+    it(`held deletes stay held while the source gets its keys back one by one, watched ${how}`, () =>
       Effect.gen(function* () {
         yield* put(source, ...named(20))
         const instance = yield* World.instance(given)
@@ -117,7 +117,7 @@ describe("deletes", () => {
     ["as one", {}],
     ["in parts", { shardKeys: 4 }]
   ] as const) {
-    it(`are not made of keys that the token may not read any more, watched ${how}`, () =>
+    it(`keys that the token may not read any more are not deleted, watched ${how}`, () =>
       Effect.gen(function* () {
         yield* put(source, ...named(20), ...named(3, "team/"))
         const instance = yield* World.instance(given)
@@ -139,7 +139,7 @@ describe("deletes", () => {
       }))
   }
 
-  it("that are held are forgotten when the source has its keys again, and the copy was never touched", () =>
+  it("held deletes are forgotten when the source has its keys again, and the copy was never touched", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       const instance = yield* synced(20)
@@ -154,7 +154,7 @@ describe("deletes", () => {
       expect(Events.of(instance, "DeletesAllowed")).toHaveLength(1)
     }))
 
-  it("that are held go when an operator raises the limit", () =>
+  it("held deletes go when an operator raises the limit", () =>
     Effect.gen(function* () {
       const instance = yield* synced(20)
       yield* removeTree(source)
@@ -165,7 +165,7 @@ describe("deletes", () => {
       expect(yield* keys(destination)).toEqual([])
     }))
 
-  it("that are held go by the limit that the warning names, also where it has shrunk to the one in use", () =>
+  it("held deletes go by the limit that the warning names, also where it has shrunk to the one in use", () =>
     Effect.gen(function* () {
       const maxDeletes = DeleteLimit.DeleteLimit.Count({ count: 50 })
       const instance = yield* synced(200, { maxDeletes })
@@ -190,7 +190,7 @@ describe("deletes", () => {
       expect(yield* keys(destination)).toHaveLength(150)
     }))
 
-  it("that are held go when an operator deletes them", () =>
+  it("held deletes go when an operator deletes them", () =>
     Effect.gen(function* () {
       const instance = yield* synced(20)
       yield* removeTree(source)
@@ -201,7 +201,7 @@ describe("deletes", () => {
       expect(Events.of(instance, "DriftFound")).toEqual([])
     }))
 
-  it("that are held are forgotten when an operator deletes them while the source keeps other keys", () =>
+  it("held deletes are forgotten when an operator deletes them while the source keeps other keys", () =>
     Effect.gen(function* () {
       const instance = yield* synced(10, { reconcile: Duration.seconds(1) })
       yield* put(source, ...named(30, "old/"))
@@ -216,7 +216,7 @@ describe("deletes", () => {
       expect(Events.of(instance, "DriftFound")).toEqual([])
     }))
 
-  it("stay held when another instance takes over, which says so too", () =>
+  it("held deletes stay held when another instance takes over, which says so too", () =>
     Effect.gen(function* () {
       const instance = yield* synced(20)
       const { LastReplicated } = yield* stored
@@ -231,7 +231,7 @@ describe("deletes", () => {
     }))
 
   for (const shardKeys of [7, 100]) {
-    it(`stay held when another takes over while the source is restored, ${shardKeys} keys at once`, () =>
+    it(`held deletes stay held when another takes over while the source is restored, ${shardKeys} keys at once`, () =>
       Effect.gen(function* () {
         const { fiber } = yield* synced(100, { shardKeys })
         yield* removeTree(source)
@@ -259,7 +259,7 @@ describe("deletes", () => {
       }))
   }
 
-  it("stay held when a write fails while the source is restored", () =>
+  it("held deletes stay held when a write fails while the source is restored", () =>
     Effect.gen(function* () {
       const instance = yield* synced(100)
       yield* removeTree(source)
@@ -276,7 +276,7 @@ describe("deletes", () => {
       expect(yield* keys(destination)).toHaveLength(101)
     }))
 
-  it("up to the limit go at once, and past it none", () =>
+  it("deletes up to the limit go at once, and past it none", () =>
     Effect.gen(function* () {
       yield* synced(60, { maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 12 }) })
       // global/1 and global/10 to global/19.
@@ -290,7 +290,7 @@ describe("deletes", () => {
       expect(yield* keys(destination)).toHaveLength(69)
     }))
 
-  it("of ten keys are never held", () =>
+  it("deletes of ten keys are never held", () =>
     Effect.gen(function* () {
       const instance = yield* synced(10, { maxDeletes: DeleteLimit.DeleteLimit.Count({ count: 0 }) })
       yield* removeTree(source)
@@ -299,7 +299,7 @@ describe("deletes", () => {
       expect(Events.began(instance, "DeletesHeld")).toEqual([])
     }))
 
-  it("obey the limit at the first sync too, where the destination holds more", () =>
+  it("deletes obey the limit at the first sync too, if the destination has more keys", () =>
     Effect.gen(function* () {
       yield* put(source, ...named(5))
       yield* put(destination, ...named(20, "stranger"))
@@ -317,7 +317,7 @@ describe("deletes", () => {
       expect(Events.inSync(instance)).toHaveLength(1)
     }))
 
-  it("are none at all with -no-delete, and nothing is said of them", () =>
+  it("no key is deleted with -no-delete, and nothing warns of it", () =>
     Effect.gen(function* () {
       yield* put(destination, ...named(3, "stranger"))
       const instance = yield* synced(20, { deletes: false, reconcile: Duration.seconds(1) })

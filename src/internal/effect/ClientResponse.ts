@@ -1,6 +1,7 @@
 /**
  * An answer whose body has arrived with the headers, or arrives later. Reading a body that has arrived takes no turn of the event
- * loop: a simulation stays deterministic, and a small request is cheap.
+ * loop: a simulation stays deterministic, and a small request is cheap. The answers of `@effect/platform-node` (0.108) are streams;
+ * `cli/node/UndiciClient.ts` has what they cost.
  */
 import * as Cookies from "@effect/platform/Cookies"
 import * as Headers from "@effect/platform/Headers"

@@ -91,7 +91,7 @@ export const withoutMeaning = {
   dialTimeout: duration(
     "consul-transport-dial-timeout",
     "consul.transport.dial_timeout",
-    "how long to wait for an agent is what -timeout says"
+    "-timeout limits the wait for an agent"
   ),
   disableKeepAlives: flag({
     name: "consul-transport-disable-keep-alives",
@@ -108,7 +108,7 @@ export const withoutMeaning = {
   tlsHandshakeTimeout: duration(
     "consul-transport-tls-handshake-timeout",
     "consul.transport.tls_handshake_timeout",
-    "how long to wait for an agent is what -timeout says"
+    "-timeout limits the wait for an agent"
   ),
   idleConnTimeout: duration(
     "consul-transport-idle-conn-timeout",
