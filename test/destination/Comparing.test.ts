@@ -126,4 +126,55 @@ describe("a comparison in full", () => {
       expect(yield* keys(destination)).toEqual(["global/a0", "global/a1"])
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
     }))
+
+  it("counts no refused key that a later snapshot lacks, if the destination does not have it either", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3, "a"), ...named(1, "b"))
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(ofWrites(Network.denying((key) => key === "global/a1")))
+      const deleted = Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* sim.remove(source, "global/a1")
+        return yield* snapshot("global/a")
+      })
+      const after = yield* compare(instance, snapshot("global/a"), deleted, snapshot("global/b"), caughtUp)
+      expect([...after.refused.keys()]).toEqual([])
+      expect(after.held.size).toBe(0)
+      expect(yield* keys(destination)).toEqual(["global/a0", "global/a2", "global/b0"])
+      expect(yield* stored).toMatchObject({ State: "in-sync", RefusedWrites: 0 })
+    }))
+
+  it("sends no delete of a refused key that the destination does not have", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3, "a"))
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(ofWrites(Network.denying((key) => key === "global/a1")))
+      const deleted = Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* sim.remove(source, "global/a1")
+        const [first] = yield* snapshot("global/a")
+        return [first, ...(yield* caughtUp)] satisfies Batch
+      })
+      const after = yield* compare(instance, snapshot("global/a"), deleted)
+      expect(after.refused.size).toBe(0)
+      expect(Events.of(instance, "ComparisonDone")).toMatchObject([{ writes: 2, deletes: 0, inSync: true }])
+      expect(yield* stored).toMatchObject({ State: "in-sync", RefusedWrites: 0 })
+    }))
+
+  it("deletes a key whose write was refused, if the source lacks the key by now", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3, "a"))
+      yield* put(destination, "global/a1")
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(ofWrites(Network.once(Network.denying((key) => key === "global/a1"))))
+      const deleted = Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* sim.remove(source, "global/a1")
+        return yield* snapshot("global/a")
+      })
+      const after = yield* compare(instance, snapshot("global/a"), deleted, caughtUp)
+      expect(after.refused.size + after.held.size).toBe(0)
+      expect(yield* keys(destination)).toEqual(["global/a0", "global/a2"])
+      expect(Events.of(instance, "ComparisonDone")).toMatchObject([{ writes: 2, deletes: 1, inSync: true }])
+    }))
 })

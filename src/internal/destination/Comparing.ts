@@ -5,12 +5,14 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Monotonic from "../effect/Monotonic.js"
+import * as DeletePolicy from "../plan/DeletePolicy.js"
 import { destinationKey } from "../plan/Mapping.js"
 import type * as Planner from "../plan/Planner.js"
 import { emit } from "../report/EventSink.js"
 import type { Batch } from "../source/Batch.js"
 import { applyPlan, landed, recordRefused, remaining } from "./ApplyPlan.js"
 import type * as FencedWriter from "./FencedWriter.js"
+import * as RefusedKeys from "./RefusedKeys.js"
 import type { ReplicaServices } from "./ReplicaServices.js"
 import type { ReplicaState } from "./ReplicaState.js"
 
@@ -44,23 +46,33 @@ const sendPart = Effect.fn("Replica.sendPart")(function* (
   return { refusals, written, bytes }
 })
 
-/** The next plan, after a part has landed. A refused key that the plan changes again is not refused yet. */
+/**
+ * The next plan, after a part has landed. That plan was made as if all of the part would land. What it has found at the source is
+ * later than a refused write: a key that it writes is not refused yet, and a key that the source lacks by now needs no write.
+ */
 const withLanded = Effect.fnUntraced(function* (
   services: ReplicaServices,
-  plan: Planner.Plan,
+  before: ReplicaState,
+  { changes, ...plan }: Planner.Plan,
   { bytes, refusals, written }: Part
 ): Effect.fn.Return<Planner.Plan, FencedWriter.WriterError> {
   const { state } = plan
-  const { comparison } = state
-  const refused = yield* recordRefused(
-    services,
-    state,
-    refusals.filter(({ key }) => !plan.changes.has(destinationKey(key)))
-  )
+  const { comparison, contents, toReread } = state
+  const left = refusals.filter(({ key }) => !changes.hasWrite(destinationKey(key)))
+  const recorded = yield* recordRefused(services, state, left)
+  const keys = left.map(({ key }) => destinationKey(key))
+  const deleted = keys.filter((key) => changes.hasDelete(key))
+  // The destination has no such key if it has refused to create it.
+  for (const key of deleted) if (!contents.delete(key)) changes.withdraw(key)
+  const lacked = keys.filter((key) => toReread.has(key) && !before.toReread.has(key))
+  // The plan may have found that a key cannot be read at the source.
+  const refused = RefusedKeys.forget(new Map([...recorded, ...state.refused]), [...deleted, ...lacked])
   return {
     ...plan,
+    changes,
     state: {
       ...state,
+      ...(left.length === 0 ? {} : DeletePolicy.withoutDeleted(state, contents)),
       refused,
       comparison: {
         ...comparison,
@@ -88,7 +100,7 @@ export const inFull = Effect.fn("Replica.compare")(function* <E>(
       concurrency: "unbounded"
     })
     before = state
-    plan = yield* withLanded(services, following, part)
+    plan = yield* withLanded(services, state, following, part)
   }
   return yield* applyPlan(services, before, plan)
 })
