@@ -96,15 +96,35 @@ describe("a comparison in full", () => {
       expect(_tag).toBe("Rejected")
     }))
 
-  it("fails as the watch does, and interrupts the writes that have not landed", () =>
+  it("fails as the watch does, after the writes that were sent have landed", () =>
     Effect.gen(function* () {
       yield* put(source, ...named(5, "a"))
       const instance = yield* World.instance()
       yield* instance.network.disturb(ofWrites(slow))
       const gone = Effect.zipRight(Effect.sleep("1 second"), Effect.fail("gone"))
       expect(yield* Effect.flip(compare(instance, snapshot("global/a"), gone))).toBe("gone")
+      expect(yield* keys(destination)).toHaveLength(5)
       yield* Effect.sleep("20 seconds")
-      expect(yield* keys(destination)).toEqual([])
+      expect(yield* keys(destination)).toHaveLength(5)
+    }))
+
+  it("keeps the session of the lock when the watch fails while a large value is sent", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* sim.put(source, "global/a", "x".repeat(450_000))
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(Network.on("PUT /v1/kv/global/a", slow))
+      const gone = Effect.zipRight(Effect.sleep("1 second"), Effect.fail("gone"))
+      yield* Effect.gen(function* () {
+        const leader = yield* Effect.flatMap(LeaderLock, ({ acquire }) => acquire)
+        const replica = yield* Replica.make(instance.replication)
+        const uncompared = yield* replica.takeOver(leader, yield* replica.open(leader))
+        const first = yield* snapshot("global/a")
+        expect(yield* Effect.flip(replica.compare(uncompared, first, gone))).toBe("gone")
+        // A session that was given up opens no writer.
+        yield* replica.open(leader)
+      }).pipe(Effect.scoped, instance.run)
+      expect(yield* keys(destination)).toEqual(["global/a"])
     }))
 
   it("counts a refused key, unless a later snapshot changes the key and that lands", () =>

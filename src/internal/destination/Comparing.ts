@@ -96,11 +96,12 @@ export const inFull = Effect.fn("Replica.compare")(function* <E>(
   while (Option.isNone(plan.index)) {
     const { state } = plan
     const planning = Effect.flatMap(next, (events) => planner.planEvents(state, events))
-    const [part, following] = yield* Effect.all([sendPart(services, plan), planning], {
+    // A failure at the source waits until the part has landed: to interrupt the PUT of a large value costs the session of the lock.
+    const [part, planned] = yield* Effect.all([sendPart(services, plan), Effect.exit(planning)], {
       concurrency: "unbounded"
     })
     before = state
-    plan = yield* withLanded(services, state, following, part)
+    plan = yield* withLanded(services, state, yield* planned, part)
   }
   return yield* applyPlan(services, before, plan)
 })
