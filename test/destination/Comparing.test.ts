@@ -39,11 +39,11 @@ const compare = <E>(
   Effect.gen(function* () {
     const leader = yield* Effect.flatMap(LeaderLock, ({ acquire }) => acquire)
     const replica = yield* Replica.make(instance.replication)
-    const uncompared = yield* replica.takeOver(leader, yield* replica.open(leader))
+    const writer = yield* replica.open(leader)
     const context = yield* Effect.context<World.Services | SimConsul.SimConsul>()
     let pulled = 0
     const next = Effect.suspend(() => batches[pulled++] ?? Effect.never).pipe(Effect.provide(context))
-    return yield* replica.compare(uncompared, yield* next, next)
+    return yield* replica.compare(replica.takeOver(leader, writer), next)
   }).pipe(Effect.scoped, instance.run)
 
 /** A fault of the transactions that write keys. */
@@ -118,9 +118,11 @@ describe("a comparison in full", () => {
       yield* Effect.gen(function* () {
         const leader = yield* Effect.flatMap(LeaderLock, ({ acquire }) => acquire)
         const replica = yield* Replica.make(instance.replication)
-        const uncompared = yield* replica.takeOver(leader, yield* replica.open(leader))
-        const first = yield* snapshot("global/a")
-        expect(yield* Effect.flip(replica.compare(uncompared, first, gone))).toBe("gone")
+        const start = replica.takeOver(leader, yield* replica.open(leader))
+        const batches = yield* Effect.map(snapshot("global/a"), Effect.succeed)
+        let pulls = 0
+        const next = Effect.suspend(() => (pulls++ === 0 ? batches : gone))
+        expect(yield* Effect.flip(replica.compare(start, next))).toBe("gone")
         // A session that was given up opens no writer.
         yield* replica.open(leader)
       }).pipe(Effect.scoped, instance.run)

@@ -83,25 +83,41 @@ const withLanded = Effect.fnUntraced(function* (
   }
 })
 
+/** A state, and a plan that was made from it. */
+interface Planned {
+  readonly before: ReplicaState
+  readonly plan: Planner.Plan
+}
+
+/** Plans the first batch. The caller gets no reference to the batch: it would keep the values until the comparison ends. */
+const planFirst = <E, E2>(
+  { planner }: ReplicaServices,
+  start: Effect.Effect<ReplicaState, E>,
+  next: Effect.Effect<Batch, E2>
+): Effect.Effect<Planned, E | E2 | FencedWriter.WriterError> =>
+  Effect.flatMap(next, (first) =>
+    Effect.flatMap(start, (before) =>
+      Effect.map(planner.planEvents(before, first), (plan) => ({ before, plan }))
+    )
+  )
+
 /** Compares until every range of the source was read, and everything up to the index of that has landed. */
-export const inFull = Effect.fn("Replica.compare")(function* <E>(
+export const inFull = Effect.fn("Replica.compare")(function* <E, E2>(
   services: ReplicaServices,
-  start: ReplicaState,
-  first: Batch,
-  next: Effect.Effect<Batch, E>
-): Effect.fn.Return<ReplicaState, FencedWriter.WriterError | E> {
+  start: Effect.Effect<ReplicaState, E>,
+  next: Effect.Effect<Batch, E2>
+): Effect.fn.Return<ReplicaState, FencedWriter.WriterError | E | E2> {
   const { planner } = services
-  let before = start
-  let plan = yield* planner.planEvents(start, first)
-  while (Option.isNone(plan.index)) {
+  let planned = yield* planFirst(services, start, next)
+  while (Option.isNone(planned.plan.index)) {
+    const { plan } = planned
     const { state } = plan
     const planning = Effect.flatMap(next, (events) => planner.planEvents(state, events))
     // A failure at the source waits until the part has landed: to interrupt the PUT of a large value costs the session of the lock.
-    const [part, planned] = yield* Effect.all([sendPart(services, plan), Effect.exit(planning)], {
+    const [part, following] = yield* Effect.all([sendPart(services, plan), Effect.exit(planning)], {
       concurrency: "unbounded"
     })
-    before = state
-    plan = yield* withLanded(services, state, yield* planned, part)
+    planned = { before: state, plan: yield* withLanded(services, state, yield* following, part) }
   }
-  return yield* applyPlan(services, before, plan)
+  return yield* applyPlan(services, planned.before, planned.plan)
 })
