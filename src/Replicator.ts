@@ -116,10 +116,11 @@ const compare = Effect.fnUntraced(function* (
   { leader, next, writer }: Attempt
 ): Effect.fn.Return<ReplicaState, Failure> {
   const { refuseItself, replica } = replicating
-  const first = yield* next
-  yield* refuseItself
-  const uncompared = yield* replica.takeOver(leader, yield* writer)
-  const compared = yield* replica.compare(uncompared, first, next)
+  const start = Effect.zipRight(
+    refuseItself,
+    Effect.flatMap(writer, (writer) => replica.takeOver(leader, writer))
+  )
+  const compared = yield* replica.compare(start, next)
   // A part of a comparison that has landed does not show that the rest of it will.
   yield* endTrouble(replicating)
   return compared

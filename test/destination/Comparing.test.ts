@@ -39,11 +39,11 @@ const compare = <E>(
   Effect.gen(function* () {
     const leader = yield* Effect.flatMap(LeaderLock, ({ acquire }) => acquire)
     const replica = yield* Replica.make(instance.replication)
-    const uncompared = yield* replica.takeOver(leader, yield* replica.open(leader))
+    const writer = yield* replica.open(leader)
     const context = yield* Effect.context<World.Services | SimConsul.SimConsul>()
     let pulled = 0
     const next = Effect.suspend(() => batches[pulled++] ?? Effect.never).pipe(Effect.provide(context))
-    return yield* replica.compare(uncompared, yield* next, next)
+    return yield* replica.compare(replica.takeOver(leader, writer), next)
   }).pipe(Effect.scoped, instance.run)
 
 /** A fault of the transactions that write keys. */
@@ -96,15 +96,37 @@ describe("a comparison in full", () => {
       expect(_tag).toBe("Rejected")
     }))
 
-  it("fails as the watch does, and interrupts the writes that have not landed", () =>
+  it("fails as the watch does, after the writes that were sent have landed", () =>
     Effect.gen(function* () {
       yield* put(source, ...named(5, "a"))
       const instance = yield* World.instance()
       yield* instance.network.disturb(ofWrites(slow))
       const gone = Effect.zipRight(Effect.sleep("1 second"), Effect.fail("gone"))
       expect(yield* Effect.flip(compare(instance, snapshot("global/a"), gone))).toBe("gone")
+      expect(yield* keys(destination)).toHaveLength(5)
       yield* Effect.sleep("20 seconds")
-      expect(yield* keys(destination)).toEqual([])
+      expect(yield* keys(destination)).toHaveLength(5)
+    }))
+
+  it("keeps the session of the lock when the watch fails while a large value is sent", () =>
+    Effect.gen(function* () {
+      const sim = yield* SimConsul.SimConsul
+      yield* sim.put(source, "global/a", "x".repeat(450_000))
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(Network.on("PUT /v1/kv/global/a", slow))
+      const gone = Effect.zipRight(Effect.sleep("1 second"), Effect.fail("gone"))
+      yield* Effect.gen(function* () {
+        const leader = yield* Effect.flatMap(LeaderLock, ({ acquire }) => acquire)
+        const replica = yield* Replica.make(instance.replication)
+        const start = replica.takeOver(leader, yield* replica.open(leader))
+        const batches = yield* Effect.map(snapshot("global/a"), Effect.succeed)
+        let pulls = 0
+        const next = Effect.suspend(() => (pulls++ === 0 ? batches : gone))
+        expect(yield* Effect.flip(replica.compare(start, next))).toBe("gone")
+        // A session that was given up opens no writer.
+        yield* replica.open(leader)
+      }).pipe(Effect.scoped, instance.run)
+      expect(yield* keys(destination)).toEqual(["global/a"])
     }))
 
   it("counts a refused key, unless a later snapshot changes the key and that lands", () =>
@@ -125,5 +147,56 @@ describe("a comparison in full", () => {
       expect(yield* World.text(destination, "global/a1")).toBe("another value")
       expect(yield* keys(destination)).toEqual(["global/a0", "global/a1"])
       expect(yield* stored).toMatchObject({ State: "writes-refused", RefusedWrites: 1 })
+    }))
+
+  it("counts no refused key that a later snapshot lacks, if the destination does not have it either", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3, "a"), ...named(1, "b"))
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(ofWrites(Network.denying((key) => key === "global/a1")))
+      const deleted = Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* sim.remove(source, "global/a1")
+        return yield* snapshot("global/a")
+      })
+      const after = yield* compare(instance, snapshot("global/a"), deleted, snapshot("global/b"), caughtUp)
+      expect([...after.refused.keys()]).toEqual([])
+      expect(after.held.size).toBe(0)
+      expect(yield* keys(destination)).toEqual(["global/a0", "global/a2", "global/b0"])
+      expect(yield* stored).toMatchObject({ State: "in-sync", RefusedWrites: 0 })
+    }))
+
+  it("sends no delete of a refused key that the destination does not have", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3, "a"))
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(ofWrites(Network.denying((key) => key === "global/a1")))
+      const deleted = Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* sim.remove(source, "global/a1")
+        const [first] = yield* snapshot("global/a")
+        return [first, ...(yield* caughtUp)] satisfies Batch
+      })
+      const after = yield* compare(instance, snapshot("global/a"), deleted)
+      expect(after.refused.size).toBe(0)
+      expect(Events.of(instance, "ComparisonDone")).toMatchObject([{ writes: 2, deletes: 0, inSync: true }])
+      expect(yield* stored).toMatchObject({ State: "in-sync", RefusedWrites: 0 })
+    }))
+
+  it("deletes a key whose write was refused, if the source lacks the key by now", () =>
+    Effect.gen(function* () {
+      yield* put(source, ...named(3, "a"))
+      yield* put(destination, "global/a1")
+      const instance = yield* World.instance()
+      yield* instance.network.disturb(ofWrites(Network.once(Network.denying((key) => key === "global/a1"))))
+      const deleted = Effect.gen(function* () {
+        const sim = yield* SimConsul.SimConsul
+        yield* sim.remove(source, "global/a1")
+        return yield* snapshot("global/a")
+      })
+      const after = yield* compare(instance, snapshot("global/a"), deleted, caughtUp)
+      expect(after.refused.size + after.held.size).toBe(0)
+      expect(yield* keys(destination)).toEqual(["global/a0", "global/a2"])
+      expect(Events.of(instance, "ComparisonDone")).toMatchObject([{ writes: 2, deletes: 1, inSync: true }])
     }))
 })

@@ -50,14 +50,13 @@ export interface Replica {
     writer: FencedWriter.FencedWriter
   ) => Effect.Effect<ReplicaState, FencedWriter.WriterError>
   /**
-   * Makes the destination equal to the source in full: applies the `first` events of the watcher and those that come `next`, until
-   * every range was read. Fails also as `next` does.
+   * Makes the destination equal to the source in full: applies the events of the watcher that come `next`, until every range was
+   * read. Runs `start`, which takes the destination over, when the first of them have come. Fails also as both do.
    */
-  readonly compare: <E>(
-    replica: ReplicaState,
-    first: Batch,
-    next: Effect.Effect<Batch, E>
-  ) => Effect.Effect<ReplicaState, FencedWriter.WriterError | E>
+  readonly compare: <E, E2>(
+    start: Effect.Effect<ReplicaState, E>,
+    next: Effect.Effect<Batch, E2>
+  ) => Effect.Effect<ReplicaState, FencedWriter.WriterError | E | E2>
   /** Makes the destination equal to the snapshots in events of the watcher. The replica was compared before. */
   readonly applyEvents: (
     replica: ReplicaState,
@@ -178,7 +177,7 @@ const ofServices = (services: OwnServices, leave: Effect.Effect<void>): Replica 
     return Effect.provide(FencedWriter.open({ leader, memory, replication }), context)
   },
   takeOver: (leader, writer) => takeOver(services, leader, writer),
-  compare: (replica, first, next) => Comparing.inFull(services, replica, first, next),
+  compare: (start, next) => Comparing.inFull(services, start, next),
   applyEvents: (replica, events) => applyEvents(services, replica, events),
   reconcile: (replica, work) => reconcile(services, replica, work),
   leave

@@ -36,9 +36,19 @@ export class ChangeSet {
     this.all.set(key, undefined)
   }
 
-  /** Whether the set has a change of the key. */
-  has(key: DestinationKey): boolean {
-    return this.all.has(key)
+  /** Whether the last change of the key is a write. */
+  hasWrite(key: DestinationKey): boolean {
+    return this.all.get(key) !== undefined
+  }
+
+  /** Whether the last change of the key is a delete. */
+  hasDelete(key: DestinationKey): boolean {
+    return this.all.has(key) && !this.hasWrite(key)
+  }
+
+  /** Removes the change of a key. */
+  withdraw(key: DestinationKey): void {
+    this.all.delete(key)
   }
 
   /** The keys in the order in which each was first changed. */
