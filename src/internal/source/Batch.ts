@@ -43,8 +43,8 @@ export const merge = (earlier: Batch, later: Batch): Batch => {
 export const pull = <E>(
   batches: Stream.Stream<Batch, E>
 ): Effect.Effect<Effect.Effect<Batch, E>, never, Scope.Scope> =>
-  Effect.map(Stream.toPull(batches), (pull) => {
-    const next: Effect.Effect<Batch, E> = pull.pipe(
+  Effect.map(Stream.toPull(batches), (nextChunk) => {
+    const next: Effect.Effect<Batch, E> = nextChunk.pipe(
       Effect.catchAll(
         Option.match({ onNone: () => Effect.dieMessage("the watch has ended"), onSome: Effect.fail<E> })
       ),
