@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as TransactionBatches from "../../src/internal/destination/TransactionBatches.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replication from "../../src/Replication.js"
 import { SimConsul } from "../../src/testing/index.js"
@@ -74,8 +75,17 @@ const takesLonger: ReadonlySet<Trial> = new Set([
   "no agent"
 ])
 
+/** A value that fits no transaction, in base64, has a PUT of its own. One that is denied is tried again after a minute. */
+const mayDenyLarge = ({ actions, fates, initial }: Plan.Plan) =>
+  fates.includes("denied") &&
+  [...initial, ...actions.flatMap(({ action }) => (action._tag === "Write" ? action.writes : []))].some(
+    (write) => write._tag === "Put" && (write.size / 3) * 4 > TransactionBatches.defaultLimits.bytes
+  )
+
 const boundOf = (plan: Plan.Plan) =>
-  isUnanswered(plan) || plan.trials.some((trial) => takesLonger.has(trial)) ? bound : boundWhenAnswered
+  isUnanswered(plan) || mayDenyLarge(plan) || plan.trials.some((trial) => takesLonger.has(trial))
+    ? bound
+    : boundWhenAnswered
 
 /** How long nothing happens at the end, and how often the source's values may be read in that time without waiting. */
 const quiet = Duration.seconds(40)
