@@ -1,7 +1,7 @@
 /**
  * Reconciles a destination again and again, between the passes that apply changes of the source.
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import { breathe } from "../effect/EventLoop.js"
@@ -24,8 +24,9 @@ const reconcileSome = (
   )
 
 /**
- * Reconciles after each `interval`, until it is interrupted. The first interval begins at once. `compared` waits until there is a
- * state to reconcile.
+ * Reconciles after each `interval`, until it is interrupted. `compared` waits until there is a state to reconcile. The first interval
+ * begins before that wait, and the intervals that pass meanwhile count: so a key that a long comparison was refused is soon tried
+ * again.
  */
 export const forever = Effect.fnUntraced(function* <E>(
   replica: Pick<Replica.Replica, "reconcile">,
@@ -33,14 +34,16 @@ export const forever = Effect.fnUntraced(function* <E>(
   interval: Duration.Duration
 ): Effect.fn.Return<never, FencedWriter.WriterError | E> {
   const { retryEvery, scanEvery, tick } = Schedules.reconcileRhythm(interval)
-  for (let count = 1; ; count++) {
-    yield* Effect.sleep(tick)
-    const state = yield* compared
+  const [waited, state] = yield* Effect.timed(compared)
+  const passed = Math.floor(Duration.toMillis(waited) / Duration.toMillis(tick))
+  yield* Effect.sleep(Duration.subtract(Duration.times(tick, passed + 1), waited))
+  for (let count = passed + 1; ; count++) {
     let work: Replica.Work = { scan: count % scanEvery === 0, retry: count % retryEvery === 0 }
     while (work.scan || work.retry) {
       work = yield* reconcileSome(replica, state, work)
       // Changes of the source come before the rest of the work.
       if (work.scan || work.retry) yield* breathe
     }
+    yield* Effect.sleep(tick)
   }
 })
