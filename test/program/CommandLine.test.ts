@@ -189,6 +189,17 @@ describe("the command line", () => {
     }).pipe(Effect.provide(NodeContext.layer))
   )
 
+  it.scoped(
+    "a destination that is probably a mistake is warned of with the option in which it was given",
+    () =>
+      Effect.gen(function* () {
+        const program = yield* Program.start(["-addr", "127.0.0.1:1", "-prefix=global/@nyc1:copy"])
+        yield* program.says(
+          /WARN +-prefix: the destination "copy" does not end with a slash, unlike the prefix: /
+        )
+      }).pipe(Effect.provide(NodeContext.layer))
+  )
+
   it.scoped("with -once a signal that comes before it is done makes it fail, with a line", () =>
     Effect.gen(function* () {
       const program = yield* Program.start(["-src=nyc1", "-addr", "127.0.0.1:1", "-once"])

@@ -55,20 +55,22 @@ export const makeReplications = (settings: Settings.Settings, sources: ReadonlyA
     }
   )
 
-/** Warns of prefixes that are probably mistakes. */
-const warnOf = ({ destinationPrefix, prefix }: Replication.Replication) =>
-  Effect.gen(function* () {
-    yield* PrefixOption.warn("prefix", prefix)
+/** Warns of prefixes that are probably mistakes, at the places where they were given. */
+const warnOf = ({ destinationPrefix, origins, prefix }: Settings.Settings["replications"][number]) => {
+  const where = (option: string): string => shown(origins.get(option) ?? Origin.Default(), option)
+  return Effect.gen(function* () {
+    yield* PrefixOption.warn(where("prefix"), prefix)
     if (destinationPrefix !== prefix) {
-      yield* PrefixOption.warn("dst-prefix", destinationPrefix)
-      yield* PrefixOption.warnOfSlashes(prefix, destinationPrefix)
+      yield* PrefixOption.warn(where("dst-prefix"), destinationPrefix)
+      yield* PrefixOption.warnOfSlashes(where("dst-prefix"), prefix, destinationPrefix)
     }
   })
+}
 
 const warn = (settings: Settings.Settings, replications: ReadonlyArray<Replication.Replication>) =>
   Effect.gen(function* () {
     yield* Effect.forEach(settings.warnings, (text) => Effect.logWarning(text), { discard: true })
-    yield* Effect.forEach(replications, warnOf, { discard: true })
+    yield* Effect.forEach(settings.replications, warnOf, { discard: true })
     yield* PrefixOption.warnOfExcludes(replications)
   })
 

@@ -65,11 +65,14 @@ export const warnOfColon = (
       ]
     : []
 
-/** Warns of a prefix with a slash at its front. A key may begin with a slash, but only a transaction can write it. */
-export const warn = (option: string, prefix: string): Effect.Effect<void> =>
+/**
+ * Warns of a prefix with a slash at its front. A key may begin with a slash, but only a transaction can write it. `where` is the
+ * place of the prefix, for a person.
+ */
+export const warn = (where: string, prefix: string): Effect.Effect<void> =>
   prefix.startsWith("/")
     ? Effect.logWarning(
-        `-${option}: ${JSON.stringify(prefix)} begins with a slash, as hardly any key does; ` +
+        `${where}: ${JSON.stringify(prefix)} begins with a slash, as hardly any key does; ` +
           `${JSON.stringify(prefix.replace(/^\/+/, ""))} is another prefix`
       )
     : Effect.void
@@ -105,17 +108,21 @@ const endsInName = (prefix: string): boolean => /[\p{L}\p{N}]$/u.test(prefix)
 
 /**
  * Warns if only one of the two prefixes ends with a slash. The prefix of a key is replaced character by character, so names
- * change then.
+ * change then. `where` is the place of the destination's prefix, for a person.
  */
-export const warnOfSlashes = (prefix: string, destinationPrefix: string): Effect.Effect<void> => {
+export const warnOfSlashes = (
+  where: string,
+  prefix: string,
+  destinationPrefix: string
+): Effect.Effect<void> => {
   const isGlued = endsInName(destinationPrefix) && (prefix === "" || prefix.endsWith("/"))
   const isDoubled = endsInName(prefix) && destinationPrefix.endsWith("/")
   if (!isGlued && !isDoubled) return Effect.void
   const name = isGlued ? "x" : "/x"
-  const other = prefix === "" ? "and -prefix is empty" : "unlike -prefix"
+  const other = prefix === "" ? "and the prefix is empty" : "unlike the prefix"
   const end = isGlued ? "does not end with a slash" : "ends with a slash"
   return Effect.logWarning(
-    `-dst-prefix: ${JSON.stringify(destinationPrefix)} ${end}, ${other}: ` +
+    `${where}: the destination ${JSON.stringify(destinationPrefix)} ${end}, ${other}: ` +
       `${JSON.stringify(prefix + name)} is copied to ${JSON.stringify(destinationPrefix + name)}`
   )
 }

@@ -10,7 +10,7 @@ const saidOf = (warning: Effect.Effect<void>) => {
   return Effect.as(logs.capture(warning), logs.lines)
 }
 
-const warningsOf = (from: string, to: string) => saidOf(PrefixOption.warnOfSlashes(from, to))
+const warningsOf = (from: string, to: string) => saidOf(PrefixOption.warnOfSlashes("-dst-prefix", from, to))
 
 const name = fc.string({ minLength: 1 }).filter((text) => !/[@:]/.test(text) && !text.startsWith("/"))
 
@@ -70,13 +70,13 @@ describe("a slash at the end of one prefix alone", () => {
   it.effect("is warned of with what becomes of a name", () =>
     Effect.gen(function* () {
       expect(yield* warningsOf("global/", "backup")).toEqual([
-        'WARN -dst-prefix: "backup" does not end with a slash, unlike -prefix: "global/x" is copied to "backupx"'
+        'WARN -dst-prefix: the destination "backup" does not end with a slash, unlike the prefix: "global/x" is copied to "backupx"'
       ])
       expect(yield* warningsOf("", "backup")).toEqual([
-        'WARN -dst-prefix: "backup" does not end with a slash, and -prefix is empty: "x" is copied to "backupx"'
+        'WARN -dst-prefix: the destination "backup" does not end with a slash, and the prefix is empty: "x" is copied to "backupx"'
       ])
       expect(yield* warningsOf("global", "backup/")).toEqual([
-        'WARN -dst-prefix: "backup/" ends with a slash, unlike -prefix: "global/x" is copied to "backup//x"'
+        'WARN -dst-prefix: the destination "backup/" ends with a slash, unlike the prefix: "global/x" is copied to "backup//x"'
       ])
     })
   )
