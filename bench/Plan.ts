@@ -137,7 +137,7 @@ export const parse = (args: ReadonlyArray<string>): Either.Either<Arguments, Wro
       yield* Either.left(new WrongArguments({ message: "--keys: whole numbers from 100 on" }))
     }
     const only = values.only?.split(",") ?? parts
-    const unknown = only.find((part) => !parts.some((known) => known === part))
+    const unknown = only.find((part) => !parts.some((name) => name === part))
     if (unknown !== undefined) {
       yield* Either.left(
         new WrongArguments({ message: `--only: there is no ${unknown}, but ${parts.join(", ")}` })

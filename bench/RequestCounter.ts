@@ -51,10 +51,10 @@ export const make = (): RequestCounter => {
             break
           }
           case "Bytes": {
-            const taken: number = Math.min(state.left, rest.length)
-            rest = rest.subarray(taken)
-            if (taken < state.left) {
-              state = { ...state, left: state.left - taken }
+            const length: number = Math.min(state.left, rest.length)
+            rest = rest.subarray(length)
+            if (length < state.left) {
+              state = { ...state, left: state.left - length }
               return begun
             }
             state = { _tag: state.next }

@@ -25,12 +25,12 @@ export const measure: Measurement = (trial) =>
       let most = 0
       let failed = 0
       for (const rate of trial.plan.rates) {
-        const { taken, worstLag } = yield* step(trial, rate)
+        const { accepted, worstLag } = yield* step(trial, rate)
         steps.push(less(`worst lag at ${rate} writes/s`, worstLag, "ms"))
-        most = Math.max(most, taken)
-        if (worstLag < lagLimit) followed = Math.max(followed, taken)
+        most = Math.max(most, accepted)
+        if (worstLag < lagLimit) followed = Math.max(followed, accepted)
         else failed += 1
-        const sourceIsSlower = taken < rate * 0.9
+        const sourceIsSlower = accepted < rate * 0.9
         // A single failure can have another cause than the program.
         if (failed === 2 || !Number.isFinite(worstLag) || sourceIsSlower) break
       }
@@ -89,7 +89,7 @@ const step = (trial: Trial, rate: number) =>
       Effect.timeoutOption(patience)
     )
     yield* Fiber.interrupt(watching)
-    return { taken: (count / elapsed) * 1000, worstLag: Math.max(...lags(written, seen)) }
+    return { accepted: (count / elapsed) * 1000, worstLag: Math.max(...lags(written, seen)) }
   })
 
 interface Seen {

@@ -126,10 +126,10 @@ export const verify = ({ destination, keyspace, program, source }: Trial): Reque
         )
       )
     const wanted = yield* contents(source)
-    const found = yield* contents(destination)
+    const copies = yield* contents(destination)
     // Both answers are in the order of the keys.
     const different =
-      Math.abs(wanted.length - found.length) + wanted.filter((one, i) => one !== found[i]).length
+      Math.abs(wanted.length - copies.length) + wanted.filter((one, i) => one !== copies[i]).length
     if (different > 0) {
       yield* new BenchError({ message: `${program.name}: ${different} keys are not as at the source` })
     }

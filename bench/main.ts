@@ -83,7 +83,7 @@ const places = (plan: Plan) =>
     .filter(({ parts }) => parts.length > 0)
 
 /** Prints figures as soon as they are measured. */
-const tell = (measured: ReadonlyArray<Measured>) =>
+const print = (measured: ReadonlyArray<Measured>) =>
   Console.error(measured.map(({ unit, value, what }) => `    ${what}: ${format(value, unit)}`).join("\n"))
 
 /** Three minutes, and 3 ms for each key. A separate write of a key takes 1 ms. */
@@ -106,7 +106,7 @@ const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: R
     yield* Console.error("raw limits …")
     const raw = yield* RawLimits.measure(source, destination, rawSize)
     rawRate = raw.inFlightRate
-    yield* tell(raw.measured)
+    yield* print(raw.measured)
     addRaw(raw.measured)
   }
 
@@ -126,7 +126,7 @@ const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: R
           Effect.tap((measured) => {
             // The measurement of several replications has its own keys.
             rows = add(rows, number, { part, keys: part === "several" ? 0 : size, shape }, measured)
-            return tell(measured)
+            return print(measured)
           }),
           // The other measurements continue. The end of the run lists the missing ones.
           Effect.catchAllCause((cause) =>

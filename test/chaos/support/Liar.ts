@@ -41,10 +41,10 @@ export const make = Effect.fnUntraced(function* (upstream: string, source: strin
     Effect.gen(function* () {
       const answer = yield* pass
       const truth = { status: answer.status, headers: answer.headers, text: yield* answer.text }
-      const said = lie(truth, sent.target)
-      if (said === truth) return answer
+      const falsified = lie(truth, sent.target)
+      if (falsified === truth) return answer
       told += 1
-      return yield* Network.answer(said.status, said.text, said.headers)(sent, pass)
+      return yield* Network.answer(falsified.status, falsified.text, falsified.headers)(sent, pass)
     })
   yield* network.disturb(Network.on(new RegExp(`^GET /v1/kv/.*[?&]dc=${source}\\b`), fault))
   const tell = (next: Lie) =>

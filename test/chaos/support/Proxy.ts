@@ -100,13 +100,13 @@ export interface Hold {
 export const hold: Effect.Effect<Hold> = Effect.gen(function* () {
   const held = yield* Deferred.make<void>()
   const released = yield* Deferred.make<void>()
-  const said = yield* Deferred.make<{ readonly status: number; readonly text: string }>()
+  const answered = yield* Deferred.make<{ readonly status: number; readonly text: string }>()
   const late: Network.Fault = (_, pass) =>
     Deferred.succeed(held, undefined).pipe(
       Effect.zipRight(Deferred.await(released)),
       Effect.zipRight(pass),
       Effect.tap((answer) =>
-        Effect.flatMap(answer.text, (text) => Deferred.succeed(said, { status: answer.status, text }))
+        Effect.flatMap(answer.text, (text) => Deferred.succeed(answered, { status: answer.status, text }))
       ),
       Effect.forkDaemon,
       Effect.flatMap(Fiber.join)
@@ -114,6 +114,6 @@ export const hold: Effect.Effect<Hold> = Effect.gen(function* () {
   return {
     fault: Network.once(late),
     held: Deferred.await(held),
-    release: Effect.zipRight(Deferred.succeed(released, undefined), Deferred.await(said))
+    release: Effect.zipRight(Deferred.succeed(released, undefined), Deferred.await(answered))
   }
 })

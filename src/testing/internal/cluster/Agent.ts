@@ -195,10 +195,11 @@ export const make = (options: {
       const before = checks.get(id)
       before?.expiry()
       // A check that is registered again keeps its status and its output.
-      const kept = before === undefined ? {} : { status: before.check.status, output: before.check.output }
+      const preserved =
+        before === undefined ? {} : { status: before.check.status, output: before.check.output }
       const tracked = {
         ...local,
-        check: { ...local.check, ...kept },
+        check: { ...local.check, ...preserved },
         criticalSince: before?.criticalSince,
         lastOutput: before?.lastOutput ?? "",
         expiry: timers.after(local.ttl, () => expire(id))

@@ -295,8 +295,8 @@ export const removePrefix = (self: Draft, prefix: ByteString): void => {
 
 /** Removes the tombstones up to an index. */
 export const reap = (self: Draft, index: number): void => {
-  const kept = OrderedMap.values(self.state.tombstones).filter((tombstone) => tombstone.index > index)
-  const tombstones = OrderedMap.fromEntries(kept.map((tombstone) => [tombstone.key, tombstone] as const))
+  const remaining = OrderedMap.values(self.state.tombstones).filter((tombstone) => tombstone.index > index)
+  const tombstones = OrderedMap.fromEntries(remaining.map((tombstone) => [tombstone.key, tombstone] as const))
   self.state = { ...self.state, tombstones }
 }
 
