@@ -89,7 +89,7 @@ export const make = (
     /** The sessions that any process has created. */
     const ours = new Set<string>()
 
-    /** By datacenter. */
+    /** The number of leaderships of each datacenter. */
     const leaderships = new Map<string, number>()
 
     /** All processes that have changed something. */

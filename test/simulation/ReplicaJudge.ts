@@ -122,7 +122,7 @@ export const make = (
 
     const passes = new Map<string, Pass>()
 
-    /** By datacenter. */
+    /** The present span of each destination, by datacenter. */
     const spans = new Map<string, Span>()
 
     /** The deletes since the last change of the index in the status. */
