@@ -20,13 +20,10 @@
  * | log entries of the servers (coordinates, …) | none | some | only the order of indexes has a meaning |
  * | `catalog/datacenters` | the agent's own first, then as given | nearest first | there are no distances |
  * | an operation `null` in a transaction | ignored | the connection breaks | Consul crashes |
- * | a blocking query on a session that does not exist | ends with the change of any session | or continues, depending on the ids
- * of other sessions | only the time of the answer differs |
- * | an update of a check while the servers have no leader | sent later | sent at once; for 7 to 14 s the agent accepts no other
- * update | not needed so far |
+ * | a blocking query on a session that does not exist | ends with the change of any session | or continues, depending on the ids of other sessions | only the time of the answer differs |
+ * | an update of a check while the servers have no leader | sent later | sent at once; for 7 to 14 s the agent accepts no other update | not needed so far |
  * | a check's new output with its old status | sent after 300 s | after 150 to 450 s | the middle, not random |
- * | comparison of the whole catalog | in the minute after a restore | every one to two minutes | only a restore makes a
- * difference |
+ * | comparison of the whole catalog | in the minute after a restore | every one to two minutes | only a restore makes a difference |
  * | times | whole milliseconds, rounded up | nanoseconds | the clock's grain |
  * | a refused connection's text | names the datacenter | names an IP address | there is none |
  * | ports of the servers | 8300, 8301 | configured | likewise |
@@ -243,8 +240,8 @@ export interface SimConsul {
    */
   readonly restore: (snapshot: Snapshot, options?: { readonly rebuilt?: boolean }) => Effect.Effect<void>
   /**
-   * Takes the datacenter's leader away, or elects one. Without a leader, requests wait for 7 s and then fail with `No cluster
-   * leader`, except `?stale` reads. No session expires without a leader. All TTLs restart with the next leader.
+   * Takes the datacenter's leader away, or elects one. Without a leader, requests wait for 7 s and then fail with
+   * `No cluster leader`, except `?stale` reads. No session expires without a leader. All TTLs restart with the next leader.
    */
   readonly setLeader: (datacenter: string, present: boolean) => Effect.Effect<void>
   /** Breaks the link between two datacenters, also for requests in flight. */
