@@ -1,5 +1,6 @@
 /**
- * A burst: many keys changed at the source as fast as it takes them, and the time until all have followed.
+ * A burst: many keys change at the source as fast as the source accepts them. Measures the time until the destination has all
+ * changes.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -43,21 +44,23 @@ export const measure: Measurement = (trial) =>
     })
   )
 
-/** Keys that are waited for one by one: to read all keys again and again would take from what is timed. */
+/** The keys that are awaited one by one. Repeated reads of all keys would slow down the program. */
 const sample = 300
 
-/** Its base64 is the same at the beginning of every value: nine bytes are twelve characters. */
+/**
+ * The mark at the beginning of every value. Nine bytes are twelve characters of base64, so its base64 is the same in every value.
+ */
 const mark = "bursting!"
 const encoded = `"Value":"${Buffer.from(mark).toString("base64")}`
 
-/** How often the mark is in an answer, without the price of parsing 20 MB beside the program at work. */
+/** Counts the mark in an answer. To parse 20 MB of JSON would slow down the program. */
 const occurrences = (body: Buffer): number => {
   let count = 0
   for (let at = body.indexOf(encoded); at >= 0; at = body.indexOf(encoded, at + encoded.length)) count += 1
   return count
 }
 
-/** Keys all over the prefix, in random order, none twice. */
+/** Distinct keys all over the prefix, in random order. */
 const pick = (keyspace: Keyspace, count: number): ReadonlyArray<string> => {
   const dice = Dice.make(1, "burst")
   const picked = new Set<number>()

@@ -1,16 +1,16 @@
 /**
- * What is measured: a number with its name and unit, and what several numbers say together.
+ * A measured number with its name and unit, and statistics of several numbers.
  */
 
 export type Unit = "keys/s" | "writes/s" | "ms" | "s" | "MB" | "kB" | "%" | ""
 
-/** One number of one program. */
+/** A measured number of one program. */
 export interface Measured {
   readonly what: string
-  /** None where there is nothing to measure, or where it was waited for in vain. */
+  /** None if there is nothing to measure, or if the wait for it timed out. */
   readonly value: number | null
   readonly unit: Unit
-  /** Which of two programs is ahead: with neither, the number only explains the others. */
+  /** Whether a lower or a higher number is better. With `neither`, the number only explains the others. */
   readonly better: "less" | "more" | "neither"
 }
 
@@ -35,10 +35,10 @@ export const neither = (what: string, value: number | null, unit: Unit): Measure
   better: "neither"
 })
 
-/** JSON has no other numbers. */
+/** A finite number: JSON has no others. */
 const finite = (value: number | null) => (value !== null && Number.isFinite(value) ? value : null)
 
-/** The smallest value that at least this share of all are not above; NaN of none. */
+/** The smallest value that is not exceeded by at least this share of the values. NaN without values. */
 export const percentile = (values: ReadonlyArray<number>, share: number): number =>
   [...values].sort((a, b) => a - b)[Math.max(0, Math.ceil(values.length * share) - 1)] ?? Number.NaN
 
@@ -51,7 +51,7 @@ export const distribution = (times: ReadonlyArray<number>): ReadonlyArray<Measur
   less(`worst of ${times.length}`, percentile(times, 1), "ms")
 ]
 
-/** Three digits, and all before the point. */
+/** Formats with three significant digits, and with all digits before the point. */
 export const format = (value: number | null, unit: Unit): string => {
   if (value === null) return "–"
   const size = Math.abs(value)

@@ -1,5 +1,5 @@
 /**
- * First sync: how long it takes until an empty destination has all keys of the source.
+ * First sync: the time until an empty destination has all keys of the source.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -29,7 +29,7 @@ export const measure: Measurement = (trial) =>
     ]
   })
 
-/** One sync; a program that takes no lock has no `lockedAt`. */
+/** Measures one sync. `lockedAt` is absent for a program that acquires no lock. */
 const sync = (trial: Trial) =>
   Effect.gen(function* () {
     const { destination, keyspace } = trial
@@ -48,7 +48,7 @@ const sync = (trial: Trial) =>
         const completeAt = yield* complete(trial, () => lockedAt)
         yield* Fiber.interrupt(locking)
         const { peakMegabytes } = yield* subject.usage
-        // Outside of what is timed. Of larger ones, the text of both sides would not fit this process.
+        // This check is not timed. The text of both sides of a larger keyspace would not fit this process.
         if (keyspace.size <= largest) yield* verify(trial)
         return { startedAt: subject.startedAt, lockedAt, completeAt, peak: peakMegabytes }
       })

@@ -1,5 +1,5 @@
 /**
- * At rest: what a program needs while nothing changes, some time after a first sync.
+ * At rest: the CPU, memory and connections of a program without changes, some time after a first sync.
  */
 import * as Effect from "effect/Effect"
 import { less } from "./Figure.js"
@@ -11,7 +11,7 @@ export const measure: Measurement = (trial) =>
     yield* destination.clear(keyspace.prefix)
     return yield* runInSync(trial, {}, (subject) =>
       Effect.gen(function* () {
-        // What follows from the first sync is not rest: garbage is left, and the first queries are short.
+        // The program is not at rest just after the first sync: garbage is left, and the first queries are short.
         yield* Effect.sleep(plan.restSeconds * 1000)
         const before = yield* subject.usage
         yield* Effect.sleep(plan.idleSeconds * 1000)

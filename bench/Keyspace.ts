@@ -1,10 +1,10 @@
 /**
- * The keys that a measurement works on: how many, where, and in folders of which shape. Every value has 100 bytes.
+ * The keys of a measurement: their number, their prefix, and the shape of their folders. Every value has 100 bytes.
  */
 import * as Arr from "effect/Array"
 
 /**
- * - `flat`: all beside each other;
+ * - `flat`: all keys in one folder;
  * - `nested`: four levels of ten folders each;
  * - `deep`: all in one folder, five levels down;
  * - `lopsided`: nine tenths in one folder, the others in folders of ten beside it.
@@ -13,13 +13,13 @@ export const shapes = ["flat", "nested", "deep", "lopsided"] as const
 export type Shape = (typeof shapes)[number]
 
 export interface Keyspace {
-  /** Ends with a slash. */
+  /** The prefix of the keys. It ends with a slash. */
   readonly prefix: string
   readonly size: number
   readonly shape: Shape
 }
 
-/** What one transaction of Consul takes. */
+/** The most operations of a transaction of Consul. */
 export const operationsEach = 64
 
 const valueBytes = 100
@@ -31,7 +31,7 @@ const name: Record<Shape, (i: string, index: number, size: number) => string> = 
   lopsided: (i, index, size) => (index < size * 0.9 ? `huge/k${i}` : `small${i.slice(0, -1)}/k${i}`)
 }
 
-/** From 0 to `size - 1`. The last one sorts after all others. */
+/** The name of a key, numbered from 0 to `size - 1`. The last one sorts after all others. */
 export const key = ({ prefix, shape, size }: Keyspace, index: number): string =>
   index === size - 1 ? `${prefix}~last` : prefix + name[shape](String(index).padStart(7, "0"), index, size)
 
@@ -40,10 +40,10 @@ export const last = (keyspace: Keyspace): string => key(keyspace, keyspace.size 
 export const keys = (keyspace: Keyspace): ReadonlyArray<string> =>
   Arr.makeBy(keyspace.size, (index) => key(keyspace, index))
 
-/** A text filled up to the size of a value. */
+/** A value: a text, padded to the size of a value. */
 export const valueOf = (text: string): string => `${text} `.padEnd(valueBytes, ".")
 
-/** The body of a transaction that writes these. */
+/** The body of a transaction that writes entries. */
 export const transaction = (writes: ReadonlyArray<readonly [key: string, value: string]>): string =>
   JSON.stringify(
     writes.map(([key, value]) => ({

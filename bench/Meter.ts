@@ -1,6 +1,6 @@
 /**
- * A proxy on this machine between a program and its agent, which passes everything through as it is, and counts. It
- * costs time, so that nothing is timed through it.
+ * A proxy on this machine between a program and its agent. It passes all bytes unchanged, and counts them. The proxy costs time,
+ * so no time is measured through it.
  */
 import * as Net from "node:net"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import * as RequestCounter from "./RequestCounter.js"
 import { BenchError } from "./Store.js"
 
 export interface Counts {
-  /** Of the agent's answers, with their headers. */
+  /** The bytes of the agent's answers, with their headers. */
   readonly bytes: number
   readonly requests: number
 }
@@ -19,7 +19,7 @@ export interface Meter {
   readonly counts: Effect.Effect<Counts>
 }
 
-/** Until the scope closes. */
+/** Serves until the scope closes. */
 export const make = (target: string): Effect.Effect<Meter, BenchError, Scope.Scope> =>
   Effect.gen(function* () {
     const [host, port] = target.split(":")
@@ -44,7 +44,7 @@ export const make = (target: string): Effect.Effect<Meter, BenchError, Scope.Sco
             [agent, client]
           ] as const) {
             sockets.add(one)
-            // What follows from an error is the close.
+            // The close follows an error.
             one.on("error", () => one.destroy())
             one.on("close", () => {
               sockets.delete(one)

@@ -1,11 +1,11 @@
 /**
- * What a run measures, how often and for how long, from its arguments.
+ * The plan of a run, from its arguments: the measurements, their number and their durations.
  */
 import { parseArgs } from "node:util"
 import * as Data from "effect/Data"
 import * as Either from "effect/Either"
 
-/** In the order in which they run. */
+/** The measurements, in the order in which they run. */
 export const parts = [
   "raw",
   "first-sync",
@@ -24,18 +24,18 @@ export type Part = (typeof parts)[number]
 export interface Plan {
   readonly sizes: ReadonlyArray<number>
   readonly only: ReadonlySet<Part>
-  /** Changes one after another. */
+  /** The number of changes that are timed one after another. */
   readonly changes: number
-  /** Writes a second at the source, one rate after the other. */
+  /** The rates of writes at the source, in writes a second. */
   readonly rates: ReadonlyArray<number>
-  /** Of each rate. */
+  /** The duration of each rate. */
   readonly rateSeconds: number
   readonly burst: number
-  /** Between a first sync and what is measured at rest. */
+  /** The pause between a first sync and the measurement at rest. */
   readonly restSeconds: number
   readonly idleSeconds: number
   readonly reconcileSeconds: number
-  /** First syncs, as long as all of them together take less than a minute. */
+  /** The number of first syncs, unless they take more than a minute together. */
   readonly repetitions: number
 }
 
@@ -45,17 +45,17 @@ export interface Arguments {
   readonly quick: boolean
   readonly json: string
   readonly writeDocs: boolean
-  /** Makes the page from the results that are kept, and measures nothing. */
+  /** Whether only the page is made, from stored results, without a measurement. */
   readonly render: boolean
   readonly help: boolean
 }
 
 export class WrongArguments extends Data.TaggedError("WrongArguments")<{ readonly message: string }> {}
 
-/** From here on only what a size of its own can tell is measured: first sync, idle, restart. */
+/** From this size on, only first sync, idle and restart are measured. */
 export const largest = 100_000
 
-/** The size at which everything is measured that is measured at one size. */
+/** The size of the measurements that have only one size. */
 export const standard = ({ sizes }: Plan): number | undefined =>
   sizes.filter((size) => size <= largest).at(-1)
 
@@ -81,7 +81,7 @@ const full = {
   rates: [100, 250, 500, 1000, 2000, 4000],
   rateSeconds: 5,
   burst: 10_000,
-  // The first look for drift finds all that was just written moved; three minutes hold one of all that comes round.
+  // The first scan for drift reads all keys that were just written. Three minutes contain each periodic task once.
   restSeconds: 90,
   idleSeconds: 180,
   reconcileSeconds: 20,
@@ -137,7 +137,7 @@ export const parse = (args: ReadonlyArray<string>): Either.Either<Arguments, Wro
       yield* Either.left(new WrongArguments({ message: "--keys: whole numbers from 100 on" }))
     }
     const only = values.only?.split(",") ?? parts
-    const unknown = only.find((part) => !parts.some((known) => known === part))
+    const unknown = only.find((part) => !parts.some((name) => name === part))
     if (unknown !== undefined) {
       yield* Either.left(
         new WrongArguments({ message: `--only: there is no ${unknown}, but ${parts.join(", ")}` })

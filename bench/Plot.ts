@@ -11,7 +11,7 @@ export interface Point {
 
 export interface Series {
   readonly label: string
-  /** Which program it is of: the colour. */
+  /** The position of the program, which decides on the colour. */
   readonly program: number
   readonly dashed: boolean
   readonly points: ReadonlyArray<Point>
@@ -38,7 +38,7 @@ const width = 720
 const height = 400
 const plot = { left: 64, right: width - 36, top: 28, bottom: height - 52 }
 
-/** Whole powers of ten around all values, at least one decade. */
+/** The whole powers of ten around all values: at least one decade. */
 const decades = (values: ReadonlyArray<number>): { readonly from: number; readonly to: number } => {
   const from = Math.floor(Math.log10(Math.min(...values)))
   return { from, to: Math.max(from + 1, Math.ceil(Math.log10(Math.max(...values)))) }

@@ -1,5 +1,5 @@
 /**
- * What the same servers can do at most on this machine, without any program between them: the yardstick for all else.
+ * The limits of the same servers on this machine, without a program between them. All other numbers are compared with these.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -10,7 +10,7 @@ import { sourceName } from "./Trial.js"
 
 export interface RawLimits {
   readonly measured: ReadonlyArray<Measured>
-  /** Keys a second. */
+  /** In keys a second. */
   readonly inFlightRate: number
 }
 
@@ -25,7 +25,7 @@ const timed = <A>(work: Request<A>) =>
     return (yield* now) - before
   })
 
-/** The median of several, since a pause of Consul's can fall into one. */
+/** The median of several measurements, because Consul may pause during one. */
 const medianOf = <A>(work: Request<A>) => Effect.map(Effect.replicateEffect(timed(work), rounds), median)
 
 const bodies = (keyspace: Keyspace) =>
@@ -33,7 +33,7 @@ const bodies = (keyspace: Keyspace) =>
     transaction(chunk.map((key) => [key, valueOf(key)]))
   )
 
-/** Keys a second that the servers take in transactions of 64 new keys each. */
+/** The rate at which the servers accept transactions of 64 new keys each, in keys a second. */
 export const transactionRate = (store: Store, size: number, concurrency: number): Request<number> => {
   const keyspace: Keyspace = { prefix: "raw/", shape: "flat", size }
   const all = bodies(keyspace)
@@ -46,7 +46,10 @@ export const transactionRate = (store: Store, size: number, concurrency: number)
   )
 }
 
-/** From the answer to a write until a blocking query in the same datacenter has it: what this benchmark itself adds. */
+/**
+ * The time from the answer to a write until a blocking query in the same datacenter answers: the benchmark's own share of a
+ * latency.
+ */
 const notice = (store: Store) =>
   Effect.gen(function* () {
     const times: Array<number> = []
@@ -64,7 +67,7 @@ const notice = (store: Store) =>
     return median(times)
   })
 
-/** `size` is that of the prefix which is read; fewer keys are written, for how fast they are written tells enough. */
+/** `size` is the number of keys that are read. At most 50,000 keys are written, which are enough to measure the rate. */
 export const measure = (
   source: Store,
   destination: Store,

@@ -1,6 +1,6 @@
 /**
- * Reconcile: what it costs to look for what others changed at the destination, while nobody does. Only this release has
- * the option.
+ * Reconcile: the cost of the scans for changes of others at the destination, without such changes. Only this release has the
+ * option.
  */
 import * as Effect from "effect/Effect"
 import { less } from "./Figure.js"
@@ -24,7 +24,7 @@ export const measure: Measurement = (trial) =>
     ]
   })
 
-/** A stretch without changes. */
+/** A time without changes. */
 const rest = (trial: Trial, option: string) =>
   Effect.gen(function* () {
     const meter = yield* Meter.make(trial.destination.address)

@@ -1,5 +1,5 @@
 /**
- * Results for people: as a table on a terminal, and as the generated section of the page in docs/.
+ * Formats results as a table for a terminal, and as the generated section of the page in docs/.
  */
 import { format } from "./Figure.js"
 import type { Part } from "./Plan.js"
@@ -29,7 +29,7 @@ const times = (row: Row): string => {
   return value === undefined ? "" : `×${value.toPrecision(value >= 100 ? 3 : 2)}`
 }
 
-/** One line for each row: where, what, the value of each program, and by how much the first is ahead. */
+/** The cells of each row: the keyspace, the name, the value of each program, and the lead of the first program. */
 const cells = (row: Row, programs: number): ReadonlyArray<string> => [
   place(row),
   row.what,
@@ -42,7 +42,7 @@ const cells = (row: Row, programs: number): ReadonlyArray<string> => [
 const head = (part: Part, { programs }: Results): ReadonlyArray<string> =>
   part === "raw" ? ["", "", "Consul"] : ["keys", "", ...programs, ...(programs.length > 1 ? ["ahead"] : [])]
 
-/** The parts that have rows, with these, in the order in which they were measured. */
+/** The parts that have rows, with their rows, in the order of their measurement. */
 const byPart = ({ rows }: Results): ReadonlyArray<readonly [Part, ReadonlyArray<Row>]> =>
   [...new Set(rows.map(({ part }) => part))].map((part) => {
     const ofPart = rows.filter((row) => row.part === part)
@@ -50,7 +50,7 @@ const byPart = ({ rows }: Results): ReadonlyArray<readonly [Part, ReadonlyArray<
     return [part, places.flatMap((one) => ofPart.filter((row) => place(row) === one))]
   })
 
-/** All of a column as wide as the widest: text to the left, numbers to the right. */
+/** Pads the cells of a column to its widest cell: text to the left, numbers to the right. */
 const align = (lines: ReadonlyArray<ReadonlyArray<string>>): ReadonlyArray<ReadonlyArray<string>> => {
   const widths = (lines[0] ?? []).map((_, column) =>
     Math.max(3, ...lines.map((line) => line[column]?.length ?? 0))
@@ -84,7 +84,7 @@ export const table = (results: Results): string =>
 
 const line = (cells: ReadonlyArray<string>) => `| ${cells.join(" | ")} |`
 
-/** The line under the titles, which says where the columns are aligned. */
+/** The line under the titles, with the alignment of the columns. */
 const rule = (titles: ReadonlyArray<string>) =>
   line(
     titles.map(({ length }, column) => {
@@ -111,7 +111,7 @@ export const markdown = (results: Results): string =>
 const begin = "<!-- results: made by npm run bench -- --render -->"
 const end = "<!-- end of results -->"
 
-/** The page with another generated section; undefined where it has no markers for one. */
+/** The page with another generated section. Undefined if the page has no markers for the section. */
 export const replaceSection = (page: string, section: string): string | undefined => {
   const from = page.indexOf(begin)
   const to = page.indexOf(end)

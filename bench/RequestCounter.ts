@@ -1,19 +1,18 @@
 /**
- * Counts the HTTP/1.1 requests in what one connection sends, from pieces of any size: reads no more of each than where
- * it ends.
+ * Counts the HTTP/1.1 requests of one connection, in pieces of any size. Parses only the length of each request.
  */
 
 export interface RequestCounter {
-  /** How many requests have begun in this piece, each counted when its head is complete. */
+  /** Returns the number of requests whose head is completed by this piece. */
   readonly feed: (chunk: Buffer) => number
 }
 
 type State =
   | { readonly _tag: "Head" }
-  /** Bytes of a body, or of a chunk with the line end after it, that are still to come. */
+  /** The remaining bytes of a body, or of a chunk with the line end after it. */
   | { readonly _tag: "Bytes"; readonly left: number; readonly next: "Head" | "ChunkSize" }
   | { readonly _tag: "ChunkSize" }
-  /** After the last chunk, up to an empty line. */
+  /** The lines after the last chunk, up to an empty line. */
   | { readonly _tag: "Trailer" }
 
 const lineEnd = Buffer.from("\r\n")
@@ -29,7 +28,7 @@ export const make = (): RequestCounter => {
   let state: State = { _tag: "Head" }
   let rest: Buffer = Buffer.alloc(0)
 
-  /** Takes what ends with `end` from the front; undefined while it is not complete. */
+  /** Removes the text up to `end` from the front, and returns it. Undefined while `end` has not arrived. */
   const take = (end: Buffer): string | undefined => {
     const at = rest.indexOf(end)
     if (at < 0) return undefined
@@ -52,10 +51,10 @@ export const make = (): RequestCounter => {
             break
           }
           case "Bytes": {
-            const taken: number = Math.min(state.left, rest.length)
-            rest = rest.subarray(taken)
-            if (taken < state.left) {
-              state = { ...state, left: state.left - taken }
+            const length: number = Math.min(state.left, rest.length)
+            rest = rest.subarray(length)
+            if (length < state.left) {
+              state = { ...state, left: state.left - length }
               return begun
             }
             state = { _tag: state.next }

@@ -1,5 +1,5 @@
 /**
- * Restart: how soon a program that is stopped and started again with everything in sync follows changes.
+ * Restart: the time from the start of a program, with both sides in sync, until it follows changes.
  */
 import * as Effect from "effect/Effect"
 import { less } from "./Figure.js"

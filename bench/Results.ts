@@ -11,13 +11,13 @@ const Value = Schema.NullOr(Schema.Number)
 
 export const Row = Schema.Struct({
   part: Schema.Literal(...parts),
-  /** 0 where it does not depend on the prefix. */
+  /** The number of keys. 0 if the measurement does not depend on the keyspace. */
   keys: Schema.Number,
   shape: Schema.Literal(...shapes),
   what: Schema.String,
   unit: Schema.Literal("keys/s", "writes/s", "ms", "s", "MB", "kB", "%", ""),
   better: Schema.Literal("less", "more", "neither"),
-  /** Of the programs, in their order; of what Consul itself does, one alone. */
+  /** The values of the programs, in their order. A limit of Consul itself has one value. */
   values: Schema.Array(Value)
 })
 export type Row = typeof Row.Type
@@ -26,7 +26,7 @@ export const Results = Schema.Struct({
   date: Schema.String,
   machine: Schema.String,
   consul: Schema.String,
-  /** Processes that were waiting for a CPU before the start, on the average of a minute. */
+  /** The load average of the last minute before the start. */
   load: Schema.Number,
   quick: Schema.Boolean,
   seconds: Schema.Number,
@@ -38,7 +38,7 @@ export type Results = typeof Results.Type
 
 export const ResultsJson = Schema.parseJson(Results, { space: 2 })
 
-/** The rows with what was measured of the program with this number. */
+/** The rows with the figures of the program with this number. */
 export const add = (
   rows: ReadonlyArray<Row>,
   program: number,
@@ -62,7 +62,7 @@ export const add = (
   return all
 }
 
-/** By how much the first program is ahead of the second; none where one has no value or zero, or there is no ahead. */
+/** The lead of the first program over the second. None if one of them has no value or 0, or if the figure is neither. */
 export const ratio = ({ better, values: [first, second] }: Row): number | undefined => {
   if (!first || !second || better === "neither") return undefined
   return better === "less" ? second / first : first / second

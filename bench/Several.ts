@@ -1,6 +1,6 @@
 /**
- * Several replications in one process: how many connections they need together, how much memory, and how late a change is
- * among them. Only a program of this project is measured: others take one prefix.
+ * Several replications in one process: their connections, their memory, and the latency of a change. Only programs of this
+ * project are measured, because others replicate one prefix.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -12,18 +12,18 @@ import type { BenchError } from "./Store.js"
 import * as Subject from "./Subject.js"
 import { complete, freshLock, type Measurement, sourceName, type Trial } from "./Trial.js"
 
-/** Numbers of keys: each of the seven large ones is watched in parts, and wants many blocking queries. */
+/** The sizes of the keyspaces. Each of the seven large ones is watched in shards, and uses many blocking queries. */
 const nine = [6_000, 6_000, 6_000, 6_000, 6_000, 6_000, 6_000, 200, 200]
 const eight = Array.from({ length: 8 }, () => 200)
 
-/** So often connections are counted (ms). */
+/** The interval at which connections are counted, in ms. */
 const interval = 50
 
-/** Keyspaces of these sizes beside each other. */
+/** Keyspaces of these sizes, each with its own prefix. */
 const keyspaces = (trial: Trial, sizes: ReadonlyArray<number>): ReadonlyArray<Keyspace> =>
   sizes.map((size, number) => ({ prefix: `${trial.keyspace.prefix}${number}-${size}/`, shape: "flat", size }))
 
-/** Runs the program with a replication of each keyspace, and `use` once the destination has all of their keys. */
+/** Runs the program with a replication of each keyspace. Runs `use` once the destination has all keys. */
 const runInSync = <A, R>(
   trial: Trial,
   all: ReadonlyArray<Keyspace>,

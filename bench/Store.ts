@@ -1,6 +1,6 @@
 /**
- * The key/value store of one datacenter as the benchmark uses it: plain requests over connections that stay open, with
- * so little around them that what is measured is Consul and the program between two of these, not this client.
+ * The key/value store of one datacenter, for the benchmark. It sends plain requests over persistent connections. The client does
+ * little work, so that a measurement shows Consul and the program, and not the client.
  */
 import * as Http from "node:http"
 import * as Arr from "effect/Array"
@@ -14,21 +14,21 @@ export class BenchError extends Data.TaggedError("BenchError")<{ readonly messag
 
 interface Answer {
   readonly status: number
-  /** `X-Consul-Index`. */
+  /** The `X-Consul-Index` of the answer. */
   readonly index: string
   readonly body: Buffer
 }
 
 export interface Entry {
-  /** Undefined where there is no such key. */
+  /** Undefined if the key does not exist. */
   readonly value: string | undefined
-  /** Whether a session holds it as a lock. */
+  /** Whether a session holds the key as a lock. */
   readonly locked: boolean
   readonly index: string
 }
 
 export interface Store {
-  /** `127.0.0.1:<port>` of the agent. */
+  /** Host and port of the agent: `127.0.0.1:<port>`. */
   readonly address: string
   readonly request: (method: "GET" | "PUT" | "DELETE", path: string, body?: string) => Request<Buffer>
   readonly put: (key: string, value: string) => Request<void>
@@ -45,7 +45,10 @@ export interface Store {
   /** Deletes all keys under a prefix. */
   readonly clear: (prefix: string) => Request<void>
   readonly count: (prefix: string) => Request<number>
-  /** How many entries its Raft log has had: each write is one, a transaction too. */
+  /**
+   * The index of the last applied entry of the Raft log. Each write outside of a transaction is an entry, and each transaction is
+   * one.
+   */
   readonly raftEntries: Request<number>
 }
 
@@ -57,15 +60,15 @@ export interface UntilOptions {
 
 export type Request<A> = Effect.Effect<A, BenchError>
 
-/** In milliseconds, with fractions, since an arbitrary moment. */
+/** The time since an arbitrary moment, in ms with fractions. */
 export const now: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos) / 1e6)
 
-/** As many transactions as reach what Consul can do on a few cores; more only wait there. */
+/** The number of transactions in flight. It reaches the limit of Consul on a few cores: more would only wait there. */
 export const inFlight = 8
 
 /**
- * A pause of a twentieth of the time that has been waited for (ms), at most 50 ms: the time found is too long by up to
- * that, half of it on average. To ask more often would take from what is timed.
+ * The pause before the next question: a twentieth of the time that has passed (ms), at most 50 ms. The measured time is too long
+ * by up to the pause, and by half of it on average. More questions would slow down the program.
  */
 export const twentieth = (waited: number): number => Math.min(waited / 20, 50)
 

@@ -1,6 +1,6 @@
 /**
- * A program under test as a child process: started with the options of the first release, known by nothing but what it
- * does to Consul and what the kernel says of it.
+ * A program under test as a child process. It is started with the options of the first release. Measurements use only its effects
+ * on Consul and the counters of the kernel.
  */
 import * as Command from "@effect/platform/Command"
 import type * as CommandExecutor from "@effect/platform/CommandExecutor"
@@ -12,37 +12,40 @@ import { BenchError, now, type Request } from "./Store.js"
 
 export interface Program {
   readonly name: string
-  /** A file with JavaScript, or an executable. One that is a wrapper must `exec`, for the process to be its own. */
+  /**
+   * A file with JavaScript, or an executable. A wrapper script must `exec` the program, so that the process is that of the
+   * program.
+   */
   readonly path: string
-  /** Whether it knows the options of this release. */
+  /** Whether the program has the options of this release. */
   readonly own: boolean
 }
 
 export interface Subject {
-  /** When its process was started, as of `now`. */
+  /** When the process was started (ms, of `now`). */
   readonly startedAt: number
   readonly usage: Request<Usage>
-  /** How many sockets it has open. */
+  /** The number of its open sockets. */
   readonly connections: Request<number>
-  /** By SIGTERM, and five seconds later by SIGKILL. Answers with the milliseconds that it took. */
+  /** Stops the process with SIGTERM, and with SIGKILL five seconds later. Returns the time that it took, in ms. */
   readonly stop: Effect.Effect<number>
 }
 
-/** What the kernel says of the process itself; of its children, if it had any, nothing. */
+/** The kernel's counters of the process. They exclude child processes. */
 export interface Usage {
   readonly cpuSeconds: number
   readonly peakMegabytes: number
   readonly residentMegabytes: number
 }
 
-/** What it takes to start one. */
+/** The options of a start. */
 export type Needs = CommandExecutor.CommandExecutor | FileSystem.FileSystem
 
-/** Linux has counted in these, whatever its own ticks, for as long as it has had /proc. */
+/** The ticks a second in which Linux counts CPU time in /proc, independent of its own ticks. */
 const ticksPerSecond = 100
 
 export const parseUsage = (stat: string, status: string): Usage => {
-  // The second field is the name of the command, in brackets, and may hold anything.
+  // The second field is the name of the command in brackets. It may contain any character.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   const megabytes = (field: string) =>
     Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024
@@ -53,7 +56,7 @@ export const parseUsage = (stat: string, status: string): Usage => {
   }
 }
 
-/** Starts it, runs `use`, which fails as soon as the process ends by itself, and stops it. */
+/** Starts the program, runs `use`, and stops the program. Fails as soon as the process ends by itself. */
 export const running = <A, R>(
   program: Program,
   options: ReadonlyArray<string>,
@@ -69,7 +72,7 @@ export const running = <A, R>(
       Effect.mapError(({ message }) => new BenchError({ message }))
     )
     const lines: Array<string> = []
-    // What is not read would block it at last.
+    // Unread output would block the process.
     yield* Stream.merge(process.stdout, process.stderr).pipe(
       Stream.decodeText(),
       Stream.splitLines,
@@ -112,7 +115,7 @@ export const running = <A, R>(
     ).pipe(Effect.mapError(({ message }) => new BenchError({ message })))
     const folder = `/proc/${process.pid}/fd`
     const connections = Effect.flatMap(fs.readDirectory(folder), (files) =>
-      // A file may be closed before it is looked at.
+      // A file may be closed before it is examined.
       Effect.forEach(files, (file) => Effect.orElseSucceed(fs.readLink(`${folder}/${file}`), () => ""))
     ).pipe(
       Effect.map((targets) => targets.filter((target) => target.startsWith("socket:")).length),

@@ -1,5 +1,5 @@
 /**
- * Sustained writes: how many a second at the source the destination follows with a lag under a second.
+ * Sustained writes: the rate of writes at the source that the destination follows with a lag under a second.
  */
 import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -13,7 +13,7 @@ import { type Measurement, runInSync, type Trial } from "./Trial.js"
 /** Milliseconds. */
 const lagLimit = 1000
 const markerInterval = 100
-/** How long the last marker is waited for. */
+/** The longest wait for the last marker. */
 const patience = "15 seconds"
 const connections = 16
 
@@ -25,13 +25,13 @@ export const measure: Measurement = (trial) =>
       let most = 0
       let failed = 0
       for (const rate of trial.plan.rates) {
-        const { taken, worstLag } = yield* step(trial, rate)
+        const { accepted, worstLag } = yield* step(trial, rate)
         steps.push(less(`worst lag at ${rate} writes/s`, worstLag, "ms"))
-        most = Math.max(most, taken)
-        if (worstLag < lagLimit) followed = Math.max(followed, taken)
+        most = Math.max(most, accepted)
+        if (worstLag < lagLimit) followed = Math.max(followed, accepted)
         else failed += 1
-        const sourceIsSlower = taken < rate * 0.9
-        // One failure can have another cause than the program.
+        const sourceIsSlower = accepted < rate * 0.9
+        // A single failure can have another cause than the program.
         if (failed === 2 || !Number.isFinite(worstLag) || sourceIsSlower) break
       }
       return [
@@ -42,7 +42,7 @@ export const measure: Measurement = (trial) =>
     })
   ).pipe(Effect.scoped)
 
-/** The rate at which the source took the writes, and the worst lag of the markers among them, in ms. */
+/** The rate of the writes at the source, and the worst lag of the markers among them, in ms. */
 const step = (trial: Trial, rate: number) =>
   Effect.gen(function* () {
     const { destination, plan, source } = trial
@@ -81,7 +81,7 @@ const step = (trial: Trial, rate: number) =>
     const { count, elapsed } = yield* write(trial, rate, plan.rateSeconds * 1000)
     writing = false
     yield* Fiber.join(marking)
-    // After all writes: when the destination has this one, it has all.
+    // The last marker is written after all other writes: a destination that has it has all writes.
     yield* mark
     yield* Effect.sync(() => seenUpTo() === written.length - 1).pipe(
       Effect.delay(10),
@@ -89,7 +89,7 @@ const step = (trial: Trial, rate: number) =>
       Effect.timeoutOption(patience)
     )
     yield* Fiber.interrupt(watching)
-    return { taken: (count / elapsed) * 1000, worstLag: Math.max(...lags(written, seen)) }
+    return { accepted: (count / elapsed) * 1000, worstLag: Math.max(...lags(written, seen)) }
   })
 
 interface Seen {
@@ -97,14 +97,14 @@ interface Seen {
   readonly at: number
 }
 
-/** Of each marker, the time until it or a later one was seen; infinite for those that never were. */
+/** For each marker, the time until the destination had it or a later one. Infinite if the destination never had it. */
 export const lags = (written: ReadonlyArray<number>, seen: ReadonlyArray<Seen>): ReadonlyArray<number> =>
   written.map((at, number) => {
     const first = seen.find((one) => one.number >= number)
     return first === undefined ? Number.POSITIVE_INFINITY : Math.max(0, first.at - at)
   })
 
-/** Writes random keys, each at its time or as soon after as a connection is free; stops when the time is over. */
+/** Writes random keys, each at its time, or as soon as a connection is free after that. Stops when the time is over. */
 const write = (trial: Trial, rate: number, duration: number): Request<{ count: number; elapsed: number }> =>
   Effect.gen(function* () {
     const { keyspace, source } = trial
@@ -119,7 +119,7 @@ const write = (trial: Trial, rate: number, duration: number): Request<{ count: n
         const early = (number / rate) * 1000 - ((yield* now) - before)
         if (early < -duration) return
         if (early > 0) yield* Effect.sleep(early)
-        // Not the last one, which is the marker.
+        // The last key is the marker.
         yield* source.put(key(keyspace, dice.between(0, keyspace.size - 2)), valueOf(`sustained ${number}`))
         count += 1
       }

@@ -1,5 +1,5 @@
 /**
- * Traffic: what a program reads from its agent, and how often it asks, for each change and at rest.
+ * Traffic: the bytes and the requests of a program, for each change and at rest.
  */
 import * as Effect from "effect/Effect"
 import { less } from "./Figure.js"
@@ -11,7 +11,7 @@ import { type Measurement, runInSync } from "./Trial.js"
 export const measure: Measurement = (trial) =>
   Effect.gen(function* () {
     const { destination, plan } = trial
-    // Counts do not scatter as times do: fewer are enough.
+    // Counts scatter less than times: fewer changes are enough.
     const changes = Math.ceil(plan.changes / 4)
     const meter = yield* Meter.make(destination.address)
     return yield* runInSync(trial, { address: meter.address }, () =>
@@ -20,7 +20,7 @@ export const measure: Measurement = (trial) =>
         const rest = yield* counted(meter, Effect.sleep(plan.idleSeconds * 1000))
         const changing = yield* counted(
           meter,
-          // What the last change causes belongs to it too.
+          // The traffic that follows the last change is counted too.
           Effect.zipLeft(Latency.changes({ ...trial, plan: { ...plan, changes } }), Effect.sleep("1 second"))
         )
         const minutes = rest.seconds / 60
@@ -34,7 +34,7 @@ export const measure: Measurement = (trial) =>
     )
   }).pipe(Effect.scoped)
 
-/** What went over the meter while something was done. */
+/** The traffic through the meter during an effect. */
 export const counted = <A, E, R>({ counts }: Meter.Meter, work: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const start = yield* now

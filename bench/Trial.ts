@@ -1,6 +1,6 @@
 /**
- * One program on one set of keys between two datacenters: what every measurement is given, and how each tells that the
- * program has done its work, which is by looking at the destination alone.
+ * The context of a measurement: one program with one keyspace between two datacenters. Measurements look only at the destination
+ * to see that the program has done its work.
  */
 import * as Effect from "effect/Effect"
 import type { Measured } from "./Figure.js"
@@ -15,11 +15,11 @@ export interface Trial {
   readonly program: Subject.Program
   readonly keyspace: Keyspace
   readonly plan: Plan
-  /** Keys a second that the destination takes in transactions in flight; none where that was not measured. */
+  /** The rate at which the destination accepts transactions, in keys a second. None if it was not measured. */
   readonly rawRate: number | undefined
 }
 
-/** The name of the source, which has the keyspace when a measurement begins. */
+/** The datacenter of the source, which has the keyspace when a measurement begins. */
 export const sourceName = "nyc1"
 export const destinationName = "sfo1"
 
@@ -27,12 +27,12 @@ export type Measurement = (trial: Trial) => Effect.Effect<ReadonlyArray<Measured
 
 export interface Place {
   readonly lock: string
-  /** The agent, or a proxy before it; the destination's unless given. */
+  /** The address of the agent, or of a proxy before it. Default: the destination's agent. */
   readonly address?: string
   readonly options?: ReadonlyArray<string>
 }
 
-/** A lock key of its own for each start: what a program without manners leaves behind delays no later measurement. */
+/** The lock key of a start. Each start has its own, so that a lock that a program does not release delays no later measurement. */
 export const freshLock: Effect.Effect<string> = Effect.map(now, (now) => `bench-lock/${now}/leader`)
 
 /** Runs the program, and `use` while it runs. */
@@ -54,7 +54,7 @@ export const run = <A, R>(
     use
   )
 
-/** Runs the program, and `use` once the destination has all keys and the program follows changes. */
+/** Runs the program. Runs `use` once the destination has all keys and the program follows changes. */
 export const runInSync = <A, R>(
   trial: Trial,
   place: Omit<Place, "lock">,
@@ -86,7 +86,10 @@ export const complete = (
     return yield* asked(Effect.map(destination.count(keyspace.prefix), (count) => count === keyspace.size))
   })
 
-/** Asks until the answer is yes, and answers with when that was asked; leaves more time between than it takes. */
+/**
+ * Asks until the answer is yes. Returns the time of that question (ms, of `now`). The pause after each question is longer than it
+ * took.
+ */
 export const asked = (question: Request<boolean>): Request<number> =>
   Effect.gen(function* () {
     for (;;) {
@@ -96,11 +99,11 @@ export const asked = (question: Request<boolean>): Request<number> =>
     }
   })
 
-/** Changes a key at the source; answers with the time from its answer until the destination has the change (ms). */
+/** Changes a key at the source. Returns the time from the answer until the destination has the change, in ms. */
 export const follow = ({ destination, source }: Trial, key: string, text: string): Request<number> =>
   Effect.scoped(
     Effect.gen(function* () {
-      // Unlike any before: where nothing changes, nothing is to be seen.
+      // Every value is new: a write that changes nothing could not be observed.
       const value = valueOf(`${text} at ${yield* now}`)
       const { index } = yield* destination.get(key)
       const seen = yield* Effect.forkScoped(
@@ -113,7 +116,7 @@ export const follow = ({ destination, source }: Trial, key: string, text: string
     })
   )
 
-/** Fails unless both sides hold the same keys, values and flags. */
+/** Fails unless both sides have the same keys, values and flags. */
 export const verify = ({ destination, keyspace, program, source }: Trial): Request<void> =>
   Effect.gen(function* () {
     const contents = (store: Store) =>
@@ -123,10 +126,10 @@ export const verify = ({ destination, keyspace, program, source }: Trial): Reque
         )
       )
     const wanted = yield* contents(source)
-    const found = yield* contents(destination)
-    // In the order of the keys, both.
+    const copies = yield* contents(destination)
+    // Both answers are in the order of the keys.
     const different =
-      Math.abs(wanted.length - found.length) + wanted.filter((one, i) => one !== found[i]).length
+      Math.abs(wanted.length - copies.length) + wanted.filter((one, i) => one !== copies[i]).length
     if (different > 0) {
       yield* new BenchError({ message: `${program.name}: ${different} keys are not as at the source` })
     }

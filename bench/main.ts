@@ -1,8 +1,8 @@
 /**
  * Measures the built program between two real datacenters, and what the same servers can do at most: `npm run bench`.
  *
- * Everything runs on this machine, the servers too, and one thing after another. Of each keyspace, one program after the
- * other is measured in full, each on keys of its own, which are deleted afterwards; who is first alternates.
+ * All measurements run on this machine, as the servers do, one after another. For each keyspace, the programs are measured one
+ * after the other in full. Each has its own keys, which are deleted afterwards. The order of the programs alternates.
  */
 import * as Os from "node:os"
 import * as Url from "node:url"
@@ -65,7 +65,7 @@ const programsOf = ({ against }: Arguments): readonly [Program, ...ReadonlyArray
     ? [ours]
     : [ours, { name: against.name ?? `${against.path.split("/").at(-1)}`, path: against.path, own: false }]
 
-/** What is measured on which keys, in this order. */
+/** The keyspaces and their measurements, in this order. */
 const places = (plan: Plan) =>
   plan.sizes
     .map((size) => ({
@@ -82,11 +82,11 @@ const places = (plan: Plan) =>
     )
     .filter(({ parts }) => parts.length > 0)
 
-/** While it goes on, and for those who end it early. */
-const tell = (measured: ReadonlyArray<Measured>) =>
+/** Prints figures as soon as they are measured. */
+const print = (measured: ReadonlyArray<Measured>) =>
   Console.error(measured.map(({ unit, value, what }) => `    ${what}: ${format(value, unit)}`).join("\n"))
 
-/** Three minutes, and three milliseconds for each key: a write of its own for each takes one. */
+/** Three minutes, and 3 ms for each key. A separate write of a key takes 1 ms. */
 const limit = (size: number) => 180_000 + size * 3
 
 const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: ReadonlyArray<Program>) {
@@ -106,7 +106,7 @@ const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: R
     yield* Console.error("raw limits …")
     const raw = yield* RawLimits.measure(source, destination, rawSize)
     rawRate = raw.inFlightRate
-    yield* tell(raw.measured)
+    yield* print(raw.measured)
     addRaw(raw.measured)
   }
 
@@ -124,11 +124,11 @@ const measureAll = Effect.fnUntraced(function* ({ plan }: Arguments, programs: R
             onTimeout: () => new Store.BenchError({ message: `not done after ${limit(size) / 1000} s` })
           }),
           Effect.tap((measured) => {
-            // Several replications have keys of their own.
+            // The measurement of several replications has its own keys.
             rows = add(rows, number, { part, keys: part === "several" ? 0 : size, shape }, measured)
-            return tell(measured)
+            return print(measured)
           }),
-          // The other measurements go on; what is missing is said at the end.
+          // The other measurements continue. The end of the run lists the missing ones.
           Effect.catchAllCause((cause) =>
             Cause.isInterruptedOnly(cause)
               ? Effect.failCause(cause)

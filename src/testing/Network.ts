@@ -24,7 +24,7 @@ export interface Sent {
   /** Path and query, as they were sent. */
   readonly target: string
   readonly headers: Headers
-  /** As text. Empty for a request without one. */
+  /** The body as text. Empty for a request without a body. */
   readonly body: string
 }
 
@@ -153,7 +153,7 @@ const refuse = (request: HttpClientRequest) =>
   )
 
 /**
- * Nobody listens there.
+ * The connection is refused, because no process listens on the port.
  *
  * @since 0.5.0
  * @category faults

@@ -1,35 +1,35 @@
 /**
- * A Consul in memory: what a real one (1.8.7) answers, without servers, sockets or waiting.
+ * A Consul in memory. It answers as Consul 1.8.7 does, without servers, sockets or real waits.
  *
- * Time is that of Effect's `Clock`, so that `TestClock` drives it. Chance is that of Effect's `Random`, so that a seed repeats
- * a history. Both are those of the place where the SimConsul was made, not of the fiber that sends a request. It answers
- * Consul's HTTP interface, in process or served by any HTTP server, and lets tests look inside and disturb it.
+ * Time comes from Effect's `Clock`, so that `TestClock` drives it. Random numbers come from Effect's `Random`, so that a seed
+ * repeats a history. Both are taken from the fiber that makes the SimConsul, not from the fiber that sends a request. A SimConsul
+ * has Consul's HTTP interface, in process or served by any HTTP server. Tests can look at its state and disturb it.
  *
- * It serves keys, transactions, sessions, the agent's services and TTL checks, and the catalog, health and status
- * reads that go with them, blocking queries included. A suite sends the same requests to a real Consul and compares
- * status, headers, bodies, indexes (by how they relate) and times. These differences are kept:
+ * It serves keys, transactions, sessions, the agent's services and TTL checks, and the reads of catalog, health and status that
+ * belong to them, with blocking queries. A test suite sends the same requests to a real Consul and compares status, headers,
+ * bodies, the order of indexes, and times. These differences are intended:
  *
  * | what | here | Consul 1.8.7 | why |
  * | --- | --- | --- | --- |
- * | other endpoints (ACLs, Connect, events, snapshots, …) | 404 | served | nobody asked for them yet |
+ * | other endpoints (ACLs, Connect, events, snapshots, …) | 404 | served | not needed so far |
  * | checks other than TTL; nodes, services and checks in a transaction | 500, `SimConsul: only …` | served | likewise |
  * | `near`, `node-meta`, `filter`, `cached`, tokens | ignored | obeyed | likewise |
  * | `agent/self`, `agent/members` | abridged | all settings | clients read a few fields |
  * | servers of a datacenter | one store, `LastContact` 0 | followers lag behind | a stale read is no other read here |
  * | nodes | never fail or leave | `serfHealth` turns critical | not needed so far |
- * | log entries of its own (coordinates, …) | none | some | only the order of indexes has a meaning |
- * | `catalog/datacenters` | its own first, then as given | nearest first | there are no distances |
- * | an operation `null` in a transaction | ignored | the connection breaks off | that is a crash |
- * | a wait for a session that doesn't exist | ends with any session's change | or goes on, by the ids around | invisible but for its moment |
- * | news of a check for servers without a leader | told later | told at once; meanwhile, for 7 to 14 s, the agent takes no other | not needed so far |
- * | a check's new output with its old status | told after 300 s | after 150 to 450 s | the middle, without chance |
- * | the whole catalog compared | in the minute after a restore | every one to two minutes | nothing else makes them differ |
+ * | log entries of the servers (coordinates, …) | none | some | only the order of indexes has a meaning |
+ * | `catalog/datacenters` | the agent's own first, then as given | nearest first | there are no distances |
+ * | an operation `null` in a transaction | ignored | the connection breaks | Consul crashes |
+ * | a blocking query on a session that does not exist | ends with the change of any session | or continues, depending on the ids of other sessions | only the time of the answer differs |
+ * | an update of a check while the servers have no leader | sent later | sent at once; for 7 to 14 s the agent accepts no other update | not needed so far |
+ * | a check's new output with its old status | sent after 300 s | after 150 to 450 s | the middle, not random |
+ * | comparison of the whole catalog | in the minute after a restore | every one to two minutes | only a restore makes a difference |
  * | times | whole milliseconds, rounded up | nanoseconds | the clock's grain |
  * | a refused connection's text | names the datacenter | names an IP address | there is none |
  * | ports of the servers | 8300, 8301 | configured | likewise |
  * | binary in an error's text | `text/plain` | sniffed | no client asks |
  * | names of keys, a path decoded twice, limits of requests | settings | of newer Consul | not measured |
- * | compression | never | of longer answers if asked | costs time, says nothing |
+ * | compression | never | of longer answers, if requested | it costs time and changes no content |
  * | header names over a socket | lower case | `X-Consul-Index` | as `@effect/platform` sends them |
  *
  * @since 0.1.0
@@ -168,12 +168,12 @@ export type {
  * @category models
  */
 export interface Options {
-  /** Default: `nyc1` alone. All of them are joined. */
+  /** The datacenters, which are all joined. Default: `nyc1` alone. */
   readonly datacenters?: readonly [Specify.DatacenterOptions, ...ReadonlyArray<Specify.DatacenterOptions>]
 }
 
 /**
- * A datacenter's state at some moment, to be restored later.
+ * A saved state of a datacenter, which can be restored.
  *
  * @since 0.1.0
  * @category models
@@ -184,13 +184,15 @@ export interface Snapshot {
 }
 
 /**
- * The simulated datacenters. What names a datacenter or an agent that there isn't dies with a message.
+ * The simulated datacenters. A call with the name of an unknown datacenter or agent dies with a message.
  *
  * @since 0.1.0
  * @category models
  */
 export interface SimConsul {
+  /** The names of the datacenters. */
   readonly datacenters: ReadonlyArray<string>
+  /** The agents of all datacenters. `address` is host and port. */
   readonly agents: ReadonlyArray<{
     readonly name: string
     readonly address: string
@@ -202,53 +204,56 @@ export interface SimConsul {
    * error.
    */
   readonly httpClient: HttpClient.HttpClient
-  /** One agent's HTTP interface, for any server. It wants the request's path as it was sent. */
+  /** One agent's HTTP interface, for any server. The server must not change the path of a request. */
   readonly httpApp: (agent: string) => HttpApp.Default
-  /** Sends a request to an agent as it is, without a client between that would tidy up its path. */
+  /** Sends a request to an agent unchanged. An HTTP client would normalise its path. */
   readonly request: (agent: string, request: Request) => Effect.Effect<Response>
 
-  /** All that the servers of a datacenter hold. */
+  /** The state of a datacenter's servers. */
   readonly state: (datacenter: string) => Effect.Effect<State>
   /** The entries under a prefix, in order. */
   readonly entries: (datacenter: string, prefix: string) => Effect.Effect<ReadonlyArray<Entry>>
-  /** Calls back inside of every commit, in order: after the state has changed, before anyone can hear of it. */
+  /** Calls an observer within every commit, in order: after the change of the state, and before any answer. */
   readonly observe: (observer: (commit: Commit) => void) => Effect.Effect<void, never, Scope.Scope>
 
-  /** Writes a key past all agents and checks. */
+  /** Writes a key at the servers, without an agent and without checks of the request. */
   readonly put: (
     datacenter: string,
     key: string,
     value: string | Uint8Array,
     flags?: bigint
   ) => Effect.Effect<void>
-  /** Deletes a key past all agents and checks. */
+  /** Deletes a key at the servers, without an agent and without checks of the request. */
   readonly remove: (datacenter: string, key: string) => Effect.Effect<void>
   /** Ends a session, as an operator or the leader would. */
   readonly destroySession: (datacenter: string, id: string) => Effect.Effect<void>
+  /** The sessions of a datacenter. */
   readonly sessions: (datacenter: string) => Effect.Effect<ReadonlyArray<Session>>
 
+  /** Saves the state of a datacenter. */
   readonly snapshot: (datacenter: string) => Effect.Effect<Snapshot>
   /**
-   * Puts a state back, as `consul snapshot restore` does: what it holds has the indexes it had, so that those of
-   * prefixes go backwards; blocked queries return at once with what they read before; new writes continue the log's
-   * numbering. With `rebuilt` they continue the snapshot's instead, as in a cluster set up anew from it: then a write
-   * may come with an index that clients have seen before.
+   * Restores a state, as `consul snapshot restore` does. Keys have their indexes of then, so the index of a prefix can go back.
+   * Blocked queries return at once with their earlier content. Later writes continue the numbering of the log. With `rebuilt`
+   * they continue the numbering of the snapshot, as in a new cluster that was made from the snapshot: then a write may have an
+   * index that clients have already seen.
    */
   readonly restore: (snapshot: Snapshot, options?: { readonly rebuilt?: boolean }) => Effect.Effect<void>
   /**
-   * Takes the datacenter's leader away or gives it back. Without one, requests wait for 7 s and then fail with
-   * `No cluster leader`, but for `?stale` reads; no TTL of a session runs out, and all start anew with the leader.
+   * Takes the datacenter's leader away, or elects one. Without a leader, requests wait for 7 s and then fail with
+   * `No cluster leader`, except `?stale` reads. No session expires without a leader. All TTLs restart with the next leader.
    */
   readonly setLeader: (datacenter: string, present: boolean) => Effect.Effect<void>
-  /** Breaks the link between two datacenters, also for requests under way. */
+  /** Breaks the link between two datacenters, also for requests in flight. */
   readonly partition: (one: string, other: string, outage?: Outage) => Effect.Effect<void>
+  /** Restores the link between two datacenters. */
   readonly heal: (one: string, other: string) => Effect.Effect<void>
   /**
-   * How many seconds pass for a datacenter's servers (TTLs of sessions, lock delays, `wait`) or for an agent (TTLs of
-   * checks) in one second of the clock. 0 stops them.
+   * Sets how many seconds pass in one second of the `Clock`, for a datacenter's servers (TTLs of sessions, lock delays, `wait`)
+   * or for an agent (TTLs of checks). 0 stops their clock.
    */
   readonly setClockRate: (datacenterOrAgent: string, rate: number) => Effect.Effect<void>
-  /** Changes settings of a datacenter's agents and servers, as an upgrade does. Those not given stay as they are. */
+  /** Changes settings of a datacenter's agents and servers, as an upgrade does. Other settings stay unchanged. */
   readonly configure: (datacenter: string, settings: Partial<Settings>) => Effect.Effect<void>
   /** Limits an agent's requests, or ends the limit. */
   readonly limitRequests: (agent: string, limit: RequestLimit | undefined) => Effect.Effect<void>
@@ -261,7 +266,7 @@ export interface SimConsul {
 export const SimConsul = Context.GenericTag<SimConsul>("consul-replicate/testing/SimConsul")
 
 /**
- * The bytes of a key that isn't ASCII, as they are in a `State`.
+ * The bytes of a key, as in a `State`. They differ from the text if the key is not ASCII.
  *
  * @since 0.1.0
  * @category utils

@@ -30,7 +30,7 @@ interface Sleeper {
 
 const isEarlier = (a: Sleeper, b: Sleeper): boolean => a.due < b.due || (a.due === b.due && a.order < b.order)
 
-/** A binary heap; sleepers that were interrupted stay in it and wake nobody. */
+/** A binary heap. Sleepers that were interrupted stay in it until they are due. */
 class Sleepers {
   private readonly heap: Array<Sleeper> = []
 
@@ -151,7 +151,7 @@ export const runSync = <A, E>(effect: Effect.Effect<A, E>, seed?: string): A =>
 /** `TestClock` takes about 10 real ms for each step, and a fiber that wakes sees the end of the step: ours are that short. */
 const longestStep = Duration.millis(500)
 
-/** How often {@link until} looks. */
+/** The pause of {@link until} between two checks. */
 const interval = Duration.millis(50)
 
 /** Under `TestClock` a fiber that sleeps waits for ever, unless another one moves the clock. */

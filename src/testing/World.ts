@@ -90,7 +90,7 @@ export interface Options extends Partial<Replication.ReplicationOptions> {
   readonly service?: string
   /** Whether the instance has no agent beside it. */
   readonly agentless?: boolean
-  /** How long the session of the lock lives without a renewal. */
+  /** The time to live of the lock's session. */
   readonly sessionTtl?: Duration.DurationInput
   /** Something between the instance's network and the agents, such as a balancer: nothing unless given. */
   readonly between?: (agents: HttpClient.HttpClient) => HttpClient.HttpClient
@@ -336,7 +336,7 @@ export const statusOf = ({
   )
 
 /**
- * Whether the status says that the destination equals the source.
+ * Whether the status reports that the destination equals the source.
  *
  * @since 0.5.0
  * @category instances

@@ -1,8 +1,8 @@
 /**
- * SimConsul is held to a real Consul: the same requests to both, and the same answers from both.
+ * Compares SimConsul with a real Consul: both answer the same requests in the same way.
  *
- * A failure shows the shortest requests found that do it; its seed, given as `CONFORMANCE_SEED`, repeats it.
- * `CONFORMANCE_RUNS` asks for more than the usual number of generated sequences.
+ * A failure prints the shortest sequence of requests that fails. `CONFORMANCE_SEED` repeats a seed.
+ * `CONFORMANCE_RUNS` sets the number of generated sequences.
  */
 import { expect, layer } from "@effect/vitest"
 import * as Config from "effect/Config"
@@ -24,7 +24,7 @@ const settings = Effect.runSync(
   })
 )
 
-/** Keys of its own for each run: the real Consul remembers those of earlier ones as deleted. */
+/** The prefix of each run is new: the real Consul has tombstones of the keys of earlier runs. */
 const nextRoot = Effect.map(
   Ref.updateAndGet(Ref.unsafeMake(0), (n) => n + 1),
   (n) => `run${n}/`
@@ -34,7 +34,7 @@ const nothing = new Uint8Array(0)
 
 const step = (method: string, target: string, body = ""): Step.Step => ({ method, target, body })
 
-/** Leaves every table with an index, as the real one's have from earlier runs. */
+/** Gives every table an index, as the tables of the real Consul have from earlier runs. */
 const preamble = [
   step("PUT", "/v1/kv/{prefix}x"),
   step("DELETE", "/v1/kv/{prefix}x"),
@@ -139,11 +139,11 @@ describeConsul("SimConsul answers as Consul does", () => {
                 : [`${JSON.stringify(scenario)}: real Consul ${expected[i]}, SimConsul ${actual[i]}`]
             )
             if (different.length === 0) return
-            // A difference that more patience takes away was the machine's.
+            // A difference that disappears with longer pauses was caused by a slow machine.
             if (moment === Wakes.moments.at(-1)) expect.fail(different.join("\n"))
           }
         }),
-      // A failure names the scenarios that differ: to look for shorter ones would take minutes.
+      // A failure names the scenarios that differ. A search for shorter ones would take minutes.
       { fastCheck: { numRuns: Math.ceil(settings.runs / 20), seed: settings.seed, endOnFailure: true } }
     )
   })

@@ -1,5 +1,5 @@
 /**
- * Answers without what may differ: ids by the order of their appearance, indexes by how they relate.
+ * Normalizes answers, so that answers of both sides can be compared: ids by the order of their appearance, indexes by their order.
  */
 import type { SimConsul } from "../../src/testing/index.js"
 import * as ByteString from "../../src/testing/internal/go/ByteString.js"
@@ -11,7 +11,7 @@ export interface Answer {
   readonly indexes: ReadonlyArray<number>
 }
 
-/** What the transport adds. */
+/** Headers that the transport adds. */
 const transport = new Set(["date", "connection", "keep-alive", "content-length", "transfer-encoding"])
 
 /**
@@ -21,7 +21,7 @@ const transport = new Set(["date", "connection", "keep-alive", "content-length",
  */
 const byBusyTable = /^\/v1\/(health\/(state|node|checks)\/|catalog\/nodes)/
 
-/** The end of a node, with indexes that tell how often it was entered. */
+/** The end of a node's JSON, with indexes that depend on how often the node was registered. */
 const ofNode = /("consul-network-segment":\s*""\s*\},\s*"CreateIndex":\s*)\d+(,\s*"ModifyIndex":\s*)\d+/g
 
 export const of = (side: Side, target: string, response: SimConsul.Response): Answer => {
@@ -50,11 +50,11 @@ const named = (side: Side, body: string): string => {
   for (const [i, id] of side.sessions.entries()) {
     text = text.replaceAll(id, `(session ${i})`).replaceAll(id.toUpperCase(), `(SESSION ${i})`)
   }
-  // The port of the servers among themselves.
+  // The port on which servers talk to each other.
   return text.replace(/("(?:Service)?Port":\s*)\d{4,}/g, "$1(port)").replace(ofNode, "$1(node)$2(node)")
 }
 
-/** Lists that Consul orders by id, or by chance. */
+/** Lists that Consul orders by id, or at random. */
 const ordered = (target: string, body: string): string => {
   if (/^\/v1\/session\/(list|node)/.test(target) && /^\[\s*\{/.test(body)) {
     return body
@@ -72,14 +72,14 @@ const ordered = (target: string, body: string): string => {
 }
 
 /**
- * Which index of one side is which of the other's. They agree while equal ones are equal and greater ones greater.
+ * Compares the indexes of both sides. They agree if equal indexes of one side are equal on the other, and greater ones greater.
  */
 export class Indexes {
   private readonly pairs = new Map<number, number>()
 
-  /** What is wrong with a pair beside those before, if anything. */
+  /** Adds a pair of indexes. Returns how the pair contradicts the pairs before, if it does. */
   add(real: number, simulated: number): string | undefined {
-    // Consul says 1 where it has none, and 0 where nothing was ever written.
+    // Consul answers 1 without an index, and 0 if nothing was ever written.
     if ((real <= 1 || simulated <= 1) && real !== simulated) return `index ${real} is ${simulated}`
     for (const [r, s] of this.pairs) {
       if (Math.sign(real - r) !== Math.sign(simulated - s)) {

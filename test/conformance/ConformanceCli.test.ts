@@ -17,7 +17,7 @@ import { SimConsul } from "../../src/testing/index.js"
 import { describeConsul } from "../support/consul/DescribeConsul.js"
 import * as RealConsul from "../support/consul/RealConsul.js"
 
-/** Where the simulated agent of nyc1 listens. */
+/** The address of the simulated agent of nyc1. */
 class Address extends Context.Tag("test/consul/Address")<Address, string>() {
   static readonly layer = Layer.effect(
     this,
@@ -37,7 +37,7 @@ const Served = Layer.merge(Address.layer, served).pipe(
   Layer.provideMerge(NodeContext.layer)
 )
 
-/** Runs `consul` with these arguments: its output of both kinds, and its exit code. */
+/** Runs `consul` with arguments. Returns its output, its error output, and its exit code. */
 const consul = (command: string, args: ReadonlyArray<string> = [], stdin = "") =>
   Effect.gen(function* () {
     const binary = yield* RealConsul.binary
@@ -137,7 +137,7 @@ describeConsul("consul", () => {
         const second = yield* consul("lock", ["locks/job", "date +%s%N"])
         const ended = yield* Fiber.join(first)
         expect([ended.code, second.code]).toEqual([0, 0])
-        // Whose process ends first is another matter.
+        // The order in which the processes end is not compared.
         expect(BigInt(second.text)).toBeGreaterThan(BigInt(ended.text))
         expect(yield* sim.sessions("nyc1")).toEqual([])
         expect(yield* sim.entries("nyc1", "locks/")).toEqual([])

@@ -1,5 +1,6 @@
 /**
- * SimConsul's settings are held to a real Consul with the same ones, and its names of keys to what Go prints.
+ * Compares SimConsul with a real Consul that has the same settings, and SimConsul's names of keys with the code points that Go
+ * prints.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import { layer } from "@effect/vitest"
@@ -47,7 +48,7 @@ const sides = Effect.gen(function* () {
 
 const step = (method: string, target: string, body = ""): Step.Step => ({ method, target, body })
 
-/** The root keeps its length, so that bodies are equally long on both sides. */
+/** The root has the same length on both sides, so that bodies have the same length too. */
 const compare = (root: string, steps: ReadonlyArray<Step.Step>) =>
   Effect.flatMap(sides, ([real, simulated]) => Step.compare(real, simulated, root, steps))
 
@@ -86,7 +87,7 @@ describeConsul("SimConsul answers as Consul does", () => {
         step("PUT", "/v1/kv/{prefix}one/z", "1"),
         step("GET", "/v1/kv/{prefix}one/l/?recurse"),
         step("DELETE", "/v1/kv/{prefix}one/?recurse"),
-        // No tombstone lies under this prefix: the index is the store's, and moves with everything.
+        // No tombstone is under this prefix: its index is that of the store, which every write moves.
         step("GET", "/v1/kv/{prefix}one/l/?recurse"),
         step("GET", "/v1/kv/{prefix}one/?recurse"),
         step("PUT", "/v1/kv/{prefix}other", "1"),
@@ -96,7 +97,7 @@ describeConsul("SimConsul answers as Consul does", () => {
         step("DELETE", "/v1/kv/{prefix}two/l/b"),
         step("GET", "/v1/kv/{prefix}two/l/?recurse"),
         step("DELETE", "/v1/kv/{prefix}two/?recurse"),
-        // An older tombstone lies under it: the index stays that one's, as it was with keys.
+        // An older tombstone is under this prefix: its index stays that of the tombstone.
         step("GET", "/v1/kv/{prefix}two/l/?recurse"),
         step("GET", "/v1/kv/{prefix}two/l/?keys"),
         step("PUT", "/v1/kv/{prefix}other", "2"),

@@ -1,5 +1,5 @@
 /**
- * The two that are compared: a real Consul and SimConsul, each asked in the same way and made to look alike.
+ * The two sides of a comparison, a real Consul and SimConsul, with one interface.
  */
 import * as Http from "node:http"
 import * as Effect from "effect/Effect"
@@ -14,9 +14,9 @@ type Response = SimConsul.Response
 export interface Side {
   readonly name: string
   readonly send: (request: Request) => Effect.Effect<Response>
-  /** What stands for things that each side names by itself, like node ids, in the order of their replacement. */
+  /** Replacements for names that differ between the sides, for example node ids, in the order in which they are applied. */
   readonly aliases: Array<readonly [own: string, alias: string]>
-  /** The sessions that it has created, in order. */
+  /** The sessions that this side has created, in order. */
   readonly sessions: Array<string>
 }
 
@@ -27,7 +27,7 @@ const side = (name: string, send: Side["send"]): Effect.Effect<Side> =>
     return { name, send, sessions: [], aliases: [[id, "(node id)"]] }
   })
 
-/** A real agent, over connections of its own that stay open. */
+/** A real agent, over its own persistent connections. */
 export const real = (address: string): Effect.Effect<Side, never, Scope.Scope> =>
   Effect.gen(function* () {
     const agent = yield* Effect.acquireRelease(
@@ -40,7 +40,7 @@ export const real = (address: string): Effect.Effect<Side, never, Scope.Scope> =
 export const simulated = (sim: SimConsul.SimConsul, agent: string): Effect.Effect<Side> =>
   side("simulated", (request) => sim.request(agent, request))
 
-/** The real Consul without sessions of others, and a simulated one that is made for the test. */
+/** The real Consul without sessions of other tests, and a new SimConsul. */
 export const pair = Effect.gen(function* () {
   const { nyc1, sfo1 } = yield* RealConsul.TwoDatacenters
   const sim = yield* SimConsul.make({
@@ -57,7 +57,7 @@ export const pair = Effect.gen(function* () {
   return [side, yield* simulated(sim, "nyc1-1")] as const
 })
 
-/** With the path as it is: clients of a higher level tidy it up. */
+/** Sends a request with its path unchanged. Clients of a higher level normalise it. */
 const send =
   (agent: Http.Agent, address: string) =>
   ({ body, method, target }: Request): Effect.Effect<Response> =>

@@ -1,5 +1,5 @@
 /**
- * Requests that can be sent to both sides: where they name sessions or indexes, each side has its own.
+ * Requests that can be sent to both sides. Each side fills in its own sessions and indexes.
  */
 import * as Effect from "effect/Effect"
 import * as ByteString from "../../src/testing/internal/go/ByteString.js"
@@ -12,12 +12,12 @@ import type { Side } from "./ConformanceSide.js"
  * - `{session 0}` is the first session created so far,
  * - `{modify a}` the ModifyIndex of key `a` (as in a path) or 0, and `{modify a 1}` one more than that,
  * - `{index}` the `X-Consul-Index` of the same read without the blank, and `{index -1}` one less,
- * - `{prefix}` what the keys of this run start with.
+ * - `{prefix}` the prefix of the keys of this run.
  */
 export interface Step {
   readonly method: string
   readonly target: string
-  /** As bytes. */
+  /** The body as bytes. */
   readonly body: string
 }
 

@@ -1,5 +1,5 @@
 /**
- * Generated requests, from alphabets so small that they collide.
+ * Generates requests from small alphabets, so that requests are often about the same keys.
  */
 import * as fc from "effect/FastCheck"
 import * as ByteString from "../../src/testing/internal/go/ByteString.js"
@@ -7,7 +7,7 @@ import type { Step } from "./ConformanceStep.js"
 
 const oneOf = <const A>(...values: ReadonlyArray<A>) => fc.constantFrom(...values)
 
-/** Keys as they are in a path: prefixes of each other, and all that a path can do to a key. */
+/** Keys in a path: prefixes of each other, and every special character of paths. */
 const pathKey = fc.oneof(
   { weight: 6, arbitrary: oneOf("a", "b", "a/", "a/b", "a/b/c", "ab", "a/c", "") },
   {
@@ -56,7 +56,7 @@ const pathKey = fc.oneof(
   }
 )
 
-/** Keys as they are in JSON, where nothing is in their way. */
+/** Keys in JSON, which accepts every character. */
 const jsonKey = fc.oneof(
   { weight: 6, arbitrary: oneOf("a", "b", "a/", "a/b", "a/b/c", "ab", "a/c") },
   {
@@ -94,7 +94,7 @@ const wrongSession = oneOf(
   "--------".padEnd(36, "0")
 )
 
-/** Parameters, each there or not. */
+/** A subset of the parameters. */
 const query = (...options: ReadonlyArray<fc.Arbitrary<string>>) =>
   fc
     .tuple(...options.map((option) => fc.option(option, { freq: 4, nil: "" })))
@@ -470,7 +470,7 @@ const odd = fc
       "/v1/kv/{prefix}a;b?flags=1;flags=2"
     )
   )
-  // A session or a txn of another test's.
+  // A session or a transaction of another test.
   .map(([method, target]) => step(method, target))
 
 /** One request of any kind. */

@@ -1,5 +1,5 @@
 /**
- * SimConsul takes as long as a real Consul does where time matters: 25 seconds of waiting for sessions, checks and locks.
+ * SimConsul's times of sessions, checks and locks are those of a real Consul: 25 seconds of waiting.
  */
 import { expect, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -8,10 +8,10 @@ import * as RealConsul from "../support/consul/RealConsul.js"
 import * as Side from "./ConformanceSide.js"
 import * as Times from "./ConformanceTimes.js"
 
-/** By how many ms the two may be apart on a machine that is never late: the jitter of a wait of four seconds. */
+/** The largest difference of the two in ms, on a machine that is never late: the jitter of a wait of four seconds. */
 const jitter = 400
 
-/** A time is that of a few steps one after another, each of which can be late. */
+/** The number of successive steps in a time. Each can be late. */
 const steps = 5
 
 describeConsul("SimConsul answers as Consul does", () => {

@@ -1,5 +1,5 @@
 /**
- * What takes time, as scenarios that are played on either side and tell how long it took.
+ * Scenarios that measure times on either side.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as ByteString from "../../src/testing/internal/go/ByteString.js"
 import type { Side } from "./ConformanceSide.js"
 
-/** Times in milliseconds, and what else was seen. */
+/** The times of a scenario in ms, and its other observations. */
 export type Seen = { readonly [what: string]: number | string | boolean }
 
 export type Scenario = (side: Side) => Effect.Effect<Seen>
@@ -42,10 +42,12 @@ const timed = <A>(self: Effect.Effect<A>) =>
     return [(yield* Clock.currentTimeMillis) - start, value] as const
   })
 
-/** How often the machine is asked how late it is, in ms. */
+/** The interval at which the lateness of the machine is measured, in ms. */
 const pulse = 50
 
-/** Runs an effect, and tells how late, in ms, a timer with a write that changes nothing was at worst meanwhile. */
+/**
+ * Runs an effect, and measures the worst lateness of the machine meanwhile: of a timer with a write that changes nothing, in ms.
+ */
 export const lateness = <A>(side: Side, self: Effect.Effect<A>): Effect.Effect<readonly [A, number]> =>
   Effect.gen(function* () {
     let worst = 0
@@ -64,7 +66,7 @@ export const lateness = <A>(side: Side, self: Effect.Effect<A>): Effect.Effect<r
     return [value, worst] as const
   })
 
-/** Waits for a key to change, from now on. */
+/** Waits for the next change of a key. */
 const change = (side: Side, key: string, wait = "60s") =>
   Effect.flatMap(ask(side, "GET", `/v1/kv/${key}`), ({ index }) =>
     ask(side, "GET", `/v1/kv/${key}?index=${index}&wait=${wait}`)
@@ -92,7 +94,7 @@ const ttl =
       return { ...seen, gone: info.text === "[]" }
     })
 
-/** Asks for a lock again and again until it is given. */
+/** Tries to acquire a lock until that succeeds. */
 const refusedFor = (side: Side, key: string, id: string) =>
   timed(
     acquire(side, key, id).pipe(
@@ -172,7 +174,7 @@ const waits: Scenario = (side) =>
     yield* ask(side, "DELETE", "/v1/kv/waits/a")
     const [underAfter, gone] = yield* Fiber.join(under)
     const later = gone.index > index
-    // A wait that is over early, and one whose end is put off by up to a sixteenth.
+    // The first wait ends early, and the end of the second is delayed by up to a sixteenth.
     return {
       timeout: Math.min(seconds, 4_125),
       unmoved: read.index === index,

@@ -1,5 +1,5 @@
 /**
- * Which writes end which waits. Above all for waits on what isn't there, which end for reasons of Consul's radix tree.
+ * The writes that end a blocking query, above all of a query on an absent key or prefix, which depends on Consul's radix tree.
  */
 import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
@@ -11,7 +11,7 @@ export interface Scenario {
   readonly keys: ReadonlyArray<string>
   /** A path with its query: a key, or a prefix with `?recurse` or `?keys`. */
   readonly watched: string
-  /** Method and path of a write that comes while the query waits. */
+  /** Method and path of a write while the query blocks. */
   readonly change: readonly [method: string, path: string]
 }
 
@@ -43,14 +43,14 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
 })
 
 /**
- * How long all waits have to begin, and all changes then to be made, in ms. Nobody can see when a server has begun to
- * wait; where the sides differ, they play once more with the next of these, which is enough on ever slower machines.
+ * The times in ms after which all queries block, and after which all writes have arrived. A client cannot see when a server
+ * begins to block. If the sides differ, both play again with the next time, which is long enough for a slower machine.
  */
 export const moments: ReadonlyArray<number> = [250, 1_000, 5_000, 25_000]
 
 /**
- * Plays scenarios on one side, each under a prefix of its own: whether the wait ended with a newer index, and with
- * what status. All waits begin before the first change, for any change moves the index that absent keys have.
+ * Plays scenarios on one side, each under its own prefix. Returns the status of each answer, and whether its index is newer. All
+ * queries begin before the first write, because every write moves the index of absent keys.
  */
 export const play = (
   side: Side,

@@ -1,5 +1,5 @@
 /**
- * What others do to the destination, and what it refuses, on real servers: a replicator in this process beside them.
+ * A replicator in this process, with real servers: other clients change the destination, and the destination refuses writes.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -23,7 +23,7 @@ import * as Events from "../support/Events.js"
 
 const live = Effect.withClock(Clock.make())
 
-/** The destination takes no value of more than 20,000 bytes. */
+/** The destination refuses values of more than 20,000 bytes. */
 class Datacenters extends Context.Tag("test/consul/Destination/Datacenters")<
   Datacenters,
   RealConsul.Datacenters<"nyc1" | "sfo1">
@@ -148,7 +148,7 @@ describeConsul("the destination", () => {
         yield* start
         yield* until(Effect.map(state, (status) => status.includes('"writes-refused"')))
         expect(Object.keys(yield* contents(destination)).sort()).toEqual(named(prefix, 100).sort())
-        // And so it goes on.
+        // Refused keys do not delay other keys.
         yield* put(source, `${prefix}new`)
         yield* until(Effect.map(contents(destination), (all) => `${prefix}new` in all))
         yield* put(source, `${prefix}operations/runbook`, "short")

@@ -1,5 +1,5 @@
 /**
- * Consul 1.8 reads its own configuration with the HCL 1 that 0.4.0 reads. `consul validate` says what it takes.
+ * Consul 1.8 parses its configuration as HCL 1, as 0.4.0 of this project did. `consul validate` shows what the parser accepts.
  */
 import * as Command from "@effect/platform/Command"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -13,7 +13,7 @@ import { capture } from "../program/Program.js"
 import { describeConsul } from "../support/consul/DescribeConsul.js"
 import * as RealConsul from "../support/consul/RealConsul.js"
 
-/** What `consul validate` says of a file. */
+/** The output of `consul validate` for a file. */
 const validate = (text: string, extension: string) =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
@@ -24,7 +24,7 @@ const validate = (text: string, extension: string) =>
     return `${stdout}${stderr}`
   }).pipe(Effect.scoped, Effect.provide(NodeContext.layer))
 
-/** A key that Consul does not know: it says so of a file that it could read. */
+/** A key that Consul does not know. Consul reports the key if it could parse the file. */
 const unknown = "zzz"
 
 const dollar = "$"

@@ -1,6 +1,6 @@
 /**
- * The right that a denied request lacks, on a real server: without rights a request is denied, and with exactly the line that
- * the error names it is not.
+ * The right that the error of a denied request names, on a real server: without rights the request is denied, and with exactly
+ * that rule it succeeds.
  */
 import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as NodeContext from "@effect/platform-node/NodeContext"
@@ -19,7 +19,7 @@ import * as Store from "../support/consul/Store.js"
 
 const root = "9f1b1b4e-7a0f-4a55-9f0e-3a0f6f0a5c11"
 
-/** With rights for whoever names no token: the test, and the agent. */
+/** A configuration with access control. Requests without a token (those of the test and of the agent) have all rights. */
 const guarded = {
   primary_datacenter: "sfo1",
   acl: {

@@ -1,39 +1,40 @@
-/** What is done to the servers, the keys and the instances of a history, and when. */
+/** The actions on the servers, the keys and the instances of a history, with their times. */
 import type { SimConsul } from "../../src/testing/index.js"
 import type { Configuration } from "./Route.js"
 
-/** `size` is that of the value, in bytes. */
+/** A write at the source. `size` is the size of the value, in bytes. */
 export type SourceWrite =
   | { readonly _tag: "Put"; readonly key: string; readonly size: number; readonly flags: bigint }
   | { readonly _tag: "Remove"; readonly key: string }
 
-/** What the servers of other datacenters see of servers that are gone: requests stay unanswered, or are answered with 500. */
+/** The answers of other datacenters for servers that are gone: requests stay unanswered, or are answered with 500. */
 export type Death = "unanswered" | SimConsul.Outage
 
-/** Times are in milliseconds; `instance` counts from 0. */
+/** An action. Times are in ms. `instance` counts from 0. `lasting` is the duration. */
 export type Action =
   /** One transaction at the source. */
   | { readonly _tag: "Write"; readonly writes: ReadonlyArray<SourceWrite> }
-  /** Somebody else at a destination: keys beside the replica. */
+  /** Another client writes a key of a destination outside the replica. */
   | { readonly _tag: "WriteElsewhere"; readonly datacenter: string; readonly key: string }
-  /** Somebody else writes or deletes a key of the replica. */
+  /** Another client writes or deletes a key of the replica. */
   | {
       readonly _tag: "Drift"
       readonly datacenter: string
       readonly key: string
       readonly deletes: boolean
     }
-  /** Somebody deletes all but one of the source's keys under a prefix. */
+  /** A client deletes all keys of the source under a prefix, except one. */
   | { readonly _tag: "Wipe"; readonly prefix: string }
-  /** Somebody moves a folder of the source to where no key has been yet. */
+  /** A client moves a folder of the source to a new name. */
   | { readonly _tag: "Move"; readonly to: string }
-  /** Somebody else writes the status key, or deletes the lock's. */
+  /** Another client writes the status key. */
   | { readonly _tag: "OverwriteStatus"; readonly datacenter: string }
+  /** Another client deletes the lock key. */
   | { readonly _tag: "DeleteLock"; readonly datacenter: string }
   | { readonly _tag: "EndSession"; readonly datacenter: string }
-  /** Ends all sessions of instances but that of the leader. */
+  /** Ends the sessions of all instances, except that of the leader. */
   | { readonly _tag: "EndStandbySessions"; readonly datacenter: string }
-  /** The token of the replicators may not change some keys of the replica. */
+  /** The token of the replicators must not change some keys of the replica. */
   | {
       readonly _tag: "Deny"
       readonly datacenter: string
@@ -56,7 +57,7 @@ export type Action =
   | { readonly _tag: "Freeze"; readonly instance: number; readonly lasting: number }
   | { readonly _tag: "Kill"; readonly instance: number; readonly lasting: number }
   | { readonly _tag: "Stop"; readonly instance: number; readonly lasting: number }
-  /** An operator changes the replications of all instances, and tells each process to read its configuration again. */
+  /** An operator changes the replications of all instances, and reloads each process. */
   | { readonly _tag: "Reload"; readonly configuration: Configuration }
   /** The servers of a source are gone, for a while or, without `lasting`, for good. */
   | {
@@ -66,26 +67,26 @@ export type Action =
       readonly lasting: number | undefined
     }
   | { readonly _tag: "ClockRate"; readonly of: string; readonly rate: number }
-  /** Somebody deletes a folder with all that is in it, at either side, also one that holds more than the replica. */
+  /** A client deletes a folder with all its keys, at either side. The folder may contain more than the replica. */
   | { readonly _tag: "DeleteTree"; readonly datacenter: string; readonly prefix: string }
-  /** Somebody writes a status that names a session of somebody else. */
+  /** Another client writes a status that names the session of another tool. */
   | { readonly _tag: "ForgeStatus"; readonly datacenter: string; readonly holdsLock: boolean }
-  /** The agents of a datacenter are replaced by those of another version, or set up otherwise. */
+  /** The agents of a datacenter get another version, or other settings. */
   | {
       readonly _tag: "Configure"
       readonly datacenter: string
       readonly settings: Partial<SimConsul.Settings>
     }
-  /** The agent beside an instance takes no more than so many requests a second. */
+  /** The agent of an instance limits its requests. */
   | {
       readonly _tag: "LimitRequests"
       readonly instance: number
       readonly limit: SimConsul.RequestLimit
       readonly lasting: number
     }
-  /** Somebody sets the clock of an instance's machine, by so many ms. */
+  /** An operator sets the clock of an instance's machine ahead or back, by `by` ms. */
   | { readonly _tag: "SetClock"; readonly instance: number; readonly by: number }
-  /** Until after the calm, and for good as far as the replicators can know. */
+  /** Large values for a key are refused, until after the end of all other faults. */
   | {
       readonly _tag: "RefuseLarge"
       readonly datacenter: string
@@ -103,7 +104,7 @@ export interface Timed {
   readonly action: Action
 }
 
-/** One line, for a history. */
+/** The line of an action in a history. */
 export const describe = (action: Action): string => {
   switch (action._tag) {
     case "Write":

@@ -1,5 +1,5 @@
 /**
- * Does what a plan says: the writers at the source, and all that is done to servers, network and instances.
+ * Performs the actions of a plan: writes at the source, and actions on servers, network and instances.
  */
 import * as Arr from "effect/Array"
 import * as Deferred from "effect/Deferred"
@@ -17,13 +17,13 @@ import * as Plan from "./Plan.js"
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** The most bytes of a value that Consul takes unless it is told otherwise. */
+/** The most bytes of a value that Consul accepts by default. */
 const usualValueSize = 524_288
 
-/** What Consul takes in a transaction. */
+/** The most operations of a transaction of Consul. */
 const operationsEach = 64
 
-/** What the writers at the source do: each value is one that was never written before. */
+/** The writes at the source. Each value is new. */
 export const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
   let writes = 0
   const value = (size: number) => {
@@ -72,29 +72,29 @@ export const makeWriter = (plan: Plan.Plan, sim: SimConsul.SimConsul) => {
   }
 }
 
-/** No more than fit a transaction, so that they move at once. */
+/** The most keys of a moved folder: they fit a transaction, so that they move at once. */
 const movedKeys = 30
 
-/** How long an instance may take to end: four farewells of 1.5 s each, one after another, and the network's delays. */
+/** The longest time until an instance ends: four requests of 1.5 s each, one after another, and the delays of the network. */
 export const boundOfStop = Duration.seconds(8)
 
-/** A key that `SimConsul` shows by its bytes. */
+/** The characters of a key that `SimConsul` returns as bytes. */
 const textOf = (key: SimConsul.ByteString): string => Buffer.from(key, "latin1").toString()
 
 const { lock, service } = LeaderLock.defaults
-/** A lock of somebody else, and who holds it. */
+/** The lock of another tool, and its session. */
 const foreignLock = "service/other/leader"
 
 export interface Actor {
   readonly act: (action: Action) => Effect.Effect<void>
-  /** Ends what lasts, and lets every instance run. */
+  /** Ends all lasting actions, and lets every instance run. */
   readonly endAll: Effect.Effect<void>
-  /** Ends what no end of faults ends: refusals that seemed to be for good. */
+  /** Ends the refusals that `calm` does not end, which were permanent for the replicators. */
   readonly relent: Effect.Effect<void>
   readonly stop: (instance: Instance.Instance) => Effect.Effect<void>
 }
 
-/** Does what a plan says; what lasts goes on beside it. */
+/** Performs the actions of a plan. Lasting actions run concurrently. */
 export const makeActor = (
   plan: Plan.Plan,
   sim: SimConsul.SimConsul,
@@ -126,7 +126,7 @@ export const makeActor = (
       (entries) => entries.find(({ key }) => key === lock)?.session ?? ""
     )
 
-  /** A process that ended as it should, and could, must have left nothing once the agent has told the servers. */
+  /** Checks that a process that ended undisturbed has left nothing, once its agent has synchronized with the servers. */
   const stop = (instance: Instance.Instance) =>
     Effect.gen(function* () {
       const before = elections
@@ -155,14 +155,14 @@ export const makeActor = (
       })
     )
 
-  /** Asks a server of a datacenter, as somebody else does. */
+  /** Sends a request of another client to a server of a datacenter. */
   const ask = (datacenter: string, target: string, body: string) =>
     Effect.map(
       sim.request(`${datacenter}-server`, { method: "PUT", target, body: encoder.encode(body) }),
       (response) => decoder.decode(response.body)
     )
 
-  /** The servers of a source, as every destination sees them. */
+  /** Sets the reachability of a source's servers for every destination. */
   const die = (datacenter: string, how: Death): Effect.Effect<void> =>
     how === "unanswered"
       ? fabric.silence(datacenter)
@@ -181,7 +181,7 @@ export const makeActor = (
 
   const forge = (datacenter: string, holdsLock: boolean) =>
     Effect.gen(function* () {
-      // The name alone makes no session one of this service's.
+      // A session with this name does not belong to the service by its name alone.
       const name = holdsLock ? "somebody else" : service
       const created = yield* ask(datacenter, "/v1/session/create", JSON.stringify({ Name: name, Checks: [] }))
       const [session = ""] = /[0-9a-f-]{36}/.exec(created) ?? []

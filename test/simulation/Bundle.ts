@@ -10,7 +10,7 @@ import { build, type Plugin } from "esbuild"
 import type { mistakes } from "./Mistakes.js"
 import type { simulate } from "./Simulation.js"
 
-/** A text of a file of `src`, which occurs once there, and what stands in its place. */
+/** A text that occurs once in a file of `src`, and its replacement. */
 export interface Mutation {
   readonly file: string
   readonly from: string

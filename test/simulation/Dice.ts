@@ -1,18 +1,18 @@
 /**
- * Random choices that follow from a seed. Each purpose rolls dice of its own, so that one more roll in one place does
- * not change what is rolled in another.
+ * Random choices that follow from a seed. Each purpose has its own dice, so that one more roll for one purpose does not change
+ * the rolls for another.
  */
 import * as Hash from "effect/Hash"
 import { PCGRandom } from "effect/Utils"
 
 export interface Dice {
-  /** Whole, from `low` to `high`, both included. */
+  /** A whole number from `low` to `high`, both included. */
   readonly between: (low: number, high: number) => number
   readonly chance: (probability: number) => boolean
   readonly pick: <A>(all: readonly [A, ...ReadonlyArray<A>]) => A
   /** Each with its own probability. */
   readonly some: <A>(all: ReadonlyArray<A>, probability: number) => ReadonlyArray<A>
-  /** One of the named things, as often as its weight says against the others. */
+  /** One of the names, with a probability in proportion to its weight. */
   readonly weighted: <K extends string>(weights: Readonly<Record<K, number>>) => K
 }
 

@@ -1,4 +1,4 @@
-/** What planted mistakes are made of: requests and answers that are changed between a replicator and the network. */
+/** The building blocks of planted mistakes: changes of requests and answers between a replicator and the network. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
@@ -19,7 +19,7 @@ export const withText = (request: Request, text: string) =>
 
 export const isTransaction = ({ url }: Request) => url.endsWith("/v1/txn")
 
-/** Changes each request; the client is one process's, and `make` runs once for it. */
+/** Changes each request. `make` runs once for the client of each process. */
 export const rewriting =
   (make: () => (request: Request, url: URL) => Request): Distort =>
   (client) => {
@@ -41,7 +41,7 @@ export const operationsOf = (request: Request): ReadonlyArray<string> =>
     .slice(1, -1)
     .split(/(?<=\}\}),(?=\{"KV":)/)
 
-/** An operation that always succeeds and answers nothing. */
+/** An operation that always succeeds and returns nothing. */
 export const idle = '{"KV":{"Verb":"get-tree","Key":"there is none"}}'
 
 export const isLargeValue = (request: Request) =>

@@ -1,5 +1,5 @@
 /**
- * The network between the replicators and their agents, which does to requests what networks and servers do.
+ * The network between the replicators and their agents. It disturbs requests as networks and servers do.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -25,13 +25,13 @@ import type { Answer } from "./Spoiling.js"
 import * as Spoiling from "./Spoiling.js"
 import { trickle } from "./Trickle.js"
 
-/** The cable of one process. */
+/** The connection of one process to the network. */
 export interface Link {
   readonly client: HttpClient.HttpClient
-  /** How many requests did not go as they should. */
+  /** The number of disturbed requests. */
   readonly troubles: () => number
   readonly isolate: (how: "refused" | "unanswered" | undefined) => Effect.Effect<void>
-  /** Nothing gets through any more, in either direction. */
+  /** From now on delivers nothing, in either direction. */
   readonly cut: Effect.Effect<void>
   readonly freeze: Effect.Effect<void>
   readonly thaw: Effect.Effect<void>
@@ -45,28 +45,28 @@ export interface Fabric {
   readonly deny: (datacenter: string, keys: ReadonlyArray<string>) => Effect.Effect<void, never, Scope.Scope>
   /** From now on each large value for a key of a datacenter is refused with this status. */
   readonly refuseLarge: (datacenter: string, key: string, status: number) => Effect.Effect<void>
-  /** From now on this key of the source is answered with a value that is no base64. */
+  /** From now on answers about this key of the source have a value that is no base64. */
   readonly corrupt: (key: string) => Effect.Effect<void>
   /** Ends `refuseLarge` and `corrupt`, which `calm` does not. */
   readonly relent: Effect.Effect<void>
-  /** From now on, or no more, requests that a source has to answer stay unanswered. */
+  /** From now on requests to a source stay unanswered, until `hear`. */
   readonly silence: (datacenter: string) => Effect.Effect<void>
   readonly hear: (datacenter: string) => Effect.Effect<void>
-  /** How many lists of the values of a replication's source were asked for without waiting for a change. */
+  /** The number of reads of all values of a replication's source that did not block. */
   readonly plainReads: (route: Route) => number
-  /** From now on every request is delivered at once, and answered. */
+  /** From now on delivers and answers every request at once. */
   readonly calm: Effect.Effect<void>
 }
 
 type Exchange = Effect.Effect<HttpClientResponse, HttpClientError.HttpClientError>
 
-/** The longest that a request is under way, in ms. */
+/** The longest time that a request is in flight, in ms. */
 const latest = 12_000
 
-/** Answers kept of each read, to be given again as stale ones. */
-const kept = 8
+/** The number of answers to each read that are kept, to be repeated as stale answers. */
+const keptAnswers = 8
 
-/** The longest that a large value is under way that is delayed, in ms: longer than anybody waits for an answer. */
+/** The longest time that a delayed large value is in flight, in ms: longer than any client waits for an answer. */
 const latestLarge = 25_000
 
 const encoder = new TextEncoder()
@@ -89,7 +89,7 @@ export const make = (
     const now = () => clock.unsafeCurrentTimeMillis()
     const possible = plan.fates.map((fate) => [fate, weights[fate]] as const)
     const delaysLarge = plan.fates.includes("delayed")
-    /** How many large values are under way for long. */
+    /** The number of delayed large values. */
     let delayed = 0
     let isCalm = false
     const routes = routesOf(plan)
@@ -106,7 +106,7 @@ export const make = (
 
     const drawFate = (what: Sorted): Fate | undefined => {
       if (isCalm) return undefined
-      // There are few of them, and what happens meanwhile matters.
+      // Delayed values are few, and a history tests the events during their flight.
       if (what.isLargeWrite && delaysLarge && dice.chance(0.4)) return "delayed"
       if (!dice.chance(plan.disturbed)) return undefined
       const fitting = possible.filter(([fate]) => applies(fate, what))
@@ -138,7 +138,7 @@ export const make = (
           }
         }
 
-        /** What somebody between refuses, whatever the servers would say. */
+        /** The refusal of a host in between, which does not ask the servers. */
         const refusedOnTheWay = (request: HttpClientRequest, url: URL, what: Sorted) => {
           const refused = what.isLargeWrite
             ? refusedLarge.get(`${incarnation.datacenter} ${keyOf(url)}`)
@@ -168,7 +168,7 @@ export const make = (
               )
             : request
 
-        /** At the agent: what it is asked, and what it answers. */
+        /** Delivers a request to the agent, and returns the answer. */
         const serve = (
           request: HttpClientRequest,
           url: URL,
@@ -195,12 +195,12 @@ export const make = (
             }
             if (what.isKeys && what.isRead && answer.status < 500) {
               const answers = memory.get(subject(url)) ?? []
-              memory.set(subject(url), [...answers.slice(-kept + 1), answer])
+              memory.set(subject(url), [...answers.slice(-keptAnswers + 1), answer])
             }
             return answer
           }).pipe(Effect.locally(cause, Option.some({ by: incarnation, request: number })))
 
-        /** There and back again. Whatever is not a read lands even when nobody waits for its answer any more. */
+        /** Delivers a request and its answer. A write lands also if its client does not wait for the answer any more. */
         const deliver = (request: HttpClientRequest, url: URL, number: number, what: Sorted) => {
           const there = Effect.zipRight(pause(0, plan.latency), serve(request, url, number, what))
           const served = what.isRead
@@ -239,7 +239,7 @@ export const make = (
                 dice.chance(0.8) ? Effect.fail(reset(request, "read ECONNRESET")) : unanswered
               )
             case "delayed": {
-              // Whoever gives it up does not call it back.
+              // A client that stops waiting does not cancel the request.
               delayed += 1
               const later = pause(1, dice.pick([2_000, 9_000, latestLarge])).pipe(
                 Effect.zipRight(delivered),
@@ -270,7 +270,7 @@ export const make = (
           }
         }
 
-        /** What comes through a balancer that gives up what takes too long. */
+        /** Delivers a request through a balancer that ends long waits. */
         const balanced = <E>(what: Sorted, exchanged: Effect.Effect<Answer, E>): Effect.Effect<Answer, E> =>
           plan.longestWait === undefined || !what.isBlocking
             ? exchanged
@@ -313,15 +313,15 @@ export const make = (
                 ? deliver(request, url, number, what)
                 : settle(fate, request, url, number, what)
             )
-            // The stream of changes fails while a large value is under way.
+            // The watch fails while a large value is in flight.
             const fails = what.isBlocking && delayed > 0 && !isCalm && dice.chance(0.5)
             if (fails) history.count("rejected")
             const answer = fails ? { ...given, ...Spoiling.rejected } : given
-            // What was on its way back when the cable broke.
+            // The answer was in flight when the connection broke.
             if (isCut || isolation === "unanswered") return yield* unanswered
             if (isolation === "refused") return yield* reset(request, "read ECONNRESET")
             yield* gate.await
-            // A transaction says with 409 that there is no such key. From an unusable answer a process learns nothing.
+            // A transaction answers 409 if the key does not exist. An unusable answer shows the process nothing.
             const isAnswer =
               !Spoiling.isUnusable(fate, what.isTransaction) &&
               (answer.status < 300 || answer.status === 404 || answer.status === 409)

@@ -1,11 +1,11 @@
-/** What happened, line by line, each with its moment; the same for the same seed, to the byte. */
+/** The lines of a history, each with its time. The same seed gives the same lines. */
 export interface History {
   readonly lines: ReadonlyArray<string>
   readonly add: (at: number, line: string) => void
-  /** How often something happened, by name. */
+  /** The number of occurrences of each event, by name. */
   readonly counts: ReadonlyMap<string, number>
   readonly count: (what: string) => void
-  /** Nothing is added any more. */
+  /** Closes the history: later lines are dropped. */
   readonly end: () => void
 }
 

@@ -1,58 +1,61 @@
-/** A process of the simulation, as the judge and the network know it. */
+/** A process of the simulation, for the judge and the network. */
 import { contains, type KeyRange } from "../../src/KeyRange.js"
 import type { Route } from "./Route.js"
 
-/** One process, from its start to its end. An instance that is started again is another one. */
+/** One process, from its start to its end. An instance that is started again has another process. */
 export interface Incarnation {
   readonly name: string
   readonly agent: string
   readonly datacenter: string
-  /** The sessions and services that it created. */
+  /** The sessions that the process created. */
   readonly sessions: Set<string>
+  /** The services that the process registered. */
   readonly services: Set<string>
-  /** How many requests it has sent. */
+  /** The number of requests that the process has sent. */
   sent: number
   /**
-   * How many it had sent when its destination was restored: one of those may land late, since the restore can bring back the
-   * index of the status key that voids it. The next look at the destination repairs what it does.
+   * The number of requests that the process had sent when its destination was restored. One of these requests may land late,
+   * because the restore can bring back the index of the status key on which the request depends. The next scan of the destination
+   * repairs that.
    */
   pardoned: number
-  /** Whether it was told to stop. */
+  /** Whether the process was stopped by SIGTERM. */
   isStopping: boolean
-  /** What it knows of each replication, by the key of its status. */
+  /** The view of each replication, by its status key. */
   readonly views: Map<string, View>
 }
 
-/** One replication in one process. */
+/** The judge's record of one replication in one process. */
 export interface View {
   /**
-   * How many requests the process had sent when it last read the destination, or wrote that the replication has stopped: none
-   * of those may change anything any more.
+   * The number of requests that the process had sent when it last read the destination, or wrote that the replication has
+   * stopped. None of these requests may change a key any more.
    */
   barrier: number
-  /** When the process last read each range of the source, the latest first, and the names of all keys. */
+  /** The times at which the process has read each range of the source, the latest first, in ms. */
   readonly reads: Map<string, { readonly range: KeyRange; readonly at: ReadonlyArray<number> }>
+  /** The times at which the process has listed the names of all keys, in ms. */
   names: ReadonlyArray<number>
-  /** Whether a reload under way ends the replication, for good or to begin it anew. */
+  /** Whether a reload is ending the replication, or restarting it. */
   isEnding: boolean
-  /** How many requests the process had sent when a reload had ended the replication; none while it is to run. */
+  /** The number of requests that the process had sent when a reload had ended the replication. Undefined while it runs. */
   endedAt: number | undefined
 }
 
 export const viewOf = ({ views }: Incarnation, { status }: Route): View => {
-  const known = views.get(status)
-  if (known !== undefined) return known
+  const existing = views.get(status)
+  if (existing !== undefined) return existing
   const view: View = { barrier: 0, reads: new Map(), names: [], isEnding: false, endedAt: undefined }
   views.set(status, view)
   return view
 }
 
 /**
- * As of when a process knows a key of the source: a snapshot may have waited for its turn while two more were read, each by
- * another query, and while the first comparison read all values to count what it overwrites. What it deletes it may also have
- * missed among the names of all keys.
+ * The time of the oldest read on which a write of a key may be based. A snapshot may wait while two more are read by other
+ * queries, and while the first comparison reads all values to count overwrites. A delete may also be based on a listing of all
+ * names.
  */
-export const knownSince = ({ names, reads }: View, key: string, isDelete: boolean): number | undefined => {
+export const oldestReadAt = ({ names, reads }: View, key: string, isDelete: boolean): number | undefined => {
   const all = Array.from(reads.values())
     .filter(({ range }) => contains(range, key))
     .flatMap(({ at }) => at)
@@ -62,7 +65,7 @@ export const knownSince = ({ names, reads }: View, key: string, isDelete: boolea
   return moments.length === 0 ? undefined : Math.min(...moments)
 }
 
-/** When a process last read all keys under the prefix, or their names. */
+/** The time at which a process last read all keys under the prefix, or their names. */
 export const completeViewAt = ({ names, reads }: View, prefix: string): number =>
   Math.max(
     ...names,

@@ -1,4 +1,4 @@
-/** One place where replications run: started, reloaded, stopped, killed, frozen and started again. */
+/** An instance: a process that runs replications, which can be started, reloaded, stopped, killed and frozen. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -20,7 +20,7 @@ import type { History } from "./History.js"
 import { type Incarnation, viewOf } from "./Incarnation.js"
 import { type Configuration, goesOn, type Route } from "./Route.js"
 
-/** Stands between a replicator and the network: a mistake that the simulation has to find. */
+/** A mistake between a replicator and the network, which the simulation has to find. */
 export type Distort = (client: HttpClient.HttpClient) => HttpClient.HttpClient
 
 export interface Options {
@@ -28,34 +28,34 @@ export interface Options {
   readonly agent: string
   readonly datacenter: string
   readonly address: string
-  /** The replications that may run in it. */
+  /** The replications that may run in the process. */
   readonly routes: ReadonlyArray<Route>
-  /** What its configuration says at first. */
+  /** The first configuration. */
   readonly configuration: Configuration
   readonly replicationsOf: (
     configuration: Configuration
   ) => Effect.Effect<ReadonlyArray<Replication.Replication>>
   readonly distort: Distort
-  /** What a set clock changes: the time of day only, or, as a mistake, all times. */
+  /** The clocks that `setClock` changes: the time of day only, or, as a mistake, all clocks. */
   readonly setClocks: "time of day" | "all"
   readonly agentless: boolean
 }
 
 export interface Instance {
-  /** The process that runs, if one does. */
+  /** The running process. Undefined if none runs. */
   readonly running: Effect.Effect<Incarnation | undefined>
   /** Starts a process unless one runs. */
   readonly start: Effect.Effect<void>
-  /** Changes the configuration, and tells the process to read it again, as SIGHUP does. Does not wait for its end. */
+  /** Changes the configuration, and reloads it as SIGHUP does. Does not wait for the end of the reload. */
   readonly reload: (configuration: Configuration) => Effect.Effect<void>
-  /** Ends the process as SIGTERM does. Answers with it if it could say its farewells undisturbed. */
+  /** Ends the process as SIGTERM does. Returns the process if no request of its end was disturbed. */
   readonly stop: Effect.Effect<Incarnation | undefined>
   /** Ends the process as SIGKILL does. */
   readonly kill: Effect.Effect<void>
   readonly isolate: (how: "refused" | "unanswered" | undefined) => Effect.Effect<void>
   readonly freeze: Effect.Effect<void>
   readonly thaw: Effect.Effect<void>
-  /** Sets the time of day of its machine ahead, or back. */
+  /** Sets the time of day of the instance's machine ahead or back. */
   readonly setClock: (byMs: number) => Effect.Effect<void>
 }
 
@@ -63,17 +63,17 @@ interface Process {
   readonly incarnation: Incarnation
   readonly link: Link
   readonly scope: Scope.CloseableScope
-  /** Done when the agent has answered. */
+  /** Completed when the agent has answered. */
   readonly replications: Deferred.Deferred<Replications.Replications>
-  /** What it has read of the configuration last. */
+  /** The configuration that the process has read last. */
   running: Configuration
-  /** One reload at a time. */
+  /** Has one permit: one reload runs at a time. */
   readonly reloading: Effect.Semaphore
-  /** Runs something in it, with its clock and its log, until it ends. */
+  /** Runs an effect in the process, with the clock and the log of the process, until the process ends. */
   readonly fork: <E>(effect: Effect.Effect<unknown, E>) => Effect.Effect<unknown>
 }
 
-/** How many ms the clocks of a process are ahead: that of the time of day, and that by which durations are measured. */
+/** How far the clocks of a process are ahead, in ms: the clock of the time of day, and the clock that measures durations. */
 interface Ahead {
   readonly timeOfDay: () => number
   readonly monotonic: () => number
@@ -104,7 +104,7 @@ export const make = (
       options
     const clock = yield* Effect.clock
     const world = yield* Effect.scope
-    const say = (line: string) => history.add(clock.unsafeCurrentTimeMillis(), line)
+    const log = (line: string) => history.add(clock.unsafeCurrentTimeMillis(), line)
     let generation = 0
     let process: Process | undefined
     let configuration = options.configuration
@@ -116,12 +116,12 @@ export const make = (
         Logger.defaultLogger,
         Logger.make(({ logLevel, message }) => {
           if (LogLevel.lessThan(logLevel, LogLevel.Info)) return
-          // The holder's process id is that of the test.
+          // The process id in the lock is that of the test.
           const text = (Array.isArray(message) ? message.join(" ") : String(message)).replace(
             /pid \d+/,
             "pid"
           )
-          say(`${of} ${logLevel.label} ${text}`)
+          log(`${of} ${logLevel.label} ${text}`)
         })
       )
 
@@ -140,7 +140,7 @@ export const make = (
         views: new Map()
       }
       return Effect.gen(function* () {
-        say(`${incarnation.name} starts`)
+        log(`${incarnation.name} starts`)
         const link = yield* fabric.link(incarnation)
         yield* link.isolate(isolation)
         const scope = yield* Scope.make()
@@ -173,7 +173,7 @@ export const make = (
           Effect.tap((made) => Deferred.succeed(replications, made)),
           Effect.flatMap(({ failure }) => failure),
           Effect.scoped,
-          // What a replication does not get over ends no process.
+          // The failure of a replication does not end the process.
           observing({
             consume: (event) =>
               Effect.sync(() => {
@@ -188,7 +188,10 @@ export const make = (
       })
     })
 
-    /** Judged by what is sent: a replication that is to end may say so, and sends nothing after that. */
+    /**
+     * Marks replications that end. The judge checks requests: a replication that ends may write its status, and nothing after
+     * that.
+     */
     const reload = (next: Configuration) => (loaded: Process) =>
       Effect.gen(function* () {
         const { incarnation } = loaded
@@ -211,7 +214,7 @@ export const make = (
           }
         }
         loaded.running = next
-        say(`${incarnation.name} has read its configuration again`)
+        log(`${incarnation.name} has read its configuration again`)
         for (const route of ending) {
           const view = viewOf(incarnation, route)
           view.isEnding = false
@@ -225,14 +228,14 @@ export const make = (
         process = undefined
         if (ended === undefined) return undefined
         ended.incarnation.isStopping = true
-        say(`${ended.incarnation.name} is ${how}`)
+        log(`${ended.incarnation.name} is ${how}`)
         return ended
       })
 
     const now = <A>(use: (process: Process) => Effect.Effect<A>) =>
       Effect.suspend((): Effect.Effect<unknown> => (process === undefined ? Effect.void : use(process)))
 
-    /** Answers with what ends its fibers, which may take them some time. */
+    /** Returns an effect that ends the fibers of the process, which may take some time. */
     const kill = Effect.gen(function* () {
       const ended = yield* end("killed")
       if (ended === undefined) return Effect.void
@@ -241,7 +244,7 @@ export const make = (
       return Effect.uninterruptible(Scope.close(ended.scope, Exit.void))
     })
 
-    // A fiber that waits for good keeps the whole world in memory, and the test's process alive.
+    // A fiber that waits for ever would keep the whole world in memory, and the test's process alive.
     yield* Effect.addFinalizer(() => Effect.flatten(kill))
 
     return {
@@ -260,7 +263,7 @@ export const make = (
         const before = ended.link.troubles()
         yield* ended.link.thaw
         yield* Scope.close(ended.scope, Exit.void)
-        say(`${ended.incarnation.name} has ended`)
+        log(`${ended.incarnation.name} has ended`)
         return ended.link.troubles() === before && isolation === undefined ? ended.incarnation : undefined
       }),
       kill: Effect.flatMap(kill, (closing) => Effect.forkIn(closing, world)),

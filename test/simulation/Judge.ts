@@ -1,9 +1,9 @@
 /**
- * The invariants, checked inside of the simulated servers at every log entry, where nothing can lie: those of a process and its
- * lock here, those of each replication in `ReplicaJudge`.
+ * Checks the invariants inside the simulated servers, at every log entry. `Judge` has the invariants of a process and its lock,
+ * `ReplicaJudge` those of each replication.
  *
- * Who caused an entry is told by a `FiberRef` that the network sets around each request that it delivers; entries
- * without one are the servers' own or somebody else's.
+ * The network sets a `FiberRef` to the cause of each request that it delivers. An entry without a cause is an entry of the
+ * servers, or of another client.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -24,25 +24,26 @@ export const cause: FiberRef.FiberRef<Option.Option<ReplicaJudge.Cause>> = Fiber
 )
 
 export interface Judge {
-  /** Done with the first violation. */
+  /** Completed with the first violation. */
   readonly violated: Deferred.Deferred<never, string>
-  /** From now on these replications are to run, and no others. */
+  /** From now on only these replications must run. */
   readonly configured: (configuration: Configuration) => void
-  /** From now on nothing is heard from a source any more: what is copied from it need not be equal. */
+  /** From now on a source is silent: its copies need not be equal. */
   readonly sourceDied: (datacenter: string) => void
-  /** To be told after a restore, which is no log entry. */
+  /** Records a restore. A restore is no log entry. */
   readonly sourceRestored: (datacenter: string) => Effect.Effect<void>
   readonly destinationRestored: (datacenter: string) => Effect.Effect<void>
-  /** These keys of a replica cannot be as they should: the others must, and the status must not say `in-sync`. */
+  /** From now on these keys of a replica cannot be equal. The other keys must be equal, and the status must not be `in-sync`. */
   readonly spare: (keys: ReadonlyArray<string>) => void
   readonly spareNothing: () => void
   readonly sparesAny: () => boolean
-  /** A process has ended by itself, which none may, or a replication in it. */
+  /** Reports that a process or a replication has ended by itself: a violation. */
   readonly died: (incarnation: Incarnation, why: string) => void
-  /** The replications that are to run and whose source answers, and those whose source does not. */
+  /** The replications that must run and whose source answers. */
   readonly alive: () => ReadonlyArray<ReplicaJudge.ReplicaJudge>
+  /** The replications that must run and whose source is silent. */
   readonly silent: () => ReadonlyArray<ReplicaJudge.ReplicaJudge>
-  /** Fails when a process that ended has left something. */
+  /** Fails if a process that ended has left a session or a service. */
   readonly checkGone: (incarnation: Incarnation) => Effect.Effect<void>
 }
 
@@ -62,7 +63,7 @@ export const make = (
       Deferred.unsafeDone(violated, Effect.fail(what))
     }
 
-    /** Keys that nobody can expect to be right for now. */
+    /** Keys that cannot be equal at present. */
     const spared = new Set<string>()
 
     const routes = routesOf(plan)
@@ -80,15 +81,15 @@ export const make = (
       )
 
     /**
-     * Sessions and services that a restore brought back. What a process had ended before stays: a session for its time to
-     * live, a service until its agent compares all that it has, about once a minute.
+     * Sessions and services that a restore brought back. If their process had ended, a session stays for its time to live, and a
+     * service until its agent compares all services, about once a minute.
      */
     const restored = new Set<string>()
 
     /** The sessions that any process has created. */
     const ours = new Set<string>()
 
-    /** By datacenter. */
+    /** The number of leaderships of each datacenter. */
     const leaderships = new Map<string, number>()
 
     /** All processes that have changed something. */
@@ -111,7 +112,7 @@ export const make = (
       }
     }
 
-    /** Finds the replication that an entry is about: what it changes, and the status that it was made for. */
+    /** The replication of an entry, by the keys that the entry changes, or by the status in its transaction. */
     const ownerOf = (commit: SimConsul.Commit, { by, request }: ReplicaJudge.Cause) => {
       const { changes, command } = commit
       const keys = changes.flatMap(({ key }) => (key === lock ? [] : [key]))
@@ -135,7 +136,7 @@ export const make = (
     yield* sim.observe((commit) => {
       const { changes, command, datacenter, reply } = commit
       const isSource = sources.has(datacenter)
-      // A key that is written and deleted at once has changed nothing, but the index.
+      // A key that is written and deleted in one transaction changes only the index.
       if (isSource && commit.before.kv !== commit.after.kv) {
         for (const { sourceChanged } of from(datacenter)) sourceChanged(commit)
       }
@@ -204,7 +205,7 @@ export const make = (
           const left = (ids: ReadonlySet<string>) => new Set([...ids].filter((id) => !restored.has(id)))
           const services = left(incarnation.services)
           const sessions = left(incarnation.sessions)
-          // Without an agent, a session whose creation was not answered lives for its time, and holds nothing.
+          // Without an agent, a session whose creation was not answered lives for its time to live, without a lock.
           for (const { id } of OrderedMap.values(state.sessions)) {
             if (sessions.has(id) && !plan.agentless) violation(`${name} stopped and left a session`)
           }

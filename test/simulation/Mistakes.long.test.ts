@@ -12,7 +12,7 @@ describe("the simulation finds", () => {
       const { simulate } = yield* Bundle.load(mutations)
       const fitting = Array.range(1, 3_000).filter((seed) => fits(Plan.draw(seed)))
       for (const seed of fitting.slice(0, 200)) {
-        // The test runner wants to be heard of between histories.
+        // The test runner needs an answer of its worker between histories.
         yield* Effect.sleep("1 millis")
         if (Option.isSome(simulate(seed, planted).violation)) return
       }

@@ -1,6 +1,6 @@
 /**
- * Mistakes that a replicator could make, each made by changing what it sends or is told: proof that the simulation
- * finds them.
+ * Mistakes that a replicator could make. Each changes the requests or the answers of a replicator, and the simulation has to find
+ * it.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -30,10 +30,10 @@ import type { Plan } from "./Plan.js"
 import type { Planted } from "./Simulation.js"
 
 export interface Mistake extends Planted {
-  /** What is changed in the sources of the replicator. */
+  /** The changes of the replicator's sources. */
   readonly mutations?: ReadonlyArray<Mutation>
   readonly name: string
-  /** Where the mistake can show at all. */
+  /** Whether the mistake can show in a plan. */
   readonly fits: (plan: Plan) => boolean
 }
 
@@ -44,7 +44,7 @@ const isNames = ({ prefix, source }: Pick<Plan, "prefix" | "source">, url: URL, 
   url.searchParams.get("dc") === source &&
   (of === "all") === (decodeURIComponent(url.pathname) === `/v1/kv/${prefix}`)
 
-/** Everything that the plans of this file have in common. */
+/** The settings that all plans of this file share. */
 const common = { prefix: "global/", source: "nyc1" }
 
 const anywhere = () => true
@@ -60,7 +60,7 @@ const hasLarge = (plan: Plan) =>
     ...plan.actions.flatMap(({ action }) => (action._tag === "Write" ? action.writes : []))
   ].some((write) => write._tag === "Put" && write.size > 100_000)
 
-/** More writes at once than one transaction holds. */
+/** More writes at once than fit one transaction. */
 const hasBurst = (plan: Plan) =>
   plan.initial.length > 64 ||
   plan.actions.some(({ action }) => action._tag === "Write" && action.writes.length > 64)
@@ -136,7 +136,7 @@ const usual: ReadonlyArray<Mistake> = [
   },
   {
     name: "a failure taken for a success",
-    // The transaction with the checkpoint cannot be taken for one that has landed: the next one needs its index.
+    // The transaction with the checkpoint cannot pass as landed: the next transaction needs its index.
     fits: (plan) => isDisturbed(plan) && (plan.divided !== undefined || hasBurst(plan)),
     distort: (client) =>
       HttpClient.make((request) => {

@@ -1,4 +1,4 @@
-/** Mistakes in how instances stand, and in which keys they leave alone. */
+/** Mistakes of instances in the election, and in the exclusion of keys. */
 import * as HttpClient from "@effect/platform/HttpClient"
 import type { HttpClientResponse } from "@effect/platform/HttpClientResponse"
 import * as Effect from "effect/Effect"
@@ -9,7 +9,7 @@ import { excludes } from "./TrialValues.js"
 
 const isRenewal = (url: URL): boolean => url.pathname.startsWith("/v1/session/renew/")
 
-/** What Consul answers of a session that it has renewed. */
+/** Consul's answer to the renewal of a session. */
 const renewed = (request: Request, url: URL) => {
   const [id = ""] = url.pathname.split("/").slice(-1)
   const session = { ID: id, Name: "", Node: "", NodeChecks: [], Checks: [] }
@@ -34,7 +34,7 @@ interface Entry {
   readonly Key: string
 }
 
-/** An answer of the source without what is excluded; the numbers of its entries are written again as they were. */
+/** An answer of the source without the excluded keys. The numbers of its entries stay unchanged. */
 const withoutExcluded = (text: string, isNames: boolean): string => {
   if (!text.trimStart().startsWith("[")) return text
   if (isNames)
@@ -46,7 +46,7 @@ const withoutExcluded = (text: string, isNames: boolean): string => {
   return `[${entries.filter((entry) => !isExcluded((JSON.parse(entry) as Entry).Key)).join()}]`
 }
 
-/** Of what is asked by name, what is excluded does not exist. */
+/** Answers that excluded keys do not exist, when they are read by name. */
 const absent = (request: Request): string | undefined => {
   const operations = JSON.parse(textOf(request)) as ReadonlyArray<{
     readonly KV: { readonly Verb: string; readonly Key: string }

@@ -10,10 +10,10 @@ const has = (plan: Plan, ...tags: ReadonlyArray<Plan["actions"][number]["action"
 /** The source loses many keys at a time. */
 const loses = (plan: Plan) => has(plan, "Wipe", "RestoreSource") || plan.fates.includes("names missing")
 
-/** A large loss can be met by parts, little by little. */
+/** Whether shards may report a large loss in small steps. */
 const losesInParts = (plan: Plan) => plan.divided !== undefined && (loses(plan) || has(plan, "Move"))
 
-/** Another one takes over, or the same one anew. */
+/** Whether another instance may take over, or the same instance lead again. */
 const leadsAnew = (plan: Plan) =>
   loses(plan) && has(plan, "Kill", "Stop", "EndSession", "Reload", "DeleteLock")
 

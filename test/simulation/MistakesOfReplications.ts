@@ -35,7 +35,7 @@ const waitingForSource: Distort = (client) => {
   })
 }
 
-/** The status of `team/` kept under the key of that of `globals/`. */
+/** Writes the status of `team/` to the status key of `globals/`. */
 const sharingStatus: Distort = rewriting(() => (request) => {
   const moved = HttpClientRequest.setUrl(request, request.url.replace(statusOfTeam, statusOfGlobals))
   return isTransaction(moved) && textOf(moved).includes(statusOfTeam)

@@ -1,5 +1,5 @@
 /**
- * Mistakes that only a trial brings to light, each made by changing what a replicator sends or is told.
+ * Mistakes that only a trial finds. Each changes the requests or the answers of a replicator.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientError from "@effect/platform/HttpClientError"
@@ -26,7 +26,7 @@ const has =
   (plan: Plan): boolean =>
     trials.some((trial) => plan.trials.includes(trial))
 
-/** What an answer is turned into. */
+/** The changed answer. */
 interface Changed {
   readonly status: number
   readonly text: string
@@ -75,7 +75,7 @@ const isBlocking = (_: Request, url: URL): boolean => url.searchParams.has("inde
 
 const entries = /\{\s*"LockIndex"(?:[^"{}]|"(?:[^"\\]|\\.)*")*\}/g
 
-/** Each entry of a list as it was written. */
+/** The entries of a list, each as its JSON text. */
 const mapEntries = (text: string, change: (entry: string) => string | undefined): string =>
   `[${Array.from(text.matchAll(entries), ([entry]) => change(entry))
     .filter((entry) => entry !== undefined)
@@ -88,7 +88,7 @@ const keyIn = (entry: string): string => {
   return JSON.parse(quoted) as string
 }
 
-/** The verb and key of each operation, where all of a transaction only read. */
+/** The verb and key of each operation of a transaction that only reads. */
 const readsOf = (request: Request): ReadonlyArray<readonly [verb: string, key: string]> => {
   if (!isTransaction(request)) return []
   const operations = JSON.parse(textOf(request)) as ReadonlyArray<{
@@ -104,7 +104,7 @@ const isLimited = ({ status }: Changed): boolean => status === 429 || status ===
 
 const isRefused = ({ status }: Changed): boolean => status >= 400 && status !== 403 && status !== 413
 
-/** Ends the session that a status names, whoever's it is. */
+/** Ends the session that a status names, also if another tool created the session. */
 const endingAnySession: Distort = (client) =>
   HttpClient.make((request, url) =>
     Effect.gen(function* () {
@@ -123,8 +123,8 @@ const endingAnySession: Distort = (client) =>
   )
 
 /**
- * A listing of the destination or a status with an index that is lower than before is answered as before: what a restore
- * brought back is not seen.
+ * Repeats the former answer if a listing of the destination or a status has a lower index than before: so the replicator does not
+ * see a restore.
  */
 const takingLowerForUnchanged: Distort = (client) => {
   const highest = new Map<
@@ -147,8 +147,8 @@ const takingLowerForUnchanged: Distort = (client) => {
 }
 
 /**
- * Goes on with the session of a large value whose PUT was interrupted or has failed: its end, and what comes with it, is
- * not sent, and the next session is the same again.
+ * Keeps the session of a large value whose PUT was interrupted or has failed: the end of the session is not sent, and the next
+ * session is the same one.
  */
 const keepingSession: Distort = (client: Client) => {
   let session: string | undefined
@@ -177,7 +177,7 @@ const keepingSession: Distort = (client: Client) => {
   })
 }
 
-/** For how long an answer may take in all, in s. */
+/** The longest time of an answer, in s. */
 const longestAnswer = 20
 
 const givingUpSlowAnswers: Distort = (client) =>

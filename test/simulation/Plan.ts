@@ -1,6 +1,6 @@
 /**
- * What happens in one simulated history, drawn from its seed: who is there, what the network does to requests, and
- * what is done to the servers, the keys and the instances at which moment.
+ * The plan of a simulated history, drawn from its seed: the datacenters and instances, the faults of requests, and the actions
+ * with their times.
  */
 
 import * as Replication from "../../src/Replication.js"
@@ -10,7 +10,7 @@ import * as Dice from "./Dice.js"
 import type { Configuration, Route } from "./Route.js"
 import * as Trials from "./Trials.js"
 
-/** What can become of a request, other than a prompt answer. */
+/** A fate of a request, other than a prompt answer. */
 export type Fate =
   | "refused"
   | "unanswered"
@@ -27,28 +27,28 @@ export type Fate =
   | "foreign"
   | "without index"
   | "empty body"
-  /** A source that says for a while that it has no keys at all, but for consistent reads. */
+  /** A source answers for a while that it has no keys, except to consistent reads. */
   | "emptied"
-  /** A blocking query that nobody wakes: its connection is dead, or its server has forgotten it. */
+  /** A blocking query is not woken by changes: its connection is dead, or its server has forgotten it. */
   | "unwoken"
-  /** Below are those that only a trial brings. A list of entries that has one more, of a key that was not asked for. */
+  /** This fate and the following ones occur only in trials. A list of entries has an additional key that was not requested. */
   | "entry outside"
-  /** A list of the source's that lacks some keys which the destination has. */
+  /** A list of the source lacks some keys that the destination has. */
   | "names missing"
-  /** A list in which one entry is what no server would answer, or is there twice. */
+  /** An entry of a list is malformed, or occurs twice. */
   | "bad value"
   | "bad index"
   | "bad flags"
   | "lone surrogate"
   | "duplicate"
-  /** A large value that is under way for longer than anybody waits for its answer. */
+  /** A large value is in flight for longer than its client waits for the answer. */
   | "delayed"
-  /** A read of the source that is refused with 400, which no retry helps. */
+  /** A read of the source is refused with 400, which a retry cannot fix. */
   | "rejected"
-  /** A transaction that is refused because there were too many requests. */
+  /** A transaction is refused because there were too many requests. */
   | "limited"
 
-/** How often each is drawn against the others, where a plan has it at all. */
+/** The weight of each fate among the fates of a plan. */
 export const weights: Readonly<Record<Fate, number>> = {
   refused: 3,
   unanswered: 1,
@@ -83,44 +83,47 @@ export const fates = Object.keys(weights) as ReadonlyArray<Fate>
 
 const wholeFates = fates.slice(0, fates.indexOf("unwoken"))
 
-/** It is a route too: that of the replication which most of the actions are about. */
+/** A plan. As a route, it is that of the main replication, which most actions affect. */
 export interface Plan extends Route {
   readonly seed: number
-  /** Further replications. */
+  /** The further replications. */
   readonly beside: ReadonlyArray<Route>
-  /** What the instances replicate at first. */
+  /** The first configuration of the instances. */
   readonly configuration: Configuration
   readonly destinations: readonly [string, ...ReadonlyArray<string>]
-  /** The datacenter of each instance; each has an agent of its own there. */
+  /** The datacenter of each instance. Each instance has its own agent there. */
   readonly instances: ReadonlyArray<string>
   /** Whether the instances have no agent: each request reaches another agent of their datacenter. */
   readonly agentless: boolean
-  /** What the source holds at first, and the destinations hold of their own under the prefix. */
+  /** The first keys of the source. */
   readonly initial: ReadonlyArray<SourceWrite>
+  /** The keys under the prefix that only the destinations have at first. */
   readonly strangers: ReadonlyArray<string>
+  /** The possible fates of requests. */
   readonly fates: ReadonlyArray<Fate>
-  /** How many keys a part of the source holds, and how many parts have a query; none when it is watched as one. */
+  /** The keys of each shard, and the number of shards. Undefined if the source is watched with one query. */
   readonly divided: { readonly shards: number; readonly keysEach: number } | undefined
-  /** Part of the requests that meet one of `fates`. */
+  /** The share of the requests that have one of `fates`. */
   readonly disturbed: number
-  /** Upper limit of a request's way, each direction, in ms. */
+  /** The longest time in flight in each direction, in ms. */
   readonly latency: number
-  /** The odd things that this history holds. */
+  /** The trials of the history. */
   readonly trials: ReadonlyArray<Trials.Trial>
-  /** How the agents and servers of the destinations are set up at first. */
+  /** The first settings of the destinations. */
   readonly settings: Partial<SimConsul.Settings>
-  /** After how many ms a balancer ends a blocking query with 504. */
+  /** The time after which a balancer ends a blocking query with 504, in ms. Undefined without a balancer. */
   readonly longestWait: number | undefined
-  /** How many bytes of a source's answer arrive in a second, and how many seconds all of it takes at most. */
+  /** The bytes of a source's answer that arrive in a second. Undefined without a slow link. */
   readonly bytesPerSecond: number | undefined
+  /** The longest time in which an answer arrives over a slow link, in s. */
   readonly slowness: number
-  /** Keys of the replicas that the servers do not take as they are set up at first. */
+  /** The keys of the replicas that the servers refuse with their first settings. */
   readonly spared: ReadonlyArray<string>
-  /** How often an instance of each destination may come to lead before all faults end. */
+  /** The most leaderships of each destination before the end of all faults. */
   readonly mostLeaderships: number
-  /** Between two comparisons in full, in ms, as the first configuration says it. */
+  /** The time between two full comparisons in the first configuration, in ms. */
   readonly reconcile: number
-  /** When all faults end, in ms. */
+  /** The end of all faults, in ms. */
   readonly calmAt: number
   readonly actions: ReadonlyArray<Timed>
 }
@@ -133,7 +136,7 @@ export const sourcesOf = (plan: Plan): ReadonlyArray<string> => [
   ...new Set(routesOf(plan).map(({ source }) => source))
 ]
 
-/** The datacenter where a key of a source is. */
+/** The datacenter of the source that has a key. */
 export const sourceOf = (plan: Plan, key: string): string =>
   plan.beside.find(({ prefix }) => key.startsWith(prefix))?.source ?? plan.source
 
@@ -147,13 +150,13 @@ const write = (dice: Dice.Dice, prefix: string, withLarge: boolean): SourceWrite
   const key = dice.chance(0.5) ? simple : prefix + dice.pick(["folder/", ...odd])
   if (dice.chance(0.3)) return { _tag: "Remove", key }
   const flags = dice.pick([0n, 0n, 0n, 42n, 2n ** 64n - 1n])
-  // A key that a path cannot name takes no large value; two that do are enough, for each is read again and again.
+  // A key that no path can carry has no large value. Two keys with large values are enough, because each is read often.
   return withLarge && dice.chance(0.15)
     ? { _tag: "Put", key: `${prefix}k${dice.between(0, 1)}`, size: large, flags }
     : { _tag: "Put", key, size: dice.between(0, 12), flags }
 }
 
-/** More than one transaction holds. */
+/** Writes or removes of up to 150 keys, which may not fit one transaction. */
 const burst = (dice: Dice.Dice, prefix: string): ReadonlyArray<SourceWrite> => {
   const removes = dice.chance(0.3)
   const first = dice.between(0, 60)
@@ -245,13 +248,13 @@ const disturbance = (
   }
 }
 
-/** The name of the agent beside an instance. */
+/** The name of an instance's agent. */
 export const agentOf = ({ instances }: Pick<Plan, "instances">, instance: number): string =>
   `${instances[instance]}-${instance}`
 
 /**
- * A quarter of the seeds have tokens that may not change some keys for a while: fewer than are tried at once, some of
- * them for so long that they are tried several times.
+ * In a quarter of the seeds, tokens must not change some keys for a while: fewer keys than are tried at once, some for so long
+ * that they are tried several times.
  */
 const withDenials = (all: Plan): Plan => {
   const dice = Dice.make(all.seed, "rights")
@@ -277,12 +280,12 @@ const withDenials = (all: Plan): Plan => {
 }
 
 export interface Wishes {
-  /** Whether the source is watched in parts. */
+  /** Whether the source is watched in shards. */
   readonly isDivided?: boolean | undefined
   readonly trials?: ReadonlyArray<Trials.Trial> | undefined
 }
 
-/** The seed decides what is not asked for: half of the seeds have a source that is watched in parts. */
+/** The seed decides unless an option does. Half of the seeds have a source that is watched in shards. */
 export const draw = (seed: number, { isDivided, trials }: Wishes = {}): Plan =>
   Trials.add(drawUsual(seed, isDivided), trials ?? Trials.draw(seed))
 
@@ -292,7 +295,7 @@ const drawUsual = (seed: number, isDivided: boolean | undefined): Plan => {
   const drawn = dice.chance(0.5)
   if (!(isDivided ?? drawn)) return plan
   const { prefix } = plan
-  // A key that no path can name is read with everything, which hides mistakes in the parts.
+  // A key that no path can carry is read with all others, which hides mistakes in the shards.
   const isPlain = dice.chance(0.7)
   const plain = (write: SourceWrite): SourceWrite => ({
     ...write,
@@ -346,8 +349,8 @@ const drawWhole = (seed: number): Plan => {
   }
   for (let i = dice.between(1, 8); i > 0; i--) {
     const action = disturbance(dice, { source, destinations, instances, prefix, destinationPrefix })
-    // Whoever deletes the lock while a large value is in the network may see it land until the next leader has ended
-    // the session: the one hole that Writer's documentation states.
+    // If the lock is deleted while a large value is in flight, the value may land until the next leader has ended the session:
+    // the gap that the documentation of the writer states.
     if (withLarge && action._tag === "DeleteLock") continue
     actions.push({ at: at(), action })
   }

@@ -1,4 +1,4 @@
-/** What trials make of a plan: more actions, more faults, or none. */
+/** The changes that trials make to a plan: more actions, more faults, or none. */
 import type { Action, SourceWrite, Timed } from "./Action.js"
 import type * as Dice from "./Dice.js"
 import type { Fate, Plan } from "./Plan.js"
@@ -34,7 +34,7 @@ export const put = (key: string, size: number, flags = 0n): SourceWrite => ({ _t
 const isTrouble = ({ _tag }: Action): boolean =>
   !["Write", "WriteElsewhere", "Drift", "SetClock"].includes(_tag)
 
-/** Nothing happens that could cost the lock. */
+/** The plan without actions and faults that could end the lock. */
 export const withoutTrouble = (plan: Plan): Plan => ({
   ...plan,
   disturbed: 0,

@@ -3,37 +3,37 @@ import * as Effect from "effect/Effect"
 import type { SimConsul } from "../../src/testing/index.js"
 import * as OrderedMap from "../../src/testing/internal/go/OrderedMap.js"
 import type { History } from "./History.js"
-import { completeViewAt, type Incarnation, knownSince, viewOf } from "./Incarnation.js"
+import { completeViewAt, type Incarnation, oldestReadAt, viewOf } from "./Incarnation.js"
 import type { Plan } from "./Plan.js"
 import { atDestination, atSource, isCopy, isExcluded, type Route } from "./Route.js"
 import * as SourcePast from "./SourcePast.js"
 import { type Keys, sameContent } from "./SourcePast.js"
 
-/** The request that an entry of the log came with. */
+/** The request that caused an entry of the log. */
 export interface Cause {
   readonly by: Incarnation
-  /** Which of its requests, counted from 1. */
+  /** The number of the request among those of the process, counted from 1. */
   readonly request: number
 }
 
 export interface ReplicaJudge {
   readonly route: Route
-  /** Whether a key of the destination is the replication's to write: its copies, and its status. */
+  /** Whether the replication may write a key of the destination: a copy, or its status. */
   readonly owns: (key: string) => boolean
-  /** Notes what an entry of the source's log has changed. */
+  /** Records the changes of an entry of the source's log. */
   readonly sourceChanged: (commit: SimConsul.Commit) => void
-  /** Notes what others have changed at a destination. */
+  /** Records the changes of other clients at a destination. */
   readonly othersChanged: (commit: SimConsul.Commit) => void
-  /** Checks an entry of a destination's log that changes what the replication owns. `violation` ends the history. */
+  /** Checks an entry of a destination's log that changes keys of the replication. A violation ends the history. */
   readonly check: (commit: SimConsul.Commit, cause: Cause) => void
-  /** To be told after a restore, which is no log entry. */
+  /** Records a restore of the source. A restore is no log entry. */
   readonly sourceRestored: Effect.Effect<void>
   readonly destinationRestored: (datacenter: string) => Effect.Effect<void>
   /** Whether a destination equals the source, and the status says so. */
   readonly isConverged: (datacenter: string) => Effect.Effect<boolean>
-  /** Whether the status says that nothing is heard from the source. */
-  readonly saysSilent: (datacenter: string) => Effect.Effect<boolean>
-  /** What differs, for a message. */
+  /** Whether the status reports that the source is silent. */
+  readonly reportsSilence: (datacenter: string) => Effect.Effect<boolean>
+  /** The difference between source and destination, for a message. */
   readonly difference: (datacenter: string) => Effect.Effect<string>
 }
 
@@ -41,32 +41,32 @@ export interface Surroundings {
   readonly plan: Plan
   readonly history: History
   readonly sim: SimConsul.SimConsul
-  /** In ms. */
+  /** The time in ms. */
   readonly now: () => number
   readonly violation: (what: string) => void
-  /** Keys of destinations that cannot be right for now. */
+  /** Keys of destinations that cannot be equal to the source at present. */
   readonly spared: ReadonlySet<string>
 }
 
 /**
- * From one complete view of the source to the next, in one leadership. The status names the same index all the time. While keys
- * are refused, it names that index also after the next complete view.
+ * The time from one complete view of the source to the next, in one leadership. The status names the same index all the time.
+ * While keys are refused, the status names that index also after the next complete view.
  */
 interface Span {
   readonly index: unknown
   readonly session: unknown
-  /** When it began, in ms. */
+  /** When the span began, in ms. */
   readonly at: number
-  /** How many keys the destination had when it began, and came since. */
+  /** The keys of the destination when the span began, and those that were created since. */
   keys: number
   deletes: number
 }
 
-/** Between two writes of a status. */
+/** The time between two writes of a status. */
 interface Pass {
-  /** How many keys the destination had when it began. */
+  /** The keys of the destination when the pass began. */
   readonly keys: number
-  /** Keys that came, and how many keys have gone: of those that were there, and of those that came. */
+  /** The keys that the pass created. `deletes` counts deletes of older keys, `freshDeletes` deletes of keys in `fresh`. */
   readonly fresh: Set<string>
   deletes: number
   freshDeletes: number
@@ -84,7 +84,7 @@ interface Status {
 
 const decoder = new TextDecoder()
 
-/** The default of the option, and those that are never held. */
+/** The most deletes that the default limit allows for a number of keys. */
 const deletable = (keys: number) => Math.max(10, keys / 2)
 
 export const make = (
@@ -108,24 +108,24 @@ export const make = (
       )
     }
 
-    /** Datacenters whose status somebody else wrote last; the next change puts it right. */
+    /** Datacenters whose status another client wrote last. The next change repairs the status. */
     const overwritten = new Set<string>()
 
-    /** Keys that somebody else wrote at a destination: a checkpoint may not know of them yet. */
+    /** Keys that another client wrote at a destination. A checkpoint may not include these writes yet. */
     const drifted = new Set<string>()
 
-    /** How many keys a destination held before its last pass: of so many its deletes were judged. */
+    /** The number of keys of each destination before its last pass. The delete limit of the pass is a share of it. */
     const judgedOf = new Map<string, number>()
 
-    /** Destinations where deletes past the limit are held back: there all others are too, until none is left. */
+    /** Destinations with deletes held past the limit. There all other deletes are held too, until none is left. */
     const holding = new Set<string>()
 
     const passes = new Map<string, Pass>()
 
-    /** By datacenter. */
+    /** The present span of each destination, by datacenter. */
     const spans = new Map<string, Span>()
 
-    /** Deletes since the status names the index that it names. */
+    /** The deletes since the last change of the index in the status. */
     const lately = new Map<string, { readonly index: unknown; readonly deletes: number }>()
 
     const replicaSize = (kv: Keys) =>
@@ -152,21 +152,21 @@ export const make = (
       }
       const isExtra = (key: string) => OrderedMap.get(from, atSource(route, key)) === undefined
       const keys = judgedOf.get(datacenter) ?? replicaSize(to)
-      // Told by parts one after another, some of the same loss may have gone before it was judged.
+      // Shards report a loss one after another: some of its keys may be deleted before the limit is reached.
       const gone = plan.divided === undefined ? 0 : 10
       const isPastLimit = wrong.length + gone > deletable(keys + gone)
       if (!wrong.every(isExtra) || !(isPastLimit || holding.has(datacenter))) return false
-      // Deletes that were refused are not tried while others are held.
+      // Refused deletes are not tried while other deletes are held.
       const { HeldDeletes: held = 0, RefusedWrites: refused = 0, State: state } = status ?? {}
       const isSaid = state === (refused === 0 ? "deletes-held" : "writes-refused")
-      // A spared key can count as refused though it is as it should be.
+      // A spared key can count as refused although it is equal on both sides.
       const isCounted = isSpared ? held + refused >= all.length : held + refused === wrong.length
       if (!overwritten.has(datacenter) && !(isSaid && held > 0 && isCounted)) return false
       history.count("deletes held")
       return true
     }
 
-    /** Nothing happens that could cost the lock, or the knowledge of the destination. */
+    /** Whether no fault of the plan can end the lock, or make the destination unknown. */
     const isQuiet = plan.mostLeaderships === 1
 
     // --- the invariants
@@ -184,14 +184,14 @@ export const make = (
         return violation(`${what} after a reload has ended this replication`)
       if (key === statusKey) return
       const at = atSource(route, key)
-      const since = knownSince(view, at, after === undefined)
+      const since = oldestReadAt(view, at, after === undefined)
       if (since === undefined) return violation(`${what} without knowing the source`)
       if (!past.wasHeld(at, after, since)) {
         return violation(`${what}, which the source did not hold since ${since} ms`)
       }
     }
 
-    /** Written again as it was, it is no change. */
+    /** A status that is written again unchanged is no change. */
     const isStatus = ({ command }: SimConsul.Commit) =>
       command._tag === "Txn" &&
       command.operations.some(({ key, verb }) => key === statusKey && (verb === "cas" || verb === "set"))
@@ -211,7 +211,7 @@ export const make = (
         else pass.deletes += 1
       }
       passes.set(commit.datacenter, pass)
-      // Keys that a comparison wrote itself are judged among all, and say nothing about those that there were.
+      // Keys that a comparison wrote itself count as keys, but not as keys that existed before.
       const all = pass.deletes + pass.freshDeletes
       if (pass.deletes > deletable(pass.keys) || all > deletable(pass.keys + pass.fresh.size)) {
         violation(`${by.name} (request ${request}) deletes ${all} of ${pass.keys} keys`)
@@ -220,11 +220,11 @@ export const make = (
         violation(`${by.name} (request ${request}) deletes keys while it holds others back`)
       }
       const { HeldDeletes: held, LastReplicated: index, State: state } = statusOf(commit.after.kv) ?? {}
-      // Parts of the source told of the same loss one after another.
+      // Shards of the source report the same loss one after another.
       const before = lately.get(commit.datacenter)
       const gone = all + (before !== undefined && before.index === index ? before.deletes : 0)
       if (isStatus(commit)) lately.set(commit.datacenter, { index, deletes: gone })
-      // Whoever takes over meanwhile knows it by the status.
+      // The next leader reads it in the status.
       if (typeof held !== "number" || held === 0) holding.delete(commit.datacenter)
       else if (state !== "comparing" && held + gone > deletable(pass.keys + gone)) {
         holding.add(commit.datacenter)
@@ -275,7 +275,7 @@ export const make = (
       history.count("checkpoints")
       const { LastReplicated: index } = status
       const candidates = typeof index === "number" ? past.at(index) : []
-      // Parts of the source may be further than the checkpoint tells, and so is a key that was read alone.
+      // A shard may be ahead of the checkpoint, and so may a key that was read alone.
       const isLater = (key: string, at: number) =>
         past.wasHeld(atSource(route, key), OrderedMap.get(commit.after.kv, key), at)
       const missed = ({ at, kv }: SourcePast.Moment) =>
@@ -294,7 +294,7 @@ export const make = (
       }
     }
 
-    /** A status is of its own replication, and a replication that goes on neither stops nor begins anew. */
+    /** Checks that a status belongs to its replication, and that a replication that continues neither stops nor restarts. */
     const checkStatus = (commit: SimConsul.Commit, { by, request }: Cause) => {
       const [before, after] = [statusOf(commit.before.kv), statusOf(commit.after.kv)]
       if (after === undefined) return
@@ -357,7 +357,7 @@ export const make = (
           spans.delete(datacenter)
           lately.delete(datacenter)
           judgedOf.delete(datacenter)
-          // Whoever leads next knows it by the status of then.
+          // The next leader reads it in the present status.
           if ((statusOf(kv)?.HeldDeletes ?? 0) > 0) holding.add(datacenter)
           else holding.delete(datacenter)
           for (const { key } of OrderedMap.withPrefix(kv, destinationPrefix))
@@ -365,7 +365,7 @@ export const make = (
           for (const key of past.keys()) drifted.add(`${datacenter} ${atDestination(route, key)}`)
         }),
       isConverged: (datacenter) => both(datacenter, (from, to) => isRight(datacenter, from, to)),
-      saysSilent: (datacenter) => both(datacenter, (_, to) => statusOf(to)?.State === "source-silent"),
+      reportsSilence: (datacenter) => both(datacenter, (_, to) => statusOf(to)?.State === "source-silent"),
       difference: (datacenter) =>
         both(datacenter, (from, to) =>
           JSON.stringify({ keys: differing(from, to).slice(0, 5), state: statusOf(to)?.State })

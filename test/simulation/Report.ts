@@ -1,9 +1,9 @@
-/** What to tell of a history that went wrong: its seed, what happened, and how to see it again. */
+/** The report of a history with a violation: its seed, its last lines, and the command that plays it again. */
 import * as Option from "effect/Option"
 import * as Action from "./Action.js"
 import type { Outcome } from "./Simulation.js"
 
-/** Lines of a history that are shown unless all are asked for; the last ones say most. */
+/** The number of last lines of a history that are shown by default. */
 const shown = 60
 
 export const replay = (seed: number): string => `npm run simulate -- --seed ${seed} --verbose`

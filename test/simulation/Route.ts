@@ -1,28 +1,29 @@
-/** A replication of a history, as the instances, the network and the judge know it. */
+/** A replication of a history, for the instances, the network and the judge. */
 export interface Route {
   /** Datacenter of the source. */
   readonly source: string
-  /** What its keys begin with at the source, and at the destination. */
+  /** The prefix of the keys at the source. */
   readonly prefix: string
+  /** The prefix of the keys at the destination. */
   readonly destinationPrefix: string
-  /** Key of its status, which no other replication has. */
+  /** The status key. No two replications have the same one. */
   readonly status: string
-  /** Fronts of keys of the source that are left alone on both sides. */
+  /** Prefixes of the source's keys that are excluded on both sides. */
   readonly exclude: ReadonlyArray<string>
 }
 
-/** What the configuration of an instance says about a replication. */
+/** A replication in the configuration of an instance. */
 export interface Configured {
-  /** Which replication it is: its prefix at the source. */
+  /** The prefix at the source, which identifies the replication. */
   readonly prefix: string
-  /** Between two comparisons in full, in ms. A replication of which it has changed begins anew. */
+  /** The time between two full comparisons, in ms. A replication restarts if this changes. */
   readonly reconcile: number
 }
 
 /** All replications that a process runs at a time. */
 export type Configuration = ReadonlyArray<Configured>
 
-/** Whether a replication goes on undisturbed from one configuration to the next. */
+/** Whether a replication continues undisturbed from one configuration to the next. */
 export const goesOn = (before: Configuration, after: Configuration, { prefix }: Route): boolean => {
   const [one, other] = [before, after].map((all) => all.find((configured) => configured.prefix === prefix))
   return one !== undefined && one.reconcile === other?.reconcile

@@ -1,4 +1,4 @@
-/** Several replications under one lock, which a reload begins, ends and changes, and a source of theirs that dies. */
+/** Several replications under one lock. A reload begins, ends and changes replications, and one of their sources dies. */
 import * as StatusFolder from "../../src/internal/destination/StatusFolder.js"
 import type { SourceWrite, Timed } from "./Action.js"
 import type { Dice } from "./Dice.js"
@@ -22,14 +22,14 @@ const routeOf = (source: string, prefix: string, destinationPrefix: string): Rou
 const team = { prefix: "team/", destinationPrefix: "team/" }
 const globals = { prefix: "globals/", destinationPrefix: "globals/" }
 
-/** Statuses of further replications: of one, and of another where it keeps its prefix. */
+/** Status keys of the further replications. */
 export const statusOfTeam = StatusFolder.keyOf(statuses, team)
 export const statusOfGlobals = StatusFolder.keyOf(statuses, globals)
 
-/** More than are deleted under any limit. */
+/** A number of keys above every delete limit. */
 const manyKeys = 14
 
-/** What a source holds and comes to hold under a prefix. Some lose most of their keys at a time. */
+/** The keys of a source under a prefix, and their changes. Some sources lose most of their keys at a time. */
 const changesOf = (dice: Dice, plan: Plan, { destinationPrefix, prefix }: Route) => {
   const keys = Array.from({ length: dice.chance(0.5) ? manyKeys : 4 }, (_, i) => `k${i}`)
   const key = () => keys[dice.between(0, keys.length - 1)] ?? "k0"

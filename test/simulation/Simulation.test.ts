@@ -11,7 +11,7 @@ import type { Trial } from "./Trials.js"
 /** Few in `npm test`, many in `npm run test:long`. */
 const seeds = Array.range(1, Effect.runSync(Config.integer("SIMULATION_SEEDS").pipe(Config.withDefault(15))))
 
-/** Seeds that found something once, with what it was. */
+/** Seeds that once found a fault, with the fault. */
 const kept: ReadonlyArray<readonly [seed: number, isDivided: boolean, what: string]> = [
   [39, false, "a registration that was under way landed after it had been undone"],
   [319, false, "a stop between two attempts to lead left the service that the first could not remove"],
@@ -32,7 +32,7 @@ const kept: ReadonlyArray<readonly [seed: number, isDivided: boolean, what: stri
   [218, true, "a transaction that failed after its pass had gone on was taken for one that has landed"]
 ]
 
-/** The same, each with the odd thing that it met. */
+/** Seeds that once found a fault in a trial, with the trial. */
 const keptWithTrial: ReadonlyArray<readonly [seed: number, trial: Trial, what: string]> = [
   [
     31636,
@@ -68,7 +68,7 @@ describe("replication among faults", () => {
     Effect.forEach(
       seeds,
       (seed) =>
-        // The test runner wants to be heard of between histories.
+        // The test runner needs an answer of its worker between histories.
         Effect.delay(
           Effect.sync(() => {
             const outcome = simulate(seed)
@@ -83,7 +83,7 @@ describe("replication among faults", () => {
     )
   )
 
-  // Fewer seeds than that meet most of it, and which of them is chance.
+  // Fewer seeds reach most of the cases, but which ones is chance.
   const everything = seeds.length < 300 ? [] : ["meets everything that a plan can hold"]
 
   it.each(everything)("%s", () => {

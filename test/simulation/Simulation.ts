@@ -1,5 +1,5 @@
 /**
- * One history from one seed: datacenters, replicators, writers, faults, and a judge, on a clock of their own.
+ * Plays one history from one seed: datacenters, replicators, writers, faults, and a judge, on a virtual clock.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -28,30 +28,30 @@ import type { Trial } from "./Trials.js"
 
 export interface Outcome {
   readonly plan: Plan.Plan
-  /** What went wrong, if anything did. */
+  /** The violation, if there was one. */
   readonly violation: Option.Option<string>
   readonly history: History.History
-  /** How much time passed in it, in ms. */
+  /** The virtual time of the history, in ms. */
   readonly duration: number
 }
 
 /**
- * From the end of all faults until every destination equals its source. A request that nobody ever answers takes the
- * longest: a blocking query of a minute, its sixteenth, and ten seconds; then come a back-off, the session of a
- * process that was killed, and the comparison. What was refused is tried again after a minute, too.
+ * The longest time from the end of all faults until every destination equals its source. An unanswered request takes the longest:
+ * a blocking query of a minute, its sixteenth, and ten seconds. Then a back-off follows, the session of a killed process, and the
+ * comparison. Refused keys are tried again after a minute too.
  */
 export const bound = Duration.seconds(100)
 
-/** Where no request stays without an answer, nothing takes longer than an agent's wait for a leader and a back-off. */
+/** The limit if no request stays unanswered: an agent's wait for a leader, and a back-off. */
 export const boundWhenAnswered = Duration.seconds(30)
 
-/** For a change in quiet times: somebody else's write of the status may still cost a back-off. */
+/** The limit for a change in quiet times. Another client's write of the status may still cost a back-off. */
 export const boundOfOneChange = Duration.seconds(8)
 
-/** Longer than whatever a plan lets last. */
+/** Longer than every lasting action of a plan. */
 const aftermath = Duration.seconds(16)
 
-/** Over a slow link, a change may have to wait for a read of everything, and be confirmed by another one. */
+/** Over a slow link, a change may wait for a read of all keys, and for another one that confirms it. */
 const readsEach = 4
 
 const slower = (limit: Duration.Duration, { slowness }: Plan.Plan) =>
@@ -65,7 +65,7 @@ const isUnanswered = (plan: Plan.Plan) =>
       action._tag === "Deny"
   )
 
-/** What is left out after a refusal is tried again after a minute, and a restored session lasts for its time to live. */
+/** Refused keys are tried again after a minute, and a restored session lasts for its time to live. */
 const takesLonger: ReadonlySet<Trial> = new Set([
   "unbelievable entry",
   "corrupted key",
@@ -87,14 +87,14 @@ const boundOf = (plan: Plan.Plan) =>
     ? bound
     : boundWhenAnswered
 
-/** How long nothing happens at the end, and how often the source's values may be read in that time without waiting. */
+/** The quiet time at the end, and the most reads of the source's values in that time that do not block. */
 const quiet = Duration.seconds(40)
 const readsAtRest = 3
 
-/** How often convergence is looked for. */
+/** The interval at which convergence is checked. */
 const poll = Duration.millis(100)
 
-/** Longer than until a source that nothing is heard from is called silent. */
+/** Longer than the time after which a source counts as silent. */
 const boundOfSilence = Duration.seconds(200)
 
 const { lock } = LeaderLock.defaults
@@ -207,12 +207,12 @@ const program = (
         )
       )
 
-    /** Each replication whose source is gone says so. */
+    /** Checks that the status of each replication without a source reports that. */
     const sayingSilent = Effect.suspend(() =>
       Effect.forEach(judge.silent(), (replica) =>
         Effect.forEach(plan.destinations, (datacenter) =>
           waitUntil(
-            replica.saysSilent(datacenter),
+            replica.reportsSilence(datacenter),
             boundOfSilence,
             Effect.succeed(
               `the status of ${replica.route.prefix} at ${datacenter} does not say that its source is silent`
@@ -222,7 +222,7 @@ const program = (
       )
     )
 
-    /** Where nothing happens and waits end early, nothing is read again. */
+    /** Checks that values are not read again while nothing changes and waits end early. */
     const rest = Effect.gen(function* () {
       history.add(yield* Clock.currentTimeMillis, "nothing happens")
       const routes = judge.alive().map(({ route }) => route)
@@ -238,7 +238,7 @@ const program = (
       }
     })
 
-    /** Each instance has a session, by which it leads or stands by. */
+    /** Checks that each instance has a session, with which it leads or stands by. */
     const standing = Effect.gen(function* () {
       for (const { running } of instances) {
         const process = yield* running
@@ -264,7 +264,7 @@ const program = (
       history.add(plan.calmAt, "all faults end")
       yield* fabric.calm
       yield* endAll
-      // What began before may still end, and what is in the network may still arrive.
+      // Earlier effects may still end, and requests in flight may still arrive.
       yield* Effect.sleep(aftermath)
       yield* endAll
       const settle = (limit: Duration.Duration) =>
@@ -283,7 +283,7 @@ const program = (
         yield* relent
         yield* settle(bound)
       }
-      // A query may be blocked still that nobody answers, or that was sent just before a restore: it ends with its
+      // A query may still block that stays unanswered, or that was sent just before a restore: it ends with its
       // wait. Once a change has come through, nothing of the faults is left.
       for (const limit of [bound, boundOfOneChange]) {
         history.add(yield* Clock.currentTimeMillis, "one more change")

@@ -1,5 +1,5 @@
 /**
- * What a request is, to a network that looks into requests.
+ * Sorts requests by their kind, for the faults of the network.
  */
 import type { HttpClientRequest } from "@effect/platform/HttpClientRequest"
 import * as Option from "effect/Option"
@@ -10,37 +10,39 @@ import type { Route } from "./Route.js"
 
 export interface Sorted {
   readonly isRead: boolean
-  /** Whose source's values it reads, whose names of all keys, and whose destination. */
+  /** The replications whose source the request reads, with values. */
   readonly sourceOf: ReadonlyArray<Route>
+  /** The replications of whose source the request lists all names. */
   readonly namesOf: ReadonlyArray<Route>
+  /** The replications whose destination the request reads. */
   readonly destinationOf: ReadonlyArray<Route>
-  /** Whether it is a list of entries, of either side. */
+  /** Whether the answer is a list of entries, of either side. */
   readonly readsList: boolean
   readonly isBlocking: boolean
-  /** What it reads, by the bytes of keys. */
+  /** The keys that the request reads, as bytes. */
   readonly ranges: ReadonlyArray<KeyRange>
   readonly isConsistent: boolean
   readonly isElsewhere: boolean
   readonly isKeys: boolean
   readonly isHeartbeat: boolean
   readonly isTransaction: boolean
-  /** Whether it writes a value that no transaction takes. */
+  /** Whether the request writes a value that is too large for a transaction. */
   readonly isLargeWrite: boolean
 }
 
-/** A value above this many bytes is written alone. */
+/** A value with more bytes is written alone. */
 const largeFrom = 100_000
 
-/** What a read is a read of, whatever its index and wait. */
+/** The subject of a read: its target without index and wait. */
 export const subject = (url: URL): string => {
   const parameters = Array.from(url.searchParams.keys()).filter((name) => name !== "index" && name !== "wait")
   return `${url.pathname}?${parameters.sort().join("&")}&dc=${url.searchParams.get("dc")}`
 }
 
-/** A key as the servers hold it: a character for each byte. */
+/** A key as the servers store it: a character for each byte. */
 const bytesOf = (key: string): string => Buffer.from(key).toString("latin1")
 
-/** How long a blocking query blocks, in ms. */
+/** The wait of a blocking query, in ms. */
 export const waitOf = (url: URL): number => Number.parseInt(url.searchParams.get("wait") ?? "0", 10)
 
 const Reading = Schema.parseJson(
@@ -54,7 +56,7 @@ export const textOf = ({ body }: HttpClientRequest): string =>
 
 export const keysPath = "/v1/kv/"
 
-/** The key in a path, if it is one of a key. */
+/** The key in a path. Undefined for other paths. */
 export const keyOf = (url: URL): string | undefined => {
   const path = decodeURIComponent(url.pathname)
   return path.startsWith(keysPath) ? path.slice(keysPath.length) : undefined
@@ -65,7 +67,7 @@ interface Read {
   readonly exact: boolean
 }
 
-/** Which keys a request reads; none for one that reads something else, and nothing for one that is no read. */
+/** The keys that a request reads: none for a read of something else. Undefined for a request that is no read. */
 const readsOf = (request: HttpClientRequest, url: URL): ReadonlyArray<Read> | undefined => {
   if (request.method === "GET") {
     const key = keyOf(url)
@@ -84,11 +86,11 @@ export const sort = (routes: ReadonlyArray<Route>, request: HttpClientRequest, u
   const reads = readsOf(request, url)
   const isTransaction = url.pathname === "/v1/txn"
   const [read] = reads ?? []
-  // A transaction of several reads asks which keys there are. It is treated as a write, which never is stale.
+  // A transaction of several reads asks which keys exist. It is treated as a write, which is never stale.
   const isRead = reads !== undefined && (!isTransaction || reads.length === 1)
   const dc = url.searchParams.get("dc")
   const isNames = url.searchParams.has("keys")
-  // A prefix that no path carries is read with a shorter one.
+  // A prefix that no path can carry is read with a shorter one.
   const isIn = (prefix: string) => (one: Read) =>
     one.key.startsWith(prefix) || (!one.exact && prefix.startsWith(one.key))
   const sources =
@@ -127,7 +129,7 @@ export const serviceOf = ({ body, url }: HttpClientRequest): string | undefined 
     ? (JSON.parse(new TextDecoder().decode(body.body)) as { readonly ID: string }).ID
     : undefined
 
-/** Whether this can become of a request of that sort. */
+/** Whether a request of this sort can have this fate. */
 export const applies = (
   fate: Fate,
   { isBlocking, isConsistent, isKeys, isLargeWrite, isRead, isTransaction, readsList, sourceOf }: Sorted

@@ -1,29 +1,29 @@
-/** What the source held, when: what a replicator may write follows from it. */
+/** The past states of the source. A replicator may only write what one of these states had. */
 import type { SimConsul } from "../../src/testing/index.js"
 import * as Store from "../../src/testing/internal/cluster/Store.js"
 import * as OrderedMap from "../../src/testing/internal/go/OrderedMap.js"
 
 export type Keys = OrderedMap.OrderedMap<Store.Entry>
 
-/** The store at one index of the prefix, and since when, in ms. */
+/** The store at one index of the prefix, and the time since when, in ms. */
 export interface Moment {
   readonly kv: Keys
   readonly at: number
 }
 
 export interface SourcePast {
-  /** Notes the state of now, in which these keys may be others than before. */
+  /** Records the present state, in which these keys may have changed. */
   readonly remember: (state: SimConsul.State, keys: Iterable<string>) => void
-  /** The stores that had this index of the prefix: after a restore, an index can come again. */
+  /** The stores that had this index of the prefix. After a restore, an index can occur again. */
   readonly at: (index: number) => ReadonlyArray<Moment>
-  /** All keys that were ever there. */
+  /** All keys that the source ever had. */
   readonly keys: () => ReadonlyArray<string>
-  /** Whether the source held this for a key at some moment since `from`. */
+  /** Whether the source had this content for a key at any time since `from`. */
   readonly wasHeld: (key: string, entry: Store.Entry | undefined, from: number) => boolean
 }
 
-/** What a key held from some moment on; nothing is absence. */
-interface Held {
+/** The content of a key since a time. `entry` is undefined if the key did not exist. */
+interface Content {
   readonly from: number
   readonly entry: Store.Entry | undefined
 }
@@ -35,7 +35,7 @@ export const sameContent = (a: Store.Entry | undefined, b: Store.Entry | undefin
 
 export const make = (prefix: string, now: () => number): SourcePast => {
   const moments = new Map<number, Array<Moment>>()
-  const held = new Map<string, Array<Held>>()
+  const held = new Map<string, Array<Content>>()
   return {
     remember: (state, keys) => {
       // Consul answers no index below 1.

@@ -1,16 +1,16 @@
 /**
- * Answers that are not what the servers gave: refusals of others, and documents that somebody has changed.
+ * Answers that differ from those of the servers: refusals by other hosts, and changed documents.
  */
 import { contains, type KeyRange } from "../../src/KeyRange.js"
 import type { Dice } from "./Dice.js"
 import type { Fate } from "./Plan.js"
 
-/** An answer as it was given, to be given again. */
+/** An answer of the servers, which can be repeated. */
 export interface Answer {
   readonly status: number
   readonly headers: ReadonlyArray<readonly [string, string]>
   readonly text: string
-  /** When the servers gave it, in ms. */
+  /** When the servers answered, in ms. */
   readonly at: number
 }
 
@@ -40,29 +40,29 @@ export const refusals: Partial<Record<Fate, ReadonlyArray<Refusal>>> = {
   ]
 }
 
-/** What a balancer says that has waited for long enough. */
+/** The answer of a balancer that ends a long wait. */
 export const gatewayTimeout: Refusal = {
   status: 504,
   text: "<html><body><h1>504 Gateway Time-out</h1></body></html>"
 }
 
-/** What somebody knows who changes an answer. */
+/** The context of a change of an answer. */
 export interface Circumstances {
   readonly dice: Dice
-  /** What was asked for. */
+  /** The request. */
   readonly range: KeyRange | undefined
-  /** The keys of the source that the destination has, too, by their bytes. */
+  /** The keys of the source that the destination has too, as bytes. */
   readonly replicated: (key: string) => boolean
 }
 
-/** Whether a client can use nothing of an answer with this fate. That of a transaction needs no index. */
+/** Whether an answer with this fate is useless for a client. The answer to a transaction needs no index. */
 export const isUnusable = (fate: Fate | undefined, isTransaction: boolean): boolean =>
   fate === "truncated" ||
   fate === "malformed" ||
   fate === "empty body" ||
   (fate === "without index" && !isTransaction)
 
-/** What reaches the client of an answer. */
+/** The answer that reaches the client. */
 export const spoil = (fate: Fate, answer: Answer, circumstances: Circumstances): Answer => {
   switch (fate) {
     case "truncated":
@@ -85,7 +85,7 @@ export const spoil = (fate: Fate, answer: Answer, circumstances: Circumstances):
 }
 
 // -----------------------------------------------------------------------------
-// Lists of entries, each as it was written: a number of Go's would not survive being read.
+// Lists of entries, each as its JSON text: to parse and print an entry would change its 64-bit numbers.
 // -----------------------------------------------------------------------------
 
 type Entries = ReadonlyArray<string>
@@ -100,7 +100,7 @@ const entriesOf = (text: string): Entries =>
 
 const joined = (entries: Entries): string => `[${entries.join(",")}]`
 
-/** By its bytes. */
+/** The key of an entry, as bytes. */
 const keyIn = (entry: string): string => {
   const [, quoted = '""'] = /"Key":\s*("(?:[^"\\]|\\.)*")/.exec(entry) ?? []
   return Buffer.from(JSON.parse(quoted) as string).toString("latin1")
@@ -123,10 +123,10 @@ const one =
 const outside = (key: string) =>
   `{"LockIndex":0,"Key":${JSON.stringify(key)},"Flags":0,"Value":"c3RyYXk=","CreateIndex":1,"ModifyIndex":1}`
 
-/** Some sort before what was asked for, some after it; some are in another part of it. */
+/** Keys that sort before the requested prefix, after it, or in another shard of it. */
 const strays = ["app/password", "global", "globals", "copy/of", "global/k1", "global/many/zz", "zz"] as const
 
-/** Base64 neither by its letters nor by its length. */
+/** Texts that are no base64, by their characters or by their length. */
 const noBase64 = ["%", "A", "AAAAA", "====", "A".repeat(401), "A\\u0000AA", "AA=A"] as const
 
 const badValue = (entry: string, dice: Dice): string =>
@@ -151,7 +151,7 @@ const changes: Partial<Record<Fate, (entries: Entries, circumstances: Circumstan
       dice.pick(["9007199254740993", "18446744073709551616", "-1", "1.5", '"7"', "null", "1e400"])
     )
   ]),
-  // Not `1e3`, which is 1000 however odd it looks: nobody could tell such an answer from a right one.
+  // `1e3` is missing: it is 1000, so a client cannot detect it.
   "bad flags": one((entry, dice) => [
     withField(entry, "Flags", dice.pick(["-1", "18446744073709551616", "1.5", '"1"', "null", "1e400", "[]"]))
   ]),
@@ -165,7 +165,7 @@ const changes: Partial<Record<Fate, (entries: Entries, circumstances: Circumstan
   })
 }
 
-/** The same list, but the values of these keys, given by their bytes, are what no value can be. */
+/** The same list with impossible values for some keys, which are given as bytes. */
 export const corrupt = (text: string, keys: ReadonlySet<string>): string =>
   text.trimStart().startsWith("[")
     ? joined(

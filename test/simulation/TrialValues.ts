@@ -1,7 +1,7 @@
 /** Names, flags and settings that trials choose from. */
 import type { SimConsul } from "../../src/testing/index.js"
 
-/** Names that are hard for some agents: newer than Go's Unicode, not of ASCII, with spaces at an end or between. */
+/** Names that some agents refuse: newer than Go's Unicode, not ASCII, or with spaces. */
 export const hardNames = [
   "🥲",
   "🫠/a",
@@ -15,7 +15,7 @@ export const hardNames = [
   "é/ü"
 ] as const
 
-/** The flags that Consul's own locks have, and others that no double holds. */
+/** The flags of Consul's own locks, and flags that a double cannot represent. */
 export const exactFlags = [
   3304740253564472344n,
   16210313421097356768n,
@@ -42,8 +42,8 @@ export const smallLimits: readonly [
   { sessionTtlMin: "1 minute", txnMaxReqLen: 4_000 }
 ]
 
-/** Fronts of keys that are excluded. The plans write keys that begin with them, at the source and at the destinations. */
+/** Prefixes of excluded keys. The plans write keys under these prefixes, at the source and at the destinations. */
 export const excludes = ["global/k1", "global/many/", "global/folder"] as const
 
-/** Keys of a destination's own that are excluded by their names at the source, without the prefix. */
+/** Keys that only a destination has, and that the names of the source exclude. Without the prefix. */
 export const excludedNames = ["k1", "many/30", "many/own", "folder/"] as const

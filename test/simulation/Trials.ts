@@ -1,6 +1,6 @@
 /**
- * The odd things that a history may hold beside the usual ones, each of its own: every trial can be asked for alone. A
- * trial rolls its own dice, so that what else happens to a seed stays as it was.
+ * The trials: unusual events that a history may have. Every trial can be played alone. Each trial has its own dice, so that the
+ * other events of a seed stay the same.
  */
 import type { SourceWrite } from "./Action.js"
 import * as Dice from "./Dice.js"
@@ -14,33 +14,33 @@ export const trials = [
   "recursive delete",
   /** The destination is restored from a snapshot, with status, lock and sessions. */
   "restored destination",
-  /** Lists with a key that was not asked for. */
+  /** Lists with a key that was not requested. */
   "entry outside",
   /** Lists that lack keys. */
   "names missing",
   /** Entries that no server would answer. */
   "unbelievable entry",
-  /** A key of the source whose value stays unbelievable. */
+  /** A key of the source whose value stays malformed. */
   "corrupted key",
   /** Agents started with `-dev`. */
   "indented json",
-  /** Keys that no path carries, and agents that come to refuse more of them or fewer. */
+  /** Keys that no path can carry, and agents that begin to refuse more keys or fewer. */
   "unnameable keys",
   /** Agents that decode a path twice. */
   "decoded twice",
   "clock set",
-  /** Large values that land long after anybody waits for them. */
+  /** Large values that land long after their client has stopped waiting. */
   "delayed large value",
   /** Large values that are refused for good. */
   "refused large value",
-  /** A status that names the session of somebody else. */
+  /** A status that names the session of another tool. */
   "forged status",
   "rate limit",
   /** A balancer that ends blocking queries. */
   "waits cut short",
   /** A link on which answers of the source take long. */
   "slow link",
-  /** Servers that take smaller values and transactions, and longer TTLs only. */
+  /** Servers that accept only smaller values and transactions, and longer TTLs. */
   "small limits",
   /** Keys that are left alone on both sides. */
   "excluded keys",
@@ -62,12 +62,12 @@ const withoutSlowLink: ReadonlySet<Trial> = new Set([
 const areTogether = (one: Trial, other: Trial): boolean =>
   !(one === "slow link" && withoutSlowLink.has(other)) && !(other === "slow link" && withoutSlowLink.has(one))
 
-/** Those that seeds take turns with. */
+/** The trials that are distributed over the seeds. */
 const inTurn = trials.filter((trial) => trial !== "several replications")
 
 /**
- * Seeds take turns, so that a few dozen hold every trial; one in five has none, and some have a second one. A quarter of the
- * seeds have several replications beside.
+ * The trials are distributed over successive seeds: a few dozen seeds have every trial. One seed in five has none, and some have
+ * a second one. A quarter of the seeds also have several replications.
  */
 export const draw = (seed: number): ReadonlyArray<Trial> => {
   const dice = Dice.make(seed, "trials")
@@ -86,20 +86,20 @@ export const add = (plan: Plan, wanted: ReadonlyArray<Trial>): Plan => {
     const added = additions[trial](plan, Dice.make(plan.seed, trial))
     return { ...added, trials: [...plan.trials, trial] }
   }, plan)
-  // Another trial may bring what costs the lock.
+  // Another trial may add faults that end the lock.
   return wanted.length > 1 ? { ...all, mostLeaderships: plan.mostLeaderships } : all
 }
 
-/** About what a small entry has in bytes, in an answer. */
+/** About the size of a small entry in an answer, in bytes. */
 const entryBytes = 130
 
-/** What a large value has in bytes, as in the plan. */
+/** The size of a large value, in bytes, as in the plan. */
 const large = 420_000
 
-/** Large values for two keys that a path can name, again and again. */
+/** Repeated writes of large values for two keys that a path can carry. */
 const withLarge = (plan: Plan, dice: Dice.Dice, keys: readonly [string, ...ReadonlyArray<string>]): Plan =>
   withActions(
-    // Whoever deletes the lock while a large value is under way may see it land: the hole that the writer states.
+    // If the lock is deleted while a large value is in flight, the value may land: the documented gap of the writer.
     { ...plan, actions: plan.actions.filter(({ action }) => action._tag !== "DeleteLock") },
     times(dice, 4, 8, plan, () => write(put(plan.prefix + dice.pick(keys), large + dice.between(0, 9))))
   )
@@ -128,7 +128,7 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
       `${of}many`,
       `${of}k`
     ]
-    // The index of the replica stands at a delete, and the tombstone of what empties it from above does not count.
+    // The index of the replica is that of a delete. The tombstone of a delete of the folder above does not count.
     const last = [
       { at: plan.calmAt - 2_000, action: write(put(`${prefix}k8`, 4)) },
       { at: plan.calmAt - 1_500, action: write({ _tag: "Remove", key: `${prefix}k8` }) },
@@ -252,7 +252,7 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
     })
     return {
       ...withActions(both, races),
-      // Most other faults would begin everything anew.
+      // Most other faults would restart the watch.
       disturbed: Math.min(plan.disturbed, 0.02),
       fates: [...plan.fates, "delayed", "rejected"]
     }
@@ -295,7 +295,7 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
       ),
       ["limited"]
     ),
-  // What ends sooner than after `Schedules.cutOffAfter` is a failure, and after a failure everything is read again.
+  // A query that ends before `Schedules.cutOffAfter` has failed, and after a failure everything is read again.
   "waits cut short": (plan, dice) => ({ ...plan, longestWait: dice.pick([6_000, 8_000, 20_000]) }),
   "slow link": (plan, dice) => {
     const small = withoutLarge(plan)
@@ -317,7 +317,7 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
     return {
       ...withActions(
         withLarge(plan, dice, ["k0"]),
-        // Consul quotes the key of a value that it refuses: its name must not be taken for a text of Consul's.
+        // Consul quotes the key of a refused value. The client must not confuse the name of the key with a text of Consul.
         times(dice, 1, 4, plan, () => write(put(`${plan.prefix}operations/runbook`, 3_000)))
       ),
       settings: { ...plan.settings, ...limits },
@@ -339,10 +339,10 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
     ),
   "several replications": withSeveralReplications,
   "no agent": (plan, dice) => {
-    // For longer than a session lives without a renewal.
+    // Longer than a session lives without a renewal.
     const longer = { ...plan, agentless: true, calmAt: plan.calmAt + 60_000 }
     if (dice.chance(0.5)) return withoutTrouble(longer)
-    // After all other trouble, so that nothing but its own renewals tells a standby that its session has ended.
+    // After all other faults, so that only its own renewals show a standby that its session has ended.
     return withActions(longer, [
       {
         at: plan.calmAt + dice.between(0, 20_000),

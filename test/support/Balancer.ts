@@ -1,5 +1,5 @@
 /**
- * An address behind which several servers answer, each request another one: in memory, or as an HTTP proxy.
+ * A balancer before several servers, in memory or as an HTTP proxy. Each request goes to another server.
  */
 import * as Http from "node:http"
 import * as HttpClient from "@effect/platform/HttpClient"
@@ -7,13 +7,13 @@ import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
-/** Takes turns. */
+/** Returns the hosts in turn. */
 const turns = (hosts: ReadonlyArray<string>): (() => string) => {
   let turn = 0
   return () => hosts[turn++ % hosts.length] ?? ""
 }
 
-/** A client that sends each request to another host than the one before. */
+/** A client that sends successive requests to different hosts. */
 export const balancing = (
   client: HttpClient.HttpClient,
   hosts: ReadonlyArray<string>
@@ -27,7 +27,7 @@ export const balancing = (
   )
 }
 
-/** Passes a request on to the next host, and to the one after it if nothing listens there, as balancers do. */
+/** Passes a request to the next host. If nothing listens there, passes it to the host after that, as balancers do. */
 const relay = (
   next: () => string,
   tries: number,

@@ -2,7 +2,7 @@
  * A reporter that ends the output with the totals, alone on a line: `12 passed, 0 failed, 1 skipped`.
  *
  * `TEST_TOTALS` names a file in which several runs add up their totals: each run's line counts the runs before it too.
- * With `CI` a skipped test makes the run fail, unless `-t` has skipped it: what is skipped there is never tested.
+ * With `CI` a skipped test makes the run fail, unless `-t` has skipped it: no other run would test it.
  */
 import * as Fs from "node:fs"
 import * as Config from "effect/Config"
@@ -60,7 +60,7 @@ export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandledErrors: ReadonlyArray<unknown>) {
     const tests = (state: TestState) =>
       modules.flatMap(({ children }) => [...children.allTests(state)]).length
-    // A file that doesn't load and a hook that fails are failures without a test.
+    // A file that does not load and a hook that fails are failures without a test.
     const broken = modules
       .flatMap((module) => [module, ...module.children.allSuites()])
       .filter((suite) => suite.errors().length > 0)

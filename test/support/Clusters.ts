@@ -1,6 +1,6 @@
 /**
- * Two clusters in memory that are not joined, and clients that reach both: as with sockets, an address is all that tells one
- * from the other.
+ * Two clusters in memory that are not joined, and a client that reaches both. As with sockets, only the address distinguishes the
+ * clusters.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as Effect from "effect/Effect"
@@ -10,7 +10,7 @@ import { SimConsul } from "../../src/testing/index.js"
 export interface Clusters {
   readonly source: SimConsul.SimConsul
   readonly destination: SimConsul.SimConsul
-  /** Sends each request to the cluster that listens on its host and port. */
+  /** Sends each request to the cluster at the host and port of the request. */
   readonly client: HttpClient.HttpClient
 }
 

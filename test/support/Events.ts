@@ -1,4 +1,4 @@
-/** What happens, as events, for tests to look at. */
+/** Collects and selects events for the expectations of tests. */
 import * as Effect from "effect/Effect"
 import { observing } from "../../src/internal/report/EventSink.js"
 import type { ReplicationEvent } from "../../src/ReplicationEvent.js"
@@ -7,7 +7,7 @@ export type Tag = ReplicationEvent["_tag"]
 
 export type Event<T extends Tag> = Extract<ReplicationEvent, { readonly _tag: T }>
 
-/** Whatever keeps events. */
+/** Recorded events. */
 export interface Events {
   readonly events: ReadonlyArray<ReplicationEvent>
 }
@@ -29,7 +29,7 @@ export const make = (): Collector => {
 export const of = <T extends Tag>({ events }: Events, tag: T): ReadonlyArray<Event<T>> =>
   events.filter((event): event is Event<T> => event._tag === tag)
 
-/** The troubles that have begun, reminders and further attempts left out. */
+/** The beginnings of troubles, without reminders and further attempts. */
 export const troubles = (
   events: Events,
   subject?: Event<"Trouble">["subject"]["_tag"]
@@ -47,29 +47,29 @@ export const recovered = (
 
 type Lasting = "AnswersWrong" | "DeletesHeld" | "Trouble" | "WritesRefused"
 
-/** The beginnings of something that lasts, one for each cause. */
+/** The beginnings of a lasting condition, one for each cause. */
 export const began = <T extends Lasting>(events: Events, tag: T): ReadonlyArray<Event<T>> =>
   of<Lasting>(events, tag).filter((event): event is Event<T> => event.phase === "Began")
 
-/** The passes after which nothing was left to do, as there was before. */
+/** The passes that brought the destination in sync. */
 export const inSync = ({ events }: Events): ReadonlyArray<Event<"Applied" | "ComparisonDone">> =>
   events.filter(
     (event): event is Event<"Applied" | "ComparisonDone"> =>
       (event._tag === "Applied" || event._tag === "ComparisonDone") && event.inSync
   )
 
-/** All passes that have changed something, and all comparisons. */
+/** All passes with changes, and all comparisons. */
 export const passes = ({ events }: Events): ReadonlyArray<Event<"Applied" | "ComparisonDone">> =>
   events.filter(
     (event): event is Event<"Applied" | "ComparisonDone"> =>
       event._tag === "Applied" || event._tag === "ComparisonDone"
   )
 
-/** What begun troubles are about, and their causes: `Source Unreachable`. */
+/** The subjects and causes of troubles that have begun: `Source Unreachable`. */
 export const causes = (events: Events): ReadonlyArray<string> =>
   troubles(events).map(({ cause, subject }) => `${subject._tag} ${cause}`)
 
-/** Events that are not what usually happens: an operator would look at them. */
+/** Unusual events, which an operator would look at. */
 export const odd = ({ events }: Events): ReadonlyArray<ReplicationEvent> => {
   const usual: ReadonlySet<Tag> = new Set([
     "StandingBy",

@@ -1,6 +1,6 @@
 /**
- * A certificate for 127.0.0.1 that signs itself and was valid on the first of January 2020, with its key. Consul's own command
- * makes none that has expired.
+ * A self-signed certificate for 127.0.0.1 that was valid on the first of January 2020, with its key. Consul's own command cannot
+ * make an expired certificate.
  */
 export const certificate = `-----BEGIN CERTIFICATE-----
 MIIBUjCB+aADAgECAgEBMAoGCCqGSM49BAMCMBIxEDAOBgNVBAMMB2V4cGlyZWQw
@@ -14,7 +14,7 @@ i2eq2BN6
 -----END CERTIFICATE-----
 `
 
-/** Protects nothing. */
+/** The key protects nothing. */
 export const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgzSN9F8PsRvwBJfl/
 lKvgVE9j9y+g8aIHvhwTi3hGfC6hRANCAAQKcs3nbJwZNlExK8snAcKkvfZQ2gqa

@@ -1,4 +1,4 @@
-/** Failures as plain values: the errors themselves may be proxies, of which a failing expectation prints no end. */
+/** Failures as plain values. An error may be a proxy, which a failing expectation would print without end. */
 import * as Effect from "effect/Effect"
 
 interface Failure {

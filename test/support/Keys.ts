@@ -1,5 +1,5 @@
 /**
- * Keys and values for properties: whatever Consul can hold, and mostly what is easily got wrong.
+ * Arbitrary keys and values for properties: everything that Consul can store, and hard cases more often.
  */
 import * as fc from "effect/FastCheck"
 import * as Value from "../../src/Value.js"
@@ -39,14 +39,14 @@ const troublesome = [
   "global/"
 ]
 
-/** Any characters, no half of a surrogate pair: what has a UTF-8 form. */
+/** Strings that have a UTF-8 form: any characters, without half of a surrogate pair. */
 export const text: fc.Arbitrary<string> = fc
   .array(fc.oneof(fc.constantFrom(...troublesome), fc.string({ unit: "binary", maxLength: 4 })), {
     maxLength: 6
   })
   .map((parts) => parts.join(""))
 
-/** Few and short, so that keys meet: begin with each other, equal each other. */
+/** Few and short keys, so that keys are often equal, or the beginning of another key. */
 export const dense: fc.Arbitrary<string> = fc.string({
   unit: fc.constantFrom("a", "b", "/", "é", "\n"),
   maxLength: 4

@@ -1,5 +1,5 @@
 /**
- * A certificate for my-server.com that signs itself and is valid for a hundred years, with its key.
+ * A self-signed certificate for my-server.com, valid for a hundred years, with its key.
  */
 export const certificate = `-----BEGIN CERTIFICATE-----
 MIIBhzCCAS2gAwIBAgIUBucEVRnXcI3SwJjJQyKu50YguaQwCgYIKoZIzj0EAwIw
@@ -14,7 +14,7 @@ rI00Yl1uF+Mgbq8=
 -----END CERTIFICATE-----
 `
 
-/** Protects nothing. */
+/** The key protects nothing. */
 export const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/ypOcSh8cgAiheih
 4tbaDHVLvpzUGgfBF7++JuFnfhKhRANCAATYfqchfN4ZTAAu/hNP5QSEc6NMV7Gz

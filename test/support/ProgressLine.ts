@@ -11,13 +11,13 @@ import type { Reporter, TestCase, TestModule, Vitest } from "vitest/node"
 
 const interval = Duration.seconds(15)
 
-/** Of the tests that run at the moment, or the files that are being loaded, the line names so many. */
+/** The most running tests, or loading files, that the line names. */
 const namedAtMost = 2
 
 export default class ProgressLine implements Reporter {
-  /** In the order of their starts, by id. */
+  /** The running tests by id, in the order of their starts. */
   readonly #running = new Map<string, TestCase>()
-  /** Whose first test has not begun, by id. */
+  /** The files whose first test has not begun, by id. */
   readonly #loading = new Map<string, TestModule>()
   #vitest: Vitest | undefined
   #files = { all: 0, ended: 0 }

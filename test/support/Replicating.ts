@@ -1,6 +1,6 @@
 /**
- * Tests of whole instances in time that jumps from one sleeper's waking to the next: with nothing but memory behind
- * them, hours take milliseconds, and every run is the same.
+ * Tests of whole instances in memory, on a clock that jumps to the end of the next sleep: hours take milliseconds, and every run
+ * is the same.
  */
 import * as vitest from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -19,7 +19,10 @@ const { destination, source, status } = World
 
 const silentWorld = Layer.merge(World.layer, Logger.remove(Logger.defaultLogger))
 
-/** A test over the two datacenters of `World`, which sleeps as long as it likes. */
+/**
+ * A test with the two datacenters of `World`. Its sleeps take no real time. The claim is the seed of its random numbers, so a test
+ * must hold with every claim: derive its time limits from `Schedules`.
+ */
 export const it = <E>(claim: string, test: () => Effect.Effect<void, E, SimConsul.SimConsul | Scope.Scope>) =>
   vitest.it(claim, () => {
     VirtualTime.runSync(Effect.scoped(test()).pipe(Effect.provide(silentWorld)), claim)
@@ -29,7 +32,7 @@ export const it = <E>(claim: string, test: () => Effect.Effect<void, E, SimConsu
 export const named = (count: number, name = "") =>
   Array.from({ length: count }, (_, i) => `global/${name}${i}`)
 
-/** Writes keys, with a value that tells where. */
+/** Writes keys, with the name of the datacenter as their value. */
 export const put = (datacenter: string, ...keys: ReadonlyArray<string>) =>
   Effect.flatMap(SimConsul.SimConsul, (sim) =>
     Effect.forEach(keys, (key) => sim.put(datacenter, key, `of ${datacenter}`), { discard: true })
@@ -66,7 +69,7 @@ const isIn = (state: string) => Effect.map(stored, (status) => status["State"] =
 export const inSync = isIn("in-sync")
 export const holding = isIn("deletes-held")
 
-/** Both sides hold `count` keys, and an instance replicates. */
+/** Starts an instance, and waits until both sides have `count` keys. */
 export const synced = (count: number, options: Parameters<typeof World.instance>[0] = {}) =>
   Effect.gen(function* () {
     yield* put(source, ...named(count))
@@ -76,17 +79,17 @@ export const synced = (count: number, options: Parameters<typeof World.instance>
     return { ...instance, fiber }
   })
 
-/** How many requests an instance has sent, by the beginning of `METHOD target` or a pattern. */
+/** The number of requests of an instance whose `METHOD target` begins with a text or matches a pattern. */
 export const sent = (instance: World.Instance, matching: string | RegExp) =>
   instance.network.sent.filter(({ method, target }) => {
     const line = `${method} ${target}`
     return typeof matching === "string" ? line.startsWith(matching) : matching.test(line)
   }).length
 
-/** The reads of the source that are never stale: one begins each chain of the watch, the others confirm. */
+/** The number of consistent reads of the source. One begins each chain of the watch, the others confirm answers. */
 export const consistentReads = (instance: World.Instance) =>
   sent(instance, `GET /v1/kv/global/?recurse=&consistent=&dc=${source}`)
 
-/** Another answer to each read of the source but the consistent ones; one that is blocked already is not changed. */
+/** A fault for each read of the source that is not consistent, except a query that is already blocked. */
 export const plainReads = (fault: Network.Fault): Network.Fault =>
   Network.on(/^GET \/v1\/kv\/global\/\?recurse=(?!.*consistent).*dc=nyc1/, fault)

@@ -1,4 +1,4 @@
-/** A watch of the source's `global/`, as a replica would follow it. */
+/** A watch of the source's `global/`, and a map that follows its events as a replica does. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
@@ -8,7 +8,7 @@ import * as Watcher from "../../src/Watcher.js"
 
 const { source } = World
 
-/** Shards of a few keys, so that a hundred keys are many. */
+/** Options that make shards of a few keys, so that a hundred keys are a large prefix. */
 export const options: Watcher.WatchOptions = {
   source: { datacenter: source },
   prefix: "global/",
@@ -65,7 +65,7 @@ export const watching = (
       )
       return JSON.stringify(there) === JSON.stringify(sorted)
     })
-    // The datacenter has no other keys, so that its index is that of the prefix.
+    // The datacenter has no other keys, so its index is that of the prefix.
     const isComplete = Effect.flatMap(SimConsul.SimConsul, (sim) =>
       Effect.map(sim.state(source), ({ index }) => emitted.at(-1)?.what === `complete ${index}`)
     )

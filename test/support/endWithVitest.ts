@@ -1,8 +1,8 @@
 /**
- * Ends a test process, and thereby its servers, when Vitest's main process is killed. Left alone it would go on, and Vitest 3.2
- * would try for ever to report to nobody.
+ * Ends a test process, and thereby its servers, when Vitest's main process is killed. Otherwise Vitest 3.2 would try for ever to
+ * report to the main process.
  */
-// Not `process.exit`, which Vitest takes for a mistake of the test.
+// Vitest reports `process.exit` as a mistake of the test.
 const endWithVitest = () => process.kill(process.pid)
 
 // Once for all files that this process runs.

@@ -1,6 +1,6 @@
 /**
- * How much chaos, and which: `CHAOS=full` for minutes or `short` (unless given) for seconds of each, and `CHAOS_SEED`
- * for the choices of an earlier run. The only place that reads either.
+ * The extent and the seed of the chaos. `CHAOS=full` runs each test for minutes, `short` (the default) for seconds. `CHAOS_SEED`
+ * repeats the choices of an earlier run. No other file reads these variables.
  */
 import * as Config from "effect/Config"
 import * as Console from "effect/Console"
@@ -10,13 +10,13 @@ import type { TestContext } from "vitest"
 
 const extent = Config.literal("short", "full")("CHAOS").pipe(Config.withDefault("short"), Effect.orDie)
 
-/** What suits the extent. */
+/** Chooses a value by the extent. */
 export const sized = <A>(sizes: { readonly short: A; readonly full: A }): Effect.Effect<A> =>
   Effect.map(extent, (name) => sizes[name])
 
 const chosenSeed = Config.integer("CHAOS_SEED").pipe(Effect.orElse(() => Random.nextIntBetween(0, 1_000_000)))
 
-/** Runs a test on a seed, and says how to run it again when it fails. */
+/** Runs a test with a seed. If it fails, prints how to run it again. */
 export const seeded = <A, E, R>(
   { task }: TestContext,
   test: (seed: number) => Effect.Effect<A, E, R>

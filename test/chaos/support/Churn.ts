@@ -1,5 +1,5 @@
 /**
- * A writer at a source that goes on whatever becomes of its writes, for servers that come and go.
+ * A writer at a source that continues after failed writes, for servers that stop and start.
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,12 +11,12 @@ export interface Options {
   readonly keys: number
   readonly pause: Duration.DurationInput
   readonly seed: number
-  /** Bytes of each value; 20 unless given. */
+  /** The size of each value, in bytes. Default 20. */
   readonly bytes?: number | undefined
 }
 
 export interface Churn {
-  /** Ends it, and tells how many transactions were answered with success. */
+  /** Ends the writer. Returns the number of transactions that succeeded. */
   readonly stop: Effect.Effect<number>
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a test of the chaos suite has measured, a line each: material for a report.
+ * The measurements of the tests of the chaos suite, a line each, for a report.
  */
 import * as Effect from "effect/Effect"
 import type { TestContext } from "vitest"

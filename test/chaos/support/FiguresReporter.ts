@@ -1,5 +1,5 @@
 /**
- * A reporter that prints what the tests have measured when all are done.
+ * A reporter that prints the measurements of the tests after the last test.
  */
 import type { Reporter, TestCase, Vitest } from "vitest/node"
 

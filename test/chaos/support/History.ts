@@ -1,17 +1,17 @@
 /**
- * All states that a source was in, one after another, and what a destination may look like beside them.
+ * The states that a source was in, and the check of a destination against them.
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import type { Contents, View } from "./View.js"
 
-/** What the source's prefix held from `index` on. */
+/** The keys of the source's prefix since `index`. */
 export interface Moment {
   readonly index: number
   readonly state: Contents
 }
 
-/** Oldest first. */
+/** The states, oldest first. */
 export type History = ReadonlyArray<Moment>
 
 const replicatedIn = (view: View): number =>
@@ -25,8 +25,8 @@ const differing = (a: Contents, b: Contents): ReadonlyArray<string> =>
 const named = (keys: ReadonlyArray<string>) => `${keys.length} keys (${keys.slice(0, 5).join(", ")}, …)`
 
 /**
- * What is wrong with a destination all of whose changes fit one transaction: it must be exactly as the source was at
- * the index that the status tells.
+ * Finds what is wrong with a destination whose changes always fit one transaction. It must equal the source at the index that the
+ * status names.
  */
 export const violationOfAll = (history: History, view: View): Option.Option<string> => {
   const index = replicatedIn(view)
@@ -44,8 +44,8 @@ export const violationOfAll = (history: History, view: View): Option.Option<stri
 }
 
 /**
- * What is wrong with any destination: each key must be as it was at the source at the index of the status or later,
- * and where the status tells none, as it ever was.
+ * Finds what is wrong with any destination. Each key must be as it was at the source at the index of the status or later. If the
+ * status names no index, each key must be as it was at any time.
  */
 export const violationOfEach = (history: History, view: View): Option.Option<string> => {
   const index = replicatedIn(view)

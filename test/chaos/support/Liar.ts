@@ -1,5 +1,5 @@
 /**
- * A proxy that answers for the source, for a while, in the place of what the source says of its keys.
+ * A proxy before an agent that replaces the source's answers about keys by false ones, for a while.
  */
 import * as Headers from "@effect/platform/Headers"
 import * as Effect from "effect/Effect"
@@ -12,16 +12,16 @@ export interface Answer {
   readonly text: string
 }
 
-/** What is said in the place of the truth; `target` is the path and query that were asked for. */
+/** A false answer. `target` is the path and the query of the request. */
 export type Lie = (truth: Answer, target: string) => Answer
 
 export interface Liar {
-  /** What a program is told as the agent's address. */
+  /** The address of the proxy, which a program uses as its agent's. */
   readonly address: string
-  /** From now on, be it to a query that is blocked already. */
+  /** Begins to lie. Also a query that blocks already gets the false answer. */
   readonly tell: (lie: Lie) => Effect.Effect<void>
   readonly honest: Effect.Effect<void>
-  /** How many answers the lie of now has replaced. */
+  /** The number of answers that the present lie has replaced. */
   readonly told: Effect.Effect<number>
 }
 
@@ -41,10 +41,10 @@ export const make = Effect.fnUntraced(function* (upstream: string, source: strin
     Effect.gen(function* () {
       const answer = yield* pass
       const truth = { status: answer.status, headers: answer.headers, text: yield* answer.text }
-      const said = lie(truth, sent.target)
-      if (said === truth) return answer
+      const falsified = lie(truth, sent.target)
+      if (falsified === truth) return answer
       told += 1
-      return yield* Network.answer(said.status, said.text, said.headers)(sent, pass)
+      return yield* Network.answer(falsified.status, falsified.text, falsified.headers)(sent, pass)
     })
   yield* network.disturb(Network.on(new RegExp(`^GET /v1/kv/.*[?&]dc=${source}\\b`), fault))
   const tell = (next: Lie) =>

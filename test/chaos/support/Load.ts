@@ -1,5 +1,5 @@
 /**
- * A writer at a source that remembers every state which it made.
+ * A writer at a source that records every state of the source.
  */
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
@@ -16,20 +16,20 @@ import * as View from "./View.js"
 
 export interface Options {
   readonly keys: number
-  /** At most so many changes in a transaction; 63 leave room for the key that numbers it. */
+  /** The most changes of a transaction: up to 63, since each transaction also writes the key that numbers it. */
   readonly changes: number
   readonly pause: Duration.DurationInput
   readonly seed: number
-  /** Bytes of each value; 20 unless given. */
+  /** The size of each value, in bytes. Default 20. */
   readonly bytes?: number | undefined
-  /** One in so many rounds writes a value that fits no transaction; none unless given. */
+  /** One in this many rounds writes a value that is too large for a transaction. Default: no round does. */
   readonly largeEach?: number | undefined
 }
 
 export interface Load {
-  /** Knows every write that has landed by now. */
+  /** The history, with every write that has landed. */
   readonly history: Effect.Effect<History>
-  /** Ends it; dies if it has ended before, by a write that was refused. */
+  /** Ends the writer. Dies if the writer has already ended because a write was refused. */
   readonly stop: Effect.Effect<void>
 }
 
@@ -65,7 +65,7 @@ export const start = Effect.fnUntraced(function* (pair: Pair, options: Options) 
       operations.push({ KV: { Verb: "set", Key, Value, Flags } })
       state = HashMap.set(state, Key, View.digest(Value, Flags))
     }
-    // Present in every transaction, so that each has an answer with its index, and no two states are equal.
+    // Every transaction writes this key, so that each answer has an index, and no two states are equal.
     set(`${pair.prefix}round`, String(round), round)
     for (const i of which) {
       if (deletes && (yield* random.next) < 0.2) {

@@ -1,6 +1,6 @@
 /**
- * A prefix of its own in each of two datacenters, and the programs that copy the one into the other: several pairs
- * share servers without meeting.
+ * A source prefix, a destination prefix, and the programs that copy one to the other. Several pairs share servers, and have no key
+ * in common.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -13,15 +13,15 @@ export interface Pair {
   readonly prefix: string
   readonly lock: string
   readonly status: string
-  /** The name of its programs in the destination's catalog. */
+  /** The name of the pair's programs in the destination's catalog. */
   readonly service: string
   readonly source: Store.Store
   readonly destination: Store.Store
-  /** Starts a program at the destination's agent, or at `agent`. */
+  /** Starts a program with the destination's agent, or with `agent`. */
   readonly start: (agent?: string) => ReturnType<typeof Program.start>
   /** The session that holds the lock. */
   readonly session: Effect.Effect<Option.Option<string>>
-  /** Writes a key of this name as soon as the source takes it; answers with the ms until it is at the destination. */
+  /** Writes a key of this name, as soon as the source accepts it. Returns the time until the destination has the key, in ms. */
   readonly arrives: (name: string) => Effect.Effect<number>
   /** Waits until both sides are equal. */
   readonly settle: Effect.Effect<void>
@@ -32,14 +32,14 @@ interface Place {
   readonly address: string
 }
 
-/** What no program of a pair may touch, though its names are close. */
+/** Keys whose names begin almost like the prefix. No program of a pair may change them. */
 export const foreignTo = ({ prefix }: Pick<Pair, "prefix">): ReadonlyArray<string> => [
   prefix.slice(0, -1),
   `${prefix.slice(0, -1)}-foreign/a`,
   `foreign/${prefix}a`
 ]
 
-/** The keys that are not the same on both sides; a failing expectation shows them, and no value. */
+/** The keys that differ between both sides. A failing expectation prints them, and no value. */
 const differing = (source: ReadonlyArray<string>, destination: ReadonlyArray<string>) => {
   const [left, right] = [new Set(source), new Set(destination)]
   return [

@@ -1,5 +1,5 @@
 /**
- * An HTTP proxy before an agent, on which tests do to real requests what `Network` does to those in memory.
+ * An HTTP proxy before an agent. Tests disturb real requests on it, as they disturb requests in memory on a `Network`.
  */
 import * as Http from "node:http"
 import * as Headers from "@effect/platform/Headers"
@@ -20,12 +20,12 @@ import { ClientResponse } from "../../../src/internal/effect/ClientResponse.js"
 import * as Network from "../../../src/testing/Network.js"
 
 export interface Proxy {
-  /** What a program is told as the agent's address. */
+  /** The address of the proxy, which a program uses as its agent's. */
   readonly address: string
   readonly network: Network.Network
 }
 
-/** Those of one connection, and those that are made anew. */
+/** Headers that the proxy does not pass on: those of a connection, and those that the next server or client sets itself. */
 const ofConnection = ["connection", "keep-alive", "transfer-encoding", "content-length", "host", "date"]
 
 const forwarded = (headers: Headers.Headers): Headers.Headers =>
@@ -47,7 +47,7 @@ const whole = HttpClient.transformResponse(
 /** Listens until the scope closes. An exchange that fails breaks the connection of its client. */
 export const make = Effect.fnUntraced(
   function* (upstream: string) {
-    // Its connections live as long as the proxy.
+    // The connections to the agent live as long as the proxy.
     const clients = yield* Layer.build(NodeHttpClient.layerUndici)
     const network = Network.make(whole(Context.get(clients, HttpClient.HttpClient)))
 
@@ -70,7 +70,7 @@ export const make = Effect.fnUntraced(
           return Effect.never
         })
       ),
-      // A client that goes away ends its blocking query.
+      // A client that disconnects ends its blocking query.
       Effect.interruptible
     )
 
@@ -86,27 +86,27 @@ export const make = Effect.fnUntraced(
 )
 
 /**
- * Holds the first request that it meets, and lets the others pass. Released, that request reaches the agent as if it
- * had been stuck in the network, whether or not somebody still waits for the answer.
+ * A fault that holds the first request and lets the others pass. Once released, the request reaches the agent late, also if its
+ * client does not wait for the answer any more.
  */
 export interface Hold {
   readonly fault: Network.Fault
   /** Waits until a request is held. */
   readonly held: Effect.Effect<void>
-  /** What the agent said. */
+  /** The answer of the agent. */
   readonly release: Effect.Effect<{ readonly status: number; readonly text: string }>
 }
 
 export const hold: Effect.Effect<Hold> = Effect.gen(function* () {
   const held = yield* Deferred.make<void>()
   const released = yield* Deferred.make<void>()
-  const said = yield* Deferred.make<{ readonly status: number; readonly text: string }>()
+  const answered = yield* Deferred.make<{ readonly status: number; readonly text: string }>()
   const late: Network.Fault = (_, pass) =>
     Deferred.succeed(held, undefined).pipe(
       Effect.zipRight(Deferred.await(released)),
       Effect.zipRight(pass),
       Effect.tap((answer) =>
-        Effect.flatMap(answer.text, (text) => Deferred.succeed(said, { status: answer.status, text }))
+        Effect.flatMap(answer.text, (text) => Deferred.succeed(answered, { status: answer.status, text }))
       ),
       Effect.forkDaemon,
       Effect.flatMap(Fiber.join)
@@ -114,6 +114,6 @@ export const hold: Effect.Effect<Hold> = Effect.gen(function* () {
   return {
     fault: Network.once(late),
     held: Deferred.await(held),
-    release: Effect.zipRight(Deferred.succeed(released, undefined), Deferred.await(said))
+    release: Effect.zipRight(Deferred.succeed(released, undefined), Deferred.await(answered))
   }
 })

@@ -1,5 +1,5 @@
 /**
- * All that a pair has at the destination at one moment: read in one transaction, so that nothing comes between.
+ * The keys of a pair at the destination at one moment. One transaction reads them, so that no write comes between.
  */
 import * as Crypto from "node:crypto"
 import * as Effect from "effect/Effect"
@@ -8,12 +8,12 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { foreignTo, type Pair } from "./Pair.js"
 
-/** Digests of values with their flags, by key: values are never shown. */
+/** Digests of values with their flags, by key. A failing expectation prints digests, and no value. */
 export type Contents = HashMap.HashMap<string, string>
 
 export interface View {
   readonly contents: Contents
-  /** None before the first program has written it. */
+  /** None before a program has written the status. */
   readonly status: Option.Option<Status>
   /** Changes with any write to the keys next to the pair's. */
   readonly foreign: string

@@ -1,17 +1,17 @@
 /**
- * A stretch of network before an agent, byte for byte: it can refuse, or say nothing at all.
+ * A TCP proxy before an agent. It can refuse connections, or deliver nothing.
  */
 import * as Net from "node:net"
 import * as Effect from "effect/Effect"
 
 export interface Wire {
-  /** What a program is told as the agent's address. */
+  /** The address of the proxy, which a program uses as its agent's. */
   readonly address: string
-  /** Breaks all connections, and takes no more, as where nothing listens. */
+  /** Breaks all connections and refuses new ones, as a port on which nothing listens. */
   readonly refuse: Effect.Effect<void>
-  /** Delivers nothing in either direction and closes nothing, as behind a firewall that drops. */
+  /** Delivers nothing in either direction and closes no connection, as a firewall that drops packets. */
   readonly silence: Effect.Effect<void>
-  /** What was sent into the silence arrives now, late. */
+  /** Delivers the bytes that were sent during the silence. */
   readonly heal: Effect.Effect<void>
 }
 
@@ -33,7 +33,7 @@ export const make = Effect.fnUntraced(function* (upstream: string) {
     socket.on("error", () => undefined)
     socket.on("close", () => {
       sockets.delete(socket)
-      // Whoever went away in the silence is not missed before it ends.
+      // A connection that was closed during the silence stays open on this side until the silence ends.
       if (!silent) other.destroy()
     })
     if (silent) socket.pause()

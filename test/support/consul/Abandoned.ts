@@ -1,5 +1,5 @@
 /**
- * A program that RealConsul.test.ts kills: it starts a datacenter, prints its process id, and waits for its end.
+ * A program that RealConsul.test.ts kills. It starts a datacenter, prints its own process id, and waits.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

@@ -1,5 +1,5 @@
 /**
- * One real Consul agent: ports and a folder, and a process which can be stopped and started again on them.
+ * A real Consul agent: its ports, its folder, and a process that can be stopped and started again.
  */
 import * as Command from "@effect/platform/Command"
 import * as CommandExecutor from "@effect/platform/CommandExecutor"
@@ -16,13 +16,13 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { PortTaken } from "./FreePorts.js"
 
-/** What can be done to one agent, or to all agents of a datacenter at once. What is done already does nothing. */
+/** The actions on one agent, or on all agents of a datacenter at once. To stop a stopped agent does nothing. */
 export interface Controls {
-  /** SIGTERM, as an operator stops it: a client agent leaves its cluster, a server does not. */
+  /** Stops with SIGTERM, as an operator does: a client agent leaves its cluster, a server does not. */
   readonly stop: Effect.Effect<void>
-  /** SIGKILL. */
+  /** Stops with SIGKILL. */
   readonly kill: Effect.Effect<void>
-  /** Starts with the ports and data that it had, and waits until its datacenter has a leader and takes writes. */
+  /** Starts with the same ports and data. Waits until the datacenter has a leader and accepts writes. */
   readonly start: Effect.Effect<void, StartError>
   /** Stops and deletes the data: the next start is that of a new agent. */
   readonly wipe: Effect.Effect<void>
@@ -30,13 +30,13 @@ export interface Controls {
 
 export interface ConsulAgent extends Controls {
   readonly node: string
-  /** Of the HTTP interface: `127.0.0.1:<port>`. */
+  /** Host and port of the HTTP interface: `127.0.0.1:<port>`. */
   readonly address: string
-  /** While it runs. */
+  /** The id of the process, while it runs. */
   readonly pid: Effect.Effect<Option.Option<CommandExecutor.ProcessId>>
-  /** What it has printed, over all its starts. */
+  /** The output of the process, over all its starts. */
   readonly log: Effect.Effect<string>
-  /** Waits until it answers `?dc=<datacenter>`. */
+  /** Waits until the agent answers a request with `?dc=<datacenter>`. */
   readonly reaches: (datacenter: string) => Effect.Effect<void, StartError>
 }
 
@@ -46,20 +46,20 @@ export type StartError = RealConsulError | PortTaken
 
 export interface Options {
   readonly binary: string
-  /** Made here, in a folder that exists. */
+  /** The folder of the agent, which is created. Its parent exists. */
   readonly folder: string
   readonly node: string
   readonly httpPort: number
-  /** Consul reads them one after another and merges them. */
+  /** Configurations. Consul merges them in their order. */
   readonly configs: ReadonlyArray<object>
-  /** More flags of the command. */
+  /** Additional flags of the command. */
   readonly flags: ReadonlyArray<string>
 }
 
-/** Processes and sockets know nothing of a test's clock. */
+/** Runs on the real clock: processes and sockets do not follow a test's clock. */
 export const live = Effect.withClock(Clock.make())
 
-/** An agent that is not started yet, and is killed when the scope closes. */
+/** An agent that is not started yet. It is killed when the scope closes. */
 export const make = Effect.fnUntraced(function* ({
   binary,
   configs,
@@ -101,7 +101,7 @@ export const make = Effect.fnUntraced(function* ({
       running,
       Effect.transposeMapOption((process) => process.kill(name))
     )
-  // Fails where the process ends at the same moment.
+  // Fails if the process ends at the same moment.
   const kill = Effect.ignore(signal("SIGKILL"))
   const stop = signal("SIGTERM").pipe(
     Effect.interruptible,
@@ -121,7 +121,7 @@ export const make = Effect.fnUntraced(function* ({
     })
 
   const address = `127.0.0.1:${httpPort}`
-  /** Anything but a 5xx: where access is controlled, a 403 shows as well that the servers are there. */
+  /** Whether the servers answer. With access control, a 403 shows that too: every status below 500 does. */
   const answer = (request: HttpClientRequest.HttpClientRequest) =>
     client.execute(HttpClientRequest.prependUrl(request, `http://${address}/v1`)).pipe(
       Effect.flatMap((response) => Effect.map(response.text, (text) => ({ status: response.status, text }))),
@@ -170,19 +170,19 @@ export const make = Effect.fnUntraced(function* ({
   } satisfies ConsulAgent
 })
 
-/** A session asks for all at once: a leader, a write, and that the node is known and healthy. */
+/** Creates a session: that needs a leader, a write, and a node that is registered and healthy. */
 const sessionCreate = HttpClientRequest.put("/session/create")
 const decodeSession = Schema.decode(Schema.parseJson(Schema.Struct({ ID: Schema.String })))
 
-/** A server ends after half a second, which it gives to requests in flight; a client, which leaves, after five. */
+/** A server ends half a second after SIGTERM, in which it finishes requests. A client leaves its cluster and ends after five. */
 const grace = "8 seconds"
 
-/** An election takes one to two seconds, and on a busy machine many times as long. Ends what hangs. */
+/** An election takes one to two seconds, and on a busy machine many times as long. This limit ends a hanging test. */
 const patience = "5 minutes"
 
 /**
- * Runs an agent so that it ends with us, even when we are killed: then its stdin closes, and what waits for that kills
- * its process group.
+ * Runs an agent that ends with this process, even if this process is killed: then the stdin of a shell closes, and the shell kills
+ * the process group.
  */
 const endingWithUs = `
   exec 3<&0 >>"$0" 2>&1

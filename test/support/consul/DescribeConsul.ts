@@ -1,5 +1,5 @@
 /**
- * `describe` for what needs real Consul servers.
+ * `describe` for tests that need real Consul servers.
  */
 import { describe, inject, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -7,11 +7,11 @@ import * as Effect from "effect/Effect"
 const { missing, required } = inject("consul")
 
 export interface Options {
-  /** Whether the tests run side by side: those that mostly wait, for names of their own on shared servers. */
+  /** Whether the tests run concurrently. It suits tests that mostly wait, with their own names on shared servers. */
   readonly concurrent?: boolean
 }
 
-/** Without Consul, the tests are skipped, or one that says so fails where Consul is required (CI, REQUIRE_CONSUL). */
+/** Without Consul the tests are skipped. If Consul is required (CI, REQUIRE_CONSUL), one test fails with the reason. */
 export const describeConsul = (name: string, tests: () => void, options: Options = {}): void => {
   if (missing === null) describe(name, options, tests)
   else if (required) describe(name, () => it.effect("needs Consul", () => Effect.dieMessage(missing)))

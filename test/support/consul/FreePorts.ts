@@ -1,5 +1,5 @@
 /**
- * Ports that nothing else takes while a scope is open, whatever test files run at the same time.
+ * Ports that no other test file uses while a scope is open.
  */
 import * as Net from "node:net"
 import * as Arr from "effect/Array"
@@ -13,14 +13,14 @@ export class PortTaken extends Data.TaggedError("PortTaken")<{ readonly message:
 const blockSize = 100
 const lowest = 10_000
 /**
- * Below the ports that systems give to outgoing connections, from 32768 on Linux, from 49152 on macOS: otherwise a
- * restarted server could find a connection on its port.
+ * The ports are below those of outgoing connections (from 32768 on Linux, from 49152 on macOS). Otherwise a connection could
+ * occupy the port of a server that restarts.
  */
 const highest = 32_000
 
 /**
- * The first of `count` (at most 99) free ports in a row on 127.0.0.1. Until the scope closes, the one before them is
- * listened on: thereby others who take ports here see that they are in use even while nothing runs on them.
+ * The first of `count` (at most 99) successive free ports on 127.0.0.1. Until the scope closes, this process listens on the port
+ * before them. So other test files see that the ports are reserved, also while nothing listens on them.
  */
 export const take = Effect.fnUntraced(function* (count: number) {
   const block = yield* Random.nextIntBetween(lowest / blockSize, highest / blockSize)

@@ -1,6 +1,6 @@
 /**
- * Real Consul datacenters on this machine, for tests, benches and the demo: ready in about two seconds, and gone with
- * the scope that they were started in.
+ * Real Consul datacenters on this machine, for tests, benches and the demo. They are ready in about two seconds, and end with
+ * their scope.
  */
 import * as Crypto from "node:crypto"
 import * as Url from "node:url"
@@ -23,33 +23,34 @@ import * as FreePorts from "./FreePorts.js"
 
 export interface Datacenter extends ConsulAgent.Controls {
   readonly name: string
-  /** Of the first server: `127.0.0.1:<port>`. */
+  /** Host and port of the first server: `127.0.0.1:<port>`. */
   readonly address: string
-  /** Servers first. */
+  /** The agents, servers first. */
   readonly agents: Arr.NonEmptyReadonlyArray<ConsulAgent.ConsulAgent>
-  /** Waits until every agent here answers `?dc=<other>`; none may be stopped. After a start it takes a moment. */
+  /** Waits until every agent of the datacenter answers `?dc=<other>`. Every agent must run. After a start this takes a moment. */
   readonly reaches: (other: string) => Effect.Effect<void, ConsulAgent.StartError>
 }
 
 export type Datacenters<Name extends string> = { readonly [N in Name]: Datacenter }
 
-/** Of each datacenter that has none of its own. */
+/** The options of all datacenters, except those with options of their own. */
 export interface Options<Name extends string = never> extends DatacenterOptions {
+  /** The datacenters with options of their own. */
   readonly own?: { readonly [N in Name]?: DatacenterOptions } | undefined
 }
 
 export interface DatacenterOptions {
-  /** 1 unless given. */
+  /** The number of servers. Default 1. */
   readonly servers?: number | undefined
-  /** Agents that are no servers: none unless given. */
+  /** The number of agents that are no servers. Default 0. */
   readonly clients?: number | undefined
-  /** For every agent, as in Consul's own files: `{ limits: { txn_max_req_len: 1_000_000 } }`. */
+  /** The configuration of every agent, as in Consul's own files: `{ limits: { txn_max_req_len: 1_000_000 } }`. */
   readonly config?: { readonly [key: string]: unknown } | undefined
-  /** More flags of every agent's command. */
+  /** Additional flags of every agent's command. */
   readonly flags?: ReadonlyArray<string> | undefined
 }
 
-/** Starts datacenters that know each other, and waits until each takes writes and reaches all others. */
+/** Starts datacenters that are joined. Waits until each accepts writes and reaches all others. */
 export const datacenters = <const Name extends string>(
   names: ReadonlyArray<Name>,
   options: Options<Name> = {}
@@ -64,7 +65,7 @@ export const datacenters = <const Name extends string>(
     ConsulAgent.live
   )
 
-/** The path of a Consul binary, which is fetched where there is none. */
+/** The path of a Consul binary. Fetches the binary if there is none. */
 export const binary = Effect.gen(function* () {
   const script = Url.fileURLToPath(new URL("../../../scripts/fetch-consul.mjs", import.meta.url))
   const process = yield* Command.start(Command.make("node", script))
@@ -79,7 +80,7 @@ export const binary = Effect.gen(function* () {
   return exitCode === 0 ? path.trim() : yield* new ConsulAgent.RealConsulError({ message: error.trim() })
 }).pipe(Effect.scoped)
 
-/** What fails is cleaned up at once, instead of when the scope closes. */
+/** Closes the scope of an effect at once if the effect fails. */
 const attempt = <A, E, R>(self: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
@@ -159,7 +160,7 @@ interface Node {
   readonly name: string
   readonly datacenter: string
   readonly server: boolean
-  /** The first of the four that it listens on. */
+  /** The first of the agent's four ports. */
   readonly port: number
 }
 
@@ -168,7 +169,7 @@ const portsEach = 4
 /** The configuration of each agent in a world with these servers. */
 const settingsIn = (servers: ReadonlyArray<Node>) =>
   Effect.sync(() => {
-    // Keeps out the servers of other worlds, should one ever come to listen on a port of ours.
+    // Refuses the servers of other worlds, if one ever listens on one of these ports.
     const encrypt = Crypto.randomBytes(32).toString("base64")
     return ({ datacenter, name, port, server }: Node) => {
       const others = servers.filter((other) => other.name !== name)
@@ -189,7 +190,8 @@ const settingsIn = (servers: ReadonlyArray<Node>) =>
         client_addr: "127.0.0.1",
         ports: { http: port, serf_lan: port + 1, serf_wan: port + 2, server: port + 3, dns: -1, grpc: -1 },
         encrypt,
-        // Elections after one second without a leader instead of five, and no five seconds' wait for a client to leave.
+        // An election begins after one second without a leader instead of five, and a client leaves without a wait of five
+        // seconds.
         performance: { raft_multiplier: 1, leave_drain_time: "100ms" },
         disable_update_check: true
       }
@@ -203,10 +205,10 @@ const temporaryFolder = Effect.gen(function* () {
   return folder
 })
 
-/** Deletes the folder even when we are killed: then stdin closes. In the second that it waits, the agents end too. */
+/** Deletes the folder also if this process is killed: then stdin closes. The agents end in the second before the delete. */
 const deletedAfterUs = `read -r _; sleep 1; rm -rf "$0"`
 
-/** The pair that most tests need, for `layer(RealConsul.TwoDatacenters.layer)`. */
+/** The two datacenters of most tests, for `layer(RealConsul.TwoDatacenters.layer)`. */
 export class TwoDatacenters extends Context.Tag("test/consul/TwoDatacenters")<
   TwoDatacenters,
   Datacenters<"nyc1" | "sfo1">

@@ -1,7 +1,6 @@
 /**
- * Two datacenters, `nyc1` and `sfo1`, of one server each, that all test files of a project share. A test of them uses
- * a prefix, a lock, a status and a service of its own, and neither stops nor configures a server: a test that does has
- * `RealConsul.datacenters` of its own.
+ * Two datacenters, `nyc1` and `sfo1`, of one server each, that all test files of a project share. Each test uses its own prefix,
+ * lock, status and service. A test that stops or configures a server starts `RealConsul.datacenters` of its own.
  */
 import { inject } from "@effect/vitest"
 import * as Context from "effect/Context"
@@ -9,9 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 export interface Place {
-  /** Of the datacenter. */
+  /** The name of the datacenter. */
   readonly name: string
-  /** Of its server: `127.0.0.1:<port>`. */
+  /** Host and port of the server: `127.0.0.1:<port>`. */
   readonly address: string
 }
 

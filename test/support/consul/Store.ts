@@ -1,6 +1,6 @@
 /**
- * The key/value store of a real datacenter as a test's judge sees it: plain requests and raw JSON, none of them
- * through the client that is tested.
+ * The key/value store of a real datacenter, for the checks of tests. It sends plain requests and reads raw JSON, and does not use
+ * the client under test.
  */
 import * as HttpClient from "@effect/platform/HttpClient"
 import * as HttpClientRequest from "@effect/platform/HttpClientRequest"
@@ -12,20 +12,20 @@ import { hung, live } from "../../program/Program.js"
 export interface Entry {
   readonly key: string
   readonly value?: Uint8Array | string
-  /** In decimal, since numbers are not exact. */
+  /** The flags in decimal: a number could not represent them exactly. */
   readonly flags?: string
 }
 
 export interface Store {
-  /** Writes by transactions, which take every key, and by PUT what is too large for one. */
+  /** Writes keys in transactions, which accept every key. A value that is too large for a transaction is written with PUT. */
   readonly put: (...entries: ReadonlyArray<Entry>) => Effect.Effect<void>
   readonly delete: (...keys: ReadonlyArray<string>) => Effect.Effect<void>
-  /** Each entry under a prefix as Consul's own JSON text, without what belongs to its datacenter. */
+  /** The entries under a prefix as Consul's JSON text, without indexes, locks and sessions, which differ between datacenters. */
   readonly entries: (prefix: string) => Effect.Effect<ReadonlyArray<string>>
   readonly keys: (prefix: string) => Effect.Effect<ReadonlyArray<string>>
-  /** The value of a key, as text; undefined where there is none. */
+  /** The value of a key as text. Undefined if the key does not exist. */
   readonly value: (key: string) => Effect.Effect<string | undefined>
-  /** Any other request: its status and text. */
+  /** Sends any other request. Returns the status and the text of the answer. */
   readonly request: (
     method: "GET" | "PUT" | "DELETE",
     path: string,
@@ -35,10 +35,10 @@ export interface Store {
 
 const base64 = (value: Uint8Array | string) => Buffer.from(value).toString("base64")
 
-/** More than this does not fit a transaction, in base64 and with a key. */
+/** A value of more bytes does not fit a transaction, in base64 and with its key. */
 const largeBytes = 390_000
 
-/** What `list` answers between two entries, or a part of an entry, that is not its content. */
+/** The parts of an answer to `list` that are not the content of an entry. */
 const ofItsDatacenter = [
   /"LockIndex":\d+,/,
   /,"Session":"[^"]*"/,
@@ -120,7 +120,7 @@ export const at = (address: string): Store => {
   }
 }
 
-/** Reads until `holds`; fails with what it read last after `hung`. */
+/** Reads until `holds`. Fails with the last answer after `hung`. */
 export const eventually = <A>(read: Effect.Effect<A>, holds: (a: A) => boolean): Effect.Effect<A> =>
   Effect.suspend(() => {
     let last: A | undefined
@@ -135,7 +135,7 @@ export const eventually = <A>(read: Effect.Effect<A>, holds: (a: A) => boolean):
     )
   })
 
-/** Waits until both sides hold the same under their prefixes, where the second is named like the first. */
+/** Waits until both sides have equal entries under their prefixes. The second prefix is the first unless given. */
 export const converge = (source: Store, destination: Store, prefix: string) =>
   eventually(
     Effect.all({ source: source.entries(prefix), destination: destination.entries(prefix) }),

@@ -1,5 +1,5 @@
 /**
- * Makes sure of a Consul binary before the test files of a project start, and runs the datacenters that they share.
+ * Fetches a Consul binary before the test files of a project start, and runs the datacenters that the files share.
  */
 import * as NodeContext from "@effect/platform-node/NodeContext"
 import * as Config from "effect/Config"
@@ -13,11 +13,11 @@ import type { Places } from "./SharedDatacenters.js"
 declare module "vitest" {
   interface ProvidedContext {
     readonly consul: {
-      /** Why there is no Consul, if there is none. */
+      /** The reason why there is no Consul. Absent if there is one. */
       readonly missing: string | null
-      /** Whether a test that needs Consul fails without it, or is skipped. */
+      /** Whether a test that needs Consul fails without it. Otherwise the test is skipped. */
       readonly required: boolean
-      /** None without Consul. */
+      /** The shared datacenters. None without Consul. */
       readonly shared: Places | null
     }
   }
@@ -34,7 +34,7 @@ const missing = RealConsul.binary.pipe(
   Effect.provide(NodeContext.layer)
 )
 
-/** An agent counts the connection of a killed program for as long as its query blocks: 200 are too few for all tests. */
+/** An agent counts the connection of a killed program as long as the program's query blocks. Consul's limit of 200 is too low. */
 const config = { limits: { http_max_conns_per_client: 10_000 } }
 
 const placeOf = ({ address, name }: RealConsul.Datacenter) => ({ name, address })
@@ -62,6 +62,6 @@ export default (project: TestProject) =>
     ].join("\n")
     const warn = () => project.vitest.logger.warn(warning)
     warn()
-    // Again where a reader looks: after the last line.
+    // Printed again at the end, where a reader looks first.
     return warn
   }).pipe(Effect.runPromise)

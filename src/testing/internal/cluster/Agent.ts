@@ -1,5 +1,5 @@
 /**
- * An agent: the services and checks registered with it, their timers, and keeping the servers' catalog in step.
+ * An agent: its services and checks, their timers, and the synchronization of the servers' catalog with them.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -13,58 +13,73 @@ import * as Store from "./Store.js"
 import * as Timers from "./Timers.js"
 
 export interface LocalService extends Catalog.NewService {
-  /** Empty rather than absent, other than in the catalog. */
+  /** Empty if the service has none. In the catalog `meta` is then absent. */
   readonly meta: ReadonlyMap<ByteString, ByteString>
 }
 
-/** A check with the rules that only its agent knows. */
+/** A check with the rules that its agent does not register with the servers. */
 export interface LocalCheck {
+  /** The check as the servers register it. */
   readonly check: Catalog.NewCheck
-  /** Milliseconds without news until it is critical. */
+  /** The check becomes critical after this time without an update, in ms. */
   readonly ttl: number
-  /** How many milliseconds it may be critical before its service is deregistered. */
+  /** The service of the check is deregistered after the check was critical for this time, in ms. */
   readonly deregisterAfter: Option.Option<number>
 }
 
 export interface Agent {
+  /** The node name. */
   readonly name: string
+  /** The node id. */
   readonly id: ByteString
-  /** The host that the node is known by. */
+  /** The address of the node, without a port. */
   readonly host: string
+  /** Whether the agent is a server. */
   readonly server: boolean
+  /** The clock and the timers of the agent. */
   readonly timers: Timers.Timers
+  /** The services that are registered with the agent. */
   readonly services: () => ReadonlyArray<LocalService>
+  /** The checks that are registered with the agent. */
   readonly checks: () => ReadonlyArray<Catalog.NewCheck>
+  /** Registers a service with its checks. */
   readonly addService: (service: LocalService, checks: ReadonlyArray<LocalCheck>) => void
+  /** Deregisters a service and its checks. */
   readonly removeService: (id: ByteString) => void
+  /** Registers a check. */
   readonly addCheck: (check: LocalCheck) => void
+  /** Deregisters a check. */
   readonly removeCheck: (id: ByteString) => void
-  /** Sets a check's status and starts its TTL anew. `false` if there is no such check. */
+  /** Sets the status and the output of a check, and restarts its TTL. Returns `false` if the agent has no such check. */
   readonly update: (id: ByteString, status: Store.Status, output: ByteString) => boolean
-  /** Waits until the servers know what has changed, or have no leader to tell; then it is tried again later. */
+  /** Sends all changes to the servers. Returns also if the servers have no leader. Then a later attempt follows. */
   readonly sync: Effect.Effect<void>
 }
 
-/** The least time that a service may be critical, in milliseconds. */
+/** The least `deregisterAfter`, in ms. */
 export const shortestDeregistration = 60_000
 
-/** How often Consul looks for services that were critical for too long, in milliseconds. */
+/** The time between two searches of Consul for services to deregister, in ms. */
 const reapEvery = 30_000
 
-/** How often Consul compares the whole catalog with what it should be, in milliseconds. */
+/** The time between two comparisons of the catalog with the agent's services and checks, in ms. */
 const compareEvery = 60_000
 
-/** How long Consul waits after a failed attempt to tell the servers: this and up to as much again, in milliseconds. */
+/** The pause of Consul after a failed synchronization, in ms. A random time up to as long is added. */
 const retryAfter = 15_000
 
-/** Consul tells a new output with an old status 150 to 450 s late. This is the middle, in milliseconds. */
+/** Consul sends a new output with an old status to the servers after 150 to 450 s. This is the middle, in ms. */
 const outputAfter = 300_000
 
 interface Tracked extends LocalCheck {
-  /** Since when it is critical, by the agent's clock. One that was registered so and heard of no more isn't counted. */
+  /**
+   * When the check became critical, in ms of the agent's clock. Absent for a check that was registered as critical and never
+   * updated.
+   */
   readonly criticalSince: number | undefined
-  /** What the last news said, for the output of a TTL that expires. */
+  /** The output of the last update. The output of an expired TTL repeats it. */
   readonly lastOutput: ByteString
+  /** Cancels the timer of the TTL. */
   readonly expiry: Timers.Cancel
 }
 
@@ -79,16 +94,16 @@ export const make = (options: {
   Effect.gen(function* () {
     const { datacenter, name } = options
     const timers = yield* Timers.make
-    const started = timers.now()
+    const startedAt = timers.now()
     const retryDelay = retryAfter * (1 + (yield* options.random.next))
     const services = new Map<ByteString, LocalService>()
     const checks = new Map<ByteString, Tracked>()
-    // What the servers have yet to be told.
+    // The ids of services and checks whose changes the servers do not have yet.
     const unsynced = { services: new Set<ByteString>(), checks: new Set<ByteString>() }
     const lateOutputs = new Set<ByteString>()
     let retrying = false
 
-    // --- telling the servers
+    // --- synchronization with the servers
 
     const isSynced = () => unsynced.services.size === 0 && unsynced.checks.size === 0
 
@@ -124,7 +139,7 @@ export const make = (options: {
       for (const id of Array.from(unsynced.checks)) if (unsynced.checks.delete(id)) flushCheck(id)
     }
 
-    /** Tells them now if there is a leader, for changes that nobody waits for. */
+    /** Sends changes to the servers now, or later if there is no leader. Does not wait. */
     const push = () => {
       if (isSynced()) return
       if (datacenter.hasLeader()) flush()
@@ -162,10 +177,10 @@ export const make = (options: {
       checks.set(id, changed)
       reapLater(changed)
       if (check.status !== status) unsynced.checks.add(id)
-      else if (check.output !== output && !unsynced.checks.has(id)) tellOutputLater(id)
+      else if (check.output !== output && !unsynced.checks.has(id)) pushOutputLater(id)
     }
 
-    const tellOutputLater = (id: ByteString) => {
+    const pushOutputLater = (id: ByteString) => {
       if (lateOutputs.has(id)) return
       lateOutputs.add(id)
       timers.after(outputAfter, () => {
@@ -179,11 +194,12 @@ export const make = (options: {
       const { id } = local.check
       const before = checks.get(id)
       before?.expiry()
-      // A check that is registered again stays what it was.
-      const kept = before === undefined ? {} : { status: before.check.status, output: before.check.output }
+      // A check that is registered again keeps its status and its output.
+      const preserved =
+        before === undefined ? {} : { status: before.check.status, output: before.check.output }
       const tracked = {
         ...local,
-        check: { ...local.check, ...kept },
+        check: { ...local.check, ...preserved },
         criticalSince: before?.criticalSince,
         lastOutput: before?.lastOutput ?? "",
         expiry: timers.after(local.ttl, () => expire(id))
@@ -204,16 +220,16 @@ export const make = (options: {
       unsynced.services.add(id)
     }
 
-    // --- what the agent does from time to time: only when there is something to do, but at the time of its ticker
+    // --- periodic work. A timer is set only if there is work, for the next tick of the period.
 
     const atTick = (period: number, time: number, action: () => void) => {
-      const due = started + Math.ceil((time - started) / period) * period
+      const due = startedAt + Math.ceil((time - startedAt) / period) * period
       timers.after(due - timers.now(), action)
     }
 
     const reapLater = ({ check, criticalSince, deregisterAfter }: Tracked) => {
       if (criticalSince === undefined || Option.isNone(deregisterAfter)) return
-      // Longer than the limit, not as long.
+      // Consul deregisters a service that was critical for longer than the limit, not for exactly as long.
       atTick(reapEvery, criticalSince + deregisterAfter.value + 1, () => {
         const now = checks.get(check.id)
         if (now?.criticalSince !== criticalSince || Option.isNone(now.deregisterAfter)) return
@@ -222,15 +238,15 @@ export const make = (options: {
       })
     }
 
-    /** Marks what differs from the servers' catalog: after a restore they may not know it. */
+    /** Marks the services and checks that differ from the servers' catalog, for example after a restore. */
     const compare = () => {
       const state = datacenter.state()
       for (const id of services.keys()) {
         if (!OrderedMap.has(state.services, Store.nodeKey(name, id))) unsynced.services.add(id)
       }
       for (const [id, { check }] of checks) {
-        const known = OrderedMap.get(state.checks, Store.nodeKey(name, id))
-        if (known?.status !== check.status) unsynced.checks.add(id)
+        const registered = OrderedMap.get(state.checks, Store.nodeKey(name, id))
+        if (registered?.status !== check.status) unsynced.checks.add(id)
       }
       for (const { id } of OrderedMap.withPrefix(state.services, Store.nodeKey(name))) {
         if (id !== "consul" && !services.has(id)) unsynced.services.add(id)

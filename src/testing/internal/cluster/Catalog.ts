@@ -1,5 +1,5 @@
 /**
- * The catalog: nodes, their services and checks, and the indexes that health and catalog reads wait on.
+ * The catalog: nodes, their services and checks, and the indexes of catalog and health reads.
  */
 import * as Either from "effect/Either"
 import type { ByteString } from "../go/ByteString.js"
@@ -13,12 +13,15 @@ export type NewNode = Omit<Store.Node, Indexed>
 export type NewService = Omit<Store.Service, Indexed>
 export type NewCheck = Omit<Store.Check, Indexed | "serviceName" | "serviceTags">
 
-/** What an agent tells the servers, all of it in one log entry. */
+/** The content of one log entry of an agent. */
 export interface Registration {
+  /** The name of the node. */
   readonly node: ByteString
-  /** Left out by an agent that changes a service or check only. */
+  /** The node itself. Absent if only a service or checks change. */
   readonly info?: NewNode | undefined
+  /** The service to register. */
   readonly service?: NewService | undefined
+  /** The checks to register. */
   readonly checks: ReadonlyArray<NewCheck>
 }
 
@@ -33,8 +36,8 @@ export const instances = (state: Store.State, name: ByteString): ReadonlyArray<S
   OrderedMap.values(state.services).filter((service) => service.name.toLowerCase() === name.toLowerCase())
 
 /**
- * The index of a service: moved by its instances, their checks and their nodes. A name that no service has (any
- * more) has the index of the last service that went.
+ * The index of a service. Its instances, their checks and their nodes move the index. If no service has the name, the index is
+ * that of the last deregistration of a whole service.
  */
 export const serviceIndex = (state: Store.State, name: ByteString, withChecks: boolean): number => {
   const own = state.indexes.get(`service.${name.toLowerCase()}`)
@@ -85,7 +88,7 @@ export const deregisterCheck = (draft: Store.Draft, node: ByteString, id: ByteSt
 const touchService = (draft: Store.Draft, name: ByteString): void =>
   Store.touch(draft, `service.${name.toLowerCase()}`)
 
-/** A check of a service moves that service's index; one of the node moves those of all its services. */
+/** Moves the index of the check's service. A check of the node moves the indexes of all services of the node. */
 const touchServicesOf = (draft: Store.Draft, check: { node: ByteString; serviceId: ByteString }): void => {
   for (const service of servicesOf(draft.state, check.node)) {
     if (check.serviceId === "" || check.serviceId === service.id) touchService(draft, service.name)
@@ -116,23 +119,23 @@ const ensureCheck = (draft: Store.Draft, given: NewCheck): void => {
   const key = Store.nodeKey(given.node, given.id)
   const before = OrderedMap.get(draft.state.checks, key)
   const service = OrderedMap.get(draft.state.services, Store.nodeKey(given.node, given.serviceId))
-  const named = { ...given, serviceName: service?.name ?? "", serviceTags: service?.tags ?? [] }
-  const changed = before === undefined || !isSame(before, named)
+  const withService = { ...given, serviceName: service?.name ?? "", serviceTags: service?.tags ?? [] }
+  const changed = before === undefined || !isSame(before, withService)
   if (changed) touchServicesOf(draft, given)
   if (given.status === "critical") Sessions.endWithCheck(draft, given.node, given.id)
-  // Even one that says nothing new moves the table's index.
+  // A registration moves the index of the table also if it changes nothing.
   Store.touch(draft, "checks")
   if (!changed) return
-  const check = { ...named, createIndex: before?.createIndex ?? draft.index, modifyIndex: draft.index }
+  const check = { ...withService, createIndex: before?.createIndex ?? draft.index, modifyIndex: draft.index }
   draft.state = { ...draft.state, checks: OrderedMap.set(draft.state.checks, key, check) }
 }
 
-/** Whether everything that was given is there already, indexes aside. */
+/** Whether `before` has the fields of `given` with the same values. */
 const isSame = (before: object, given: object): boolean => {
-  const there = new Map(Object.entries(before))
-  return Object.entries(given).every(([field, value]) => plain(there.get(field)) === plain(value))
+  const fieldsBefore = new Map(Object.entries(before))
+  return Object.entries(given).every(([field, value]) => plain(fieldsBefore.get(field)) === plain(value))
 }
 
-/** A text that is equal for equal field values: strings, numbers, booleans, lists and maps of strings. */
+/** A text that is the same for equal field values. Values are strings, numbers, booleans, lists and maps of strings. */
 const plain = (value: unknown): string =>
   JSON.stringify(value instanceof Map ? Array.from(value).sort() : value) ?? ""

@@ -1,5 +1,5 @@
 /**
- * Log entries: every change of a datacenter's state is one of these, applied whole or not at all.
+ * The log entries of a datacenter. Every change of its state is an entry, which is applied whole or not at all.
  */
 import * as Either from "effect/Either"
 import type { ByteString } from "../go/ByteString.js"
@@ -10,7 +10,7 @@ import * as Store from "./Store.js"
 import * as Txn from "./Txn.js"
 
 /**
- * What was asked of the servers.
+ * A log entry.
  *
  * @since 0.1.0
  * @category models
@@ -31,39 +31,40 @@ export type Command =
   | { readonly _tag: "DeregisterCheck"; readonly node: ByteString; readonly id: ByteString }
   | { readonly _tag: "ReapTombstones"; readonly index: number }
 
-/** What an entry answers. */
+/** The servers' reply to an entry. */
 export type Reply =
-  /** Whether it was done: a lock may be another's, an index stale. */
+  /** `done` is `false` if another session has the lock, or if the index is stale. */
   | { readonly _tag: "Done"; readonly done: boolean }
   | Txn.Outcome
   | { readonly _tag: "Error"; readonly message: ByteString }
 
-/** The state after an entry, what it answers, and what it did. */
+/** The result of an entry. */
 export interface Applied {
+  /** The state after the entry. */
   readonly state: Store.State
+  /** The reply to the entry. */
   readonly reply: Reply
-  /** The keys that are not what they were, in the order of their first write. */
+  /** The keys that changed, in the order of their first write. */
   readonly changes: ReadonlyArray<KeyChange>
-  /** The sessions that ended, by destruction or with a check. */
+  /** The sessions that the entry ended, itself or with a check. */
   readonly ended: ReadonlyArray<Store.Session>
 }
 
 /**
- * One key's change within one log entry: `before` is absent for a new key, `after` for a deleted one.
+ * The change of one key by one log entry.
  *
  * @since 0.1.0
  * @category models
  */
 export interface KeyChange {
   readonly key: ByteString
+  /** Absent for a new key. */
   readonly before: Store.Entry | undefined
+  /** Absent for a deleted key. */
   readonly after: Store.Entry | undefined
 }
 
-/**
- * Applies an entry as the next one of the log. `now` is the servers' clock in milliseconds, from which lock delays
- * count.
- */
+/** Applies an entry as the next one of the log. `now` is the time of the servers' clock in ms, for lock delays. */
 export const apply = (state: Store.State, command: Command, now: number): Applied => {
   const draft = Store.draft(state, state.index + 1, now)
   const reply = run(draft, command)

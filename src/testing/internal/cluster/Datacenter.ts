@@ -1,5 +1,5 @@
 /**
- * The servers of one datacenter as one: a state, a log that changes it, a leader or none, and the queries that wait.
+ * The servers of one datacenter, simulated as one: the state, the log, the leader, and blocking queries.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -17,83 +17,104 @@ import * as Store from "./Store.js"
 import * as Timers from "./Timers.js"
 
 /**
- * One log entry that the servers agreed on, with all that it did.
+ * A committed log entry with its result.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Commit {
+  /** The name of the datacenter. */
   readonly datacenter: string
-  /** The log's index of this entry: the ModifyIndex of what it wrote. */
+  /** The index of the entry in the log. It is the ModifyIndex of the keys that the entry wrote. */
   readonly index: number
-  /** The agent that the request came to; none for what the servers or a test did by themselves. */
+  /** The agent that received the request. Absent if the servers or a test made the entry. */
   readonly agent: string | undefined
+  /** The entry. */
   readonly command: Command.Command
-  /** Whether it was done; a failed one (a lock that another holds, a stale index) changes nothing. */
+  /** The servers' reply. A failed entry (another session has the lock, the index is stale) changes nothing. */
   readonly reply: Command.Reply
+  /** The keys that changed. */
   readonly changes: ReadonlyArray<Command.KeyChange>
-  /** The sessions that ended with it. */
+  /** The sessions that the entry ended. */
   readonly ended: ReadonlyArray<Store.Session>
+  /** The state before the entry. */
   readonly before: Store.State
+  /** The state after the entry. */
   readonly after: Store.State
 }
 
-/** What may be read, what index goes with it, and which commits can have changed that. */
+/** A query that can block. */
 export interface Query<A> {
+  /** Reads a state. */
   readonly read: (state: Store.State) => Read<A>
+  /** Whether a commit wakes the blocked query, so that it reads again. */
   readonly wakes: (commit: Commit) => boolean
 }
 
 export interface Read<A> {
+  /** The index of the answer. */
   readonly index: number
+  /** The content of the answer. */
   readonly value: A
 }
 
+/** The parameters of a blocking query. */
 export interface Wait {
-  /** Answer when the index is above this; 0 is at once. */
+  /** The query blocks until the index of its answer is above this one. 0 does not block. */
   readonly index: bigint
-  /** How long to wait for that, in milliseconds; 0 is the default. */
+  /** The longest time that the query blocks, in ms. 0 stands for the default of 5 minutes. */
   readonly milliseconds: number
 }
 
 export interface Datacenter {
   readonly name: string
+  /** The clock and the timers of the servers. */
   readonly timers: Timers.Timers
+  /** The present state. */
   readonly state: () => Store.State
   readonly hasLeader: () => boolean
-  /** Succeeds with a leader, waiting for one for 7 s and a little. */
+  /** Succeeds when there is a leader. Fails after 7 s, and up to a sixteenth more, without one. */
   readonly led: Effect.Effect<void, Refusal.Refusal>
-  /** Adds an entry to the log. For those who have made sure of a leader. */
+  /** Adds an entry to the log. The caller has checked that there is a leader, except for the entries of a test. */
   readonly commit: (command: Command.Command, agent: string | undefined) => Command.Reply
-  /** Reads, waiting if asked to. Interruption ends the wait. */
+  /** Runs a query, which blocks as `wait` says. Interruption ends the query. */
   readonly query: <A>(query: Query<A>, wait: Wait) => Effect.Effect<Read<A>>
-  /** Starts a session's TTL anew. */
+  /** Restarts the TTL of a session. */
   readonly renew: (session: Store.Session) => void
+  /** The present settings. */
   readonly settings: () => Settings.Settings
+  /** Changes some settings. */
   readonly configure: (settings: Partial<Settings.Settings>) => void
+  /** Elects a leader (`true`), or takes the leader away (`false`). */
   readonly setLeader: (leader: boolean) => void
+  /** Replaces the state. `index` is the index of the log after the restore. */
   readonly restore: (state: Store.State, index: number) => void
-  /** Calls back after each restore. */
+  /** Calls a listener after each restore. */
   readonly onRestore: (listener: () => void) => void
-  /** Calls back within each commit, after the change and before anyone hears of it. */
+  /** Calls an observer within each commit: after the change of the state, and before any query wakes. Returns the unsubscription. */
   readonly observe: (observer: (commit: Commit) => void) => () => void
 }
 
-/** For how long a request waits for a leader, in milliseconds (`rpc_hold_timeout`). */
+/** The time for which a request waits for a leader, in ms (`rpc_hold_timeout`). */
 const holdTimeout = 7_000
-/** Waits are lengthened by up to this part of themselves, so that they don't all end together. */
+/** Consul lengthens each wait by a random time of up to this fraction (1/16), so that not all waits end together. */
 const jitterFraction = 16
+/** In ms. */
 const defaultWait = 300_000
+/** In ms. */
 const longestWait = 600_000
-/** A tombstone is kept for 15 minutes, rounded up to half a minute. */
+/** The life of a tombstone, in ms. */
 const tombstoneLife = 900_000
+/** The end of a tombstone's life is rounded up to a multiple of this, in ms. */
 const tombstoneGrain = 30_000
 
+/** A blocked query. */
 interface Waiter {
+  /** Whether a commit wakes the query. */
   readonly wakes: (commit: Commit) => boolean
-  /** Reads again, and answers if that is new enough. */
+  /** Reads again, and answers if the index is high enough. */
   readonly retry: () => void
-  /** Answers with what was read last. */
+  /** Answers with the last read. */
   readonly abandon: () => void
 }
 
@@ -108,10 +129,11 @@ export const make = (
     const restores: Array<() => void> = []
     const waiters = new Set<Waiter>()
     const expiries = new Map<ByteString, Timers.Cancel>()
+    // For each time at which tombstones are reaped, the index up to which they are reaped.
     const graves = new Map<number, number>()
     let state: Store.State = { ...Store.empty, index: 4 }
     let settings: Settings.Settings = { ...Settings.defaults, ...given }
-    // While there is no leader: done when there is one again.
+    // Some while there is no leader. Completed when there is one again.
     let leaderless: Option.Option<Deferred.Deferred<void>> = Option.none()
 
     const jittered = (milliseconds: number) =>
@@ -140,7 +162,7 @@ export const make = (
       return reply
     }
 
-    // --- what the leader does by itself
+    // --- timers of the leader
 
     const stopExpiry = (id: ByteString) => {
       expiries.get(Uuid.canonical(id))?.()
@@ -166,12 +188,12 @@ export const make = (
       for (const session of OrderedMap.values(state.sessions)) startExpiry(session.id)
     }
 
-    /** Reaps the tombstones up to an index when they are old enough, or later when there is a leader. */
+    /** Reaps the tombstones up to an index after `life` ms. Without a leader at that time, tries again later. */
     const reapLater = (index: number, life: number) => {
       const due = Math.ceil((timers.now() + life) / tombstoneGrain) * tombstoneGrain
-      const known = graves.has(due)
+      const hasTimer = graves.has(due)
       graves.set(due, index)
-      if (known) return
+      if (hasTimer) return
       timers.after(due - timers.now(), () => {
         const upTo = graves.get(due) ?? index
         graves.delete(due)
@@ -180,7 +202,7 @@ export const make = (
       })
     }
 
-    // --- what waits
+    // --- blocking queries
 
     const timeout = (milliseconds: number): Effect.Effect<void> =>
       Effect.async<void>((resume) => {
@@ -234,8 +256,8 @@ export const make = (
       commit,
       query: (query, wait) => {
         if (wait.index === 0n) return Effect.sync(() => query.read(state))
-        const asked = wait.milliseconds <= 0 ? defaultWait : Math.min(wait.milliseconds, longestWait)
-        return Effect.flatMap(jittered(asked), (milliseconds) => block(query, wait.index, milliseconds))
+        const longest = wait.milliseconds <= 0 ? defaultWait : Math.min(wait.milliseconds, longestWait)
+        return Effect.flatMap(jittered(longest), (milliseconds) => block(query, wait.index, milliseconds))
       },
       renew: (session) => startExpiry(session.id),
       settings: () => settings,

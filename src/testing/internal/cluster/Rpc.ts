@@ -1,5 +1,5 @@
 /**
- * How an agent's requests reach the servers: those of its own datacenter, or another's over the wide-area links.
+ * The connection of an agent to the servers of its own datacenter, and over wide-area links to those of other datacenters.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -10,10 +10,10 @@ import type * as Command from "./Command.js"
 import type * as Datacenter from "./Datacenter.js"
 
 /**
- * What a request between two datacenters meets when the link is down.
+ * The error of a request between two datacenters whose link is down.
  *
- * `refused` is what the servers see at first: connections break and are refused. Once they have given each other up,
- * after a minute or so, they know of no path.
+ * - `refused`: connections break and are refused, as in the first minute or so of an outage.
+ * - `no path`: the datacenters have removed each other from their members, as later in an outage.
  *
  * @since 0.1.0
  * @category models
@@ -22,57 +22,60 @@ export type Outage = "refused" | "no path"
 
 /** The wide-area links between datacenters. */
 export interface Links {
+  /** The datacenter of a name. */
   readonly find: (datacenter: string) => Datacenter.Datacenter | undefined
+  /** The outage of a link. Absent if the link is up. */
   readonly outage: (from: string, to: string) => Outage | undefined
-  /** Never succeeds; fails when the link breaks under a request. */
+  /** Fails when the link breaks. Never succeeds. */
   readonly broken: (from: string, to: string) => Effect.Effect<never, Refusal.Refusal>
 }
 
 export interface Rpc {
-  /** Runs something at the leader of the datacenter that the request is for. */
+  /** Runs `run` at the datacenter of the request. Waits for a leader there, unless `consistency` is `stale`. */
   readonly call: <A>(
     query: RequestTarget.Query,
     run: (datacenter: Datacenter.Datacenter) => Effect.Effect<A, Refusal.Refusal>,
     consistency?: Http.Consistency
   ) => Effect.Effect<A, Refusal.Refusal>
-  /** Writes to the log of the datacenter that the request is for, unless the leader answers without. */
+  /** Commits an entry at the datacenter of the request, unless `precheck` returns the reply. */
   readonly write: (
     query: RequestTarget.Query,
     command: Command.Command,
     precheck?: (leader: Datacenter.Datacenter) => Either.Either<void, Command.Reply>
   ) => Effect.Effect<Command.Reply, Refusal.Refusal>
-  /** Reads there, waiting if the request asks for it. */
+  /** Runs a query at the datacenter of the request. */
   readonly read: <A>(
-    query: RequestTarget.Query,
+    parameters: RequestTarget.Query,
     options: Http.ReadOptions,
-    what: Datacenter.Query<A>
+    query: Datacenter.Query<A>
   ) => Effect.Effect<Answer<A>, Refusal.Refusal>
 }
 
-/** What was read, and whether the servers had a leader then. */
+/** The answer to a query. */
 export interface Answer<A> extends Datacenter.Read<A> {
+  /** Whether the servers had a leader when they answered. */
   readonly knownLeader: boolean
 }
 
 const noPath = Refusal.failed("No path to datacenter")
 
-/** What the real one says of the address of a server that doesn't listen. */
+/** Consul's error for a server that does not listen. */
 const refusedBy = (datacenter: string) =>
   Refusal.failed(
     `rpc error getting client: failed to get conn: dial tcp ${datacenter}:8300: connect: connection refused`
   )
 
-/** What becomes of a request whose connection breaks. */
+/** The error of a request whose connection breaks. */
 export const interrupted = Refusal.failed("rpc error making call: EOF")
 
-/**
- * `agent` names the one whose requests these are; `leads` tells whether it is the leader itself, for errors from
- * elsewhere say so.
- */
 export const make = (options: {
+  /** The name of the agent. */
   readonly agent: string
+  /** Whether the agent is the leader. Errors of another server have a prefix. */
   readonly leads: boolean
+  /** The agent's own datacenter. */
   readonly home: Datacenter.Datacenter
+  /** The links to other datacenters. */
   readonly links: Links
 }): Rpc => {
   const { agent, home, leads, links } = options
@@ -123,11 +126,11 @@ export const make = (options: {
           return reply._tag === "Error" ? Effect.fail(Refusal.failed(reply.message)) : Effect.succeed(reply)
         })
       ),
-    read: (query, options, what) =>
+    read: (parameters, options, query) =>
       call(
-        query,
+        parameters,
         (datacenter) =>
-          Effect.map(datacenter.query(what, options.wait), (read) => ({
+          Effect.map(datacenter.query(query, options.wait), (read) => ({
             ...read,
             knownLeader: datacenter.hasLeader()
           })),

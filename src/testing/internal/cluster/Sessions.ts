@@ -1,5 +1,5 @@
 /**
- * Sessions: what holds locks, and what becomes of the locks when a session ends.
+ * Sessions, which hold locks. The end of a session releases or deletes its keys.
  */
 import * as Either from "effect/Either"
 import * as Option from "effect/Option"
@@ -9,19 +9,22 @@ import * as OrderedMap from "../go/OrderedMap.js"
 import * as Uuid from "../go/Uuid.js"
 import * as Store from "./Store.js"
 
-/** What a new session is asked to be. */
+/** A session before its log entry. */
 export type NewSession = Omit<Store.Session, "createIndex" | "modifyIndex">
 
 /** The longest TTL, in nanoseconds: a day. */
 const longestTtl = 86_400_000_000_000n
 
-/** Consul lets a session live twice its TTL, so that a slow client doesn't lose it. */
+/** A session expires after this many TTLs without renewal, so that a slow client does not lose it. */
 const ttlFactor = 2n
 
-/** A lock delay is no longer than this, in nanoseconds: a minute. */
+/** The longest lock delay, in nanoseconds: a minute. */
 const longestLockDelay = 60_000_000_000n
 
-/** What the leader checks before it writes a session to the log. `ttlMin` is the least TTL, in nanoseconds. */
+/**
+ * Validates a session, as the leader does before the log entry. Returns the behavior, or Consul's error. `ttlMin` is the least TTL,
+ * in nanoseconds.
+ */
 export const validate = (
   session: { readonly node: ByteString; readonly behavior: ByteString; readonly ttl: ByteString },
   ttlMin: bigint
@@ -44,7 +47,7 @@ export const validate = (
   return Either.right(behavior === "" ? "release" : behavior)
 }
 
-/** As Go writes a duration of whole seconds: `1m0s`. */
+/** Formats a duration of whole seconds as Go does: `1m0s`. */
 const goSeconds = (nanoseconds: bigint): string => {
   const seconds = nanoseconds / 1_000_000_000n
   const minutes = seconds / 60n
@@ -53,13 +56,13 @@ const goSeconds = (nanoseconds: bigint): string => {
   return minutes < 60n ? rest : `${minutes / 60n}h${rest}`
 }
 
-/** After how many milliseconds without renewal the leader ends a session. */
+/** The time without renewal after which the leader ends a session, in ms. None for a session without a TTL. */
 export const expiresAfter = (session: Store.Session): Option.Option<number> => {
   const ttl = Either.getOrElse(GoDuration.parse(session.ttl), () => 0n)
   return ttl === 0n ? Option.none() : Option.some(GoDuration.toMillis(ttl * ttlFactor))
 }
 
-/** Finds a session by any spelling of its id; the error is Consul's for what isn't an id. */
+/** Finds a session by any spelling of its id. A text that is no id gives Consul's error. */
 export const find = (
   state: Store.State,
   id: ByteString
@@ -72,14 +75,14 @@ export const find = (
 export const ofNode = (state: Store.State, node: ByteString): ReadonlyArray<Store.Session> =>
   OrderedMap.values(state.sessions).filter((session) => session.node.toLowerCase() === node.toLowerCase())
 
-/** The checks that a session dies with. */
+/** The checks of a session. The session ends when one of them becomes critical. */
 export const checksOf = (session: NewSession): ReadonlyArray<ByteString> => [
   ...session.checks,
   ...session.nodeChecks,
   ...(session.serviceChecks ?? []).map((check) => check.id)
 ]
 
-/** Enters a session, unless its node or one of its checks is missing or critical. */
+/** Creates a session. Fails if its node is missing, or if one of its checks is missing or critical. */
 export const create = (draft: Store.Draft, session: NewSession): Either.Either<ByteString, ByteString> => {
   if (!OrderedMap.has(draft.state.nodes, session.node.toLowerCase())) {
     return Either.left("Missing node registration")
@@ -89,14 +92,14 @@ export const create = (draft: Store.Draft, session: NewSession): Either.Either<B
     if (check === undefined) return Either.left(`Missing check '${id}' registration`)
     if (check.status === "critical") return Either.left(`Check '${id}' is in critical state`)
   }
-  const entered = { ...session, createIndex: draft.index, modifyIndex: draft.index }
-  const sessions = OrderedMap.set(draft.state.sessions, Uuid.canonical(session.id), entered)
+  const created = { ...session, createIndex: draft.index, modifyIndex: draft.index }
+  const sessions = OrderedMap.set(draft.state.sessions, Uuid.canonical(session.id), created)
   draft.state = { ...draft.state, sessions }
   Store.touch(draft, "sessions")
   return Either.right(session.id)
 }
 
-/** Ends a session: its keys are released or deleted, and its lock delay starts for each of them. */
+/** Ends a session, if it exists. Releases or deletes its keys, and starts the lock delay of each key. */
 export const destroy = (draft: Store.Draft, id: ByteString): Either.Either<void, ByteString> =>
   Either.map(find(draft.state, id), (session) => {
     if (session !== undefined) end(draft, session)
@@ -120,7 +123,7 @@ const end = (draft: Store.Draft, session: Store.Session): void => {
   draft.state = { ...draft.state, lockDelays }
 }
 
-/** Ends the sessions that were created with a check, which is now critical or gone. */
+/** Ends the sessions with a check that has become critical or was deregistered. */
 export const endWithCheck = (draft: Store.Draft, node: ByteString, check: ByteString): void => {
   const name = check.toLowerCase()
   for (const session of ofNode(draft.state, node)) {
@@ -128,6 +131,6 @@ export const endWithCheck = (draft: Store.Draft, node: ByteString, check: ByteSt
   }
 }
 
-/** Whether the end of a session still keeps others from acquiring the key. */
+/** Whether a lock delay of the key is running: no session can acquire its lock. */
 export const isDelayed = (state: Store.State, key: ByteString, now: number): boolean =>
   (state.lockDelays.get(key) ?? 0) > now

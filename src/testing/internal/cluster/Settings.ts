@@ -1,5 +1,5 @@
 /**
- * What a datacenter's agents and servers are told by their configuration, and what differs with Consul's version.
+ * The settings of a datacenter: its configuration, and rules that depend on the version of Consul.
  */
 import type * as Duration from "effect/Duration"
 import * as Either from "effect/Either"
@@ -8,13 +8,13 @@ import * as Refusal from "../http/Refusal.js"
 import * as RequestTarget from "../http/RequestTarget.js"
 
 /**
- * Which names of keys a path may carry. A transaction takes every key.
+ * The names of keys that a path may carry. A transaction may carry every name.
  *
- * - `printable`: every name of code points that Unicode 12.0 prints, as Consul 1.8.7. Other paths are refused with 400
- *   and an empty body.
- * - `restricted`: names that also match `^[a-zA-Z0-9,_./\-?&=]+$`, as Consul 1.21.5 and later (issues 22822 and 22835 of
- *   Consul). Others are refused with 500 and `invalid key name, …`. Newer Consul, not measured.
- * - A rule of its own: names that also match, and the status that others are refused with.
+ * - `printable`: names of printable code points of Unicode 12.0, as in Consul 1.8.7. Consul answers other paths with 400 and an
+ *   empty body.
+ * - `restricted`: names that also match `^[a-zA-Z0-9,_./\-?&=]+$`, as in Consul 1.21.5 and later (issues 22822 and 22835 of
+ *   Consul). Consul answers other paths with 500 and `invalid key name, …`. Not measured.
+ * - An object: names that also match `matching`. Other paths are answered with `status`.
  *
  * @since 0.5.0
  * @category models
@@ -28,13 +28,13 @@ export type KeyNames = "printable" | "restricted" | { readonly matching: RegExp;
  * @category models
  */
 export interface Settings {
-  /** Whether answers are indented without `?pretty`, too, as those of `consul agent -dev` are. Default `false`. */
+  /** Whether answers are indented also without `?pretty`, as those of `consul agent -dev` are. Default `false`. */
   readonly indentedJson: boolean
-  /** Default `printable`. */
+  /** The names of keys that a path may carry. Default `printable`. */
   readonly keyNames: KeyNames
   /**
    * Whether the key in a path is decoded twice, so that `%252F` means `/`, as Consul 1.12.0 does (its issue 13236).
-   * Newer Consul, not measured. Default `false`.
+   * Not measured. Default `false`.
    */
   readonly decodesPathsTwice: boolean
   /** The least time to live of a session (`session_ttl_min`). Default 10 s. */
@@ -56,7 +56,7 @@ export const defaults: Settings = {
 
 const restricted = { matching: /^[a-zA-Z0-9,_./\-?&=]+$/, status: 500 } as const
 
-/** The key that a path names, if it may. */
+/** The key of a path, or Consul's refusal if the path must not carry the name. */
 export const keyOf = (
   { decodesPathsTwice, keyNames }: Settings,
   path: ByteString
@@ -70,21 +70,21 @@ export const keyOf = (
 const rule = (names: KeyNames) => (names === "restricted" ? restricted : names)
 
 const isAllowed = (names: KeyNames, key: ByteString): boolean => {
-  const given = rule(names)
-  return given === "printable" || given.matching.test(key)
+  const allowed = rule(names)
+  return allowed === "printable" || allowed.matching.test(key)
 }
 
 const invalid = (names: KeyNames): Refusal.Refusal => {
-  const given = rule(names)
-  return given === "printable"
+  const allowed = rule(names)
+  return allowed === "printable"
     ? Refusal.bad("")
     : new Refusal.Refusal({
-        status: given.status,
-        message: `invalid key name, must match ${given.matching.source}`
+        status: allowed.status,
+        message: `invalid key name, must match ${allowed.matching.source}`
       })
 }
 
-/** What Go quotes of it. */
+/** The part of a malformed escape that Go quotes. */
 const brokenEscape = /%(?![0-9a-fA-F]{2}).{0,2}/s
 
 const decodedAgain = (path: ByteString): Either.Either<ByteString, Refusal.Refusal> =>

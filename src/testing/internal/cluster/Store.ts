@@ -1,22 +1,22 @@
 /**
- * The state that a datacenter's servers agree on, and the changes that one Raft log entry makes to it.
+ * The replicated state of a datacenter, and the changes that a log entry makes to it.
  *
- * A `State` is a value. An entry is applied to a `Draft` of it, which also remembers what was there before; whether
- * the draft replaces the state is decided at the end, so that a failed transaction leaves nothing behind.
+ * A `State` is immutable. A log entry changes a `Draft` of the state. The draft replaces the state only if the entry succeeds, so
+ * that a failed transaction changes nothing.
  */
 import type { ByteString } from "../go/ByteString.js"
 import * as OrderedMap from "../go/OrderedMap.js"
 import * as Uuid from "../go/Uuid.js"
 
-/** A key as Consul keeps it. */
+/** An entry of Consul's KV store. */
 export interface Entry {
   readonly key: ByteString
   readonly value: Uint8Array
   /** An unsigned 64-bit number. */
   readonly flags: bigint
-  /** The session that holds the lock, as it was written by the one who acquired it; empty without one. */
+  /** The session that holds the lock, in the spelling of the request that acquired it. Empty without a lock. */
   readonly session: ByteString
-  /** How often the lock was acquired. A plain write sets it back to 0, as in Consul. */
+  /** The number of times that the lock was acquired. A plain write sets it to 0, as in Consul. */
   readonly lockIndex: number
   readonly createIndex: number
   readonly modifyIndex: number
@@ -26,14 +26,14 @@ export interface Session {
   readonly id: ByteString
   readonly name: ByteString
   readonly node: ByteString
-  /** Nanoseconds. */
+  /** The lock delay, in nanoseconds. */
   readonly lockDelay: bigint
   readonly behavior: "release" | "delete"
-  /** Go's notation, as given; empty without one. */
+  /** A duration in Go's notation, as the request gave it. Empty without a TTL. */
   readonly ttl: ByteString
   readonly nodeChecks: ReadonlyArray<ByteString>
   readonly serviceChecks: ReadonlyArray<ServiceCheckRef> | undefined
-  /** The field of older clients, shown as it was given. */
+  /** The checks in the field of older clients, as the request gave them. */
   readonly checks: ReadonlyArray<ByteString>
   readonly createIndex: number
   readonly modifyIndex: number
@@ -86,36 +86,39 @@ export interface Check {
   readonly modifyIndex: number
 }
 
-/** What one name in `State.indexes` stands for: a table, or `service.` and a service's name. */
+/** A table of the state, as a name in `State.indexes`. */
 export type Table = "kvs" | "tombstones" | "sessions" | "nodes" | "services" | "checks" | "extinction"
 
 export interface State {
-  /** The index of the last log entry, whether or not it changed anything. */
+  /** The index of the last log entry, also if the entry changed nothing. */
   readonly index: number
-  /** The index at which each table, and each service, last changed. */
+  /** The index of the last change of each table, and of each service (`service.` and its name). */
   readonly indexes: ReadonlyMap<string, number>
+  /** The entries by key. */
   readonly kv: OrderedMap.OrderedMap<Entry>
-  /** Deleted keys and prefixes, so that a prefix's index doesn't slide back when its newest key goes. */
+  /** Tombstones by key or prefix. They keep the index of a prefix from going back when its newest key is deleted. */
   readonly tombstones: OrderedMap.OrderedMap<Tombstone>
-  /** By canonical id. */
+  /** The sessions by canonical id. */
   readonly sessions: OrderedMap.OrderedMap<Session>
-  /** The keys that a session holds, by canonical id, a NUL, and the key. */
+  /** The locked keys, by the canonical id of the session, a NUL, and the key. */
   readonly held: OrderedMap.OrderedMap<ByteString>
   /**
-   * Until when (milliseconds of the servers' clock) a key cannot be acquired. Not part of the log: Consul keeps it in
-   * the leader's memory, and a restored state has none.
+   * The time at which the lock delay of each key ends, in ms of the servers' clock. Lock delays are not in the log: Consul keeps
+   * them in the leader's memory, and a restored state has none.
    */
   readonly lockDelays: ReadonlyMap<ByteString, number>
-  /** By lower-case name. */
+  /** The nodes by lower-case name. */
   readonly nodes: OrderedMap.OrderedMap<Node>
-  /** By lower-case node name, a NUL, and lower-case id. */
+  /** The services by lower-case node name, a NUL, and lower-case id. */
   readonly services: OrderedMap.OrderedMap<Service>
-  /** By lower-case node name, a NUL, and lower-case id. */
+  /** The checks by lower-case node name, a NUL, and lower-case id. */
   readonly checks: OrderedMap.OrderedMap<Check>
 }
 
 export interface Tombstone {
+  /** The deleted key or prefix. */
   readonly key: ByteString
+  /** The index of the delete. */
   readonly index: number
 }
 
@@ -132,22 +135,24 @@ export const empty: State = {
   checks: OrderedMap.empty()
 }
 
-/** The key under which a node's service or check is kept. */
+/** The key of a service or check in the tables of the state. Without `id`, the prefix of all services or checks of the node. */
 export const nodeKey = (node: ByteString, id = ""): ByteString => `${node.toLowerCase()}\0${id.toLowerCase()}`
 
 // -----------------------------------------------------------------------------
 // Drafts
 // -----------------------------------------------------------------------------
 
-/** A state under change by the log entry of this index. */
+/** A state while a log entry changes it. */
 export interface Draft {
+  /** The index of the log entry. */
   readonly index: number
-  /** Milliseconds of the servers' clock, from which lock delays count. */
+  /** The time of the servers' clock in ms, for lock delays. */
   readonly now: number
+  /** The state with all changes of the log entry until now. */
   state: State
-  /** What was under each key written so far, before the first write. */
+  /** For each key that the log entry wrote, the entry before the first write. */
   readonly written: Map<ByteString, Entry | undefined>
-  /** The sessions that this entry ended. */
+  /** The sessions that the log entry ended. */
   readonly ended: Array<Session>
 }
 
@@ -159,7 +164,7 @@ export const draft = (state: State, index: number, now: number): Draft => ({
   ended: []
 })
 
-/** Marks tables (or `service.<name>`) as changed by this entry. */
+/** Sets the indexes of tables (or of `service.<name>`) to that of the log entry. */
 export const touch = (self: Draft, ...tables: ReadonlyArray<Table | `service.${string}`>): void => {
   const indexes = new Map(self.state.indexes)
   for (const table of tables) indexes.set(table, self.index)
@@ -171,7 +176,7 @@ export const indexOf = (self: State, ...tables: ReadonlyArray<Table>): number =>
 
 const heldKey = (session: ByteString, key: ByteString) => `${Uuid.canonical(session)}\0${key}`
 
-/** The keys that a session holds, in order. */
+/** The keys that a session has locked, in order. */
 export const heldBy = (self: State, session: ByteString): ReadonlyArray<ByteString> =>
   OrderedMap.withPrefix(self.held, heldKey(session, ""))
 
@@ -200,8 +205,8 @@ const bury = (self: Draft, key: ByteString): void => {
 // -----------------------------------------------------------------------------
 
 /**
- * What is under a prefix. Consul's table ends each key with a NUL, so a prefix that ends in one is that of the key
- * before it, too.
+ * The values under a prefix. Consul's table ends each key with a NUL. Therefore a prefix that ends with a NUL also matches the key
+ * that is the rest of the prefix.
  */
 export const under = <V>(table: OrderedMap.OrderedMap<V>, prefix: ByteString): ReadonlyArray<V> => {
   const key = prefix.endsWith("\0") ? OrderedMap.get(table, prefix.slice(0, -1)) : undefined
@@ -209,7 +214,7 @@ export const under = <V>(table: OrderedMap.OrderedMap<V>, prefix: ByteString): R
   return key === undefined ? below : [key, ...below]
 }
 
-/** What a write gives; the rest follows from what is there. */
+/** The fields of an entry that a write sets. */
 export type Write = Pick<Entry, "key" | "value" | "flags">
 
 const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
@@ -218,7 +223,7 @@ const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
   return true
 }
 
-/** Stores an entry unless it says what is there already: then nothing changes, not even its ModifyIndex. */
+/** Stores an entry. An equal entry changes nothing, not even the ModifyIndex. */
 const put = (self: Draft, given: Write, session: ByteString, lockIndex: number): Entry => {
   const before = OrderedMap.get(self.state.kv, given.key)
   const same =
@@ -235,17 +240,17 @@ const put = (self: Draft, given: Write, session: ByteString, lockIndex: number):
   return after
 }
 
-/** Keeps the session of a locked key, and forgets how often it was locked. */
+/** Sets a key. Keeps the session of a locked key, and resets its `lockIndex`. */
 export const set = (self: Draft, given: Write): Entry =>
   put(self, given, OrderedMap.get(self.state.kv, given.key)?.session ?? "", 0)
 
-/** Sets the key if its ModifyIndex is this one, 0 standing for no key. */
+/** Sets a key if its ModifyIndex is `index`; with 0, if the key does not exist. `undefined` if the key was not set. */
 export const cas = (self: Draft, given: Write, index: bigint): Entry | undefined => {
   const before = OrderedMap.get(self.state.kv, given.key)
   return index === BigInt(before?.modifyIndex ?? 0) ? set(self, given) : undefined
 }
 
-/** Acquires the lock for a session which the caller has found to exist. `undefined` if another has it. */
+/** Acquires a lock for a session. The caller has checked that the session exists. `undefined` if another session has the lock. */
 export const lock = (self: Draft, given: Write, session: ByteString): Entry | undefined => {
   const before = OrderedMap.get(self.state.kv, given.key)
   if (before === undefined) return put(self, given, session, 1)
@@ -253,13 +258,13 @@ export const lock = (self: Draft, given: Write, session: ByteString): Entry | un
   return before.session === "" ? put(self, given, session, before.lockIndex + 1) : undefined
 }
 
-/** Gives the lock back, writing the value given with it. `undefined` if the session doesn't have it. */
+/** Writes a key and releases its lock. `undefined` if the session does not have the lock. */
 export const unlock = (self: Draft, given: Write, session: ByteString): Entry | undefined => {
   const before = OrderedMap.get(self.state.kv, given.key)
   return before?.session === session ? put(self, given, "", before.lockIndex) : undefined
 }
 
-/** Takes the session off a key, as the end of the session does: value and count of locks stay. */
+/** Releases the lock of a key when its session ends. The value and `lockIndex` stay. */
 export const release = (self: Draft, key: ByteString): void => {
   const before = OrderedMap.get(self.state.kv, key)
   if (before !== undefined) put(self, before, "", before.lockIndex)
@@ -271,7 +276,7 @@ export const remove = (self: Draft, key: ByteString): void => {
   write(self, key, undefined)
 }
 
-/** Whether the key is gone afterwards: an absent key is, whatever the index. */
+/** Deletes a key if its ModifyIndex is `index`. Returns whether the key does not exist afterwards. */
 export const removeCas = (self: Draft, key: ByteString, index: bigint): boolean => {
   const before = OrderedMap.get(self.state.kv, key)
   if (before === undefined) return true
@@ -280,9 +285,7 @@ export const removeCas = (self: Draft, key: ByteString, index: bigint): boolean 
   return true
 }
 
-/**
- * Deletes a prefix. One tombstone stands for all of it, and none for the whole store, whose index is the table's.
- */
+/** Deletes all keys under a prefix, with one tombstone. The whole store needs none, because its index is that of the table. */
 export const removePrefix = (self: Draft, prefix: ByteString): void => {
   const entries = under(self.state.kv, prefix)
   if (entries.length === 0) return
@@ -290,10 +293,10 @@ export const removePrefix = (self: Draft, prefix: ByteString): void => {
   for (const entry of entries) write(self, entry.key, undefined)
 }
 
-/** Drops tombstones up to an index, so that they don't pile up. */
+/** Removes the tombstones up to an index. */
 export const reap = (self: Draft, index: number): void => {
-  const kept = OrderedMap.values(self.state.tombstones).filter((tombstone) => tombstone.index > index)
-  const tombstones = OrderedMap.fromEntries(kept.map((tombstone) => [tombstone.key, tombstone] as const))
+  const remaining = OrderedMap.values(self.state.tombstones).filter((tombstone) => tombstone.index > index)
+  const tombstones = OrderedMap.fromEntries(remaining.map((tombstone) => [tombstone.key, tombstone] as const))
   self.state = { ...self.state, tombstones }
 }
 
@@ -301,16 +304,17 @@ export const reap = (self: Draft, index: number): void => {
 // Reading keys
 // -----------------------------------------------------------------------------
 
-/** Entries and the `X-Consul-Index` that goes with them (0 for a store without a key ever). */
-export interface Found {
+/** The answer to a read of keys. */
+export interface Entries {
+  /** The `X-Consul-Index` of the answer. 0 if the store never had a key. */
   readonly index: number
   readonly value: ReadonlyArray<Entry>
 }
 
 const storeIndex = (self: State) => indexOf(self, "kvs", "tombstones")
 
-/** A key with its own ModifyIndex, or nothing with the store's index. */
-export const get = (self: State, key: ByteString): Found => {
+/** Reads a key. The index is the ModifyIndex of the key, or the index of the store if the key does not exist. */
+export const get = (self: State, key: ByteString): Entries => {
   const entry = OrderedMap.get(self.kv, key)
   return entry === undefined
     ? { index: storeIndex(self), value: [] }
@@ -318,10 +322,10 @@ export const get = (self: State, key: ByteString): Found => {
 }
 
 /**
- * A prefix with the newest index among its keys and tombstones; the store's where it has neither, and for the whole
- * store.
+ * Reads a prefix. The index is the highest among the keys and tombstones under the prefix. Without any, and for the whole store, it
+ * is the index of the store.
  */
-export const list = (self: State, prefix: ByteString): Found => {
+export const list = (self: State, prefix: ByteString): Entries => {
   const entries = under(self.kv, prefix)
   if (prefix === "") return { index: storeIndex(self), value: entries }
   let index = 0

@@ -1,8 +1,8 @@
 /**
- * The timers of one server: a list of what is due when, by a clock that may run faster or slower than the world's.
+ * The timers of one agent or datacenter, on a clock that may run faster or slower than Effect's `Clock`.
  *
- * One fiber sleeps for all of them, on Effect's `Clock`. What is due runs in the order of its time, then of its making,
- * so a history under `TestClock` repeats itself exactly.
+ * One fiber sleeps for all timers. Timers that are due at the same time run in the order in which they were set, so that a history
+ * under `TestClock` repeats itself exactly.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -10,17 +10,18 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 
 export interface Timers {
-  /** Milliseconds by this server's clock. */
+  /** The time of this clock, in ms. */
   readonly now: () => number
-  /** Runs something that many milliseconds (by this clock) from now, unless it is cancelled before. */
+  /** Runs an action after a time (ms of this clock), unless the timer is cancelled before. */
   readonly after: (milliseconds: number, action: () => void) => Cancel
-  /** How many of this clock's seconds pass in one of the world's. What is pending is due sooner or later for it. */
+  /** Sets how many seconds of this clock pass in one second of Effect's `Clock`. Pending timers follow the new rate. */
   readonly setRate: (rate: number) => void
 }
 
 export type Cancel = () => void
 
 interface Pending {
+  /** When the timer is due, in ms of this clock. */
   readonly due: number
   readonly action: () => void
 }
@@ -29,7 +30,7 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
   const clock = yield* Effect.clock
   const pending = new Set<Pending>()
   let rate = 1
-  // This clock and the world's, at the moment when the rate last changed.
+  // The times of this clock and of Effect's `Clock` at the last change of the rate.
   let since = { own: clock.unsafeCurrentTimeMillis(), world: clock.unsafeCurrentTimeMillis() }
   let changed = Deferred.unsafeMake<void>(yield* Effect.fiberId)
   let asleepUntil = Number.POSITIVE_INFINITY
@@ -39,9 +40,9 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
   const wake = () => Deferred.unsafeDone(changed, Effect.void)
 
   const earliest = (): Pending | undefined => {
-    let found: Pending | undefined
-    for (const timer of pending) if (found === undefined || timer.due < found.due) found = timer
-    return found
+    let first: Pending | undefined
+    for (const timer of pending) if (first === undefined || timer.due < first.due) first = timer
+    return first
   }
 
   const runDue = () => {
@@ -58,7 +59,7 @@ export const make: Effect.Effect<Timers, never, Scope.Scope> = Effect.gen(functi
     changed = Deferred.unsafeMake<void>(fiber.id())
     asleepUntil = next?.due ?? Number.POSITIVE_INFINITY
     if (next === undefined || rate === 0) return Deferred.await(changed)
-    // Rounded up: a sleep that ends a fraction of a millisecond early would find nothing due, and not sleep at all.
+    // Rounded up: after a sleep that ends a fraction of a ms early no timer would be due, and the next sleep would be 0 ms.
     const milliseconds = Math.ceil((next.due - now()) / rate)
     return Effect.raceFirst(clock.sleep(Duration.millis(milliseconds)), Deferred.await(changed))
   })

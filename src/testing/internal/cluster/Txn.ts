@@ -1,5 +1,5 @@
 /**
- * Transactions: up to 64 operations on keys that all happen or none.
+ * Transactions: up to 64 operations on keys, which succeed or fail together.
  */
 import * as Either from "effect/Either"
 import { type ByteString, quote } from "../go/ByteString.js"
@@ -7,20 +7,22 @@ import * as OrderedMap from "../go/OrderedMap.js"
 import * as Sessions from "./Sessions.js"
 import * as Store from "./Store.js"
 
-/** An operation as it came in: any verb may be in it, and any field may be missing. */
+/** An operation of a request. Its verb may be unknown. A field that the request lacks has its zero value. */
 export interface Operation extends Store.Write {
   readonly verb: ByteString
   readonly session: ByteString
   readonly index: bigint
 }
 
-/** What went wrong, at which operation (counted from 0). */
+/** The failure of an operation. */
 export interface Failure {
+  /** The position of the operation, counted from 0. */
   readonly opIndex: number
+  /** Consul's message. */
   readonly what: ByteString
 }
 
-/** The entries that the operations answer with, or all that went wrong. */
+/** The entries that the operations return, or the failures of all operations that failed. */
 export type Outcome =
   | { readonly _tag: "Results"; readonly results: ReadonlyArray<Store.Entry> }
   | { readonly _tag: "Failures"; readonly failures: ReadonlyArray<Failure> }
@@ -35,10 +37,10 @@ const writes: ReadonlySet<ByteString> = new Set([
   "unlock"
 ])
 
-/** A transaction without any of these is answered from the store, without a log entry. */
+/** Whether an operation writes. A transaction without such an operation makes no log entry. */
 export const isWrite = (operation: Operation): boolean => writes.has(operation.verb)
 
-/** What the leader refuses before it writes to the log. */
+/** Checks a transaction, as the leader does before the log entry. */
 export const check = (
   state: Store.State,
   operations: ReadonlyArray<Operation>,
@@ -67,7 +69,7 @@ type Done = Either.Either<ReadonlyArray<Store.Entry>, ByteString>
 const nothing: Done = Either.right([])
 const none = new Uint8Array(0)
 
-/** Only `get` and `get-tree` answer with values. */
+/** The entry without its value: only `get` and `get-tree` return values. */
 const bare = (entry: Store.Entry): Done => Either.right([{ ...entry, value: none }])
 
 const bareOr = (entry: Store.Entry | undefined, problem: ByteString): Done =>
@@ -135,10 +137,10 @@ const read = (state: Store.State, { verb, key, session, index }: Operation, name
   }
 }
 
-/** Whether a session may acquire locks at all: it must be given and alive. */
+/** Checks that a session may acquire locks: the request names it, and it exists. */
 export const acquirer = (state: Store.State, session: ByteString): Either.Either<void, ByteString> =>
   session === ""
     ? Either.left("missing session")
-    : Either.flatMap(Sessions.find(state, session), (found) =>
-        found === undefined ? Either.left(`invalid session ${quote(session)}`) : Either.void
+    : Either.flatMap(Sessions.find(state, session), (live) =>
+        live === undefined ? Either.left(`invalid session ${quote(session)}`) : Either.void
       )

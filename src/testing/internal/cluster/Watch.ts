@@ -1,10 +1,10 @@
 /**
- * Which writes wake a blocked query.
+ * The writes that wake a blocked query.
  *
- * A query on something that exists is woken by what it is about. A query on an absent key or an empty prefix has
- * nothing of its own to wait on: Consul lets it wait on the node of its radix tree where the search ended, so writes
- * nearby wake it too, and as its index is the whole store's, it then answers, unchanged and with a higher index.
- * Clients see those answers, therefore the tree is reckoned here: its nodes are where the keys branch.
+ * A query on a key or prefix that exists is woken by writes of its keys. A query on an absent key or an empty prefix waits on the
+ * node of Consul's radix tree at which its search ended. So writes of keys nearby wake the query too. Its index is that of the whole
+ * store, so it answers with unchanged content and a higher index. Clients see these answers. Therefore this file computes the nodes
+ * of the tree, which are the points where keys branch.
  */
 import type { ByteString } from "../go/ByteString.js"
 import * as OrderedMap from "../go/OrderedMap.js"
@@ -13,10 +13,10 @@ import type { Entry } from "./Store.js"
 
 type Keys = OrderedMap.OrderedMap<Entry>
 
-/** Above every byte. */
+/** A code unit above every byte. */
 const beyond = "\u0100"
 
-/** Consul's index ends each key with a NUL, so that no key is a prefix of another. */
+/** A key as it is in Consul's tree, which ends each key with a NUL: so no key is a prefix of another. */
 const terminated = (key: ByteString | undefined): ByteString | undefined =>
   key === undefined ? undefined : `${key}\0`
 
@@ -29,7 +29,7 @@ const common = (a: ByteString, b: ByteString | undefined): ByteString => {
 
 const longer = (a: ByteString, b: ByteString): ByteString => (a.length >= b.length ? a : b)
 
-/** A query on one key. */
+/** Whether a commit wakes a query on one key. */
 export const wakesKey =
   (key: ByteString) =>
   (before: Keys, after: Keys, changes: ReadonlyArray<KeyChange>): boolean =>
@@ -37,7 +37,7 @@ export const wakesKey =
       ? changes.some((change) => change.key === key)
       : wakesAbsent(`${key}\0`, before, after, changes)
 
-/** A query on a prefix. */
+/** Whether a commit wakes a query on a prefix. */
 export const wakesPrefix =
   (prefix: ByteString) =>
   (before: Keys, after: Keys, changes: ReadonlyArray<KeyChange>): boolean => {
@@ -47,8 +47,9 @@ export const wakesPrefix =
   }
 
 /**
- * `sought` is what the search went for and didn't find. The search ended at the topmost node below the last byte that
- * it had in common with a key; a change wakes it when its own way down leads into that node, or takes away its parent.
+ * Whether a commit wakes a query on `sought`, an absent key (with its NUL) or an empty prefix. The search for it ended at the topmost
+ * node below the last byte that `sought` shares with a key. A change wakes the query if the path of its key leads into that node, or
+ * if it removes the parent of the node.
  */
 const wakesAbsent = (
   sought: ByteString,

@@ -1,5 +1,5 @@
 /**
- * Datacenters with their agents, and the links between them.
+ * The simulated world: datacenters with their agents, and the links between datacenters.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -17,9 +17,11 @@ import * as Rpc from "./Rpc.js"
 import type { Settings } from "./Settings.js"
 
 export interface AgentSpec {
+  /** The node name. */
   readonly name: string
-  /** Host and port. */
+  /** Host and port of the HTTP API. */
   readonly address: string
+  /** Whether the agent is a server. */
   readonly server: boolean
 }
 
@@ -29,24 +31,33 @@ export interface DatacenterSpec {
   readonly agents: ReadonlyArray<AgentSpec>
 }
 
-/** An agent with the address that it listens on, ready to answer. */
+/** An agent that answers requests. */
 export interface Listening {
   readonly agent: Agent.Agent
+  /** Host and port of the HTTP API. */
   readonly address: string
+  /** The datacenter of the agent. */
   readonly datacenter: Datacenter.Datacenter
+  /** The limit on the agent's requests. */
   readonly rateLimit: RateLimit.RateLimit
+  /** Answers a request. */
   readonly handle: (request: Http.Request) => Effect.Effect<Http.Response>
 }
 
 export interface World {
+  /** The datacenters by name. */
   readonly datacenters: ReadonlyMap<string, Datacenter.Datacenter>
+  /** The agents of all datacenters. */
   readonly agents: ReadonlyArray<Listening>
+  /** Severs the link between two datacenters, or restores it if `outage` is absent. */
   readonly sever: (one: string, other: string, outage: Rpc.Outage | undefined) => void
 }
 
-/** The state of a link, the same from both ends. */
+/** The state of the link between two datacenters. */
 interface Link {
+  /** Absent if the link is up. */
   outage: Rpc.Outage | undefined
+  /** Fails when the link breaks. */
   broken: Deferred.Deferred<never, Refusal>
 }
 
@@ -60,8 +71,8 @@ export const make = (specs: ReadonlyArray<DatacenterSpec>): Effect.Effect<World,
 
     const link = (one: string, other: string): Link => {
       const name = one < other ? `${one}\0${other}` : `${other}\0${one}`
-      const known = links.get(name)
-      if (known !== undefined) return known
+      const existing = links.get(name)
+      if (existing !== undefined) return existing
       const made: Link = { outage: undefined, broken: Deferred.unsafeMake(fiberId) }
       links.set(name, made)
       return made
@@ -93,9 +104,9 @@ export const make = (specs: ReadonlyArray<DatacenterSpec>): Effect.Effect<World,
             datacenter.name,
             ...Array.from(datacenters.keys()).filter((other) => other !== datacenter.name)
           ],
-          servers: (wanted) =>
+          servers: (name) =>
             agents
-              .filter((other) => other.datacenter.name === wanted && other.agent.server)
+              .filter((other) => other.datacenter.name === name && other.agent.server)
               .map(({ agent }) => agent)
         }
         const rateLimit = RateLimit.make(agent.timers)
@@ -128,8 +139,8 @@ export const make = (specs: ReadonlyArray<DatacenterSpec>): Effect.Effect<World,
   })
 
 /**
- * Registers a node, as its server or the leader does when it joins: first by name and address, then with what the
- * agent knows of itself.
+ * Registers a node that joins. The leader registers its name and its address first. Then the agent registers its metadata and its
+ * tagged addresses.
  */
 const enter = (
   datacenter: Datacenter.Datacenter,
@@ -171,7 +182,7 @@ const enter = (
     serviceId: "",
     type: ""
   } as const
-  const known = {
+  const withMeta = {
     ...info,
     meta: new Map([["consul-network-segment", ""]]),
     taggedAddresses: new Map(["lan", "lan_ipv4", "wan", "wan_ipv4"].map((kind) => [kind, host]))
@@ -183,5 +194,5 @@ const enter = (
     },
     undefined
   )
-  datacenter.commit({ _tag: "Register", registration: { node: name, info: known, checks: [] } }, undefined)
+  datacenter.commit({ _tag: "Register", registration: { node: name, info: withMeta, checks: [] } }, undefined)
 }

@@ -1,8 +1,8 @@
 /**
  * Bytes as Go sees them in a `string`: one code unit per byte, so that comparing two of them compares bytes.
  *
- * Consul's keys, paths and bodies are byte sequences which are usually, but need not be, UTF-8: `PUT /v1/kv/a%FFb`
- * makes a key that no JavaScript string of characters can hold.
+ * Consul's keys, paths and bodies are byte sequences. They are usually UTF-8, but need not be: `PUT /v1/kv/a%FFb` makes a key that
+ * no JavaScript string of characters can represent.
  */
 import { isPrintable } from "./Unicode.js"
 
@@ -37,19 +37,19 @@ export const toBytes = (self: ByteString): Uint8Array => {
 export const fromString = (text: string): ByteString =>
   ascii.test(text) ? text : fromBytes(encoder.encode(text))
 
-/** The characters of UTF-8 bytes, with U+FFFD for what isn't UTF-8. */
+/** The characters of UTF-8 bytes. Bytes that are not UTF-8 become U+FFFD. */
 export const toString = (self: ByteString): string =>
   ascii.test(self) ? self : lenientDecoder.decode(toBytes(self))
 
 /** The UTF-8 bytes of one code point. */
 export const fromCodePoint = (rune: number): ByteString => fromString(String.fromCodePoint(rune))
 
-/** What stands for a byte that isn't part of UTF-8. */
+/** The code point that replaces a byte that is not UTF-8. */
 export const replacement = 0xfffd
 
 /**
- * The code point at a position and how many bytes it takes. A byte that doesn't belong to well-formed UTF-8 is
- * U+FFFD and one byte long, as in Go; the web's decoders may take several such bytes together.
+ * The code point at a position, and its length in bytes. A byte that is not part of well-formed UTF-8 is U+FFFD with length 1, as in
+ * Go. The web's decoders may replace several such bytes by one U+FFFD.
  */
 export const runeAt = (self: ByteString, at: number): readonly [rune: number, size: number] => {
   const first = self.charCodeAt(at)
@@ -67,7 +67,7 @@ export const runeAt = (self: ByteString, at: number): readonly [rune: number, si
   return overlong || surrogate || rune > 0x10ffff ? [replacement, 1] : [rune, size]
 }
 
-/** Whether Go calls every code point printable (a space is, a no-break space isn't). */
+/** Whether Go prints every code point. Go prints a space, but not a no-break space. */
 export const allPrintable = (self: ByteString): boolean => {
   for (let i = 0; i < self.length; ) {
     const [rune, size] = runeAt(self, i)
@@ -91,7 +91,7 @@ const quoted: ReadonlyMap<number, string> = new Map([
   [0x5c, "\\\\"]
 ])
 
-/** Go's `%q`: how Consul's errors show keys and numbers. */
+/** Quotes as Go's `%q` does. Consul's errors quote keys and numbers so. */
 export const quote = (self: ByteString): ByteString => {
   let out = '"'
   for (let i = 0; i < self.length; ) {

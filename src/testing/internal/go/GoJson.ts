@@ -1,13 +1,13 @@
 /**
- * JSON as Go's `encoding/json` writes it: `<`, `>`, `&`, U+2028 and U+2029 escaped, bytes that aren't UTF-8 as
- * `\ufffd`, byte slices in base64, 64-bit integers in full.
+ * Encodes JSON as Go's `encoding/json` does: `<`, `>`, `&`, U+2028 and U+2029 are escaped, bytes that are not UTF-8 become
+ * `\ufffd`, byte slices are base64, 64-bit integers keep all their digits.
  */
 import * as Encoding from "effect/Encoding"
 import { type ByteString, replacement, runeAt } from "./ByteString.js"
 
 /**
- * What can be written. A record is a struct (written in the order of its fields), a `Map` is a Go map (written in
- * the order of its keys); strings are byte strings.
+ * A value that can be encoded. A record is a Go struct, encoded in the order of its fields. A `Map` is a Go map, encoded in the
+ * order of its keys. Strings are byte strings.
  */
 export type Json =
   | null
@@ -20,10 +20,10 @@ export type Json =
   | ReadonlyMap<ByteString, Json>
   | { readonly [field: string]: Json }
 
-/** One line without spaces, as all answers are unless `?pretty` is asked for. */
+/** Encodes on one line without spaces, as Consul does without `?pretty`. */
 export const encode = (value: Json): ByteString => write(value, undefined)
 
-/** Indented by four spaces and ended by a newline, as for `?pretty`. */
+/** Encodes with an indentation of four spaces and a newline at the end, as Consul does with `?pretty`. */
 export const encodePretty = (value: Json): ByteString => `${write(value, "\n")}\n`
 
 const write = (value: Json, newline: string | undefined): ByteString => {
@@ -55,7 +55,7 @@ const write = (value: Json, newline: string | undefined): ByteString => {
   return bracket("{", fields, "}", newline)
 }
 
-// Array.isArray doesn't narrow a ReadonlyArray.
+// Array.isArray does not narrow a ReadonlyArray.
 const isArray = (value: Json): value is ReadonlyArray<Json> => Array.isArray(value)
 
 const bracket = (

@@ -1,13 +1,13 @@
 /**
- * JSON as Go's `encoding/json` reads it: numbers keep their digits, names may repeat and keep their order, strings
- * are bytes, and syntax errors carry Go's words, since Consul hands them to its clients.
+ * Parses JSON as Go's `encoding/json` does: numbers keep their digits, names may repeat and keep their order, strings are bytes.
+ * Syntax errors have Go's messages, because Consul sends them to its clients.
  *
- * Like Go's `Decoder`, it reads one value and leaves what follows it.
+ * Like Go's `Decoder`, `parse` reads one value and ignores the text after it.
  */
 import * as Either from "effect/Either"
 import { type ByteString, fromCodePoint, runeAt } from "./ByteString.js"
 
-/** A value with its Go kind. A number's digits are kept, for they may mean a uint64. */
+/** A value with its Go kind. A number keeps its digits, because a double cannot represent every uint64. */
 export type Parsed =
   | { readonly kind: "null" }
   | { readonly kind: "bool"; readonly value: boolean }
@@ -16,7 +16,7 @@ export type Parsed =
   | { readonly kind: "array"; readonly items: ReadonlyArray<Parsed> }
   | { readonly kind: "object"; readonly fields: ReadonlyArray<readonly [name: ByteString, value: Parsed]> }
 
-/** The first value of the text, or Go's error for it. */
+/** The first value of the text, or Go's error. */
 export const parse = (text: ByteString): Either.Either<Parsed, ByteString> => {
   const reader: Reader = { text, at: 0 }
   space(reader)
@@ -42,7 +42,7 @@ const character = (c: string): string => {
   if (c === "'") return `'\\''`
   if (c === '"') return `'"'`
   const code = c.charCodeAt(0)
-  const named = new Map([
+  const escape = new Map([
     ["\\", "\\\\"],
     ["\x07", "\\a"],
     ["\b", "\\b"],
@@ -52,9 +52,9 @@ const character = (c: string): string => {
     ["\t", "\\t"],
     ["\v", "\\v"]
   ]).get(c)
-  if (named !== undefined) return `'${named}'`
+  if (escape !== undefined) return `'${escape}'`
   if (code < 0x20 || code === 0x7f) return `'\\x${code.toString(16).padStart(2, "0")}'`
-  // Go makes a character of the byte, as if the text were Latin-1.
+  // Go converts the byte to a character as if the text were Latin-1.
   return code < 0x80 ? `'${c}'` : `'${fromCodePoint(code)}'`
 }
 
@@ -170,7 +170,7 @@ const hexadecimal = (reader: Reader): Read<number> => {
   return Either.right(Number.parseInt(reader.text.slice(reader.at - 4, reader.at), 16))
 }
 
-/** Joins the escapes of a surrogate pair; half a pair is U+FFFD. */
+/** Joins the escapes of a surrogate pair. Half a pair is U+FFFD. */
 const pair = (reader: Reader, high: number): number => {
   if (high < 0xd800 || high > 0xdfff) return high
   const low = /^\\u([0-9a-fA-F]{4})/.exec(reader.text.slice(reader.at, reader.at + 6))?.[1]

@@ -1,8 +1,8 @@
 /**
- * Go structs out of parsed JSON: which fields a body may have and of which type, with Go's error where it disagrees.
+ * Decodes parsed JSON into Go structs. If a body does not have the fields and types of its struct, the result is Go's error.
  *
- * Go matches names without regard to case, lets the last of repeated names win, takes `null` for "not given", goes
- * on after the first error and reports that one.
+ * Go matches names without regard to case. The last of repeated names wins. `null` means "not given". Go continues after the first
+ * error, and reports the first one.
  */
 import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
@@ -10,30 +10,33 @@ import * as GoDuration from "../../../internal/consul/GoDuration.js"
 import type { ByteString } from "./ByteString.js"
 import { type Parsed, parse } from "./GoJsonReader.js"
 
-/** How a value of one Go type is read. */
+/** The decoder of one Go type. */
 export interface Type<A> {
   /** Go's name of the type, for errors. */
   readonly name: string
-  /** What a field is that isn't in the body. */
+  /** The value of a field that the body lacks. */
   readonly zero: A
-  /** Whether `null` means that, as for slices, maps and pointers; otherwise it leaves the field as it was. */
+  /** Whether `null` sets the field to `zero`, as for slices, maps and pointers. Otherwise `null` leaves the field unchanged. */
   readonly nullable?: true
+  /** Decodes a value. After an error, returns `previous`. */
   read(value: Parsed, context: Context, previous: A): A
 }
 
 interface Context {
-  /** The struct that a field belongs to, its path from the top, and where the first error is kept. */
+  /** The name of the struct that the field belongs to. */
   readonly struct: string | undefined
+  /** The path of the field from the top of the body, joined with dots. */
   readonly path: string
+  /** The first error of the whole body. */
   readonly errors: { first: ByteString | undefined }
 }
 
 type Fields = { readonly [name: string]: Type<unknown> }
 
-/** What a type reads. */
+/** The type of the values that a `Type` decodes. */
 export type Value<T> = T extends Type<infer A> ? A : never
 
-/** Reads a body as one Go value. */
+/** Decodes a body as one Go value. */
 export const decode = <A>(type: Type<A>, body: ByteString): Either.Either<A, ByteString> =>
   Either.flatMap(parse(body), (value) => {
     const errors: Context["errors"] = { first: undefined }
@@ -67,7 +70,7 @@ const scalar = <A>(name: string, zero: A, from: (value: Parsed) => A | undefined
   }
 })
 
-/** A string, or a named type that is one. */
+/** A string, or a named string type. */
 export const string = (name = "string"): Type<ByteString> =>
   scalar(name, "", (value) => (value.kind === "string" ? value.value : undefined))
 
@@ -106,33 +109,33 @@ export const bytes: Type<Uint8Array> = {
       mismatch(value, "[]uint8", context)
       return previous
     }
-    // Newlines inside are allowed; everything else is as strict as Go's standard encoding.
+    // Newlines are allowed. Everything else is as strict as Go's standard encoding.
     const text = value.value.replace(/[\r\n]/g, "")
-    const bad = misplaced(value.value)
-    if (bad !== undefined) {
-      fail(context, `illegal base64 data at input byte ${bad}`)
+    const position = firstFault(value.value)
+    if (position !== undefined) {
+      fail(context, `illegal base64 data at input byte ${position}`)
       return previous
     }
     return Either.getOrElse(Encoding.decodeBase64(text), () => previous)
   }
 }
 
-/** Where Go finds the first fault in base64, following its decoder four characters at a time. */
-const misplaced = (text: string): number | undefined => {
+/** The position of the first fault in base64 that Go reports. Go decodes four characters at a time. */
+const firstFault = (text: string): number | undefined => {
   const newline = (at: number) => text[at] === "\n" || text[at] === "\r"
   let at = 0
   const skip = () => {
     while (newline(at)) at++
   }
   for (;;) {
-    for (let have = 0; have < 4; have++) {
+    for (let digit = 0; digit < 4; digit++) {
       skip()
       const c = text[at]
-      if (c === undefined) return have === 0 ? undefined : at - have
+      if (c === undefined) return digit === 0 ? undefined : at - digit
       at++
       if (/[A-Za-z0-9+/]/.test(c)) continue
-      if (c !== "=" || have < 2) return at - 1
-      if (have === 2) {
+      if (c !== "=" || digit < 2) return at - 1
+      if (digit === 2) {
         skip()
         if (text[at] === undefined) return text.length
         if (text[at] !== "=") return at - 1
@@ -157,10 +160,10 @@ export const duration: Type<bigint> = {
   }
 }
 
-/** What the body says, unread. For fields that Consul takes in several forms. */
+/** The parsed JSON itself, for fields that Consul accepts in several forms. */
 export const any: Type<Parsed | undefined> = { name: "interface {}", zero: undefined, read: (value) => value }
 
-/** A slice; `undefined` is Go's nil, which an empty one isn't. */
+/** A slice. `undefined` is Go's nil, which differs from an empty slice. */
 export const array = <A>(of: Type<A>, name = `[]${of.name}`): Type<ReadonlyArray<A> | undefined> => ({
   name,
   zero: undefined,
@@ -174,7 +177,7 @@ export const array = <A>(of: Type<A>, name = `[]${of.name}`): Type<ReadonlyArray
   }
 })
 
-/** A map with string keys; `undefined` is Go's nil. */
+/** A map with string keys. `undefined` is Go's nil. */
 export const map = <A>(of: Type<A>): Type<ReadonlyMap<ByteString, A> | undefined> => ({
   name: `map[string]${of.name}`,
   nullable: true,
@@ -188,10 +191,10 @@ export const map = <A>(of: Type<A>): Type<ReadonlyMap<ByteString, A> | undefined
   }
 })
 
-/** A type whose missing fields are not zero, but what is given here. */
+/** Replaces the zero value of a type: fields that the body lacks have the values of `zero`. */
 export const withDefault = <A>(type: Type<A>, zero: A): Type<A> => ({ ...type, zero })
 
-/** A pointer: `undefined` where the body has nothing. */
+/** A pointer. `undefined` if the body lacks the field. */
 export const optional = <A>(of: Type<A>): Type<A | undefined> => ({
   name: of.name,
   nullable: true,
@@ -200,8 +203,8 @@ export const optional = <A>(of: Type<A>): Type<A | undefined> => ({
 })
 
 /**
- * A struct. `display` is the name that Go's errors use for its fields, which for the anonymous structs inside
- * Consul's decoders is empty. `unknown` says what becomes of names that it doesn't have.
+ * A struct. `display` is the name of the struct in Go's errors: empty for the anonymous structs in Consul's decoders. With
+ * `unknown: "refuse"`, a name that is no field of the struct is an error.
  */
 export const struct = <F extends Fields>(
   name: string,
@@ -210,7 +213,7 @@ export const struct = <F extends Fields>(
 ): Type<{ readonly [K in keyof F]: Value<F[K]> }> => {
   type Struct = { [K in keyof F]: Value<F[K]> }
   const names = new Map(Object.keys(fields).map((field) => [field.toLowerCase(), field]))
-  // Built field by field from `fields`, which the compiler cannot follow.
+  // The compiler cannot infer the type of an object that is built field by field.
   const zero = Object.fromEntries(Object.entries(fields).map(([field, type]) => [field, type.zero])) as Struct
   return {
     name,
@@ -221,16 +224,16 @@ export const struct = <F extends Fields>(
         return previous
       }
       const out: { [field: string]: unknown } = { ...previous }
-      for (const [given, field] of value.fields) {
-        const known = names.get(given.toLowerCase())
-        const type = known === undefined ? undefined : fields[known]
-        if (known === undefined || type === undefined) {
-          if (options.unknown === "refuse") fail(context, `json: unknown field "${given}"`)
+      for (const [jsonName, json] of value.fields) {
+        const field = names.get(jsonName.toLowerCase())
+        const type = field === undefined ? undefined : fields[field]
+        if (field === undefined || type === undefined) {
+          if (options.unknown === "refuse") fail(context, `json: unknown field "${jsonName}"`)
           continue
         }
-        const path = context.path === "" ? known : `${context.path}.${known}`
+        const path = context.path === "" ? field : `${context.path}.${field}`
         const inner = { ...context, struct: options.display ?? name.replace(/^.*\./, ""), path }
-        out[known] = accept(field, type, inner, out[known])
+        out[field] = accept(json, type, inner, out[field])
       }
       return out as Struct
     }

@@ -1,8 +1,8 @@
 /**
- * A persistent map ordered by key (by code unit, which for byte strings is by byte): an AVL tree.
+ * A persistent map: an AVL tree, ordered by the code units of its keys. For byte strings this is the order of the bytes.
  *
- * The simulated store needs three things at once: snapshots that cost nothing, a set in O(log n), and walking a
- * prefix in order. Effect's `SortedMap` has them too, but finds a prefix by comparing its way through an iterator.
+ * The simulated store needs snapshots that cost nothing, a `set` in O(log n), and the values of a prefix in order. Effect's
+ * `SortedMap` has no search for a prefix: an iterator would compare keys one by one.
  */
 export interface OrderedMap<V> {
   readonly root: Node<V> | undefined
@@ -49,28 +49,28 @@ export const withPrefix = <V>(self: OrderedMap<V>, prefix: string): Array<V> => 
 
 export const values = <V>(self: OrderedMap<V>): Array<V> => withPrefix(self, "")
 
-/** The greatest key below this one. */
+/** The greatest key below `key`. */
 export const keyBelow = <V>(self: OrderedMap<V>, key: string): string | undefined => {
-  let found: string | undefined
+  let greatest: string | undefined
   for (let node = self.root; node !== undefined; ) {
     if (node.key < key) {
-      found = node.key
+      greatest = node.key
       node = node.right
     } else node = node.left
   }
-  return found
+  return greatest
 }
 
-/** The least key that is this one or above it. */
+/** The least key that is `key` or above it. */
 export const keyAtOrAbove = <V>(self: OrderedMap<V>, key: string): string | undefined => {
-  let found: string | undefined
+  let least: string | undefined
   for (let node = self.root; node !== undefined; ) {
     if (node.key >= key) {
-      found = node.key
+      least = node.key
       node = node.left
     } else node = node.right
   }
-  return found
+  return least
 }
 
 // -----------------------------------------------------------------------------
@@ -128,10 +128,10 @@ const insert = <V>(node: Node<V> | undefined, key: string, value: V): Node<V> =>
     : balance(node.key, node.value, node.left, insert(node.right, key, value))
 }
 
-const least = <V>(node: Node<V>): Node<V> => {
-  let found = node
-  while (found.left !== undefined) found = found.left
-  return found
+const leftmost = <V>(from: Node<V>): Node<V> => {
+  let node = from
+  while (node.left !== undefined) node = node.left
+  return node
 }
 
 const without = <V>(node: Node<V> | undefined, key: string): Node<V> | undefined => {
@@ -139,7 +139,7 @@ const without = <V>(node: Node<V> | undefined, key: string): Node<V> | undefined
   if (key < node.key) return balance(node.key, node.value, without(node.left, key), node.right)
   if (key > node.key) return balance(node.key, node.value, node.left, without(node.right, key))
   if (node.right === undefined) return node.left
-  const next = least(node.right)
+  const next = leftmost(node.right)
   return balance(next.key, next.value, node.left, without(node.right, next.key))
 }
 

@@ -1,14 +1,14 @@
 /**
- * Which code points Go prints: letters, marks, numbers, punctuation, symbols, and of all spaces U+0020 only.
+ * The code points that Go prints: letters, marks, numbers, punctuation, symbols, and of all spaces only U+0020.
  *
- * Consul 1.8.7 was built with a Go that knows Unicode 12.0. The JavaScript engine knows a newer version, so the code
- * points assigned since then are listed here.
+ * Consul 1.8.7 was built with a Go that has Unicode 12.0. The JavaScript engine has a newer version, so this file lists the code
+ * points that were assigned since then.
  */
 const printable = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u
 
 /**
- * The printable code points of Unicode 12.1 to 17.0, in hexadecimal: single ones, and ranges with both ends. Made from
- * Unicode's DerivedAge.txt. A range may run over code points that no version prints.
+ * The printable code points of Unicode 12.1 to 17.0, from Unicode's DerivedAge.txt: single code points, and ranges that include both
+ * ends, in hexadecimal. A range may contain code points that no version prints.
  */
 const assignedSince12 = `
   61d 870-89f 8b5 8be-8d2 b55 c3c c5c-c5d cdc-cdd cf3 d04 d81 ece 170d 1715-171f 180f 1abf-1aeb 1b4c-1b4f

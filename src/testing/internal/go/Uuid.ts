@@ -1,5 +1,5 @@
 /**
- * Session ids as Consul's tables read them: 36 characters, hexadecimal but for at most four hyphens anywhere.
+ * Session ids as Consul parses them: 36 characters, of which at most four are hyphens, anywhere. The others are hexadecimal digits.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -7,10 +7,10 @@ import type * as Random from "effect/Random"
 import { type ByteString, fromCodePoint } from "./ByteString.js"
 import { isPrintable } from "./Unicode.js"
 
-/** What two spellings of an id have in common. */
+/** The canonical form of an id. It is the same for all spellings of an id. */
 export const canonical = (id: ByteString): ByteString => id.replaceAll("-", "").toLowerCase()
 
-/** The canonical form, or what is wrong with it in Consul's words. */
+/** The canonical form of an id, or Consul's error. */
 export const parse = (id: ByteString): Either.Either<ByteString, ByteString> => {
   if (id.length !== 36) return Either.left("UUID must be 36 characters")
   const hyphens = id.length - id.replaceAll("-", "").length
@@ -28,7 +28,7 @@ export const parse = (id: ByteString): Either.Either<ByteString, ByteString> => 
     : Either.left("Invalid UUID: encoding/hex: odd length hex string")
 }
 
-/** A random id: the same seed of `Random` makes the same ids. */
+/** Makes a random id. The same seed of `Random` makes the same ids. */
 export const make = (random: Random.Random): Effect.Effect<ByteString> =>
   Effect.map(Effect.replicateEffect(random.nextIntBetween(0, 2 ** 32), 4), (words) => {
     const hex = words.map((word) => word.toString(16).padStart(8, "0")).join("")

@@ -1,5 +1,5 @@
 /**
- * Requests and answers of the simulated agents, and what all of Consul's endpoints have in common.
+ * Requests and answers of the simulated agents, and the rules that all of Consul's endpoints share.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -36,13 +36,13 @@ export interface Response {
   readonly body: Uint8Array
 }
 
-/** A request on its way to an endpoint, its target read. */
+/** A request whose target has been parsed. */
 export interface Call {
   readonly method: string
   readonly path: ByteString
   readonly query: RequestTarget.Query
   readonly body: Uint8Array
-  /** Whether JSON is answered with line breaks and indentation. */
+  /** Whether the JSON of the answer has line breaks and indentation. */
   readonly isIndented: boolean
 }
 
@@ -54,13 +54,13 @@ export const vary = ["Vary", "Accept-Encoding"] as const
 
 export const empty = (status: number, headers: Headers = []): Response => ({ status, headers, body: noBytes })
 
-/** Text, which Go labels by itself. */
+/** A text answer. Go adds the content type, except to an empty text. */
 export const text = (status: number, message: ByteString, headers: Headers = []): Response => {
   const type = message === "" ? [] : [["Content-Type", "text/plain; charset=utf-8"] as const]
   return { status, headers: [...headers, ...type], body: toBytes(message) }
 }
 
-/** JSON, indented if the call or the agent's settings ask for it. */
+/** A JSON answer, indented if `isIndented` is set. */
 export const json = (call: Call, value: GoJson.Json, headers: Headers = [], status = 200): Response => ({
   status,
   headers: [["Content-Type", "application/json"], vary, ...headers],
@@ -111,24 +111,24 @@ export const uint64 = (digits: ByteString): Either.Either<bigint, ByteString> =>
   return value < 2n ** 64n ? Either.right(value) : problem("value out of range")
 }
 
-/** The headers of a read. Index 0 is never sent, for a client would spin on it. */
+/** The headers of a read. Consul sends 1 in place of index 0, because a client would spin on 0. */
 export const meta = (index: number, knownLeader: boolean): Headers => [
   ["X-Consul-Index", String(Math.max(index, 1))],
   ...contact(knownLeader)
 ]
 
-/** Those of a read that cannot be waited on. */
+/** The headers of a read that cannot block. */
 export const contact = (knownLeader: boolean): Headers => [
   ["X-Consul-Knownleader", String(knownLeader)],
   ["X-Consul-Lastcontact", "0"]
 ]
 
-/** Sends a refusal as Consul does. */
+/** The answer that Consul sends for a refusal. */
 export const refused = (refusal: Refusal.Refusal): Response =>
   text(refusal.status, refusal.message, [vary, ...(refusal.headers ?? [])])
 
 /**
- * Some endpoints send the headers of a read even when they fail, but not for a request that they couldn't read.
+ * Adds the headers of a read to a failure. Some endpoints do, except for a request that they could not read (status below 500).
  */
 export const withMetaOnFailure: <A>(
   self: Effect.Effect<A, Refusal.Refusal>

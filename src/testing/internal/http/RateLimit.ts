@@ -1,13 +1,13 @@
 /**
- * How many requests an agent takes in a second, as `limits.request_limits` of newer Consul sets it. Not measured.
+ * The limit on an agent's requests in each second, as `limits.request_limits` of newer Consul sets it. Not measured.
  */
 import * as Duration from "effect/Duration"
 import type { Timers } from "../cluster/Timers.js"
 import * as Http from "./Http.js"
 
 /**
- * A limit on an agent's requests of keys, transactions, sessions and the catalog. Requests past it are refused with 429 and
- * `rate limit exceeded, …`, or with 503 for what only the leader can do.
+ * A limit on an agent's requests of keys, transactions, sessions and the catalog. The agent refuses further requests with
+ * `rate limit exceeded, …` and status 429. Consul uses 503 for operations that only the leader can perform.
  *
  * @since 0.5.0
  * @category models
@@ -15,15 +15,16 @@ import * as Http from "./Http.js"
 export interface RequestLimit {
   /** Requests that are served in each second of the agent's clock. */
   readonly perSecond: number
-  /** Default 429. */
+  /** The status of a refused request. Default 429. */
   readonly status?: 429 | 503 | undefined
-  /** What the header `Retry-After` says, rounded up to seconds; there is none without it. */
+  /** The header `Retry-After`, rounded up to seconds. Default: no such header. */
   readonly retryAfter?: Duration.DurationInput | undefined
 }
 
 export interface RateLimit {
+  /** Sets the limit, or removes it. */
   readonly set: (limit: RequestLimit | undefined) => void
-  /** Counts a request, and answers it if it is one too many. */
+  /** Counts a request. Returns the answer that refuses the request if the limit is exceeded. */
   readonly refusal: (target: string) => Http.Response | undefined
 }
 
@@ -37,11 +38,11 @@ export const make = (timers: Timers): RateLimit => {
   let second = Number.NEGATIVE_INFINITY
   let served = 0
   return {
-    set: (changed) => {
-      limit = changed
+    set: (next) => {
+      limit = next
     },
     refusal: (target) => {
-      // An agent answers by itself what is about itself.
+      // Consul does not limit requests about the agent itself.
       if (limit === undefined || target.startsWith("/v1/agent/")) return undefined
       const now = Math.floor(timers.now() / 1_000)
       if (now !== second) {

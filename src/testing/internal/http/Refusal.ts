@@ -1,17 +1,20 @@
 /**
- * A request that isn't served: a status and, as Consul answers errors, a line of text.
+ * The error of a refused request.
  */
 import * as Data from "effect/Data"
 import type { ByteString } from "../go/ByteString.js"
 
 export class Refusal extends Data.TaggedError("Refusal")<{
+  /** The HTTP status. */
   readonly status: number
+  /** The body: one line of text. */
   readonly message: ByteString
+  /** Headers of the answer besides `Vary`. */
   readonly headers?: ReadonlyArray<readonly [name: string, value: string]>
 }> {}
 
-/** A fault of the request. */
+/** The client's fault: status 400. */
 export const bad = (message: ByteString): Refusal => new Refusal({ status: 400, message })
 
-/** A fault that only the servers found. */
+/** An error of the servers: status 500. */
 export const failed = (message: ByteString): Refusal => new Refusal({ status: 500, message })

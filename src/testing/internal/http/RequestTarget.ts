@@ -1,21 +1,22 @@
 /**
- * What a request asks for: its path and query, read from the raw target as Go's `net/url` and `ServeMux` do.
+ * Parses the path and the query of a request's raw target, as Go's `net/url` and `ServeMux` do.
  *
- * The path must come as it was sent. A URL object or a router that decodes or normalises it hides what Consul makes of
- * `//`, `..`, `%2F` and bytes that aren't UTF-8.
+ * The target must not be decoded or normalised before, as a URL object or a router would: Consul has its own treatment of `//`,
+ * `..`, `%2F` and bytes that are not UTF-8.
  */
 import * as Option from "effect/Option"
 import { type ByteString, fromString } from "../go/ByteString.js"
 
 export interface RequestTarget {
-  /** Decoded. */
+  /** The path, decoded. */
   readonly path: ByteString
-  /** With its question mark if there is one, not decoded. */
+  /** The query with its question mark, not decoded. Empty without a query. */
   readonly search: ByteString
+  /** The parameters of the query, decoded. */
   readonly query: Query
 }
 
-/** `none` for a target that Go refuses to read. */
+/** Parses a target. `none` if Go rejects the target. */
 export const parse = (target: string): Option.Option<RequestTarget> => {
   // A proxy's request has the whole URL for its target.
   const raw = fromString(target).replace(/^https?:\/\/[^/?]*/, "")
@@ -30,7 +31,7 @@ export const parse = (target: string): Option.Option<RequestTarget> => {
   }))
 }
 
-/** A path once decoded; `none` where an escape in it is wrong. */
+/** Decodes a path. `none` if an escape in the path is malformed. */
 export const decodePath = (path: ByteString): Option.Option<ByteString> => unescape(path, false)
 
 const unescape = (text: ByteString, plusIsSpace: boolean): Option.Option<ByteString> => {
@@ -50,7 +51,7 @@ const escape = (text: ByteString, safe: RegExp): ByteString =>
 // Paths
 // -----------------------------------------------------------------------------
 
-/** Resolves `.`, `..` and repeated slashes, keeping a slash at the end. */
+/** Resolves `.`, `..` and repeated slashes. Keeps a slash at the end. */
 export const clean = (path: ByteString): ByteString => {
   const parts: Array<ByteString> = []
   for (const part of path.split("/")) {
@@ -63,7 +64,7 @@ export const clean = (path: ByteString): ByteString => {
 
 const pathSafe = /[A-Za-z0-9\-_.~$&+,/:;=@]/
 
-/** Where a redirect to a path points, with the request's query as it was. */
+/** The `Location` of a redirect to a path. It keeps the query of the request. */
 export const location = (path: ByteString, target: RequestTarget): ByteString =>
   escape(path, pathSafe) + escape(target.search, /[\x00-\x7f]/)
 
@@ -71,10 +72,11 @@ export const location = (path: ByteString, target: RequestTarget): ByteString =>
 // Queries
 // -----------------------------------------------------------------------------
 
-/** Names with their values in the order given, decoded; a name alone has the empty value. */
+/** The parameters of a request. */
 export interface Query {
+  /** The values of each name, decoded, in the order of the query. A name without `=` has the empty value. */
   readonly values: ReadonlyMap<ByteString, ReadonlyArray<ByteString>>
-  /** Whether an escape in it was wrong, so that Consul refuses the request. */
+  /** Whether an escape in the query is malformed. Consul refuses such a request. */
   readonly broken: boolean
 }
 
@@ -94,12 +96,12 @@ const parseQuery = (text: ByteString): Query => {
 
 export const has = (self: Query, name: ByteString): boolean => self.values.has(name)
 
-/** The first value of a name; empty without one. */
+/** The first value of a name. Empty if the query lacks the name. */
 export const get = (self: Query, name: ByteString): ByteString => self.values.get(name)?.[0] ?? ""
 
 const querySafe = /[A-Za-z0-9\-_.~]/
 
-/** The query again, sorted by name, as Consul repeats it in an error. */
+/** Encodes the query, sorted by name, as Consul's errors repeat it. */
 export const encodeQuery = (self: Query): ByteString =>
   Array.from(self.values)
     .sort(([a], [b]) => (a < b ? -1 : 1))

@@ -1,6 +1,5 @@
 /**
- * From a request to its endpoint: what Go's HTTP server and multiplexer do before Consul has a say, and the answers
- * to what no endpoint takes.
+ * Dispatches a request to its endpoint, as Go's HTTP server and multiplexer do. Answers requests that no endpoint matches.
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -27,7 +26,7 @@ const below = routes.filter((route) => route.path.endsWith("/"))
 const find = (path: ByteString): Route | undefined =>
   exact.get(path) ?? below.find((route) => path.startsWith(route.path))
 
-/** Answers a request as an agent does. Never fails: what goes wrong is an answer, too. */
+/** Answers a request as an agent does. Never fails: a refusal is an answer too. */
 export const handle = (request: Http.Request, context: Context): Effect.Effect<Http.Response> =>
   request.method === "HEAD"
     ? Effect.map(dispatch(request, context), ({ headers, status }) => Http.empty(status, headers))
@@ -39,9 +38,11 @@ const dispatch = (request: Http.Request, context: Context): Effect.Effect<Http.R
   const { path, query } = target.value
   if (!allPrintable(path)) return Effect.succeed(Http.empty(400))
   const cleaned = RequestTarget.clean(path)
-  // A path that only lacks its last slash is sent on, too.
-  const wanted = find(cleaned) === undefined && exact.has(`${cleaned}/`) ? `${cleaned}/` : cleaned
-  if (wanted !== path) return Effect.succeed(redirect(request, RequestTarget.location(wanted, target.value)))
+  // Go also redirects a path that lacks only its last slash.
+  const canonical = find(cleaned) === undefined && exact.has(`${cleaned}/`) ? `${cleaned}/` : cleaned
+  if (canonical !== path) {
+    return Effect.succeed(redirect(request, RequestTarget.location(canonical, target.value)))
+  }
   const route = find(path)
   if (route === undefined) return Effect.succeed(path === "/" ? index : Http.empty(404))
   if (query.broken) return Effect.succeed(Http.empty(500, [Http.vary]))
@@ -63,14 +64,14 @@ const dispatch = (request: Http.Request, context: Context): Effect.Effect<Http.R
 const index = Http.text(200, "Consul Agent")
 
 const redirect = ({ method }: Http.Request, location: ByteString): Http.Response => {
-  const shown = location
+  const escaped = location
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")
     .replaceAll(">", "&gt;")
     .replaceAll('"', "&#34;")
     .replaceAll("'", "&#39;")
   if (method !== "GET" && method !== "HEAD") return Http.empty(301, [["Location", location]])
-  const page = Http.text(301, `<a href="${shown}">Moved Permanently</a>.\n\n`)
+  const page = Http.text(301, `<a href="${escaped}">Moved Permanently</a>.\n\n`)
   const headers = [
     ["Content-Type", "text/html; charset=utf-8"],
     ["Location", location]

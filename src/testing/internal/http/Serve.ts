@@ -1,5 +1,5 @@
 /**
- * The ways into an agent: a client in the same process, and an app for any HTTP server.
+ * Gives access to the agents: a client in the same process, and an app for any HTTP server.
  */
 import type * as HttpApp from "@effect/platform/HttpApp"
 import type * as HttpBody from "@effect/platform/HttpBody"
@@ -35,7 +35,7 @@ export const httpClient = (world: World): HttpClient.HttpClient =>
     )
   })
 
-/** With what a server adds. */
+/** Adds the header that Go's HTTP server adds. */
 const overTheWire = (method: string, response: Response): Response =>
   method === "HEAD"
     ? response
@@ -71,7 +71,7 @@ const concat = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
 /**
  * Serves what `handle` answers.
  *
- * Servers run apps uninterruptibly, but a client that goes away must end its blocking query.
+ * The app is interruptible, because a client that disconnects must end its blocking query. Servers run apps uninterruptibly.
  */
 export const httpApp = (handle: (request: Request) => Effect.Effect<Response>): HttpApp.Default =>
   Effect.gen(function* () {

@@ -1,5 +1,5 @@
 /**
- * `/v1/agent/…`: what is registered with the agent itself.
+ * `/v1/agent/…`: the services and checks that are registered with the agent itself.
  */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
@@ -17,7 +17,7 @@ import * as RequestTarget from "../http/RequestTarget.js"
 import type { Endpoint, Route } from "../http/Route.js"
 import * as CatalogRoutes from "./CatalogRoutes.js"
 
-/** What an agent answers that has nothing to say. */
+/** The answer of an agent to a change: an empty body. */
 const ok = Http.empty(200, [Http.vary])
 
 /** The most bytes of a check's output. */
@@ -34,7 +34,7 @@ const text = GoStruct.string()
 const flag = GoStruct.bool
 const given = GoStruct.any
 
-/** The fields of a check's definition; those of kinds other than TTL are known, and then refused. */
+/** The fields of a check's definition. Fields of checks that are not TTL checks are decoded, and then refused. */
 const checkFields = {
   Name: text,
   Status: text,
@@ -106,7 +106,7 @@ type CheckGiven = Pick<
   keyof typeof checkFields & keyof GoStruct.Value<typeof checkType>
 >
 
-/** A check of which nothing is said is none at all. */
+/** Whether a check has no definition. Consul ignores such a check. */
 const isBlank = ({ Interval, Status, TTL, ...other }: CheckGiven): boolean =>
   TTL === 0n && Interval === 0n && Status === "" && !kinds.some((kind) => other[kind] !== "")
 
@@ -181,7 +181,7 @@ const registerService: Endpoint = (call, { agent }) =>
     return yield* settle(agent, () => agent.addService(local, locals))
   })
 
-/** Changes the agent, then waits until the servers know or cannot be told. */
+/** Changes the agent. Then waits until the servers have the change, or have no leader. */
 const settle = (agent: Agent, change: () => void): Effect.Effect<Http.Response> =>
   Effect.sync(change).pipe(Effect.zipRight(agent.sync), Effect.as(ok))
 
@@ -210,7 +210,7 @@ const deregisterCheck: Endpoint = (_, { agent }, id) =>
   id === "" ? Refusal.failed("CheckID missing") : settle(agent, () => agent.removeCheck(id))
 
 // -----------------------------------------------------------------------------
-// News of checks
+// Reports of a check's status
 // -----------------------------------------------------------------------------
 
 const report = (
@@ -220,11 +220,11 @@ const report = (
   output: ByteString
 ): ReturnType<Endpoint> =>
   Effect.suspend(() => {
-    const shown =
+    const truncated =
       output.length <= longestOutput
         ? output
         : `${output.slice(0, longestOutput)} ... (captured ${longestOutput} of ${output.length} bytes)`
-    return agent.update(id, status, shown)
+    return agent.update(id, status, truncated)
       ? Effect.as(agent.sync, ok)
       : Effect.fail(Refusal.failed(`CheckID ${quote(id)} does not have associated TTL`))
   })
@@ -271,9 +271,9 @@ const services: Endpoint = (call, { agent }) =>
 
 const checks: Endpoint = (call, { agent }) =>
   Effect.sync(() => {
-    const named = new Map(agent.services().map((service) => [service.id, service]))
+    const byId = new Map(agent.services().map((service) => [service.id, service]))
     const entries = agent.checks().map((check) => {
-      const service = named.get(check.serviceId)
+      const service = byId.get(check.serviceId)
       const more = {
         serviceName: service?.name ?? "",
         serviceTags: service?.tags ?? [],

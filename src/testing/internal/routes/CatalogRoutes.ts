@@ -124,7 +124,7 @@ const storedCheck = (check: Store.Check): GoJson.Json => checkJson(check, check)
 
 const tables = ["nodes", "services", "checks", "extinction"] as const
 
-/** What the catalog's reads wait on: that any of its indexes moves. */
+/** Whether a commit wakes a blocked read of the catalog: it moved any index of the catalog. */
 const wakes = ({ before, after }: Datacenter.Commit): boolean =>
   tables.some((table) => before.indexes.get(table) !== after.indexes.get(table))
 
@@ -140,10 +140,10 @@ const reading =
       if (missing !== undefined && rest === "") return yield* Refusal.bad(missing)
       const name = RequestTarget.get(call.query, "dc") || datacenter
       const read = (state: Store.State) => ({ index: index(state), value: find(state, name) })
-      const found = yield* rpc.read(call.query, options, { read, wakes })
-      return Http.json(call, found.value, [
+      const answer = yield* rpc.read(call.query, options, { read, wakes })
+      return Http.json(call, answer.value, [
         ["X-Consul-Effective-Consistency", options.consistency],
-        ...Http.meta(found.index, found.knownLeader)
+        ...Http.meta(answer.index, answer.knownLeader)
       ])
     }).pipe(Http.withMetaOnFailure)
 
@@ -186,12 +186,12 @@ const service: Endpoint = (call, context, name) =>
 const node: Endpoint = (call, context, name) =>
   reading(
     (state, datacenter) => {
-      const found = nodeOf(state, name)
-      if (found === undefined) return null
-      const own = Catalog.servicesOf(state, name)
+      const node = nodeOf(state, name)
+      if (node === undefined) return null
+      const services = Catalog.servicesOf(state, name)
       return {
-        Node: nodeJson(found, datacenter),
-        Services: new Map(own.map((service) => [service.id, serviceJson(service)]))
+        Node: nodeJson(node, datacenter),
+        Services: new Map(services.map((service) => [service.id, serviceJson(service)]))
       }
     },
     (state) => (nodeOf(state, name) === undefined ? 0 : Store.indexOf(state, "nodes", "services")),
@@ -206,21 +206,21 @@ const healthOfService: Endpoint = (call, context, name) => {
       Catalog.instances(state, name)
         .filter(tagged(call))
         .flatMap((instance) => {
-          const found = nodeOf(state, instance.node)
+          const node = nodeOf(state, instance.node)
           const checks = Catalog.checksOf(state, instance.node).filter(
             ({ serviceId }) => serviceId === "" || serviceId === instance.id
           )
-          const shown = !passing || checks.every(({ status }) => status === "passing")
-          if (found === undefined || !shown) return []
-          const own = [
+          const isSelected = !passing || checks.every(({ status }) => status === "passing")
+          if (node === undefined || !isSelected) return []
+          const nodeChecksFirst = [
             ...checks.filter(({ serviceId }) => serviceId === ""),
             ...checks.filter(({ serviceId }) => serviceId !== "")
           ]
           return [
             {
-              Node: nodeJson(found, datacenter),
+              Node: nodeJson(node, datacenter),
               Service: serviceJson(instance),
-              Checks: own.map(storedCheck)
+              Checks: nodeChecksFirst.map(storedCheck)
             }
           ]
         }),
@@ -259,10 +259,10 @@ const checksInState = checksWhere(
 )
 
 // -----------------------------------------------------------------------------
-// What isn't in the store
+// Datacenters and servers
 // -----------------------------------------------------------------------------
 
-/** Consul says what is wrong with the parameters, and then goes on. */
+/** The names of the datacenters. If the parameters are wrong, Consul sends the error, and the names after it. */
 const datacenters: Endpoint = (call, { datacenters }) =>
   Effect.match(Http.readOptions(call.query), {
     onSuccess: () => Http.json(call, datacenters()),
@@ -280,7 +280,7 @@ const servers = (
   show: (addresses: ReadonlyArray<string>, hasLeader: boolean) => GoJson.Json
 ) =>
   Effect.map(
-    // Asked of any server, leader or not.
+    // Any server answers, also without a leader.
     rpc.call(call.query, (datacenter) => Effect.succeed(datacenter), "stale"),
     (datacenter) => Http.json(call, show(servers(datacenter.name).map(addressOf), datacenter.hasLeader()))
   )

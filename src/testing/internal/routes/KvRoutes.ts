@@ -25,7 +25,7 @@ const entryJson = (entry: Store.Entry): GoJson.Json => ({
   LockIndex: entry.lockIndex,
   Key: entry.key,
   Flags: entry.flags,
-  // The servers don't keep an empty value apart from none.
+  // The servers store an empty value as no value.
   Value: entry.value.length === 0 ? null : entry.value,
   ...(entry.session === "" ? {} : { Session: entry.session }),
   CreateIndex: entry.createIndex,
@@ -95,17 +95,17 @@ const read: Reader = (call, { rpc }, key, options) =>
   Effect.gen(function* () {
     const recurse = RequestTarget.has(call.query, "recurse")
     if (key === "" && !recurse) return yield* missingKey
-    const found = yield* rpc.read(call.query, options, recurse ? all(key) : one(key))
-    const meta = Http.meta(found.index, found.knownLeader)
-    const first = found.value[0]
+    const answer = yield* rpc.read(call.query, options, recurse ? all(key) : one(key))
+    const meta = Http.meta(answer.index, answer.knownLeader)
+    const first = answer.value[0]
     if (first === undefined) return Http.empty(404, [Http.vary, ...meta])
     if (RequestTarget.has(call.query, "raw") && !recurse) {
       return { status: 200, headers: [...rawHeaders, Http.vary, ...meta], body: first.value }
     }
-    return Http.json(call, found.value.map(entryJson), meta)
+    return Http.json(call, answer.value.map(entryJson), meta)
   })
 
-/** A browser must not run what somebody stored. */
+/** These headers keep a browser from running a stored value. */
 const rawHeaders: Http.Headers = [
   ["Content-Type", "text/plain"],
   ["X-Content-Type-Options", "nosniff"],
@@ -114,29 +114,29 @@ const rawHeaders: Http.Headers = [
 
 const keys: Reader = (call, { rpc }, prefix, options) =>
   Effect.gen(function* () {
-    // Consul takes its own old misspelling, too.
+    // Consul also accepts its own old misspelling.
     const spelling = RequestTarget.has(call.query, "separator") ? "separator" : "seperator"
     const separator = RequestTarget.get(call.query, spelling)
-    const found = yield* rpc.read(call.query, options, all(prefix))
-    const meta = Http.meta(found.index, found.knownLeader)
-    if (found.value.length === 0 && prefix !== "") return Http.empty(404, [Http.vary, ...meta])
-    const names = found.value.map(({ key }) => upTo(key, prefix.length, separator))
+    const answer = yield* rpc.read(call.query, options, all(prefix))
+    const meta = Http.meta(answer.index, answer.knownLeader)
+    if (answer.value.length === 0 && prefix !== "") return Http.empty(404, [Http.vary, ...meta])
+    const names = answer.value.map(({ key }) => upTo(key, prefix.length, separator))
     return Http.json(call, Array.from(new Set(names)), meta)
   })
 
-/** A key up to the first separator after its prefix. */
+/** The beginning of a key, up to the first separator after position `from`. */
 const upTo = (key: ByteString, from: number, separator: ByteString): ByteString => {
   const at = separator === "" ? -1 : key.indexOf(separator, from)
   return at < 0 ? key : key.slice(0, at + separator.length)
 }
 
-/** Two parameters that each say what kind of write it is. */
+/** Refuses a request with more than one of the parameters. Each of the parameters stands for a different kind of write. */
 const conflict = (call: Http.Call, ...names: ReadonlyArray<string>): Either.Either<void, Refusal.Refusal> =>
   names.filter((name) => RequestTarget.has(call.query, name)).length < 2
     ? Either.void
     : Either.left(Refusal.bad(`Conflicting flags: ${RequestTarget.encodeQuery(call.query)}`))
 
-/** A parameter's uint64, if it is there. A wrong one is the servers' fault, in Consul's eyes. */
+/** The uint64 of a parameter, if the query has the parameter. Consul answers 500 to a malformed number. */
 const number = (call: Http.Call, name: string): Either.Either<bigint | undefined, Refusal.Refusal> =>
   RequestTarget.has(call.query, name)
     ? Either.mapLeft(Http.uint64(RequestTarget.get(call.query, name)), Refusal.failed)
@@ -178,7 +178,7 @@ const remove = (call: Http.Call, context: Context, key: ByteString) =>
 const commit = (call: Http.Call, { rpc }: Context, command: Command.Command) =>
   Effect.map(rpc.write(call.query, command), (reply) => Http.json(call, reply._tag === "Done" && reply.done))
 
-/** The leader refuses a lock whose delay is running before it writes to the log. */
+/** Acquires a lock. During a lock delay the leader refuses without a log entry. */
 const acquire = (call: Http.Call, { rpc }: Context, command: Extract<Command.Command, { _tag: "Lock" }>) =>
   Effect.map(
     rpc.write(call.query, command, ({ state, timers }) =>
@@ -207,7 +207,7 @@ const kvOperation = GoStruct.struct(
   { unknown: "refuse" }
 )
 
-const operations = GoStruct.array(
+const txnBody = GoStruct.array(
   GoStruct.struct(
     "api.TxnOp",
     {
@@ -225,7 +225,7 @@ const txn: Endpoint = (call, context) =>
   Effect.gen(function* () {
     const { kvMaxValueSize, txnMaxReqLen } = context.settings()
     yield* checkLength(call.body, txnMaxReqLen, "txn_max_req_len")
-    const given = yield* Either.mapLeft(Http.decode(call, operations), (problem) =>
+    const given = yield* Either.mapLeft(Http.decode(call, txnBody), (problem) =>
       Refusal.bad(`Failed to parse body: ${problem}`)
     )
     const count = given?.length ?? 0
@@ -241,12 +241,14 @@ const txn: Endpoint = (call, context) =>
     if (given?.some(({ KV, Node, Service, Check }) => KV === undefined && (Node ?? Service ?? Check))) {
       return yield* Refusal.failed("SimConsul: only KV operations in a transaction")
     }
-    const asked = (given ?? []).flatMap(({ KV }): ReadonlyArray<Txn.Operation> => {
+    const operations = (given ?? []).flatMap(({ KV }): ReadonlyArray<Txn.Operation> => {
       if (KV === undefined) return []
       const { Flags, Index, Key, Session, Value, Verb } = KV
       return [{ verb: Verb, key: Key, value: Value, flags: Flags, index: Index, session: Session }]
     })
-    return yield* asked.some(Txn.isWrite) ? writeTxn(call, context, asked) : readTxn(call, context, asked)
+    return yield* operations.some(Txn.isWrite)
+      ? writeTxn(call, context, operations)
+      : readTxn(call, context, operations)
   })
 
 const outcomeJson = (reply: Command.Reply): { readonly [field: string]: GoJson.Json } => ({
@@ -260,19 +262,19 @@ const outcomeJson = (reply: Command.Reply): { readonly [field: string]: GoJson.J
 const statusOf = (reply: Command.Reply) => (reply._tag === "Failures" ? 409 : 200)
 
 const precheck =
-  (asked: ReadonlyArray<Txn.Operation>) =>
+  (operations: ReadonlyArray<Txn.Operation>) =>
   ({ state, timers }: Datacenter.Datacenter): Either.Either<void, Command.Reply> => {
-    const failures = Txn.check(state(), asked, timers.now())
+    const failures = Txn.check(state(), operations, timers.now())
     return failures.length === 0 ? Either.void : Either.left({ _tag: "Failures", failures })
   }
 
-const writeTxn = (call: Http.Call, { rpc }: Context, asked: ReadonlyArray<Txn.Operation>) =>
-  Effect.map(rpc.write(call.query, { _tag: "Txn", operations: asked }, precheck(asked)), (reply) =>
+const writeTxn = (call: Http.Call, { rpc }: Context, operations: ReadonlyArray<Txn.Operation>) =>
+  Effect.map(rpc.write(call.query, { _tag: "Txn", operations }, precheck(operations)), (reply) =>
     Http.json(call, outcomeJson(reply), [], statusOf(reply))
   )
 
-/** Answered from the store, and with more fields than a transaction that writes. */
-const readTxn = (call: Http.Call, { rpc }: Context, asked: ReadonlyArray<Txn.Operation>) =>
+/** Runs a transaction without a write: it makes no log entry, and its answer has more fields. */
+const readTxn = (call: Http.Call, { rpc }: Context, operations: ReadonlyArray<Txn.Operation>) =>
   Effect.gen(function* () {
     const { consistency } = yield* Http.readOptions(call.query)
     const [reply, knownLeader] = yield* rpc.call(
@@ -280,8 +282,8 @@ const readTxn = (call: Http.Call, { rpc }: Context, asked: ReadonlyArray<Txn.Ope
       (datacenter) =>
         Effect.sync(() => {
           const draft = Store.draft(datacenter.state(), 0, datacenter.timers.now())
-          const refused = precheck(asked)(datacenter)
-          const reply = Either.isLeft(refused) ? refused.left : Txn.run(draft, asked)
+          const checked = precheck(operations)(datacenter)
+          const reply = Either.isLeft(checked) ? checked.left : Txn.run(draft, operations)
           return [reply, datacenter.hasLeader()] as const
         }),
       consistency

@@ -44,8 +44,9 @@ const body = GoStruct.struct(
   { display: "", unknown: "ignore" }
 )
 
-/** What a session is that nothing is said of, but for the node. */
+/** The checks of a session if the request names none. */
 const serf: ReadonlyArray<ByteString> = ["serfHealth"]
+/** The fields of a session that the request does not give, except the node. */
 const defaults: GoStruct.Value<typeof body> = {
   ...body.zero,
   Behavior: "release",
@@ -53,7 +54,7 @@ const defaults: GoStruct.Value<typeof body> = {
   Checks: serf
 }
 
-/** Nanoseconds: 15 s unless given. What is below 1,000 is taken for seconds. */
+/** A lock delay in nanoseconds. Default 15 s. Consul reads a number below 1,000 as seconds. */
 const lockDelay = (given: Parsed | undefined): Either.Either<bigint, ByteString> => {
   const scaled = (nanoseconds: bigint) =>
     nanoseconds < 1000n ? BigInt.asIntN(64, nanoseconds * second) : nanoseconds
@@ -69,7 +70,7 @@ const lockDelay = (given: Parsed | undefined): Either.Either<bigint, ByteString>
   }
 }
 
-/** Giving an empty list of either kind of checks takes away the default of both. */
+/** The checks of a session. An empty list of one kind removes the defaults of both kinds. */
 const checks = ({ Checks = [], NodeChecks = [] }: GoStruct.Value<typeof body>) => {
   if (Checks.length === 0) return { checks: [], nodeChecks: [] }
   if (NodeChecks.length === 0) return { checks: [], nodeChecks: [] }
@@ -135,8 +136,8 @@ const renew: Endpoint = (call, { rpc }, id) =>
     yield* Http.readOptions(call.query)
     if (id === "") return yield* missing
     const session = yield* rpc.call(call.query, (datacenter) =>
-      Effect.tap(Either.mapLeft(Sessions.find(datacenter.state(), id), Refusal.failed), (found) =>
-        Effect.sync(() => (found === undefined ? undefined : datacenter.renew(found)))
+      Effect.tap(Either.mapLeft(Sessions.find(datacenter.state(), id), Refusal.failed), (session) =>
+        Effect.sync(() => (session === undefined ? undefined : datacenter.renew(session)))
       )
     )
     if (session === undefined) {
@@ -149,14 +150,12 @@ const renew: Endpoint = (call, { rpc }, id) =>
 // Reads
 // -----------------------------------------------------------------------------
 
-type Found = ReadonlyArray<Store.Session>
-
-/** All reads of sessions answer with the index of the whole table. */
+/** Answers a read of sessions. The index of the answer is that of the whole table. */
 const respond = (
   call: Http.Call,
   rpc: Rpc,
   options: Http.ReadOptions,
-  find: (state: Store.State) => Found,
+  find: (state: Store.State) => ReadonlyArray<Store.Session>,
   wakes: (commit: Datacenter.Commit) => boolean
 ): ReturnType<Endpoint> =>
   Effect.map(

@@ -1,5 +1,5 @@
 /**
- * What datacenters and agents a simulated Consul is asked to have.
+ * The description of a simulated Consul's datacenters and agents.
  */
 import type { Settings } from "../cluster/Settings.js"
 import type { DatacenterSpec } from "../cluster/World.js"
@@ -11,17 +11,17 @@ import type { DatacenterSpec } from "../cluster/World.js"
  * @category models
  */
 export interface AgentOptions {
-  /** Its node name. */
+  /** The node name of the agent. */
   readonly name: string
-  /** Host and port under which the in-process client finds it, as in `127.0.0.1:8500`. */
+  /** Host and port of the agent's HTTP API, for example `127.0.0.1:8500`. The in-process client connects to it. */
   readonly address: string
-  /** Whether it is one of the servers; the first one leads. Default `true`. */
+  /** Whether the agent is a server. The first server leads. Default `true`. */
   readonly server?: boolean
 }
 
 /**
- * A datacenter and its agents. A name alone has one agent, a server called `<name>-a`: the first such datacenter
- * at `127.0.0.1:8500`, the next one at `127.0.0.1:9500`, and so on.
+ * A datacenter and its agents. A datacenter that is given by its name alone has one agent, the server `<name>-a`. The address of
+ * the agent is `127.0.0.1:8500` for the first datacenter of the list, `127.0.0.1:9500` for the second, and so on.
  *
  * @since 0.1.0
  * @category models
