@@ -9,12 +9,12 @@ import { type ConsulError, isDenial, isRetryable } from "../../ConsulError.js"
 import { type Consul, ConsulHttp } from "../../ConsulHttp.js"
 import { Operation } from "../../Operation.js"
 import { type Replication, sourceName, watched } from "../../Replication.js"
-import type { CaughtUp } from "../../WatchEvent.js"
 import { Watcher } from "../../Watcher.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { emit } from "../report/EventSink.js"
 import { routeOf } from "../report/Route.js"
 import * as Schedules from "../Schedules.js"
+import type { CaughtUp } from "../source/WatchEvent.js"
 import { SourceUnreadable } from "./SourceUnreadable.js"
 
 export interface EmptySource {
