@@ -295,7 +295,7 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
       ),
       ["limited"]
     ),
-  // What ends sooner than after `Schedules.cutOffAfter` is a failure, and after a failure everything is read again.
+  // What ends sooner than after `cutOffAfter` of `BlockingQuery.ts` is a failure, and after a failure everything is read again.
   "waits cut short": (plan, dice) => ({ ...plan, longestWait: dice.pick([6_000, 8_000, 20_000]) }),
   "slow link": (plan, dice) => {
     const small = withoutLarge(plan)

@@ -1,14 +1,47 @@
 /**
  * Reconciles a destination again and again, between the passes that apply changes of the source.
  */
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import { breathe } from "../effect/EventLoop.js"
-import * as Schedules from "../Schedules.js"
+import { wholeMillis } from "../effect/WholeMillis.js"
 import type * as FencedWriter from "./FencedWriter.js"
 import * as Replica from "./Replica.js"
 import type { ReplicaState } from "./ReplicaState.js"
+
+/**
+ * The longest time between two attempts to write refused keys. Each attempt costs two reads and a write, and changes wait for it:
+ * a moment, unless the values are large.
+ */
+export const refusedInterval = Duration.minutes(1)
+
+/** How often the destination is scanned and refused keys are tried again. */
+interface ReconcileRhythm {
+  /** From the end of one tick to the next. */
+  readonly tick: Duration.Duration
+  /** The destination is scanned for drift with every so many ticks; `Infinity` for never. */
+  readonly scanEvery: number
+  /** Refused keys are tried again with every so many ticks. */
+  readonly retryEvery: number
+}
+
+/**
+ * Scans each `reconcile`, or never if that is zero. Refused keys are tried with the same ticks: with those that make about a
+ * minute, or with ticks between two scans that are further apart.
+ */
+export const reconcileRhythm = (reconcile: Duration.Duration): ReconcileRhythm => {
+  if (Duration.isZero(reconcile)) {
+    return { tick: refusedInterval, scanEvery: Number.POSITIVE_INFINITY, retryEvery: 1 }
+  }
+  const share = Duration.toMillis(reconcile) / Duration.toMillis(refusedInterval)
+  const scanEvery = Math.ceil(share)
+  return {
+    tick: wholeMillis(Duration.times(reconcile, 1 / scanEvery)),
+    scanEvery,
+    retryEvery: Math.max(1, Math.floor(1 / share))
+  }
+}
 
 /** The state of a replica that was compared. One pass at a time changes it. */
 export type State = SynchronizedRef.SynchronizedRef<ReplicaState>
@@ -32,7 +65,7 @@ export const forever = Effect.fnUntraced(function* <E>(
   compared: Effect.Effect<State, E>,
   interval: Duration.Duration
 ): Effect.fn.Return<never, FencedWriter.WriterError | E> {
-  const { retryEvery, scanEvery, tick } = Schedules.reconcileRhythm(interval)
+  const { retryEvery, scanEvery, tick } = reconcileRhythm(interval)
   for (let count = 1; ; count++) {
     yield* Effect.sleep(tick)
     const state = yield* compared

@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "../../ConsulError.js"
-import * as Schedules from "../Schedules.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import * as Handoff from "./Handoff.js"
 import * as Liveness from "./Liveness.js"
 import * as Pulse from "./Pulse.js"
@@ -72,7 +72,7 @@ const watch = (
     for (;;) {
       const [took] = yield* Effect.timed(watchOnce(sources, source, settings, means, reports))
       // A source that contradicts itself is not asked without end.
-      const pause = Duration.subtract(Schedules.restartPause, took)
+      const pause = Duration.subtract(RequestTimes.restartPause, took)
       yield* Effect.sleep(Duration.millis(Math.ceil(Duration.toMillis(pause))))
     }
   })
