@@ -16,11 +16,12 @@ import type { Checkpoint } from "./Checkpoint.js"
 import { ConsulHttp } from "./ConsulHttp.js"
 import type { InvalidOptions } from "./InvalidOptions.js"
 import type { Tenancy } from "./internal/consul/Endpoint.js"
+import * as RequestTimes from "./internal/consul/RequestTimes.js"
+import * as LockTimes from "./internal/lock/LockTimes.js"
 import * as ReplicationConflict from "./internal/plan/ReplicationConflict.js"
 import { NamesReplications } from "./internal/report/NamesReplications.js"
 import { routeOf } from "./internal/report/Route.js"
 import * as Trouble from "./internal/report/Trouble.js"
-import * as Schedules from "./internal/Schedules.js"
 import * as LeaderLock from "./LeaderLock.js"
 import * as Replication from "./Replication.js"
 import * as Replicator from "./Replicator.js"
@@ -143,7 +144,7 @@ const lead = Effect.gen(function* () {
   const starting = yield* Trouble.make({ _tag: "Agent", address })
   const datacenter = yield* consul.agent.self.pipe(
     Trouble.watching(starting),
-    Effect.retry(Schedules.reconnect),
+    Effect.retry(RequestTimes.reconnect),
     Effect.orDie,
     Effect.map(({ datacenter }) => datacenter),
     Effect.cached
@@ -158,7 +159,7 @@ const lead = Effect.gen(function* () {
     const leading = yield* Deferred.make<void>()
     yield* leaderLock
       .lead(() => Effect.zipRight(Deferred.succeed(leading, undefined), Effect.never))
-      .pipe(Effect.retry(Schedules.retryLeadership), Effect.orDie, Effect.forkScoped)
+      .pipe(Effect.retry(LockTimes.retryLeadership), Effect.orDie, Effect.forkScoped)
     return Deferred.await(leading)
   })
   return { validate, keep }
@@ -189,7 +190,7 @@ const replicate = (
       Effect.catchAllDefect((defect) =>
         Effect.zipRight(report(new Failed({ defect })), new Failed({ defect }))
       ),
-      Effect.retry({ schedule: Schedules.retryLeadership, while: ({ _tag }) => _tag === "Failed" }),
+      Effect.retry({ schedule: LockTimes.retryLeadership, while: ({ _tag }) => _tag === "Failed" }),
       Effect.catchTag("InvalidOptions", (error) =>
         isAlone() ? Deferred.fail(wrong, error) : Effect.zipRight(report(error), Effect.never)
       )

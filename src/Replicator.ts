@@ -16,18 +16,19 @@ import * as Checkpoint from "./Checkpoint.js"
 import type { ConsulError } from "./ConsulError.js"
 import { type Consul, ConsulHttp } from "./ConsulHttp.js"
 import type { InvalidOptions } from "./InvalidOptions.js"
+import * as RequestTimes from "./internal/consul/RequestTimes.js"
 import type * as FencedWriter from "./internal/destination/FencedWriter.js"
 import * as Reconciling from "./internal/destination/Reconciling.js"
 import * as Replica from "./internal/destination/Replica.js"
 import type { ReplicaState } from "./internal/destination/ReplicaState.js"
 import * as StatusOwner from "./internal/destination/StatusOwner.js"
 import { raceFirst } from "./internal/effect/RaceFirst.js"
+import * as LockTimes from "./internal/lock/LockTimes.js"
 import * as CheckReport from "./internal/report/CheckReport.js"
 import { emit, observing } from "./internal/report/EventSink.js"
 import { routeOf } from "./internal/report/Route.js"
 import * as Silence from "./internal/report/Silence.js"
 import * as Trouble from "./internal/report/Trouble.js"
-import * as Schedules from "./internal/Schedules.js"
 import * as Batch from "./internal/source/Batch.js"
 import * as Liveness from "./internal/source/Liveness.js"
 import * as Quiescence from "./internal/source/Quiescence.js"
@@ -37,6 +38,12 @@ import * as Replication from "./Replication.js"
 import type { ReplicationEvent, Route } from "./ReplicationEvent.js"
 import * as ReplicationEvents from "./ReplicationEvent.js"
 import * as Watcher from "./Watcher.js"
+
+/**
+ * The pauses after a failed pass, before both sides are compared in full again. They are short again after a full comparison, and
+ * not while comparisons fail. (`Schedule.resetAfter` would count from the first failure.)
+ */
+const retryApply = RequestTimes.reconnect
 
 /**
  * Keys that {@link runOnce} left as they were, by their names at the destination.
@@ -231,7 +238,7 @@ const lead = <A>(
       Effect.tapErrorTag("LockLost", ({ lock, reason, wasHeld = true }) =>
         emit({ _tag: "LockLost", ...about, lock, service: leaderLock.service, reason, wasHeld })
       ),
-      Effect.retry({ schedule: Schedules.retryLeadership, while: (error) => !isInvalid(error) }),
+      Effect.retry({ schedule: LockTimes.retryLeadership, while: (error) => !isInvalid(error) }),
       Effect.catchIf(
         (error) => !isInvalid(error),
         (error) => Effect.die(error)
@@ -248,7 +255,7 @@ const validate = ({ about, consul, leaderLock, replication, starting }: Replicat
     ),
     consul.agent.self.pipe(
       Trouble.watching(starting),
-      Effect.retry(Schedules.reconnect),
+      Effect.retry(RequestTimes.reconnect),
       Effect.orDie,
       Effect.tap(({ datacenter }) =>
         emit({ _tag: "AgentAnswered", ...about, address: consul.endpoint.address, datacenter })
@@ -270,7 +277,7 @@ const make = Effect.fnUntraced(function* (replication: Replication.Replication) 
     about: { replication: route },
     starting: yield* Trouble.make({ _tag: "Agent", address: consul.endpoint.address }, route),
     applying: yield* Trouble.make({ _tag: "Replication" }, route),
-    pace: yield* Schedule.driver(Schedules.retryApply),
+    pace: yield* Schedule.driver(retryApply),
     refuseItself: yield* SameCluster.refusal(replication, consul)
   }
   return replicating

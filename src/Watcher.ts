@@ -19,15 +19,21 @@ import * as OpenScope from "./internal/effect/OpenScope.js"
 import * as PrefixView from "./internal/source/PrefixView.js"
 import * as PrefixWatch from "./internal/source/PrefixWatch.js"
 import * as SourceReader from "./internal/source/SourceReader.js"
+import type { Contents, KeyChange, Snapshot, WatchEvent } from "./internal/source/WatchEvent.js"
 import type { PrefixOptions, WatchOptions } from "./internal/source/WatchOptions.js"
 import * as WatchPlaces from "./internal/source/WatchPlaces.js"
 import * as Weights from "./internal/source/Weights.js"
 import type { KeyRange } from "./KeyRange.js"
 import type { KeyValues } from "./KeyValue.js"
-import type { Contents, KeyChange, Snapshot, WatchEvent } from "./WatchEvent.js"
 
+export {
+  type CaughtUp,
+  type Contents,
+  KeyChange,
+  type Snapshot,
+  type WatchEvent
+} from "./internal/source/WatchEvent.js"
 export { defaults, type PrefixOptions, type WatchOptions } from "./internal/source/WatchOptions.js"
-export { type CaughtUp, type Contents, KeyChange, type Snapshot, type WatchEvent } from "./WatchEvent.js"
 
 /**
  * @since 0.1.0

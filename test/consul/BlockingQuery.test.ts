@@ -7,9 +7,9 @@ import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
 import { type ConsulError, RateLimited, Rejected, Unreachable } from "../../src/ConsulError.js"
 import * as BlockingQuery from "../../src/internal/consul/BlockingQuery.js"
+import * as RequestTimes from "../../src/internal/consul/RequestTimes.js"
 import * as WaitLimit from "../../src/internal/consul/WaitLimit.js"
 import * as Monotonic from "../../src/internal/effect/Monotonic.js"
-import * as Schedules from "../../src/internal/Schedules.js"
 import * as VirtualTime from "../../src/testing/VirtualTime.js"
 
 const answered = (index: number) => ({ value: "", index, knownLeader: true, lastContact: 0 })
@@ -26,14 +26,14 @@ const askedAfter = (age: Duration.DurationInput) =>
 describe("Blocking", () => {
   it.effect("goes on from an answer that is not old", () =>
     Effect.gen(function* () {
-      const { wasUnconditional, value } = yield* askedAfter(Duration.subtract(Schedules.indexMaxAge, 1))
+      const { wasUnconditional, value } = yield* askedAfter(Duration.subtract(RequestTimes.indexMaxAge, 1))
       expect({ wasUnconditional, value }).toEqual({ wasUnconditional: false, value: 7 })
     })
   )
 
   it.effect("starts over from one that is: what happened since may be forgotten", () =>
     Effect.gen(function* () {
-      const { wasUnconditional, next, value } = yield* askedAfter(Schedules.indexMaxAge)
+      const { wasUnconditional, next, value } = yield* askedAfter(RequestTimes.indexMaxAge)
       expect({ wasUnconditional, value }).toEqual({ wasUnconditional: true, value: 0 })
       expect(next).toEqual({ index: 7, at: yield* Monotonic.now })
     })
@@ -92,9 +92,9 @@ describe("Blocking", () => {
           return wasUnconditional
         }).pipe(Effect.withClock(setBack(clock)))
       )
-    const young = Duration.subtract(Schedules.indexMaxAge, 1)
+    const young = Duration.subtract(RequestTimes.indexMaxAge, 1)
     expect(VirtualTime.runSyncExit(isFreshAfter(young), "young")).toEqual(Exit.succeed(false))
-    expect(VirtualTime.runSyncExit(isFreshAfter(Schedules.indexMaxAge), "old")).toEqual(Exit.succeed(true))
+    expect(VirtualTime.runSyncExit(isFreshAfter(RequestTimes.indexMaxAge), "old")).toEqual(Exit.succeed(true))
   })
 
   /** Asks from index 7 for a minute; what blocks ends as given, and what does not is answered with `now`. */

@@ -1,7 +1,9 @@
+import * as vitest from "@effect/vitest"
 import { describe, expect } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FastCheck from "effect/FastCheck"
 import * as SynchronizedRef from "effect/SynchronizedRef"
 import * as Reconciling from "../../src/internal/destination/Reconciling.js"
 import * as Replica from "../../src/internal/destination/Replica.js"
@@ -10,6 +12,7 @@ import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
 
 const { it } = Replicating
+const minute = Duration.toMillis(Reconciling.refusedInterval)
 
 /** The seconds at which a replica is scanned or tries refused keys again, if its comparison takes so long. */
 const reconciling = (comparison: Duration.DurationInput, interval: Duration.DurationInput) =>
@@ -57,4 +60,31 @@ describe("reconciling", () => {
       expect(scans).toEqual([])
       expect(retries).toEqual([120])
     }))
+})
+
+describe("the rhythm of reconciles", () => {
+  vitest.it(
+    "scans each interval and tries refused keys about every minute, however long the interval is",
+    () => {
+      FastCheck.assert(
+        FastCheck.property(FastCheck.integer({ min: 100, max: 100_000_000 }), (reconcile) => {
+          const { retryEvery, scanEvery, tick } = Reconciling.reconcileRhythm(Duration.millis(reconcile))
+          const ms = Duration.toMillis(tick)
+          // A tick is whole milliseconds.
+          expect(Math.abs(ms * scanEvery - reconcile)).toBeLessThanOrEqual(scanEvery / 2)
+          expect(ms * retryEvery).toBeLessThanOrEqual(minute)
+          expect(ms * retryEvery).toBeGreaterThan(minute / 2 - 1)
+          expect(Math.min(scanEvery, retryEvery)).toBe(1)
+        })
+      )
+    }
+  )
+
+  vitest.it("never scans if the interval is zero, and tries refused keys every minute all the same", () => {
+    expect(Reconciling.reconcileRhythm(Duration.zero)).toEqual({
+      tick: Reconciling.refusedInterval,
+      scanEvery: Number.POSITIVE_INFINITY,
+      retryEvery: 1
+    })
+  })
 })

@@ -10,8 +10,8 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import { isOfLock, sessionName } from "../../src/internal/lock/LockSession.js"
+import * as LockTimes from "../../src/internal/lock/LockTimes.js"
 import { OptionName } from "../../src/internal/report/OptionName.js"
-import * as Schedules from "../../src/internal/Schedules.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import { Network, SimConsul, VirtualTime, World } from "../../src/testing/index.js"
 import * as Balancer from "../support/Balancer.js"
@@ -50,7 +50,7 @@ const standing = (options: World.Options = {}, hosts: ReadonlyArray<string> = ba
       )
     ).pipe(
       Effect.tapError(({ message }) => Effect.logWarning(message)),
-      Effect.retry(Schedules.retryLeadership)
+      Effect.retry(LockTimes.retryLeadership)
     )
     const fiber = yield* Effect.forkScoped(instance.run(leading))
     yield* Effect.sleep("50 millis")

@@ -7,7 +7,7 @@ import * as TestClock from "effect/TestClock"
 import * as CheckOutput from "../../src/internal/lock/CheckOutput.js"
 import { type Health, passing } from "../../src/internal/lock/Health.js"
 import * as LockSession from "../../src/internal/lock/LockSession.js"
-import * as Schedules from "../../src/internal/Schedules.js"
+import * as LockTimes from "../../src/internal/lock/LockTimes.js"
 import { Network, SimConsul, World } from "../../src/testing/index.js"
 import * as Events from "../support/Events.js"
 
@@ -116,7 +116,7 @@ describe("a session of the lock", () => {
       yield* output.request(warning)
       yield* settle
       yield* output.request({ ...warning, output: "4 keys are refused" })
-      yield* TestClock.adjust(Schedules.heartbeatInterval(checkTtl))
+      yield* TestClock.adjust(LockTimes.heartbeatInterval(checkTtl))
       expect(sent()).toEqual([renewing, renewing])
       expect(yield* output.reported).toEqual(passing)
       expect(Events.of({ events }, "RequestFailed")).toMatchObject([
@@ -124,7 +124,7 @@ describe("a session of the lock", () => {
         { purpose: "renewal" }
       ])
       yield* network.heal
-      yield* TestClock.adjust(Schedules.heartbeatInterval(checkTtl))
+      yield* TestClock.adjust(LockTimes.heartbeatInterval(checkTtl))
       expect(sent()).toEqual([renewing, renewing, renewing, updating])
       expect((yield* output.reported).output).toBe("4 keys are refused")
     }).pipe(Effect.provide(World.layer))

@@ -10,7 +10,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import type * as Checkpoint from "../../src/Checkpoint.js"
 import { ConsulHttp } from "../../src/ConsulHttp.js"
-import * as Schedules from "../../src/internal/Schedules.js"
+import * as LockTimes from "../../src/internal/lock/LockTimes.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import * as Replicator from "../../src/Replicator.js"
 import * as Network from "../../src/testing/Network.js"
@@ -31,7 +31,7 @@ const leads = (instance: World.Instance) =>
         )
       )
     )
-    const fiber = yield* Effect.forkScoped(instance.run(Effect.retry(leading, Schedules.retryLeadership)))
+    const fiber = yield* Effect.forkScoped(instance.run(Effect.retry(leading, LockTimes.retryLeadership)))
     yield* TestClock.adjust(0)
     return { led, fiber }
   })

@@ -3,7 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as TestClock from "effect/TestClock"
-import * as Schedules from "../../src/internal/Schedules.js"
+import * as LockTimes from "../../src/internal/lock/LockTimes.js"
 import * as LeaderLock from "../../src/LeaderLock.js"
 import { Operation } from "../../src/Operation.js"
 import * as Replication from "../../src/Replication.js"
@@ -35,7 +35,7 @@ const leads = (instance: World.Instance, options: LeaderLock.UseOptions = {}) =>
       )
     ).pipe(
       Effect.tapError((error) => Effect.sync(() => losses.push(error._tag))),
-      Effect.retry(Schedules.retryLeadership)
+      Effect.retry(LockTimes.retryLeadership)
     )
     const fiber = yield* Effect.forkScoped(instance.run(leading))
     yield* TestClock.adjust(0)

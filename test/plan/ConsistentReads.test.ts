@@ -1,10 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
-import { ConsistentReads } from "../../src/internal/plan/ConsistentReads.js"
-import * as Schedules from "../../src/internal/Schedules.js"
+import { answerMaxAge, ConsistentReads } from "../../src/internal/plan/ConsistentReads.js"
 import { only, under } from "../../src/KeyRange.js"
 
-const maxAge = Duration.toMillis(Schedules.answerMaxAge)
+const maxAge = Duration.toMillis(answerMaxAge)
 
 /** After consistent reads of `a/` and of the key `b` at index 10. */
 const recorded = () => {

@@ -1,7 +1,7 @@
 import { describe, expect } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedules from "../../src/internal/Schedules.js"
+import * as RequestTimes from "../../src/internal/consul/RequestTimes.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
@@ -14,11 +14,11 @@ const { destination, source } = World
 
 const nothing = Network.answer(404, "", { "x-consul-index": "9999" })
 
-/** The longest pause of `Schedules.retryDoubtful`: 5 s, lengthened by jitter by up to a fifth. */
+/** The longest pause of `SnapshotCheck.retryDoubtful`: 5 s, lengthened by jitter by up to a fifth. */
 const longestPause = Duration.seconds(6)
 
-/** The longest time for which a query with `Schedules.watchWait` blocks: Consul lengthens each wait by up to a sixteenth. */
-const longestWait = Duration.times(Schedules.watchWait, 17 / 16)
+/** The longest time for which a query with `RequestTimes.watchWait` blocks: Consul lengthens each wait by up to a sixteenth. */
+const longestWait = Duration.times(RequestTimes.watchWait, 17 / 16)
 
 /**
  * While all plain reads are empty, the watch takes turns: it reads consistently, and that snapshot is applied after a pause; then
@@ -32,7 +32,7 @@ const longestTurn = Duration.times(longestPause, 2)
  * each of the two queries is at most one pause of the planner, and a short one of the chain.
  */
 const longestRecovery = Duration.times(
-  Duration.sum(Duration.sum(longestPause, longestWait), Schedules.restartPause),
+  Duration.sum(Duration.sum(longestPause, longestWait), RequestTimes.restartPause),
   2
 )
 

@@ -132,7 +132,7 @@ export const all = [ConsulHttp.layer, LeaderLock.layer, Replicator.run]
 
 /** Succeeds if nothing of what is no public module can be loaded. */
 const closed = `
-for (const path of ["internal/plan/Diff", "testing/internal/cluster/World", "cli", "index", "WatchEvent", "nothing"]) {
+for (const path of ["internal/plan/Diff", "testing/internal/cluster/World", "cli", "index", "internal/source/WatchEvent", "nothing"]) {
   try {
     require("consul-replicate/" + path)
   } catch (error) {

@@ -5,7 +5,6 @@ import * as Fiber from "effect/Fiber"
 import * as Ref from "effect/Ref"
 import * as TestClock from "effect/TestClock"
 import * as Silence from "../../src/internal/report/Silence.js"
-import * as Schedules from "../../src/internal/Schedules.js"
 import * as Network from "../../src/testing/Network.js"
 import * as World from "../../src/testing/World.js"
 import * as Events from "../support/Events.js"
@@ -43,13 +42,13 @@ describe("the watch of a source's silence", () => {
           mark: (isSilent) => Effect.map(now, (at) => void marks.push([at, isSilent]))
         })
       )
-      const limit = Duration.toMillis(Schedules.silenceLimit)
+      const limit = Duration.toMillis(Silence.silenceLimit)
       yield* TestClock.adjust(limit + 10)
       heardAt = limit + 10
-      yield* TestClock.adjust(Schedules.silencePoll)
+      yield* TestClock.adjust(Silence.silencePoll)
       expect(marks).toEqual([
         [limit, true],
-        [limit + Duration.toMillis(Schedules.silencePoll), false]
+        [limit + Duration.toMillis(Silence.silencePoll), false]
       ])
     })
   )

@@ -295,7 +295,7 @@ const additions: Record<Trial, (plan: Plan, dice: Dice.Dice) => Plan> = {
       ),
       ["limited"]
     ),
-  // A query that ends before `Schedules.cutOffAfter` has failed, and after a failure everything is read again.
+  // A query that ends before `cutOffAfter` of `BlockingQuery.ts` has failed, and after a failure everything is read again.
   "waits cut short": (plan, dice) => ({ ...plan, longestWait: dice.pick([6_000, 8_000, 20_000]) }),
   "slow link": (plan, dice) => {
     const small = withoutLarge(plan)

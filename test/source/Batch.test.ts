@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
 import * as Stream from "effect/Stream"
 import * as Batch from "../../src/internal/source/Batch.js"
+import type { CaughtUp, Snapshot, WatchEvent } from "../../src/internal/source/WatchEvent.js"
 import * as KeyRange from "../../src/KeyRange.js"
-import type { CaughtUp, Snapshot, WatchEvent } from "../../src/WatchEvent.js"
 
 const snapshot = (prefix: string, index: number, restarted = false): Snapshot => ({
   _tag: "Snapshot",

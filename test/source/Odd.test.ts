@@ -2,7 +2,7 @@ import { describe, expect } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedules from "../../src/internal/Schedules.js"
+import * as Silence from "../../src/internal/report/Silence.js"
 import * as Liveness from "../../src/internal/source/Liveness.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as Network from "../../src/testing/Network.js"
@@ -185,7 +185,7 @@ describe("the silence of a source that is watched in shards", () => {
         yield* Effect.sleep("1 second")
       }
       expect(Duration.toSeconds(yield* liveness.silence)).toBeGreaterThan(
-        Duration.toSeconds(Schedules.silenceLimit)
+        Duration.toSeconds(Silence.silenceLimit)
       )
       yield* instance.network.heal
       // A read without an answer lasts as long as its server answers others: about a minute.

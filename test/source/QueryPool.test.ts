@@ -8,7 +8,6 @@ import * as TestClock from "effect/TestClock"
 import { type ConsulError, Rejected } from "../../src/ConsulError.js"
 import type { Answer } from "../../src/ConsulHttp.js"
 import * as BlockingQuery from "../../src/internal/consul/BlockingQuery.js"
-import * as Schedules from "../../src/internal/Schedules.js"
 import * as QueryPool from "../../src/internal/source/QueryPool.js"
 
 const answer = (index: number): Answer<string> => ({ value: "new", index, knownLeader: true, lastContact: 0 })
@@ -68,7 +67,7 @@ describe("a pooled query", () => {
       yield* TestClock.adjust("1 second")
       yield* Fiber.interrupt(lost)
       yield* Effect.fork(pool.ask(keys, from(9), Effect.never))
-      yield* TestClock.adjust(Schedules.shardTimeout)
+      yield* TestClock.adjust(QueryPool.shardTimeout)
       const again = yield* Effect.fork(pool.ask(keys, from(7), Effect.succeed(answer(8))))
       yield* TestClock.adjust("1 minute")
       expect(yield* Fiber.join(again)).toMatchObject(answer(8))

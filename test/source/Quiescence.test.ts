@@ -6,11 +6,11 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Quiescence from "../../src/internal/source/Quiescence.js"
+import type { CaughtUp, Snapshot, WatchEvent } from "../../src/internal/source/WatchEvent.js"
 import * as KeyRange from "../../src/KeyRange.js"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as World from "../../src/testing/World.js"
-import type { CaughtUp, Snapshot, WatchEvent } from "../../src/WatchEvent.js"
 import * as Replicating from "../support/Replicating.js"
 
 const { destination, source } = World

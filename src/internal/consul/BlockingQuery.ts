@@ -7,9 +7,15 @@ import * as Either from "effect/Either"
 import * as Schedule from "effect/Schedule"
 import { type ConsulError, isRetryable } from "../../ConsulError.js"
 import * as Monotonic from "../effect/Monotonic.js"
-import * as Schedules from "../Schedules.js"
 import type { Answer } from "./Consul.js"
+import * as RequestTimes from "./RequestTimes.js"
 import * as WaitLimit from "./WaitLimit.js"
+
+/**
+ * If a connection is cut off after a query has blocked for this time, a balancer may have ended the wait. Balancers allow at least
+ * this long. A query that is cut off sooner has failed.
+ */
+const cutOffAfter = Duration.seconds(5)
 
 /** The position of a chain. */
 export interface Cursor {
@@ -24,7 +30,7 @@ export const fromScratch: Cursor = { index: 0, at: Number.NEGATIVE_INFINITY }
 
 /** Whether an answer of that time is so recent that an equal index still proves an equal content. */
 export const isTrusted = ({ at }: Pick<Cursor, "at">): Effect.Effect<boolean> =>
-  Effect.map(Monotonic.now, (now) => now - at < Duration.toMillis(Schedules.indexMaxAge))
+  Effect.map(Monotonic.now, (now) => now - at < Duration.toMillis(RequestTimes.indexMaxAge))
 
 /** An answer to a blocking query. */
 export type Raw<A> = Answer<A> & {
@@ -129,7 +135,7 @@ const pause = ({ pace }: Chain): Effect.Effect<void> => Effect.ignore(pace.next(
 const mayBeCutShort = (error: ConsulError, { index, wait }: Request, waited: Duration.Duration): boolean =>
   index > 0 &&
   isCutOff(error) &&
-  Duration.greaterThanOrEqualTo(waited, Schedules.cutOffAfter) &&
+  Duration.greaterThanOrEqualTo(waited, cutOffAfter) &&
   // The server may add a sixteenth to a wait: a query that ends later was not answered.
   Duration.lessThan(waited, Duration.times(wait, 17 / 16))
 
@@ -168,7 +174,7 @@ const askFrom = <A, R>(
       }
       yield* failed(error)
       if (!isRetryable(error)) return yield* Effect.fail(error)
-      if (index > 0 && Duration.greaterThanOrEqualTo(waited, Schedules.restartPause)) yield* pace.reset
+      if (index > 0 && Duration.greaterThanOrEqualTo(waited, RequestTimes.restartPause)) yield* pace.reset
       index = 0
       yield* pause(chain)
     }
@@ -188,8 +194,8 @@ const isOfSameHistory = <A>(chain: Chain, { answer, index, took, wait }: Asked<A
       if (Duration.greaterThanOrEqualTo(took, wait)) yield* limit.lasted(wait)
       return true
     }
-    if (Duration.greaterThanOrEqualTo(took, Schedules.cutOffAfter)) yield* limit.ended(took)
-    yield* Effect.sleep(Schedules.restartPause)
+    if (Duration.greaterThanOrEqualTo(took, cutOffAfter)) yield* limit.ended(took)
+    yield* Effect.sleep(RequestTimes.restartPause)
     return false
   })
 
@@ -224,7 +230,7 @@ export const make = ({
   limit = WaitLimit.make(() => Effect.void),
   restarting = Effect.void
 }: Options = {}): Effect.Effect<Sequence> =>
-  Effect.map(Schedule.driver(Schedules.reconnect), (pace) => {
+  Effect.map(Schedule.driver(RequestTimes.reconnect), (pace) => {
     const chain: Chain = { answered, failed, limit, restarting, pace }
     return { ask: (from, longest, query) => ask(chain, from, longest, query) }
   })

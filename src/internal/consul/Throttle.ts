@@ -9,12 +9,19 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, RateLimited } from "../../ConsulError.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import * as Trouble from "../report/Trouble.js"
-import * as Schedules from "../Schedules.js"
 import type { Consul } from "./Consul.js"
+import * as RequestTimes from "./RequestTimes.js"
+
+/**
+ * Attempts to read the destination before the whole pass fails. An address with several servers behind it, one of which is away,
+ * refuses some connections: without these attempts a pass of many reads would never end. After 2 s there are no more attempts.
+ */
+const retryRead = RequestTimes.reconnect.pipe(Schedule.upTo("2 seconds"))
 
 export interface Throttle {
   /** Sends the request when it is its turn, and again until its rate is not refused. */
@@ -124,7 +131,7 @@ export const read =
   ({ send }: Throttle) =>
   <A, R>(request: Effect.Effect<A, ConsulError, R>): Effect.Effect<A, ConsulError, R> =>
     Effect.retry(send(request), {
-      schedule: Schedules.retryRead,
+      schedule: retryRead,
       while: ({ _tag }) => _tag === "Unreachable"
     })
 

@@ -6,9 +6,9 @@ import { identity } from "effect/Function"
 import type * as Option from "effect/Option"
 import type { ConsulError } from "../../ConsulError.js"
 import type { KeyValue } from "../../KeyValue.js"
-import * as Schedules from "../Schedules.js"
 import * as BlockingQuery from "./BlockingQuery.js"
 import type { Answer, Consul } from "./Consul.js"
+import * as RequestTimes from "./RequestTimes.js"
 
 type Entry = Option.Option<KeyValue>
 
@@ -29,7 +29,7 @@ export const make = (
 ): WatchedKey => {
   const chains = BlockingQuery.make({ failed: (error) => Effect.ignore(asking(Effect.fail(error))) })
   const read = (chain: BlockingQuery.Sequence, from: BlockingQuery.Cursor) =>
-    chain.ask(from, Schedules.watchWait, (wait) =>
+    chain.ask(from, RequestTimes.watchWait, (wait) =>
       Effect.flatMap(
         kv.get(key, BlockingQuery.isNow(wait) ? { consistency: "consistent" } : wait),
         (answer) => asking(Effect.succeed(answer))

@@ -13,6 +13,7 @@ import type { Consul } from "../../ConsulHttp.js"
 import { contains, id, type KeyRange } from "../../KeyRange.js"
 import * as PiecewiseRead from "../consul/PiecewiseRead.js"
 import * as RangeVersion from "../consul/RangeVersion.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import { inTurns, type Steps, stepSize } from "../effect/EventLoop.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import type { DestinationIndex } from "../plan/DestinationIndex.js"
@@ -25,7 +26,6 @@ import {
   type Mapping
 } from "../plan/Mapping.js"
 import { sorted } from "../plan/SortKeys.js"
-import * as Schedules from "../Schedules.js"
 import * as Sample from "../source/Sample.js"
 import * as ShardLayout from "../source/ShardLayout.js"
 import * as Weights from "../source/Weights.js"
@@ -156,7 +156,7 @@ const hasAny = (names: ReadonlyArray<DestinationKey>, range: KeyRange): boolean 
 const noVersions: Rest["before"] = new Map()
 
 const isRecent = ({ at }: Scan, before: number): boolean =>
-  at - before < Duration.toMillis(Schedules.indexMaxAge)
+  at - before < Duration.toMillis(RequestTimes.indexMaxAge)
 
 /** Whether the prefix has the version that a complete scan has read. */
 const isUnchanged = Effect.fnUntraced(function* (

@@ -3,6 +3,7 @@
  */
 import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Ref from "effect/Ref"
@@ -12,12 +13,12 @@ import { type Consul, ConsulHttp } from "../../ConsulHttp.js"
 import type { KeyValue } from "../../KeyValue.js"
 import { Operation } from "../../Operation.js"
 import { version } from "../../Version.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import * as WatchedKey from "../consul/WatchedKey.js"
 import { type Fence, fenceOperation } from "../destination/TransactionBatches.js"
 import { emit } from "../report/EventSink.js"
 import * as EventText from "../report/EventText.js"
 import * as Trouble from "../report/Trouble.js"
-import * as Schedules from "../Schedules.js"
 import * as AgentCandidate from "./AgentCandidate.js"
 import * as AgentlessCandidate from "./AgentlessCandidate.js"
 import type { Candidate, Stand } from "./Candidate.js"
@@ -27,6 +28,11 @@ import * as Holder from "./Holder.js"
 import type { Leadership } from "./Leadership.js"
 import { LockLost } from "./LockLost.js"
 import type { LeaderLockOptions } from "./LockOptions.js"
+
+/**
+ * The pause before the next attempt to acquire a lock that is free and refused: the session of another tool has left a lock delay.
+ */
+const lockDelayPoll = Duration.seconds(1)
 
 /** Waits for the lock, and leads for a purpose until the scope closes. */
 export type Acquire = (
@@ -98,7 +104,7 @@ const tryLock = (
     consul.kv.put({ key: options.lock, value }, { acquire: session })
   ).pipe(
     Trouble.watching(locking, subject(options, "acquire")),
-    Effect.retry({ schedule: Schedules.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
+    Effect.retry({ schedule: RequestTimes.reconnect, while: ({ _tag }) => _tag === "RateLimited" })
   )
 
 /**
@@ -120,7 +126,7 @@ export const contend = Effect.fnUntraced(function* (
     const owner = ownerOf(entry)
     if (owner !== announced) yield* announce(contender, entry, purpose, report)
     announced = owner
-    if (owner === undefined) yield* Effect.sleep(Schedules.lockDelayPoll)
+    if (owner === undefined) yield* Effect.sleep(lockDelayPoll)
     else yield* key.awaitUntil((entry) => ownerOf(entry) === undefined)
   }
 })

@@ -1,10 +1,11 @@
 /**
  * A candidate beside a Consul agent: a service with a check, and a session that ends as soon as the check is critical.
  */
+
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { ConsulHttp } from "../../ConsulHttp.js"
-import * as Schedules from "../Schedules.js"
 import * as AgentNodes from "./AgentNodes.js"
 import type { Stand } from "./Candidate.js"
 import * as CheckOutput from "./CheckOutput.js"
@@ -14,10 +15,16 @@ import type { LeaderLockOptions } from "./LockOptions.js"
 import * as LockSession from "./LockSession.js"
 import * as Registration from "./Registration.js"
 
+/**
+ * The time to live of the lock's session. Consul (1.8.7) lets the session live up to twice as long. A critical check ends it
+ * sooner, if the agent can report the check to the servers: an agent with a deleted token cannot.
+ */
+const defaultSessionTtl = Duration.seconds(30)
+
 export const make = Effect.fnUntraced(function* ({
   lock,
   service,
-  sessionTtl = Schedules.sessionTtl,
+  sessionTtl = defaultSessionTtl,
   ttl
 }: LeaderLockOptions): Effect.fn.Return<Stand, never, ConsulHttp | Scope.Scope> {
   const { agent } = yield* ConsulHttp

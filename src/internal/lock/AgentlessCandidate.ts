@@ -7,19 +7,25 @@
  * when the server leaves the cluster for good.
  */
 import * as Os from "node:os"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { ConsulHttp } from "../../ConsulHttp.js"
-import * as Schedules from "../Schedules.js"
 import type { Stand } from "./Candidate.js"
 import type { LeaderLockOptions } from "./LockOptions.js"
 import * as LockSession from "./LockSession.js"
 import * as Registration from "./Registration.js"
 
+/**
+ * The time to live of the lock's session without an agent, where no check ends it. Consul (1.8.7) lets a session live twice as
+ * long after its last renewal, or after an election: the next leader follows a killed one within 30 s.
+ */
+const defaultSessionTtl = Duration.seconds(15)
+
 export const make = Effect.fnUntraced(function* ({
   lock,
   service,
-  sessionTtl = Schedules.agentlessSessionTtl
+  sessionTtl = defaultSessionTtl
 }: LeaderLockOptions): Effect.fn.Return<Stand, never, ConsulHttp | Scope.Scope> {
   const session = yield* LockSession.make({ agentless: true, lock, service }, sessionTtl)
 

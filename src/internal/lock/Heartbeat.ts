@@ -5,8 +5,19 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { ConsulError } from "../../ConsulError.js"
+import { wholeMillis } from "../effect/WholeMillis.js"
 import { emit } from "../report/EventSink.js"
-import * as Schedules from "../Schedules.js"
+import * as LockTimes from "./LockTimes.js"
+
+/** The pause after a failed heartbeat. It is short, since the rest of the time to live is. */
+const heartbeatRetry = (ttl: Duration.Duration): Duration.Duration => wholeMillis(Duration.times(ttl, 1 / 10))
+
+/**
+ * The time between two renewals of a session without an agent, and the time limit of each renewal. Servers without a leader
+ * confirm no renewal: the lock outlasts elections of four fifths of the time to live.
+ */
+const agentlessRenewalInterval = (ttl: Duration.Duration): Duration.Duration =>
+  wholeMillis(Duration.times(ttl, 1 / 5))
 
 interface Options {
   /** Whether the requests are heartbeats of the check or renewals of the session. */
@@ -41,7 +52,7 @@ const keep = Effect.fnUntraced(function* (
       Effect.catchAll((error) =>
         Effect.as(emit({ _tag: "RequestFailed", purpose, cause: error._tag, message: error.message }), {
           ended: undefined,
-          pause: Schedules.heartbeatRetry(ttl)
+          pause: heartbeatRetry(ttl)
         })
       )
     )
@@ -63,7 +74,7 @@ export const keepCheck = (
   keep(Effect.as(update, undefined), {
     purpose: "heartbeat",
     ttl,
-    interval: Schedules.heartbeatInterval(ttl)
+    interval: LockTimes.heartbeatInterval(ttl)
   })
 
 /**
@@ -74,4 +85,4 @@ export const keepSession = (
   renewal: Effect.Effect<string | undefined, ConsulError>,
   ttl: Duration.Duration
 ): Effect.Effect<string> =>
-  keep(renewal, { purpose: "renewal", ttl, interval: Schedules.agentlessRenewalInterval(ttl) })
+  keep(renewal, { purpose: "renewal", ttl, interval: agentlessRenewalInterval(ttl) })

@@ -11,7 +11,12 @@ import * as Schema from "effect/Schema"
 import { fromParseError, type InvalidOptions } from "../../InvalidOptions.js"
 import * as HalfCharacter from "../consul/HalfCharacter.js"
 import { DurationFromInput } from "../effect/DurationFromInput.js"
-import * as Schedules from "../Schedules.js"
+
+/**
+ * The time to live of the service's check. Consul releases the lock of a killed leader this long after its last heartbeat (3.0 s
+ * measured with 3 s), so it limits the failover. With less than 3 s, a process that is paused for a moment loses the lock.
+ */
+const checkTtl = Duration.seconds(3)
 
 /**
  * Fields of valid options.
@@ -85,7 +90,7 @@ export interface LockOptions {
 export const defaults = {
   lock: "service/consul-replicate/leader",
   service: "consul-replicate",
-  ttl: Schedules.checkTtl,
+  ttl: checkTtl,
   agentless: false
 } as const
 

@@ -9,15 +9,20 @@ import * as Ref from "effect/Ref"
 import type * as Scope from "effect/Scope"
 import { type ConsulError, isRetryable } from "../../ConsulError.js"
 import { type Consul, ConsulHttp, type SessionInfo, type SessionOptions } from "../../ConsulHttp.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import { leastTtl } from "../consul/Session.js"
+import { wholeMillis } from "../effect/WholeMillis.js"
 import { emit } from "../report/EventSink.js"
 import * as Trouble from "../report/Trouble.js"
-import * as Schedules from "../Schedules.js"
 import type { CheckOutput } from "./CheckOutput.js"
 import { farewell, whenDone } from "./Farewell.js"
 import * as Heartbeat from "./Heartbeat.js"
 import type { LeaderLockOptions } from "./LockOptions.js"
+import * as LockTimes from "./LockTimes.js"
 import { isIdOf } from "./Registration.js"
+
+/** The time between two renewals of a session with an agent. Three fit the time to live. */
+const renewalInterval = (ttl: Duration.Duration): Duration.Duration => wholeMillis(Duration.times(ttl, 1 / 3))
 
 export interface Session {
   readonly id: string
@@ -123,7 +128,9 @@ const destroyAll = (state: State, ids: HashSet.HashSet<string>): Effect.Effect<v
   Effect.forEach(
     ids,
     (id) =>
-      Effect.ignore(Effect.retry(destroy(state, id), { schedule: Schedules.reconnect, while: isRetryable })),
+      Effect.ignore(
+        Effect.retry(destroy(state, id), { schedule: RequestTimes.reconnect, while: isRetryable })
+      ),
     { concurrency: "unbounded", discard: true }
   )
 
@@ -140,7 +147,7 @@ const request = (
       )
     ),
     Effect.tapError((error) => raiseTtl(state, error)),
-    Effect.retry({ schedule: Schedules.reconnect, times: 5, while: isRetryable })
+    Effect.retry({ schedule: RequestTimes.reconnect, times: 5, while: isRetryable })
   )
 
 // A session whose creation was interrupted, or whose answer was lost, holds nothing, and ends with its checks or by its time to
@@ -182,7 +189,7 @@ const renew = Effect.fnUntraced(
     { markReported, changed, reported, requested }: CheckOutput
   ): Effect.fn.Return<void> {
     const { agent } = state.consul
-    const interval = Schedules.renewalInterval(ttl)
+    const interval = renewalInterval(ttl)
     for (;;) {
       const change = yield* Effect.timeoutOption(changed.await, interval)
       const health = yield* requested
@@ -193,7 +200,7 @@ const renew = Effect.fnUntraced(
         Effect.option
       )
       if (Option.isNone(answer)) {
-        yield* Effect.sleep(Schedules.heartbeatInterval(checkTtl))
+        yield* Effect.sleep(LockTimes.heartbeatInterval(checkTtl))
         continue
       }
       if (Option.isNone(answer.value)) return

@@ -1,6 +1,6 @@
 /** A snapshot of the source, compared with the destination. */
 import type { KeyValue } from "../../KeyValue.js"
-import type { Snapshot } from "../../WatchEvent.js"
+import type { Snapshot } from "../source/WatchEvent.js"
 import type * as Diff from "./Diff.js"
 
 /** A snapshot without the values, which may not fit memory. */

@@ -4,7 +4,12 @@
  */
 import * as Duration from "effect/Duration"
 import { contains, equals, type KeyRange, overlaps } from "../../KeyRange.js"
-import * as Schedules from "../Schedules.js"
+
+/**
+ * The longest time from an answer's index to its processing, while newer answers are processed. The body of a large answer may
+ * arrive for two minutes.
+ */
+export const answerMaxAge = Duration.minutes(3)
 
 interface Reading {
   readonly range: KeyRange
@@ -50,7 +55,7 @@ export class ConsistentReads {
    * waiting before they are used.
    */
   forget(now: number, wait = Duration.zero): void {
-    if (now - this.since < Duration.toMillis(Duration.sum(Schedules.answerMaxAge, wait))) return
+    if (now - this.since < Duration.toMillis(Duration.sum(answerMaxAge, wait))) return
     this.older = this.recent
     this.recent = []
     this.since = now

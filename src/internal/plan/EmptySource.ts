@@ -9,12 +9,12 @@ import { type ConsulError, isDenial, isRetryable } from "../../ConsulError.js"
 import { type Consul, ConsulHttp } from "../../ConsulHttp.js"
 import { Operation } from "../../Operation.js"
 import { type Replication, sourceName, watched } from "../../Replication.js"
-import type { CaughtUp } from "../../WatchEvent.js"
 import { Watcher } from "../../Watcher.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { emit } from "../report/EventSink.js"
 import { routeOf } from "../report/Route.js"
-import * as Schedules from "../Schedules.js"
+import type { CaughtUp } from "../source/WatchEvent.js"
 import { SourceUnreadable } from "./SourceUnreadable.js"
 
 export interface EmptySource {
@@ -75,7 +75,7 @@ interface State {
 const askRights = ({ consul, replication: { prefix } }: State): Effect.Effect<Rights> =>
   consul.transaction([Operation.CheckIndex({ key: prefix === "" ? anyName : prefix, index: 0 })]).pipe(
     Effect.retry({
-      schedule: Schedule.intersect(Schedules.reconnect, Schedule.recurs(mostRetries)),
+      schedule: Schedule.intersect(RequestTimes.reconnect, Schedule.recurs(mostRetries)),
       while: isRetryable
     }),
     Effect.match({ onFailure: rightsBy, onSuccess: (): Rights => ({ _tag: "Readable" }) })

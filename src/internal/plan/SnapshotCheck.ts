@@ -10,15 +10,21 @@ import type { ConsulError } from "../../ConsulError.js"
 import * as KeyRange from "../../KeyRange.js"
 import type { KeyValues, Malformed } from "../../KeyValue.js"
 import { type Replication, watched } from "../../Replication.js"
-import type { Snapshot } from "../../WatchEvent.js"
 import { Watcher } from "../../Watcher.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import type { ReplicaState } from "../destination/ReplicaState.js"
 import * as Outage from "../report/Outage.js"
 import { routeOf } from "../report/Route.js"
-import * as Schedules from "../Schedules.js"
+import type { Snapshot } from "../source/WatchEvent.js"
 import type { Compared, ValuelessSnapshot } from "./Compared.js"
 import * as Diff from "./Diff.js"
 import { type Mapping, sourceKeys } from "./Mapping.js"
+
+/**
+ * The pauses between a doubtful answer of the source and the read that confirms or corrects it. A source that answers wrongly
+ * all the time is asked every 5 s, and a few times more at the beginning of each minute.
+ */
+const retryDoubtful = RequestTimes.reconnect.pipe(Schedule.resetAfter("1 minute"))
 
 type Write = Diff.Difference["writes"][number]
 
@@ -170,7 +176,7 @@ export const make = Effect.fnUntraced(function* (
     mapping,
     watcher: yield* Watcher,
     doubting,
-    pace: yield* Schedule.driver(Schedules.retryDoubtful),
+    pace: yield* Schedule.driver(retryDoubtful),
     lastPassWasWrong: yield* Ref.make(false)
   }
   return {

@@ -4,6 +4,7 @@
  * event when it is over.
  */
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
@@ -11,8 +12,13 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import * as Monotonic from "../effect/Monotonic.js"
 import type { Phase } from "../event/ReplicationEvent.js"
-import * as Schedules from "../Schedules.js"
 import { emit, type Happening } from "./EventSink.js"
+
+/** Pauses before trouble that lasts is logged again: a minute and five minutes after it began. */
+const firstReminders: ReadonlyArray<Duration.Duration> = [Duration.minutes(1), Duration.minutes(4)]
+
+/** The time between two log lines about trouble that has lasted for more than five minutes. */
+const reminderInterval = Duration.minutes(15)
 
 export interface Outage<in A> {
   /** Reports a cause, and emits `what`. Reports with the same `kind` have the same cause. Reminders emit the latest `what`. */
@@ -120,13 +126,11 @@ const keepReminding = Effect.fnUntraced(function* <A>(
   kind: string | symbol,
   cause: Cause<A>
 ): Effect.fn.Return<never> {
-  for (const pause of Schedules.firstReminders) {
+  for (const pause of firstReminders) {
     yield* Effect.sleep(pause)
     yield* remind(state, kind, cause)
   }
-  return yield* Effect.forever(
-    Effect.zipRight(Effect.sleep(Schedules.reminderInterval), remind(state, kind, cause))
-  )
+  return yield* Effect.forever(Effect.zipRight(Effect.sleep(reminderInterval), remind(state, kind, cause)))
 })
 
 const begin = <A>(state: State<A>, kind: string | symbol, cause: Cause<A>): Effect.Effect<void> =>

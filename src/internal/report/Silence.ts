@@ -5,9 +5,16 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Ref from "effect/Ref"
 import type { Route } from "../event/ReplicationEvent.js"
-import * as Schedules from "../Schedules.js"
 import type { Liveness } from "../source/Liveness.js"
 import { emit } from "./EventSink.js"
+
+/**
+ * A source is silent after this time without an answer. A source in which nothing changes answers about once a minute.
+ */
+export const silenceLimit = Duration.minutes(2)
+
+/** The time between two looks whether a silent source has answered. No request is sent. */
+export const silencePoll = Duration.seconds(1)
 
 export interface Options<E, R> {
   readonly replication: Route
@@ -27,10 +34,10 @@ export const watch = Effect.fnUntraced(function* <E, R>({
 }: Options<E, R>) {
   let isMarked = false
   for (;;) {
-    const left = Duration.subtract(Schedules.silenceLimit, yield* liveness.silence)
+    const left = Duration.subtract(silenceLimit, yield* liveness.silence)
     const isSilent = Duration.isZero(left)
     if ((yield* Ref.getAndSet(reported, isSilent)) !== isSilent) {
-      const limit = Duration.toMillis(Schedules.silenceLimit)
+      const limit = Duration.toMillis(silenceLimit)
       yield* emit(
         isSilent ? { _tag: "SourceSilent", replication, limit } : { _tag: "SourceHeard", replication }
       )
@@ -39,8 +46,6 @@ export const watch = Effect.fnUntraced(function* <E, R>({
       yield* mark(isSilent)
       isMarked = isSilent
     }
-    yield* Effect.sleep(
-      isSilent ? Schedules.silencePoll : Duration.millis(Math.ceil(Duration.toMillis(left)))
-    )
+    yield* Effect.sleep(isSilent ? silencePoll : Duration.millis(Math.ceil(Duration.toMillis(left))))
   }
 })

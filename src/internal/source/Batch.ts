@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as KeyRange from "../../KeyRange.js"
-import type { WatchEvent } from "../../WatchEvent.js"
+import type { WatchEvent } from "./WatchEvent.js"
 
 /** In the order in which they were emitted. */
 export type Batch = Arr.NonEmptyReadonlyArray<WatchEvent>

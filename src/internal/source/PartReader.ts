@@ -10,9 +10,9 @@ import type { Answer } from "../../ConsulHttp.js"
 import * as KeyRange from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as RangeVersion from "../consul/RangeVersion.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import * as FifoSemaphore from "../effect/FifoSemaphore.js"
 import * as Monotonic from "../effect/Monotonic.js"
-import * as Schedules from "../Schedules.js"
 import type { Listing } from "./Listing.js"
 import type { Topic } from "./Liveness.js"
 import { current, type Reads, retrying, type SourceReader } from "./SourceReader.js"
@@ -128,7 +128,7 @@ export const lastVersion = (
   const last = versions.get(KeyRange.id(range))
   if (last === undefined) return undefined
   const at = Math.max(last.at, since)
-  return at >= notBefore && now - at < Duration.toMillis(Schedules.indexMaxAge) ? last.version : undefined
+  return at >= notBefore && now - at < Duration.toMillis(RequestTimes.indexMaxAge) ? last.version : undefined
 }
 
 const isDivisible = ({ indivisible }: State, range: KeyRange.KeyRange): boolean =>

@@ -3,8 +3,8 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as KeyRange from "../../KeyRange.js"
 import type { KeyValue } from "../../KeyValue.js"
-import { type CaughtUp, type Contents, KeyChange, type Snapshot, type WatchEvent } from "../../WatchEvent.js"
 import { DestinationIndex, fingerprint } from "../plan/DestinationIndex.js"
+import { type CaughtUp, type Contents, KeyChange, type Snapshot, type WatchEvent } from "./WatchEvent.js"
 
 /** A fingerprint of an entry. Another write has another index, unless the datacenter was restored in between. */
 const printOf = ({ flags, modifyIndex, value }: KeyValue): string =>

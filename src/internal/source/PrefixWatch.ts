@@ -8,14 +8,14 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConsulError } from "../../ConsulError.js"
-import type { WatchEvent } from "../../WatchEvent.js"
-import * as Schedules from "../Schedules.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import * as Handoff from "./Handoff.js"
 import * as Liveness from "./Liveness.js"
 import * as Pulse from "./Pulse.js"
 import * as ShardedWatch from "./ShardedWatch.js"
 import * as SingleWatch from "./SingleWatch.js"
 import type { SourceReader } from "./SourceReader.js"
+import type { WatchEvent } from "./WatchEvent.js"
 import { defaults, type WatchOptions } from "./WatchOptions.js"
 import type { WatchPlaces } from "./WatchPlaces.js"
 import type { Emit, QueryPools, WatchMeans, WatchSettings } from "./WatchPlan.js"
@@ -72,7 +72,7 @@ const watch = (
     for (;;) {
       const [took] = yield* Effect.timed(watchOnce(sources, source, settings, means, reports))
       // A source that contradicts itself is not asked without end.
-      const pause = Duration.subtract(Schedules.restartPause, took)
+      const pause = Duration.subtract(RequestTimes.restartPause, took)
       yield* Effect.sleep(Duration.millis(Math.ceil(Duration.toMillis(pause))))
     }
   })

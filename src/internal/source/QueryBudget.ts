@@ -15,9 +15,17 @@ import { NewConnection } from "../consul/NewConnection.js"
 import * as Monotonic from "../effect/Monotonic.js"
 import { emit } from "../report/EventSink.js"
 import * as Trouble from "../report/Trouble.js"
-import * as Schedules from "../Schedules.js"
 import * as QueryRoom from "./QueryRoom.js"
 import * as QueryShares from "./QueryShares.js"
+
+/**
+ * The wait of a shard's blocking query, given the age of its watch. After a process has ended, Consul keeps its queries until
+ * their waits are over, and refuses an address with 200 connections. So a query outlasts its process by no more than twice the age
+ * of the watch: a process that is restarted again and again finds room. At rest the ends of these queries are most of the work
+ * (3 ms of CPU each), so old watches have longer waits than `watchWait`.
+ */
+const shardWait = (age: Duration.Duration): Duration.Duration =>
+  Duration.clamp(Duration.times(age, 2), { minimum: Duration.seconds(1), maximum: Duration.minutes(3) })
 
 /** The budget as one watch sees it. */
 export interface WatchBudget extends Omit<QueryBudget, "join" | "room"> {
@@ -185,7 +193,7 @@ const refused = (state: State, message: string): Effect.Effect<void> =>
 const nextWait = (state: State, age: Duration.Duration): Effect.Effect<Duration.Duration> =>
   Effect.map(Monotonic.now, (now) => {
     const sinceGrowth = Duration.millis(Math.round(now - state.grownAt))
-    const wait = Schedules.shardWait(Duration.min(age, sinceGrowth))
+    const wait = shardWait(Duration.min(age, sinceGrowth))
     // The server may add a sixteenth.
     state.openUntil = Math.max(state.openUntil, now + Math.ceil((Duration.toMillis(wait) * 17) / 16))
     return wait

@@ -16,8 +16,13 @@ import type { ConsulError } from "../../ConsulError.js"
 import type { Answer } from "../../ConsulHttp.js"
 import type * as BlockingQuery from "../consul/BlockingQuery.js"
 import * as Monotonic from "../effect/Monotonic.js"
-import * as Schedules from "../Schedules.js"
 import type { QueryRoom } from "./QueryRoom.js"
+
+/**
+ * The time in which a shard must emit a change that a verification has shown. Then its query is given up and its keys are read
+ * again.
+ */
+export const shardTimeout = Duration.seconds(2)
 
 type Query<A> = Effect.Effect<Answer<A>, ConsulError>
 
@@ -68,7 +73,7 @@ const abandon = ({ queries }: State, one: PooledQuery): Effect.Effect<void> => {
 /** Abandons a query after a while. Its answer may be on its way. */
 const abandonLater = (state: State, one: PooledQuery) =>
   Effect.suspend(() => (one.waiters > 0 ? Effect.void : abandon(state, one))).pipe(
-    Effect.delay(Schedules.shardTimeout),
+    Effect.delay(shardTimeout),
     Effect.forkIn(state.scope)
   )
 

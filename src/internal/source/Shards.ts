@@ -15,8 +15,8 @@ import type * as BlockingQuery from "../consul/BlockingQuery.js"
 import * as RangeVersion from "../consul/RangeVersion.js"
 import * as FifoSemaphore from "../effect/FifoSemaphore.js"
 import * as Monotonic from "../effect/Monotonic.js"
-import * as Schedules from "../Schedules.js"
 import * as PartReader from "./PartReader.js"
+import * as QueryPool from "./QueryPool.js"
 import { follow, type Marks, noteRewound, type Options, type Running, type State } from "./Shard.js"
 import type { Shard } from "./ShardLayout.js"
 import { current, retrying } from "./SourceReader.js"
@@ -136,7 +136,7 @@ const verifyOne = (state: State, id: string, one: Running): Effect.Effect<void, 
       (version: RangeVersion.RangeVersion) =>
         version.index > index || (version.index === index && version.hasKeys === hasKeys)
     )
-    const reaches = Effect.timeoutOption(awaitReached(one, isReached), Schedules.shardTimeout)
+    const reaches = Effect.timeoutOption(awaitReached(one, isReached), QueryPool.shardTimeout)
     const isRewound = index < highest
     if (isRewound) yield* noteRewound(state)
     while (!isRewound) {

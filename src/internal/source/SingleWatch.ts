@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { under } from "../../KeyRange.js"
 import * as BlockingQuery from "../consul/BlockingQuery.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import { sorted } from "../plan/SortKeys.js"
-import * as Schedules from "../Schedules.js"
 import { chain, current, type SourceReader } from "./SourceReader.js"
 import { type Emit, isLarge, layoutFor, type WatchMeans, type WatchSettings } from "./WatchPlan.js"
 import * as Weights from "./Weights.js"
@@ -29,7 +29,7 @@ export const watch = (
     yield* budget.claim(0)
     for (;;) {
       const { index, restarted, next, value } = yield* topic.asking(
-        links.ask(from, Schedules.watchWait, (wait) =>
+        links.ask(from, RequestTimes.watchWait, (wait) =>
           // A stale answer shows by an older index than the one before. The first answer of a chain has none before it.
           BlockingQuery.isNow(wait)
             ? source.read(range, { ...current, maxBytes })

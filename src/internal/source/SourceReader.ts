@@ -15,9 +15,9 @@ import type {
 import type { KeyRange } from "../../KeyRange.js"
 import type { KeyValues } from "../../KeyValue.js"
 import * as BlockingQuery from "../consul/BlockingQuery.js"
+import * as RequestTimes from "../consul/RequestTimes.js"
 import type * as WaitLimit from "../consul/WaitLimit.js"
 import * as Trouble from "../report/Trouble.js"
-import * as Schedules from "../Schedules.js"
 import * as EndpointName from "./EndpointName.js"
 import type { QueryBudget } from "./QueryBudget.js"
 
@@ -61,7 +61,7 @@ export const retrying =
     ask.pipe(
       Effect.tapError(failed),
       Effect.zipLeft(answered),
-      Effect.retry({ schedule: Schedules.reconnect, while: isRetryable })
+      Effect.retry({ schedule: RequestTimes.reconnect, while: isRetryable })
     )
 
 /** A chain of queries that reports failures as those of the source, and whose queries wait no longer than `limit`. */

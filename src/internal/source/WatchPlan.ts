@@ -3,12 +3,12 @@ import type * as Arr from "effect/Array"
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Endpoint } from "../../ConsulHttp.js"
-import type { WatchEvent } from "../../WatchEvent.js"
 import type * as WaitLimit from "../consul/WaitLimit.js"
 import type { Liveness } from "./Liveness.js"
 import type { WatchBudget } from "./QueryBudget.js"
 import type { QueryPool } from "./QueryPool.js"
 import * as ShardLayout from "./ShardLayout.js"
+import type { WatchEvent } from "./WatchEvent.js"
 import * as Weights from "./Weights.js"
 
 /** The options of a watch, with the defaults for those that were not given. */

@@ -4,8 +4,8 @@
  * @since 0.5.0
  */
 import * as Data from "effect/Data"
-import type { KeyRange } from "./KeyRange.js"
-import type { KeyValue, KeyValues } from "./KeyValue.js"
+import type { KeyRange } from "../../KeyRange.js"
+import type { KeyValue, KeyValues } from "../../KeyValue.js"
 
 /**
  * All entries of a range at one moment: of the watched prefix, or of a part of it.
