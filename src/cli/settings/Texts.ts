@@ -30,12 +30,6 @@ export const Truth: Schema.Schema<boolean, string> = textSchema((text) =>
   Either.fromOption(Booleans.parse(text), () => "neither true nor false; write one of them")
 )
 
-/** True or false, for a flag: its message shows the option. */
-export const truthOf = (name: string): Schema.Schema<boolean, string> =>
-  textSchema((text) =>
-    Either.fromOption(Booleans.parse(text), () => `neither true nor false; write -${name} or -${name}=false`)
-  )
-
 /** The text of a valid address. Other settings decide whether it is asked over TLS. */
 const addressText = (text: string) => Either.map(AddressOption.parse(text), () => text)
 

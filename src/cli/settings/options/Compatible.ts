@@ -14,7 +14,7 @@ export const retry = {
     description: "try again, for ever unless attempts are given; false ends the program at the first failure",
     default: true,
     keys: ["consul.retry.enabled"],
-    schema: Texts.truthOf("consul-retry")
+    schema: Texts.Truth
   }),
   retryAttempts: optional({
     name: "consul-retry-attempts",
@@ -98,7 +98,7 @@ export const withoutMeaning = {
     group: ignored,
     description: "connections are kept for as long as they serve",
     keys: ["consul.transport.disable_keep_alives"],
-    schema: Texts.truthOf("consul-transport-disable-keep-alives")
+    schema: Texts.Truth
   }),
   maxIdleConnsPerHost: number(
     "consul-transport-max-idle-conns-per-host",

@@ -49,7 +49,7 @@ const tls = ({ block, flag: front, group, isDestination }: Side) => {
       deprecated: older("ssl"),
       variables: older("CONSUL_HTTP_SSL"),
       keys: [`${block}.ssl.enabled`],
-      schema: Texts.truthOf(`${front}-ssl`)
+      schema: Texts.Truth
     }),
     sslVerify: flag({
       name: `${front}-ssl-verify`,
@@ -59,7 +59,7 @@ const tls = ({ block, flag: front, group, isDestination }: Side) => {
       deprecated: older("ssl-verify"),
       variables: older("CONSUL_HTTP_SSL_VERIFY"),
       keys: [`${block}.ssl.verify`],
-      schema: Texts.truthOf(`${front}-ssl-verify`)
+      schema: Texts.Truth
     }),
     caCert: file(
       "ca-cert",

@@ -64,7 +64,7 @@ export const instance = {
       "several servers answer at the address, and no agent of this host: registers no service; a leader that is killed is " +
       "followed within twice the -session-ttl",
     keys: ["agentless"],
-    schema: Texts.truthOf("agentless")
+    schema: Texts.Truth
   }),
   sessionTtl: optional({
     name: "session-ttl",
@@ -94,7 +94,7 @@ export const instance = {
       "replicate once and exit: 0, or 1 if deletes were held back, keys were refused, the token may not read the source " +
       "or a signal came first. Waits for the lock and for a source that does not answer, see -timeout",
     keys: ["once"],
-    schema: Texts.truthOf("once")
+    schema: Texts.Truth
   }),
   timeout: optional({
     name: "timeout",
@@ -205,7 +205,7 @@ export const instance = {
     group: log,
     description: "log to syslog too",
     keys: ["syslog.enabled"],
-    schema: Texts.truthOf("syslog")
+    schema: Texts.Truth
   }),
   syslogFacility: setting({
     name: "syslog-facility",

@@ -72,6 +72,6 @@ export const replicated = {
     description: "never delete a key at the destination",
     keys: ["no_delete"],
     reload: "kept",
-    schema: Texts.truthOf("no-delete")
+    schema: Texts.Truth
   })
 } as const
