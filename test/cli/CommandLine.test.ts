@@ -45,10 +45,7 @@ describe("run", () => {
     [["-src=nyc1", "-session-ttl=9s"], "-session-ttl: a session lives from 10s to 24h"],
     [["-src=nyc1", "-once=maybe"], '-once "maybe": neither true nor false; write one of them'],
     [["-once=a=b", "-src=nyc1"], '-once "a=b": neither true nor false; write one of them'],
-    [
-      ["-src=nyc1", "--no-delete="],
-      '-no-delete "": neither true nor false; write one of them'
-    ],
+    [["-src=nyc1", "--no-delete="], '-no-delete "": neither true nor false; write one of them'],
     [["-src=nyc1", "-reconcile=5x"], '-reconcile "5x": not a duration; write it as 250ms, 60s or 1m30s'],
     [["-src=nyc1", "-watch-shards=x\ny"], '-watch-shards "x\\ny": not a number; write one such as 16'],
     [
