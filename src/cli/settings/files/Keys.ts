@@ -18,8 +18,11 @@ export interface Keys {
   readonly blocks: ReadonlySet<string>
 }
 
-export const make = (settings: ReadonlyArray<Setting<unknown>>): Keys => {
-  const named = settings.flatMap((setting) => setting.keys.map((key) => [key, setting] as const))
+/** The keys of settings in a block. `parent` is its name and a dot; empty for the keys of the file itself. */
+export const make = (settings: ReadonlyArray<Setting<unknown>>, parent = ""): Keys => {
+  const named = settings.flatMap((setting) =>
+    setting.keys.map((key) => [`${parent}${key}`, setting] as const)
+  )
   return {
     settings: new Map(named),
     blocks: new Set(

@@ -47,7 +47,13 @@ export const parts = {
   })
 } as const
 
-const blockKeys = Keys.make([...Object.values(parts), ...Object.values(sourceConsul)])
+const prefixBlock = "prefix."
+
+const prefixKeys = Keys.make([...Object.values(parts), ...Object.values(sourceConsul)], prefixBlock)
+
+const excludeBlock = "exclude."
+
+const excludeKeys = Keys.make([parts.source], excludeBlock)
 
 /** The parts of a text between commas, or the elements of a list as they are, as in 0.4.0. Undefined for a number or a truth. */
 const texts = (value: Value): ReadonlyArray<Value> | undefined => {
@@ -85,7 +91,7 @@ const excludes = (
         given.push({ text: each.text, origin: Keys.originOf(file, "exclude", each.at) })
       } else if (each._tag === "Block") {
         const inside = Keys.reading(file)
-        yield* Keys.read(inside, Keys.make([parts.source]), each.items)
+        yield* Keys.read(inside, excludeKeys, each.items, excludeBlock)
         given.push(...(inside.given.get(parts.source.name) ?? []))
       } else return yield* Either.left(needs(file, "exclude", each.at))
     }
@@ -108,8 +114,9 @@ const block = (reading: Keys.Reading, items: ReadonlyArray<Item>, at: Position) 
     const isExclude = ({ key }: Item) => key.name.toLowerCase() === "exclude"
     yield* Keys.read(
       inside,
-      blockKeys,
-      items.filter((item) => !isExclude(item))
+      prefixKeys,
+      items.filter((item) => !isExclude(item)),
+      prefixBlock
     )
     for (const item of items.filter(isExclude)) {
       Keys.add(inside, parts.excludes.name, ...(yield* excludes(inside, item)))
