@@ -175,7 +175,10 @@ describe("a configuration file", () => {
     ["exclude = 1", '1: exclude: needs a text in quotes or a block; write exclude { source = "…" }'],
     ["prefix {}", '1: prefix: names no keys; write prefix { source = "…" datacenter = "…" }'],
     ['prefix = "a@x,"', '1: prefix "": names no keys; for the whole store write -src and -prefix='],
-    ['prefix { source = "a" datacentre = "x" }', "1: prefix.datacentre: unknown key; did you mean prefix.datacenter?"],
+    [
+      'prefix { source = "a" datacentre = "x" }',
+      "1: prefix.datacentre: unknown key; did you mean prefix.datacenter?"
+    ],
     ['src = "x y"', '1: src: "x y" cannot be the name of a datacenter'],
     [
       'wait { min = "5s" max = "1s" }',
