@@ -177,7 +177,7 @@ describe("a snapshot that looks wrong", () => {
       expect(consistentReads(instance) - before).toBe(1)
     }))
 
-  it("a source restored and written to until its index is that of before is followed", () =>
+  it("a source is followed that was restored, and whose index is as it was again after more writes", () =>
     Effect.gen(function* () {
       const sim = yield* SimConsul.SimConsul
       yield* put(source, ...named(3))

@@ -4,29 +4,8 @@ import * as Effect from "effect/Effect"
 import * as fc from "effect/FastCheck"
 import * as Stream from "effect/Stream"
 import * as Batch from "../../src/internal/source/Batch.js"
-import type { CaughtUp, Snapshot, WatchEvent } from "../../src/internal/source/WatchEvent.js"
-import * as KeyRange from "../../src/KeyRange.js"
-
-const snapshot = (prefix: string, index: number, restarted = false): Snapshot => ({
-  _tag: "Snapshot",
-  range: KeyRange.under(prefix),
-  index,
-  restarted,
-  totalKeys: 1,
-  entries: [],
-  invalidUtf8Keys: [],
-  malformed: []
-})
-
-const caughtUp = (index: number, layoutChanged = false): CaughtUp => ({
-  _tag: "CaughtUp",
-  index,
-  names: [],
-  layoutChanged
-})
-
-const named = (event: WatchEvent) =>
-  event._tag === "CaughtUp" ? `caught up ${event.index}` : `${event.range.prefix} ${event.index}`
+import type { WatchEvent } from "../../src/internal/source/WatchEvent.js"
+import { caughtUp, named, snapshot } from "../support/WatchEvents.js"
 
 const range = fc.constantFrom("a", "b", "c")
 const event = fc.oneof(

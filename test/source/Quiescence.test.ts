@@ -6,37 +6,16 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/TestClock"
 import * as Quiescence from "../../src/internal/source/Quiescence.js"
-import type { CaughtUp, Snapshot, WatchEvent } from "../../src/internal/source/WatchEvent.js"
-import * as KeyRange from "../../src/KeyRange.js"
+import type { WatchEvent } from "../../src/internal/source/WatchEvent.js"
 import * as Replicator from "../../src/Replicator.js"
 import { SimConsul } from "../../src/testing/index.js"
 import * as World from "../../src/testing/World.js"
 import * as Replicating from "../support/Replicating.js"
+import { caughtUp, named, snapshot } from "../support/WatchEvents.js"
 
 const { destination, source } = World
 
-const snapshot = (prefix: string, index: number, restarted = false): Snapshot => ({
-  _tag: "Snapshot",
-  range: KeyRange.under(prefix),
-  index,
-  restarted,
-  totalKeys: 1,
-  entries: [],
-  invalidUtf8Keys: [],
-  malformed: []
-})
-
-const caughtUp = (index: number, layoutChanged = false): CaughtUp => ({
-  _tag: "CaughtUp",
-  index,
-  names: [],
-  layoutChanged
-})
-
 const wait = { min: Duration.seconds(5), max: Duration.seconds(12) }
-
-const named = (event: WatchEvent) =>
-  event._tag === "CaughtUp" ? `caught up ${event.index}` : `${event.range.prefix} ${event.index}`
 
 /** Batches are offered, and emitted with the second at which they are. */
 const gathering = () =>

@@ -6,18 +6,13 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import * as TestClock from "effect/TestClock"
 import type { Answer, ReadOptions } from "../../src/ConsulHttp.js"
-import * as WaitLimit from "../../src/internal/consul/WaitLimit.js"
-import { Listing } from "../../src/internal/source/Listing.js"
 import * as Liveness from "../../src/internal/source/Liveness.js"
-import * as QueryBudget from "../../src/internal/source/QueryBudget.js"
-import * as QueryPool from "../../src/internal/source/QueryPool.js"
 import type { Shard } from "../../src/internal/source/ShardLayout.js"
-import * as Shards from "../../src/internal/source/Shards.js"
 import type { SourceReader } from "../../src/internal/source/SourceReader.js"
-import { Weights } from "../../src/internal/source/Weights.js"
 import * as KeyRange from "../../src/KeyRange.js"
 import type { KeyValues } from "../../src/KeyValue.js"
 import * as Value from "../../src/Value.js"
+import { makeShards } from "../support/Sharding.js"
 
 /** A source with one key under each prefix, which blocks as Consul does, and its requests. */
 const makeSource = (prefixes: ReadonlyArray<string>) => {
@@ -107,15 +102,8 @@ const makeSource = (prefixes: ReadonlyArray<string>) => {
 const watch = (source: SourceReader, shard: Shard) =>
   Effect.gen(function* () {
     const emitted: Array<string> = []
-    const shards = yield* Shards.make({
-      source: Effect.succeed(source),
-      means: {
-        shards: yield* QueryPool.make(8),
-        weights: new Weights(),
-        limit: WaitLimit.make(() => Effect.void),
-        budget: yield* Effect.flatMap(QueryBudget.make("agent"), ({ join }) => join(8))
-      },
-      listing: new Listing(),
+    const shards = yield* makeShards({
+      source,
       liveness: yield* Liveness.make,
       emit: ({ range }) => Effect.sync(() => void emitted.push(range.prefix))
     })

@@ -10,16 +10,11 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/TestClock"
 import { AnswerTooLarge } from "../../src/ConsulError.js"
 import type { Answer } from "../../src/ConsulHttp.js"
-import * as WaitLimit from "../../src/internal/consul/WaitLimit.js"
-import { Listing } from "../../src/internal/source/Listing.js"
 import * as Liveness from "../../src/internal/source/Liveness.js"
 import * as PartReader from "../../src/internal/source/PartReader.js"
-import * as QueryBudget from "../../src/internal/source/QueryBudget.js"
-import * as QueryPool from "../../src/internal/source/QueryPool.js"
-import * as Shards from "../../src/internal/source/Shards.js"
 import type { SourceReader } from "../../src/internal/source/SourceReader.js"
-import { Weights } from "../../src/internal/source/Weights.js"
 import * as KeyRange from "../../src/KeyRange.js"
+import { makeShards } from "../support/Sharding.js"
 
 const answer = <A>(value: A): Answer<A> => ({ value, index: 7, knownLeader: true, lastContact: 0 })
 
@@ -46,22 +41,6 @@ const makeSource = () => {
 
 const range = KeyRange.under("a")
 
-const makeShards = (source: SourceReader, liveness: Liveness.Liveness) =>
-  Effect.gen(function* () {
-    return yield* Shards.make({
-      source: Effect.succeed(source),
-      means: {
-        shards: yield* QueryPool.make(8),
-        weights: new Weights(),
-        limit: WaitLimit.make(() => Effect.void),
-        budget: yield* Effect.flatMap(QueryBudget.make("agent"), ({ join }) => join(8))
-      },
-      listing: new Listing(),
-      liveness,
-      emit: () => Effect.void
-    })
-  })
-
 describe("shards", () => {
   it.scoped.each(Array.range(0, 5))(
     "ask nothing any more when the watch has ended that was stopping one, interrupted after %i steps",
@@ -69,7 +48,7 @@ describe("shards", () => {
       Effect.gen(function* () {
         const { asked, source } = makeSource()
         const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-        const shards = yield* Scope.extend(makeShards(source, yield* Liveness.make), scope)
+        const shards = yield* Scope.extend(makeShards({ source, liveness: yield* Liveness.make }), scope)
         yield* shards.watch([{ range, parts: [range] }])
         yield* shards.awaitFirstRead
         yield* shards.startBlocking
@@ -90,7 +69,7 @@ describe("shards", () => {
     Effect.gen(function* () {
       const liveness = yield* Liveness.make
       const tooLarge = Effect.fail(new AnswerTooLarge({ request: "keys under a", maxBytes: 1 }))
-      const shards = yield* makeShards({ ...makeSource().source, read: () => tooLarge }, liveness)
+      const shards = yield* makeShards({ source: { ...makeSource().source, read: () => tooLarge }, liveness })
       yield* shards.watch([{ range, parts: [range] }])
       yield* shards.tooHeavy
       yield* TestClock.adjust("1 minute")

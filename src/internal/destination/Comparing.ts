@@ -47,8 +47,8 @@ const sendPart = Effect.fn("Replica.sendPart")(function* (
 })
 
 /**
- * The next plan, after a part has landed. That plan was made as if all of the part would land. What it has found at the source is
- * later than a refused write: a key that it writes is not refused yet, and a key that the source lacks by now needs no write.
+ * The next plan, after a part has landed. The plan was made as if all of the part would land, and from a later answer of the source.
+ * So a refused key that the plan writes again is not refused yet, and a refused key that the source lacks by now needs no write.
  */
 const withLanded = Effect.fnUntraced(function* (
   services: ReplicaServices,
